@@ -1,0 +1,57 @@
+/**
+ * The wire contract's types: what an outlet sends and what it may expect back. Types only, so that the reference cloud and
+ * the tests can share them without sharing any code with the daemon.
+ */
+
+/** One change as it travels. `data` is row text that Postgres wrote; the daemon splices it in and never parses it. */
+export type WireChange = {
+  change_id: string;
+  seq: string;
+  tx: string;
+  after?: string;
+  supersedes?: string[];
+  entity_type: string;
+  entity_id: string;
+  cloud_id?: string | null;
+  operation: Operation;
+  version: number;
+  base_cloud_version: number | null;
+  changed_at: string;
+  changed_fields?: string[];
+  data: unknown;
+};
+
+export type Operation = 'create' | 'update' | 'delete';
+
+export type PushRequest = {
+  batch_id: string;
+  outlet_id: string;
+  install_id: string;
+  epoch: number;
+  sent_at: string;
+  changes: WireChange[];
+};
+
+/** What the cloud holds where it answered `conflict`; version 0 with `deleted`: neither row nor tombstone. */
+export type WireCurrent = { cloud_version: number; updated_at?: string | null; deleted: boolean; data: unknown };
+
+export type PushResult =
+  | { change_id: string; status: 'accepted' | 'duplicate'; cloud_version: number; cloud_id?: string | null }
+  | { change_id: string; status: 'conflict'; current: WireCurrent }
+  | { change_id: string; status: 'held'; waiting_for?: { entity_type: string; entity_id: string } | null }
+  | { change_id: string; status: 'rejected'; error: { code: string; message: string; retryable: boolean } };
+
+export type PushAnswer = { results: PushResult[]; cloud_epoch?: string; server_time?: string };
+
+export type WireCapabilities = {
+  protocol: number;
+  max_batch_changes: number;
+  max_batch_bytes: number;
+  encodings: string[];
+  long_poll: boolean;
+  digest: boolean;
+  cloud_epoch?: string;
+};
+
+/** The body of a refusal: `409` with code `fork`, say. */
+export type WireError = { error: { code: string; message?: string; epoch?: number } };

@@ -1,0 +1,169 @@
+/**
+ * Opens connections to the POS's PostgreSQL. Owns how they are set up: values as text, hidden rows as errors, settings that
+ * make texts unambiguous. A daemon uses one connection per role (pg queues a second query on the same one); commands use one.
+ */
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import { codeOf, SyncError, wordsOf } from '../errors.js';
+import type { Database } from './schema.js';
+
+export type Db = Kysely<Database>;
+
+const MIN_VERSION = 130000;
+
+/** Text for everything that JavaScript would damage: int8, json, jsonb, date, timestamp, timestamptz, numeric, interval, xid8. */
+const AS_TEXT = new Set([20, 114, 3802, 1082, 1114, 1184, 1700, 1186, 5069]);
+const types = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    AS_TEXT.has(oid) ? (text: string) => text : pg.types.getTypeParser(oid, format as 'text')) as never,
+};
+
+/** Settings of every connection: row security hides nothing silently, texts are ISO and exact, our commits wait for no standby. */
+const OPTIONS = [
+  'row_security=off',
+  'synchronous_commit=local',
+  'TimeZone=UTC',
+  'DateStyle=ISO',
+  'IntervalStyle=iso_8601',
+  'extra_float_digits=1',
+  'bytea_output=hex',
+  'client_min_messages=warning',
+  'search_path=pg_catalog',
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ');
+
+export type ConnectOptions = {
+  /** Shown in pg_stat_activity as `syncd <role>`. */
+  role: string;
+  /** Ends a statement that the server does not answer; default 60 s, 0: never. */
+  queryTimeoutMs?: number;
+  connectTimeoutMs?: number;
+};
+
+function clientConfig(url: string, options: ConnectOptions): pg.ClientConfig {
+  return {
+    connectionString: url,
+    application_name: `syncd ${options.role}`,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+    query_timeout: options.queryTimeoutMs ?? 60_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    options: OPTIONS,
+    types,
+  };
+}
+
+/**
+ * The first URL of the list whose server takes writes.
+ * @throws SyncError `unavailable` when none answers, `configuration` when the server is too old or refuses the login.
+ */
+export async function findPrimary(urls: string[]): Promise<string> {
+  const faults: SyncError[] = [];
+  for (const url of urls) {
+    const client = new pg.Client(clientConfig(url, { role: 'probe' }));
+    client.on('error', () => {});
+    try {
+      await client.connect();
+      const { rows } = await client.query<{ version: number; recovery: boolean }>(
+        "SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS recovery",
+      );
+      const server = rows[0] as { version: number; recovery: boolean };
+      if (server.version < MIN_VERSION) {
+        throw new SyncError('configuration', `${nameOf(url)} is PostgreSQL ${Math.floor(server.version / 10_000)}: too old`, {
+          hint: 'syncd needs PostgreSQL 13 or newer.',
+        });
+      }
+      if (!server.recovery) return url;
+      faults.push(
+        new SyncError('unavailable', `${nameOf(url)} is a standby: it takes no writes`, {
+          hint: 'Name the primary in database.url; a list is tried in order.',
+        }),
+      );
+    } catch (error) {
+      faults.push(databaseError(error, url));
+    } finally {
+      await client.end().catch(() => {});
+    }
+  }
+  throw faults.find((fault) => fault.code === 'configuration') ?? faults[0] ?? new SyncError('configuration', 'no database.url');
+}
+
+/** One connection of its own; the caller ends it. Errors while idle are left to `onError`. */
+export async function openClient(url: string, options: ConnectOptions, onError: (error: Error) => void): Promise<pg.Client> {
+  const client = new pg.Client(clientConfig(url, options));
+  client.on('error', onError);
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw databaseError(error, url);
+  }
+}
+
+/** A Kysely over one lazily opened, self-healing connection. */
+export function openDb(url: string, options: ConnectOptions): Db {
+  const pool = new pg.Pool({ ...clientConfig(url, options), max: 1, idleTimeoutMillis: 0, allowExitOnIdle: false });
+  pool.on('error', () => {});
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+}
+
+/** The server's name for people: never a user's password. */
+export function nameOf(url: string): string {
+  try {
+    const parsed = new URL(url);
+    const host = parsed.searchParams.get('host') ?? (parsed.hostname || 'localhost');
+    return `${decodeURIComponent(host)}${parsed.port ? `:${parsed.port}` : ''}${parsed.pathname}`;
+  } catch {
+    return 'the database';
+  }
+}
+
+const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOENT', 'ETIMEDOUT', 'ECONNRESET', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'EPIPE']);
+
+/** Translates what pg threw into what a person can act on. */
+export function databaseError(error: unknown, url: string): SyncError {
+  if (error instanceof SyncError) return error;
+  const code = codeOf(error) ?? '';
+  const server = nameOf(url);
+  if (code === '28P01' || code === '28000') {
+    return new SyncError('configuration', `${server} refuses the login: ${wordsOf(error)}`, {
+      hint: 'With peer authentication run it as the user that the role is named after: sudo -u syncd syncd …',
+      cause: error,
+    });
+  }
+  if (code === '3D000') {
+    return new SyncError('configuration', `${server}: ${wordsOf(error)}`, {
+      hint: 'Check the database name in database.url.',
+      cause: error,
+    });
+  }
+  if (code === '3F000' || code === '42P01') {
+    return new SyncError('configuration', `${server} has no syncd schema, or an older one: ${wordsOf(error)}`, {
+      hint: 'Run: syncd install',
+      cause: error,
+    });
+  }
+  if (code === '42501') {
+    return new SyncError('configuration', `${server}: ${wordsOf(error)}`, {
+      hint: 'Run the command as the syncd user (sudo -u syncd syncd …), or run syncd install again to grant what is missing.',
+      cause: error,
+    });
+  }
+  if (isConnectionLoss(error)) {
+    return new SyncError('unavailable', `${server} does not answer: ${wordsOf(error)}`, {
+      hint: 'Is PostgreSQL running, and does database.url name its host, port or socket directory?',
+      cause: error,
+    });
+  }
+  return new SyncError('failed', `${server}: ${wordsOf(error)}`, { cause: error });
+}
+
+/** True where the connection is gone or cannot be made and a later try may succeed. */
+export function isConnectionLoss(error: unknown): boolean {
+  const code = codeOf(error instanceof SyncError ? error.cause : error);
+  // Class 08 is "connection exception", 57P0x a shutdown or start-up, 53300 too many connections.
+  if (code) return UNREACHABLE.has(code) || code.startsWith('08') || code.startsWith('57P0') || code === '53300';
+  return error instanceof Error && !('severity' in error);
+}

@@ -1,0 +1,178 @@
+/**
+ * The rows of schema `syncd` as Kysely and pg see them, and the words that the whole program uses for them:
+ *
+ * - **change**: one row of `sync_queue`, one captured create, update or delete.
+ * - **batch**: the changes that one push request carries.
+ * - **outcome**: what an answer, or its absence, means for a batch or for one change.
+ * - **entity**: one row of the shop, named by (`entity_type`, `entity_id`).
+ * - **state**: what outlet and cloud last agreed on for an entity.
+ * - **conflict**: one divergence between the two sides.
+ * - **wake**: telling the daemon that there is something to look for; a hint, never the truth.
+ * - **leader**: the one daemon that may settle; `leader_epoch` fences out an earlier one.
+ *
+ * Instants, bigints, json and xid8 arrive as the text that Postgres wrote: a JavaScript Date would lose microseconds, a number
+ * digits. That is why their type here is `string`.
+ */
+import type { ColumnType, Generated } from 'kysely';
+import type { Operation } from '../cloud/wire.js';
+
+export type ChangeStatus = 'pending' | 'synced' | 'conflict' | 'failed';
+export type SettledAs = 'accepted' | 'superseded' | 'discarded' | 'cloud_won';
+
+export interface SyncQueueTable {
+  id: ColumnType<string, never, never>;
+  change_id: Generated<string>;
+  txid: Generated<string>;
+  created_at: Generated<string>;
+  entity_type: string;
+  entity_id: string;
+  operation: Operation;
+  payload: string | null;
+  previous: string | null;
+  status: Generated<ChangeStatus>;
+  retry_count: Generated<number>;
+  hold_count: Generated<number>;
+  next_attempt_at: string | null;
+  error_message: string | null;
+  synced_at: string | null;
+  batch_id: string | null;
+  settled_as: SettledAs | null;
+  superseded_by: string | null;
+}
+
+export interface EntityStateTable {
+  entity_type: string;
+  entity_id: string;
+  version: Generated<string>;
+  cloud_version: string | null;
+  cloud_id: string | null;
+  sync_status: Generated<'synced' | 'conflict' | 'failed'>;
+  deleted: Generated<boolean>;
+  last_synced_at: string | null;
+}
+
+export interface SyncConflictsTable {
+  id: ColumnType<string, never, never>;
+  entity_type: string;
+  entity_id: string;
+  queue_id: string | null;
+  change_id: string | null;
+  source: 'push';
+  strategy: Generated<string>;
+  fields: Generated<string[]>;
+  base: string | null;
+  local: string | null;
+  cloud: string | null;
+  cloud_version: string;
+  cloud_updated_at: string | null;
+  cloud_deleted: Generated<boolean>;
+  status: Generated<'open' | 'resolved'>;
+  detected_at: Generated<string>;
+  resolved_at: string | null;
+  resolved_by: string | null;
+  reason: string | null;
+}
+
+export interface SyncLogsTable {
+  id: ColumnType<string, never, never>;
+  at: Generated<string>;
+  direction: 'push' | 'pull';
+  batch_id: string | null;
+  outcome: string;
+  http_status: number | null;
+  changes: Generated<number>;
+  accepted: Generated<number>;
+  bytes: Generated<string>;
+  wire_bytes: Generated<string>;
+  duration_ms: Generated<number>;
+  error: string | null;
+  change_ids: Generated<string[]>;
+  outcomes: Generated<string[]>;
+}
+
+export interface OutletConfigTable {
+  one: Generated<boolean>;
+  outlet_id: string;
+  code: string | null;
+  timezone: Generated<string>;
+  cloud_url: string;
+  sync_enabled: Generated<boolean>;
+  last_sync_at: string | null;
+  install_id: Generated<string>;
+  epoch: Generated<string>;
+  stopped_code: string | null;
+  stopped_reason: string | null;
+  stopped_at: string | null;
+}
+
+export interface CaptureTable {
+  entity_type: string;
+  table_name: string;
+  direction: 'push' | 'pull' | 'both';
+  keys: string[];
+  excluded: Generated<string[]>;
+  coalesce: Generated<boolean>;
+  keep_previous: Generated<boolean>;
+  fingerprint: string;
+  trigger_version: string;
+  failures: string;
+  installed_at: Generated<string>;
+}
+
+export interface DaemonTable {
+  id: string;
+  host: string;
+  pid: number;
+  version: string;
+  leader_epoch: string;
+  started_at: Generated<string>;
+  heartbeat_at: Generated<string>;
+  stopped_at: string | null;
+  online: boolean | null;
+  offline_since: string | null;
+  last_error: string | null;
+  next_try_at: string | null;
+  refused: string | null;
+  clock_offset_ms: number | null;
+}
+
+export interface CommandsTable {
+  id: ColumnType<string, never, never>;
+  command: string;
+  args: string | null;
+  requested_by: Generated<string>;
+  requested_at: Generated<string>;
+  finished_at: string | null;
+  outcome: string | null;
+  error: string | null;
+}
+
+export interface EntityStatusView {
+  entity_type: string;
+  entity_id: string;
+  version: string | null;
+  cloud_version: string | null;
+  cloud_id: string | null;
+  deleted: boolean | null;
+  last_synced_at: string | null;
+  status: ChangeStatus;
+}
+
+export interface Database {
+  'syncd.sync_queue': SyncQueueTable;
+  'syncd.entity_state': EntityStateTable;
+  'syncd.sync_conflicts': SyncConflictsTable;
+  'syncd.sync_logs': SyncLogsTable;
+  'syncd.outlet_config': OutletConfigTable;
+  'syncd.capture': CaptureTable;
+  'syncd.daemon': DaemonTable;
+  'syncd.commands': CommandsTable;
+  'syncd.entity_status': EntityStatusView;
+}
+
+/** Advisory locks, all under one class so that nobody else's can collide; `gate*` are described in db/wake. */
+export const LOCK_CLASS = 0x73796e63;
+export const LOCKS = { leader: 1, gateAwake: 2, gateCapturing: 3, install: 4 } as const;
+
+/** The one NOTIFY channel; its payload is always empty. */
+export const WAKE_CHANNEL = 'syncd_wake';
