@@ -1,0 +1,57 @@
+/**
+ * `npm run bench [-- A1 A3 …]`: measures syncd against bare references, interleaved in one run, and prints one table, or one
+ * JSON object with --json. Progress goes to stderr. Nothing here is a test: a missed bound is shown, not failed.
+ */
+import { parseArgs } from 'node:util';
+import { captureSales } from './capture-sales.js';
+import type { BenchOptions, Measurement } from './measurement.js';
+import { type Figure, type Report, tableOf, verdictOf } from './report.js';
+import { machineOf } from './server.js';
+
+const MEASUREMENTS: Measurement[] = [captureSales];
+const KNOWN = MEASUREMENTS.flatMap((measurement) => measurement.benches);
+const USAGE = `npm run bench -- [${KNOWN.join(' ')}] [--rounds 5] [--seconds 10] [--changes 200000] [--singles 300] [--million] [--json]`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '10' },
+    changes: { type: 'string', default: '200000' },
+    singles: { type: 'string', default: '300' },
+    million: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+const unknown = positionals.filter((name) => !KNOWN.includes(name));
+if (values.help || unknown.length > 0) {
+  process.stderr.write(unknown.length > 0 ? `no such measurement: ${unknown.join(' ')}\n${USAGE}\n` : `${USAGE}\n`);
+  process.exit(values.help ? 0 : 64);
+}
+
+const options: BenchOptions = {
+  rounds: countOf('rounds'),
+  seconds: countOf('seconds'),
+  changes: countOf('changes'),
+  singles: countOf('singles'),
+  million: values.million,
+};
+const machine = machineOf();
+const figures: Figure[] = [];
+for (const { benches, measure } of MEASUREMENTS) {
+  const wanted = benches.filter((name) => positionals.length === 0 || positionals.includes(name));
+  if (wanted.length === 0) continue;
+  figures.push(...(await measure(wanted, options, (line) => process.stderr.write(`${wanted.join(' ')}: ${line}\n`))));
+}
+const report: Report = { machine: { ...machine, load_at_end: machineOf().load_at_start as number }, options, figures };
+const json = { ...report, figures: figures.map((figure) => ({ ...figure, verdict: verdictOf(figure) })) };
+process.stdout.write(`${values.json ? JSON.stringify(json, null, 2) : tableOf(report)}\n`);
+
+function countOf(name: 'rounds' | 'seconds' | 'changes' | 'singles'): number {
+  const count = Number(values[name]);
+  if (Number.isInteger(count) && count > 0) return count;
+  process.stderr.write(`--${name} ${values[name]}: not a whole number above 0\n${USAGE}\n`);
+  process.exit(64);
+}

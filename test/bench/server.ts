@@ -1,0 +1,88 @@
+/**
+ * A throw-away PostgreSQL with the settings of a shop's server, and what its processes cost. fsync is on: without it every
+ * ratio would flatter the capture. Autovacuum and timed checkpoints are off and done between the rounds instead, for
+ * otherwise the work that one variant leaves behind would fall into the next one's seconds.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+import pg from 'pg';
+import { Cluster } from '../../src/demo/postgres.js';
+import { sleep } from '../../src/time.js';
+
+const SETTINGS = {
+  fsync: 'on',
+  synchronous_commit: 'on',
+  shared_buffers: '512MB',
+  work_mem: '16MB',
+  maintenance_work_mem: '128MB',
+  max_wal_size: '8GB',
+  checkpoint_timeout: '1d',
+  autovacuum: 'off',
+  max_connections: '100',
+  random_page_cost: '1.1',
+};
+
+export function startServer(): Promise<Cluster> {
+  return Cluster.start({ settings: SETTINGS });
+}
+
+/** Runs `work` on a connection of its own. */
+export async function onDatabase<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Ticks of /proc/PID/stat are hundredths of a second on every Linux that Node runs on. */
+const TICK_MS = 10;
+
+/**
+ * CPU that the server has used so far, in ms: the postmaster, its living children, and those that it has buried. Only
+ * differences mean anything. A child that is buried while /proc is read is missed, so the largest of three readings counts.
+ */
+export async function serverCpuMs(postmaster: number): Promise<number> {
+  let most = 0;
+  for (let reading = 0; reading < 3; reading++) {
+    most = Math.max(most, readCpuMs(postmaster));
+    await sleep(30);
+  }
+  return most;
+}
+
+function readCpuMs(postmaster: number): number {
+  let ticks = 0;
+  for (const entry of readdirSync('/proc')) {
+    const fields = /^\d+$/.test(entry) ? statOf(entry) : undefined;
+    if (!fields) continue;
+    // After the command's closing bracket: state, ppid, …; utime is the 12th from there, then stime, cutime, cstime.
+    const [utime, stime, cutime, cstime] = fields.slice(11, 15).map(Number) as [number, number, number, number];
+    if (Number(entry) === postmaster) ticks += utime + stime + cutime + cstime;
+    else if (Number(fields[1]) === postmaster) ticks += utime + stime;
+  }
+  return ticks * TICK_MS;
+}
+
+function statOf(pid: string): string[] | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a reader needs to know of the machine before believing a figure. */
+export function machineOf(): Record<string, string | number> {
+  const list = cpus();
+  const load = loadavg()[0] as number;
+  return {
+    cpu: list[0]?.model.trim() ?? '?',
+    cores: list.length,
+    node: process.version,
+    load_at_start: Number(load.toFixed(2)),
+  };
+}
