@@ -1,0 +1,139 @@
+/**
+ * Holds the cloud's ledger against the till's journal: every change that was committed took effect once, none that was not did,
+ * and in the right order. Pure: two lists in, findings out. It reads nothing of syncd's, so it cannot inherit its mistakes.
+ */
+import type { Delivery } from './cloud/records.js';
+import { scalarOf } from './cloud/text.js';
+import type { JournalEntry } from './shop/journal.js';
+
+export type FindingKind = 'lost' | 'doubled' | 'out_of_order' | 'different';
+
+export type Finding = { kind: FindingKind; entity_type: string; entity_id: string; detail: string };
+
+/** Which column of a child names which parent; the parent has a key of one column. */
+export type References = { entity_type: string; references: { column: string; to: string }[] }[];
+
+type Named = { entity_type: string; entity_id: string };
+
+const nameOf = (of: Named) => `${of.entity_type} ${of.entity_id}`;
+
+function grouped<T extends Named>(list: T[]): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of list) {
+    const group = groups.get(nameOf(item));
+    if (group) group.push(item);
+    else groups.set(nameOf(item), [item]);
+  }
+  return groups;
+}
+
+const finding = (kind: FindingKind, of: Named, detail: string): Finding => ({
+  kind,
+  entity_type: of.entity_type,
+  entity_id: of.entity_id,
+  detail,
+});
+
+/** What took effect, in the order in which it did. */
+export function effectsOf(ledger: Delivery[]): Delivery[] {
+  return ledger.filter((delivery) => delivery.outcome === 'accepted');
+}
+
+/**
+ * @param journal in commit order. @param ledger in the order of arrival. Nothing may be superseded: where coalescing folds
+ * changes, a journal line for line is no measure.
+ */
+export function auditLedger(journal: JournalEntry[], ledger: Delivery[]): Finding[] {
+  const effects = effectsOf(ledger);
+  const expected = grouped(journal);
+  const arrived = grouped(effects);
+  const findings = [...repeatedIds(effects), ...disorderInside(effects)];
+  for (const [name, changes] of expected) findings.push(...compareEntity(changes, arrived.get(name) ?? []));
+  for (const [name, changes] of arrived) if (!expected.has(name)) findings.push(...compareEntity([], changes));
+  return findings;
+}
+
+function repeatedIds(effects: Delivery[]): Finding[] {
+  const seen = new Set<string>();
+  const findings: Finding[] = [];
+  for (const effect of effects) {
+    if (seen.has(effect.change_id)) findings.push(finding('doubled', effect, `${effect.change_id} took effect again`));
+    seen.add(effect.change_id);
+  }
+  return findings;
+}
+
+/** Changes of one transaction arrive in the order of their seq. */
+function disorderInside(effects: Delivery[]): Finding[] {
+  const last = new Map<string, bigint>();
+  const findings: Finding[] = [];
+  for (const effect of effects) {
+    const seq = BigInt(effect.seq);
+    if (seq <= (last.get(effect.tx) ?? -1n)) {
+      findings.push(finding('out_of_order', effect, `seq ${effect.seq} came late in transaction ${effect.tx}`));
+    } else last.set(effect.tx, seq);
+  }
+  return findings;
+}
+
+/** One entity: the same operations of the same transactions on both sides, in the same order, under rising versions. */
+function compareEntity(expected: JournalEntry[], arrived: Delivery[]): Finding[] {
+  const findings: Finding[] = [];
+  let version = 0;
+  for (const effect of arrived) {
+    if ((effect.cloud_version ?? 0) <= version) {
+      findings.push(finding('out_of_order', effect, `version ${effect.cloud_version} after version ${version}`));
+    }
+    version = Math.max(version, effect.cloud_version ?? 0);
+  }
+  const label = (of: { tx: string; operation: string }) => `${of.operation} of transaction ${of.tx}`;
+  const open = arrived.map(label);
+  const lost = expected.filter((change) => {
+    const at = open.indexOf(label(change));
+    if (at >= 0) open.splice(at, 1);
+    return at < 0;
+  });
+  for (const change of lost) findings.push(finding('lost', change, `${label(change)} never took effect`));
+  const owner = expected[0] ?? arrived[0];
+  if (owner) for (const extra of open) findings.push(finding('doubled', owner, `${extra} took effect once too often`));
+  if (lost.length === 0 && open.length === 0) {
+    const at = expected.findIndex((change, index) => label(change) !== label(arrived[index] as Delivery));
+    const early = arrived[at];
+    if (early) findings.push(finding('out_of_order', early, `${label(early)} took effect too early`));
+  }
+  return findings;
+}
+
+/** At the end of every transaction each living child has a living parent at the cloud. */
+export function auditReferences(tables: References, ledger: Delivery[]): Finding[] {
+  const effects = effectsOf(ledger);
+  const lastOf = new Map(effects.map((effect, index) => [effect.tx, index]));
+  const columns = new Map(tables.map((table) => [table.entity_type, table.references]));
+  const alive = new Map<string, Delivery>();
+  const byTx = new Map<string, Delivery[]>();
+  const findings: Finding[] = [];
+  const orphans = (child: Delivery): Finding[] =>
+    (columns.get(child.entity_type) ?? []).flatMap(({ column, to }) => {
+      const parent = scalarOf(child.data ?? '{}', column);
+      if (parent === null || alive.has(nameOf({ entity_type: to, entity_id: parent }))) return [];
+      return [finding('out_of_order', child, `${to} ${parent} was not there at the end of transaction ${child.tx}`)];
+    });
+  for (const [index, effect] of effects.entries()) {
+    if (effect.operation === 'delete') alive.delete(nameOf(effect));
+    else alive.set(nameOf(effect), effect);
+    byTx.set(effect.tx, [...(byTx.get(effect.tx) ?? []), effect]);
+    if (lastOf.get(effect.tx) !== index) continue;
+    const changed = byTx.get(effect.tx) ?? [];
+    // A deleted parent may leave orphans anywhere; otherwise only the children of this transaction can have lost their parent.
+    const parentGone = changed.some(
+      (one) => one.operation === 'delete' && tables.some((table) => refersTo(table, one)),
+    );
+    const children = parentGone ? [...alive.values()] : changed.filter((one) => alive.get(nameOf(one)) === one);
+    findings.push(...children.flatMap(orphans));
+  }
+  return findings;
+}
+
+function refersTo(table: References[number], parent: Named): boolean {
+  return table.references.some((reference) => reference.to === parent.entity_type);
+}
