@@ -3,12 +3,13 @@
  * JSON object with --json. Progress goes to stderr. Nothing here is a test: a missed bound is shown, not failed.
  */
 import { parseArgs } from 'node:util';
+import { captureBulk } from './capture-bulk.js';
 import { captureSales } from './capture-sales.js';
 import type { BenchOptions, Measurement } from './measurement.js';
 import { type Figure, type Report, tableOf, verdictOf } from './report.js';
 import { machineOf } from './server.js';
 
-const MEASUREMENTS: Measurement[] = [captureSales];
+const MEASUREMENTS: Measurement[] = [captureSales, captureBulk];
 const KNOWN = MEASUREMENTS.flatMap((measurement) => measurement.benches);
 const USAGE = `npm run bench -- [${KNOWN.join(' ')}] [--rounds 5] [--seconds 10] [--changes 200000] [--singles 300] [--million] [--json]`;
 

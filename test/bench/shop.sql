@@ -1,5 +1,5 @@
 -- The coffee shop that every measurement sells in: real column names, rupiah amounts, uuid and bigint keys, and enough
--- products that two tills seldom want the same stock row.
+-- products that two tills seldom want the same stock row. The tills sell the first 5,000; the rest are there for A5.
 CREATE TABLE products (
   id         bigint PRIMARY KEY,
   sku        text NOT NULL UNIQUE,
@@ -55,5 +55,5 @@ SELECT n, 'SKU-' || lpad(n::text, 6, '0'),
        (ARRAY['Kopi Susu Gula Aren', 'Es Teh Manis', 'Nasi Goreng Kampung', 'Roti Bakar Coklat', 'Americano', 'Pisang Goreng Keju'])[1 + n % 6]
          || ' ' || (ARRAY['Kecil', 'Sedang', 'Besar', 'Spesial'])[1 + n % 4],
        (ARRAY['minuman', 'makanan', 'camilan'])[1 + n % 3], 8000 + 500 * (n % 90)
-FROM generate_series(1, 5000) n;
+FROM generate_series(1, 100000) n;
 INSERT INTO stock (product_id, qty) SELECT id, 1000000 FROM products;

@@ -5,7 +5,7 @@ DECLARE
   t record;
 BEGIN
   FOR t IN SELECT * FROM (VALUES ('orders', 'order', 'id'), ('order_items', 'order_item', 'id'), ('stock', 'stock', 'product_id'),
-                                 ('payments', 'payment', 'id')) AS captured (tab, entity, key) LOOP
+                                 ('payments', 'payment', 'id'), ('products', 'product', 'id')) AS captured (tab, entity, key) LOOP
     EXECUTE format($f$
       CREATE FUNCTION reference.%1$I() RETURNS trigger LANGUAGE plpgsql AS $body$
       BEGIN

@@ -6,7 +6,7 @@ DECLARE
   e record;
 BEGIN
   FOR t IN SELECT * FROM (VALUES ('orders', 'order', 'id'), ('order_items', 'order_item', 'id'), ('stock', 'stock', 'product_id'),
-                                 ('payments', 'payment', 'id')) AS captured (tab, entity, key) LOOP
+                                 ('payments', 'payment', 'id'), ('products', 'product', 'id')) AS captured (tab, entity, key) LOOP
     FOR e IN SELECT * FROM (VALUES ('INSERT', 'create', 'NEW', 'row_to_json(r)'), ('UPDATE', 'update', 'NEW', 'row_to_json(r)'),
                                    ('DELETE', 'delete', 'OLD', 'NULL')) AS events (event, operation, side, payload) LOOP
       EXECUTE format($f$

@@ -45,7 +45,7 @@ DECLARE
   t record;
   e record;
 BEGIN
-  FOR t IN SELECT tab, tab::regclass AS rel FROM unnest(ARRAY['orders', 'order_items', 'stock', 'payments']) AS tab LOOP
+  FOR t IN SELECT tab, tab::regclass AS rel FROM unnest(ARRAY['orders', 'order_items', 'stock', 'payments', 'products']) AS tab LOOP
     FOR e IN SELECT * FROM (VALUES ('INSERT', 'I'), ('UPDATE', 'U'), ('DELETE', 'D')) AS events (event, letter) LOOP
       EXECUTE format($f$
         CREATE FUNCTION symmetricds.%1$I() RETURNS trigger LANGUAGE plpgsql AS $body$
