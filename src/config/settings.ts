@@ -44,6 +44,8 @@ export type Settings = {
   /** In the order of the file. */
   entities: Map<string, EntitySettings>;
   capture: { notify: 'gate' | 'always' | 'never'; on_error: 'continue' | 'block' };
+  /** When status speaks of trouble; a rate of 0.05 is 5 %. */
+  alerts: { failureRate: number; windowMs: number; oldestPendingMs: number; offlineMs: number };
   log: { level: 'error' | 'warn' | 'info' | 'debug'; format: 'json' | 'text' | undefined };
 };
 

@@ -1,0 +1,81 @@
+/**
+ * The one entrance: reads the command line, runs one command, turns whatever it throws into words and an exit code. Loads only
+ * the command that was asked for, so that `syncd status` does not wait for the daemon's parts.
+ */
+import { Command, CommanderError } from 'commander';
+import { printError } from './commands/output.js';
+import { EXIT, SyncError } from './errors.js';
+import { VERSION } from './version.js';
+
+type Entry = { group: string; load: () => Promise<Command> };
+
+const SETUP = 'Set up:';
+
+/** In the order of the help. */
+const COMMANDS: Record<string, Entry> = {
+  config: { group: SETUP, load: async () => (await import('./commands/config.js')).configCommand() },
+};
+
+/** Runs one command; resolves with the exit code. `argv` as in process.argv. */
+export async function main(argv: string[]): Promise<number> {
+  const json = argv.includes('--json');
+  const verbose = argv.some((word) => word === '-v' || word === '--verbose');
+  try {
+    const program = newProgram();
+    for (const name of toLoad(argv.slice(2))) {
+      const { group, load } = COMMANDS[name] as Entry;
+      const command = (await load()).helpGroup(group).copyInheritedSettings(program);
+      program.addCommand(command);
+    }
+    await program.parseAsync(argv);
+    return Number(process.exitCode ?? EXIT.done);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return printError(error, { json, verbose });
+    // Help and --version end with an "error" too.
+    if (error.exitCode === 0) return EXIT.done;
+    return printError(usageError(error), { json, verbose });
+  }
+}
+
+function newProgram(): Command {
+  const program = new Command('syncd')
+    .description(
+      "Keeps a shop's PostgreSQL point of sale and the head-office cloud in step, also when the line is down.",
+    )
+    .usage('COMMAND [options]')
+    .version(VERSION, '-V, --version', 'print the version')
+    .option('--config <file>', 'the configuration; else $SYNCD_CONFIG, ./syncd.yaml, /etc/syncd/syncd.yaml')
+    .option('--json', 'print one JSON value for programs, errors too')
+    .option('--no-color', 'print without colours')
+    .option('-v, --verbose', 'say more, and where an error came from')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .configureHelp({ showGlobalOptions: true, helpWidth: 80 })
+    .configureOutput({ outputError: () => {} })
+    .exitOverride()
+    .addHelpText('after', TAIL);
+  return program;
+}
+
+const TAIL = `
+Exit codes: 0 done, 1 failed, 64 usage, 69 database or cloud unreachable,
+75 another daemon runs, 78 configuration; status has its own (syncd status --help).
+`;
+
+/** The command named on the line, or all of them where none is: for the help and for "did you mean". */
+function toLoad(words: string[]): string[] {
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as string;
+    if (word === '-h' || word === '--help') break;
+    if (word === '--config') i += 1;
+    else if (!word.startsWith('-')) return Object.hasOwn(COMMANDS, word) ? [word] : Object.keys(COMMANDS);
+  }
+  return Object.keys(COMMANDS);
+}
+
+function usageError(error: CommanderError): SyncError {
+  const what = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
+  if (error.code === 'commander.help')
+    return new SyncError('usage', 'no command given', { hint: 'syncd --help lists them.' });
+  return new SyncError('usage', what, { hint: 'syncd COMMAND --help tells what a command takes.' });
+}

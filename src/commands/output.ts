@@ -1,0 +1,81 @@
+/**
+ * What the commands say and where: results on standard output, errors and hints on standard error. Owns colour and the JSON
+ * form of an error. A reader that has gone (`syncd queue | head`) ends the output, not the command.
+ */
+
+import { colourWanted } from '../config/caller.js';
+import { ConfigurationError } from '../config/faults.js';
+import { EXIT, SyncError, wordsOf } from '../errors.js';
+import { redactText } from '../redact.js';
+
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
+const CODES: Record<Style, [number, number]> = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+};
+
+/** Puts a style on a text, or leaves it plain where the screen or the caller wants none. */
+export type Paint = (style: Style, text: string) => string;
+
+export function painter(options: { color?: boolean }): Paint {
+  const on = options.color !== false && colourWanted(process.stdout.isTTY === true);
+  return (style, text) => (on && text !== '' ? `\x1b[${CODES[style][0]}m${text}\x1b[${CODES[style][1]}m` : text);
+}
+
+/** The width to write for: of the terminal, or 80 where the output goes elsewhere. */
+export function screenWidth(): number {
+  return process.stdout.isTTY ? Math.max(60, process.stdout.columns || 80) : 80;
+}
+
+export function print(text: string): void {
+  patient(process.stdout).write(`${text}\n`);
+}
+
+/** Indented on a terminal, one line for a program. */
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, null, process.stdout.isTTY ? 2 : undefined));
+}
+
+/** On standard error, so that a program that reads the result is not disturbed. */
+export function remark(text: string): void {
+  patient(process.stderr).write(`${text}\n`);
+}
+
+const patients = new WeakSet<NodeJS.WriteStream>();
+
+/**
+ * The stream, with its errors attended to: a closed pipe is the reader's good right, anything else cannot be told there.
+ * Only when something is printed: merely looking at process.stdout makes a pipe non-blocking, and the daemon's log would lose lines.
+ */
+function patient(stream: NodeJS.WriteStream): NodeJS.WriteStream {
+  if (!patients.has(stream)) {
+    patients.add(stream);
+    stream.on('error', () => process.exit(process.exitCode ?? 0));
+  }
+  return stream;
+}
+
+/** Prints an error for the caller and gives the exit code that goes with it. */
+export function printError(error: unknown, options: { json?: boolean; verbose?: boolean }): number {
+  const known =
+    error instanceof SyncError
+      ? error
+      : new SyncError('failed', `something unforeseen: ${wordsOf(error)}`, { cause: error });
+  const exit = EXIT[known.code];
+  const [message, hint] = [redactText(known.message, []), redactText(known.hint, [])];
+  if (options.json) {
+    const faults = known instanceof ConfigurationError ? { faults: known.faults } : {};
+    remark(JSON.stringify({ error: { code: known.code, message, hint, exit, ...faults } }));
+    return exit;
+  }
+  remark(`syncd: ${message}`);
+  if (hint) remark(`hint: ${hint}`);
+  for (let cause: unknown = known; options.verbose && cause instanceof Error; cause = cause.cause) {
+    remark(redactText(cause.stack ?? cause.message, []));
+  }
+  return exit;
+}

@@ -1,0 +1,121 @@
+/**
+ * Reads syncd.yaml: finds it, parses it, and remembers on which line every key stands. The parser's own messages quote the
+ * file, and the file may hold a password: they are replaced by words of ours.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { codeOf, SyncError } from '../errors.js';
+import type { Fault } from './faults.js';
+
+export type Document = {
+  file: string;
+  value: unknown;
+  faults: Fault[];
+  /** Others than the owner and the group may read it. */
+  readableByAll: boolean;
+  /** Where a path stands, or the nearest section above it that stands there. */
+  where(path: (string | number)[]): string;
+};
+
+const LIMIT = 1 << 20;
+
+/** The file to read. @throws SyncError `configuration` when there is none. */
+export function findFile(named: string | undefined, env: NodeJS.ProcessEnv): string {
+  const given = named ?? env.SYNCD_CONFIG;
+  if (given) return resolve(given);
+  const places = [resolve('syncd.yaml'), '/etc/syncd/syncd.yaml'];
+  const found = places.find((place) => statSync(place, { throwIfNoEntry: false }) !== undefined);
+  if (found) return found;
+  throw new SyncError('configuration', `no configuration: neither ${places.join(' nor ')} exists`, {
+    hint: 'Name one with --config FILE or $SYNCD_CONFIG.',
+  });
+}
+
+export function readDocument(file: string): Document {
+  const { text, mode } = readText(file);
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, version: '1.2' });
+  const at = (offset: number) => `${file}:${lines.linePos(offset).line}`;
+  const faults: Fault[] = [...document.errors, ...document.warnings].map((error) => ({
+    where: at(error.pos[0]),
+    path: '',
+    problem: WORDS[error.code] ?? 'this is not YAML: check indentation, quotes and colons here and on the line above',
+  }));
+  let value: unknown;
+  if (faults.length === 0) {
+    try {
+      value = document.toJS({ maxAliasCount: 100 });
+    } catch {
+      faults.push({ where: file, path: '', problem: 'its aliases (*name) cannot be followed; write the values out' });
+    }
+    if (faults.length === 0 && (value === null || value === undefined)) {
+      faults.push({ where: file, path: '', problem: 'the file is empty; nothing was changed' });
+    } else if (faults.length === 0 && (typeof value !== 'object' || Array.isArray(value))) {
+      faults.push({
+        where: at(0),
+        path: '',
+        problem: 'the file must be made of sections such as "outlet:" and "cloud:"',
+      });
+    }
+  }
+  const where = (path: (string | number)[]) => at(offsetOf(document.contents, path));
+  return { file, value, faults, readableByAll: (mode & 0o004) !== 0, where };
+}
+
+/** The parser's codes in plain words; none quotes the file. */
+const WORDS: Record<string, string> = {
+  DUPLICATE_KEY: 'this key stands twice in one section; remove one of them',
+  TAB_AS_INDENT: 'a tab stands in the indentation; YAML wants blanks',
+  BAD_INDENT: 'the indentation does not fit the lines above',
+  MISSING_CHAR: 'a closing quote, bracket or brace, or a colon is missing',
+  MULTIPLE_DOCS: 'a second document begins here (---); one file holds one configuration',
+  BAD_ALIAS: 'an alias (*name) has no anchor; quote the text if it begins with *',
+  BAD_DQ_ESCAPE: 'a backslash in double quotes is not an escape; use single quotes',
+  BAD_SCALAR_START: 'a text cannot begin with this character; quote it',
+  BLOCK_AS_IMPLICIT_KEY: 'a second colon stands on this line; quote the text that contains it',
+  UNEXPECTED_TOKEN: 'something stands here that does not belong here; check quotes, brackets and commas',
+  TAG_RESOLVE_FAILED: 'an unknown tag (!…) stands here; quote the text if it begins with !',
+};
+
+function readText(file: string): { text: string; mode: number } {
+  try {
+    const stat = statSync(file);
+    if (stat.isDirectory())
+      throw new SyncError('configuration', `${file} is a directory`, { hint: 'Name the file in it.' });
+    if (stat.size > LIMIT) throw new SyncError('configuration', `${file} is too large for a configuration`);
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+    return { text, mode: stat.mode };
+  } catch (error) {
+    if (error instanceof SyncError) throw error;
+    const code = codeOf(error);
+    if (code === 'ENOENT')
+      throw new SyncError('configuration', `${file} does not exist`, { hint: 'Check --config and $SYNCD_CONFIG.' });
+    if (code === 'EACCES') {
+      throw new SyncError('configuration', `${file} may not be read by this user`, {
+        hint: 'Run the command as the user that syncd runs as: sudo -u syncd syncd …',
+        cause: error,
+      });
+    }
+    const why = error instanceof TypeError ? 'it is not UTF-8 text' : (code ?? 'unknown reason');
+    throw new SyncError('configuration', `${file} cannot be read: ${why}`, { cause: error });
+  }
+}
+
+/** Where the key of the last step that exists begins. */
+function offsetOf(root: unknown, path: (string | number)[]): number {
+  let node: unknown = root;
+  let offset = (root as Node | null)?.range?.[0] ?? 0;
+  for (const step of path) {
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step));
+      if (!pair) break;
+      offset = (pair.key as Node).range?.[0] ?? offset;
+      node = pair.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(step)];
+      offset = (node as Node | undefined)?.range?.[0] ?? offset;
+    } else break;
+  }
+  return offset;
+}

@@ -1,0 +1,46 @@
+/**
+ * The directory for the little that the daemon keeps outside of the database. Made where its parent allows; tried by writing,
+ * because rights, a full disk and a read-only mount look alike from outside. Only the daemon needs it.
+ */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { codeOf, SyncError } from '../errors.js';
+
+const REASONS: Record<string, string> = {
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota of this user is used up',
+  ENOTDIR: 'a part of its path is a file',
+  EEXIST: 'a file stands in its place',
+};
+
+/** @throws SyncError `configuration` when nothing can be written there. */
+export function prepareStateDir(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o750 });
+    const probe = join(directory, `.probe-${process.pid}`);
+    writeFileSync(probe, 'x', { mode: 0o600 });
+    rmSync(probe);
+  } catch (error) {
+    const code = codeOf(error) ?? '';
+    throw new SyncError(
+      'configuration',
+      `state_dir: ${directory} cannot be used: ${REASONS[code] ?? (code || 'unknown reason')}`,
+      {
+        hint: `Make it, and give it to the user that syncd runs as: install -d -o ${userName()} -m 0750 ${directory}`,
+        cause: error,
+      },
+    );
+  }
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'syncd';
+  }
+}
