@@ -1,0 +1,84 @@
+/**
+ * Which request is answered by what, and the headers that each must carry. Everything here looks only; the one route that
+ * changes anything is the push.
+ */
+import type { Answer, Exchange } from './exchange.js';
+import { json } from './exchange.js';
+import { push } from './push.js';
+import { Refusal } from './refusal.js';
+import { recordOf } from './state.js';
+
+const USER_AGENT = /^syncd\/\d+\.\d+\.\d+\S*/;
+
+/** @throws Refusal for whatever the contract answers with other than 200. */
+export async function route(exchange: Exchange): Promise<Answer> {
+  const parts = exchange.head.path.split('/').slice(1);
+  switch (`${parts[0]}/${parts[1] ?? ''}`) {
+    case 'health/':
+      allow(exchange, 'GET');
+      return json(200, { ok: true, server_time: exchange.now().toISOString() });
+    case 'sync/capabilities':
+      allow(exchange, 'GET');
+      authenticate(exchange);
+      if (parts.length === 2) return json(200, exchange.cloud.capabilities);
+      break;
+    case 'sync/push':
+      allow(exchange, 'POST');
+      authenticate(exchange);
+      requireForPush(exchange);
+      if (parts.length === 2) return await push(exchange);
+      break;
+    default:
+      if (parts[0] !== 'entities' || parts.length < 3 || parts.length > 4) break;
+      allow(exchange, 'GET');
+      return entity(exchange, parts[1] ?? '', parts[2] ?? '', parts[3], authenticate(exchange));
+  }
+  throw new Refusal(404, 'not_found', 'there is no such route');
+}
+
+function allow(exchange: Exchange, method: string): void {
+  if (exchange.head.method === method) return;
+  throw new Refusal(405, 'method', `only ${method} is allowed here`, { headers: { allow: method } });
+}
+
+/** Returns the outlet's id. */
+function authenticate({ cloud, request, head, record }: Exchange): string {
+  if (request.headers['x-api-key'] !== cloud.apiKey) throw new Refusal(401, 'api_key', 'X-API-Key is not known');
+  if (head.outlet_id === null || head.outlet_id === '') throw new Refusal(400, 'outlet', 'X-Outlet-ID is missing');
+  if (cloud.outlets !== null && !cloud.outlets.has(head.outlet_id)) {
+    throw new Refusal(403, 'outlet', 'this outlet is not known');
+  }
+  if (!USER_AGENT.test(record.user_agent ?? ''))
+    throw new Refusal(400, 'user_agent', 'User-Agent must be syncd/<version>');
+  return head.outlet_id;
+}
+
+function requireForPush({ request, record }: Exchange): void {
+  const [type, ...parameters] = (request.headers['content-type'] ?? '')
+    .split(';')
+    .map((part) => part.trim().toLowerCase());
+  if (type !== 'application/json' || parameters.some((one) => one !== 'charset=utf-8')) {
+    throw new Refusal(415, 'content_type', 'Content-Type must be application/json');
+  }
+  if (record.batch_id === null) throw new Refusal(400, 'idempotency_key', 'Idempotency-Key is missing');
+}
+
+function entity(exchange: Exchange, type: string, id: string, tail: string | undefined, outletId: string): Answer {
+  const { state } = exchange.cloud;
+  const stored = state.entity(state.keyOf(outletId, decoded(type), decoded(id)));
+  if (stored === undefined || (tail !== undefined && tail !== 'version')) {
+    throw new Refusal(404, 'not_found', 'this outlet has no such entity');
+  }
+  if (tail === 'version') return json(200, { cloud_version: stored.cloud_version });
+  const { outlet_id: _, data, ...rest } = recordOf(stored);
+  const operation = stored.deleted ? 'delete' : stored.cloud_version === 1 ? 'create' : 'update';
+  return json(200, `${JSON.stringify({ ...rest, operation }).slice(0, -1)},"data":${data ?? 'null'}}`);
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new Refusal(400, 'path', 'the path is not percent-encoded UTF-8');
+  }
+}

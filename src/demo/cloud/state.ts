@@ -1,0 +1,184 @@
+/**
+ * Everything that the cloud decides by: entities with their tombstones, applied changes with the version that each produced,
+ * outlets with their living copy. It changes only through `push` and `edit`, with the lines that the journal keeps, so a
+ * restart that replays the journal ends at the same state.
+ */
+import type { EditLine, PushLine } from './journal.js';
+import type { EntityRecord, PushedChange } from './records.js';
+import type { References } from './references.js';
+import { parentsOf } from './references.js';
+
+/** A change that took effect, for ever. */
+export type Applied = { outlet_id: string; key: string; cloud_version: number; data: string | null };
+
+/** What a decision may look at. */
+export type View = {
+  entity(key: string): Held | undefined;
+  applied(changeId: string): Applied | undefined;
+  /** Keys of entities that refer to this one; some may have ceased to. */
+  childrenOf(key: string): Iterable<string>;
+};
+
+/** What is held of an entity: enough to decide by. */
+export type Held = Pick<EntityRecord, 'cloud_version' | 'deleted' | 'data' | 'updated_at'> & {
+  entity_type: string;
+  entity_id: string;
+  parents: readonly string[];
+};
+
+type Stored = EntityRecord & { parents: readonly string[] };
+
+/** The living copy of an outlet, and what its epoch has sent. */
+export type Outlet = {
+  install_id: string;
+  epoch: number;
+  /** Change id by seq, of this epoch alone. */
+  seqs: Map<string, string>;
+  /** The change ids of every batch that was answered, by batch id. */
+  batches: Map<string, string>;
+};
+
+export class CloudState implements View {
+  readonly references: References;
+  readonly #shared: ReadonlySet<string>;
+  readonly #entities = new Map<string, Stored>();
+  readonly #applied = new Map<string, Applied>();
+  readonly #outlets = new Map<string, Outlet>();
+  readonly #children = new Map<string, Set<string>>();
+
+  constructor(shared: readonly string[], references: References) {
+    this.#shared = new Set(shared);
+    this.references = references;
+  }
+
+  isShared(type: string): boolean {
+    return this.#shared.has(type);
+  }
+
+  /** One entity's key: by outlet, but for the types that head office shares. No name holds U+0000. */
+  keyOf(outletId: string, type: string, id: string): string {
+    return `${this.#shared.has(type) ? '' : outletId}\u0000${type}\u0000${id}`;
+  }
+
+  entity(key: string): Stored | undefined {
+    return this.#entities.get(key);
+  }
+
+  applied(changeId: string): Applied | undefined {
+    return this.#applied.get(changeId);
+  }
+
+  outlet(outletId: string): Outlet | undefined {
+    return this.#outlets.get(outletId);
+  }
+
+  childrenOf(key: string): Iterable<string> {
+    return this.#children.get(key) ?? [];
+  }
+
+  /** Every entity and tombstone; with an outlet, those that it can see. */
+  entities(outletId?: string): EntityRecord[] {
+    const found: EntityRecord[] = [];
+    for (const stored of this.#entities.values()) {
+      if (outletId !== undefined && stored.outlet_id !== null && stored.outlet_id !== outletId) continue;
+      found.push(recordOf(stored));
+    }
+    return found;
+  }
+
+  /** The parents that a row names. */
+  parentsOf(outletId: string, type: string, data: string | null): { key: string; type: string; id: string }[] {
+    return parentsOf(this.references, type, data).map((parent) => ({
+      ...parent,
+      key: this.keyOf(outletId, parent.type, parent.id),
+    }));
+  }
+
+  /** Takes what was decided on one push. A refused one changes nothing. */
+  push(line: PushLine): void {
+    if (line.refused) return;
+    const outlet = this.#copyOf(line);
+    outlet.batches.set(line.batch_id, idsOf(line.changes));
+    for (const change of line.changes) {
+      outlet.seqs.set(change.seq, change.change_id);
+      if (change.outcome !== 'accepted' || change.cloud_version === null) continue;
+      const { entity_type, entity_id, cloud_version, data } = change;
+      const key = this.keyOf(line.outlet_id, entity_type, entity_id);
+      this.#applied.set(change.change_id, { outlet_id: line.outlet_id, key, cloud_version, data });
+      this.#put(key, line.outlet_id, {
+        outlet_id: this.#shared.has(entity_type) ? null : line.outlet_id,
+        entity_type,
+        entity_id,
+        cloud_version,
+        deleted: change.operation === 'delete',
+        data,
+        updated_at: change.changed_at,
+        origin_outlet_id: line.outlet_id,
+      });
+    }
+  }
+
+  /** An edit by head office. */
+  edit(line: EditLine): void {
+    const { outlet_id, entity_type, entity_id, cloud_version, data, updated_at } = line;
+    this.#put(this.keyOf(outlet_id ?? '', entity_type, entity_id), outlet_id ?? '', {
+      outlet_id,
+      entity_type,
+      entity_id,
+      cloud_version,
+      deleted: data === null,
+      data,
+      updated_at,
+      origin_outlet_id: null,
+    });
+  }
+
+  #copyOf(line: PushLine): Outlet {
+    const known = this.#outlets.get(line.outlet_id);
+    if (known?.epoch === line.epoch) return known;
+    const copy: Outlet = {
+      install_id: line.install_id,
+      epoch: line.epoch,
+      seqs: new Map(),
+      batches: known?.batches ?? new Map(),
+    };
+    this.#outlets.set(line.outlet_id, copy);
+    return copy;
+  }
+
+  /** A version never decreases; the same version again (deleting what is deleted) changes nothing. */
+  #put(key: string, outletId: string, next: Omit<EntityRecord, 'cloud_id'>): void {
+    const before = this.#entities.get(key);
+    if (before !== undefined && before.cloud_version >= next.cloud_version) return;
+    const parents = this.parentsOf(outletId, next.entity_type, next.data).map((parent) => parent.key);
+    for (const parent of before?.parents ?? []) this.#children.get(parent)?.delete(key);
+    for (const parent of parents) {
+      const children = this.#children.get(parent);
+      if (children === undefined) this.#children.set(parent, new Set([key]));
+      else children.add(key);
+    }
+    this.#entities.set(key, { ...next, cloud_id: before?.cloud_id ?? `c-${this.#entities.size + 1}`, parents });
+  }
+}
+
+/** A stored entity without what only the cloud's own index needs. */
+export function recordOf(stored: EntityRecord): EntityRecord {
+  const { outlet_id, entity_type, entity_id, cloud_id, cloud_version, deleted, data } = stored;
+  const { updated_at, origin_outlet_id } = stored;
+  return {
+    outlet_id,
+    entity_type,
+    entity_id,
+    cloud_id,
+    cloud_version,
+    deleted,
+    data,
+    updated_at,
+    origin_outlet_id,
+  };
+}
+
+/** What makes two batches the same: their changes. */
+export function idsOf(changes: readonly Pick<PushedChange, 'change_id'>[]): string {
+  return changes.map((change) => change.change_id).join(' ');
+}
