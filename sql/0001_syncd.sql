@@ -27,10 +27,13 @@ CREATE TABLE syncd.sync_queue (
     AND (settled_as IS NULL OR settled_as IN ('accepted', 'superseded', 'discarded', 'cloud_won'))),
   CONSTRAINT "a synced change has its instant" CHECK ((status = 'synced') = (synced_at IS NOT NULL))
 );
--- The only index that a sale pays for. Settled rows leave it, so a claim reads only what waits, however long the history is.
-CREATE INDEX sync_queue_pending ON syncd.sync_queue (id) WHERE status = 'pending';
--- What holds an entity back; empty on a good day, and free for the sale (a fresh row never matches).
+-- The only index that a sale pays for. What is settled or waits for a retry has left it, so a claim reads only what may go,
+-- however long the history is and however much was rejected.
+CREATE INDEX sync_queue_fresh ON syncd.sync_queue (id) WHERE status = 'pending' AND next_attempt_at IS NULL;
+-- What waits for a retry or holds an entity back; empty on a good day, and free for the sale (a fresh row never matches).
 CREATE INDEX sync_queue_held ON syncd.sync_queue (entity_type, entity_id, id)
+  WHERE status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL;
+CREATE INDEX sync_queue_held_id ON syncd.sync_queue (id)
   WHERE status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL;
 CREATE INDEX sync_queue_settled ON syncd.sync_queue (synced_at) WHERE status = 'synced';
 -- Without a primary key a publication FOR ALL TABLES would refuse our updates.
@@ -273,23 +276,31 @@ COMMENT ON COLUMN syncd.commands.finished_at IS 'When it was done; null: waits f
 COMMENT ON COLUMN syncd.commands.outcome IS 'What was done, in words.';
 COMMENT ON COLUMN syncd.commands.error IS 'Why it could not be done.';
 
+-- Unsettled changes, as two arms so that each finds its own partial index.
+CREATE VIEW syncd.unsettled AS
+  SELECT * FROM syncd.sync_queue WHERE status = 'pending' AND next_attempt_at IS NULL
+  UNION ALL
+  SELECT * FROM syncd.sync_queue
+  WHERE status IN ('failed', 'conflict') OR (next_attempt_at IS NOT NULL AND status = 'pending');
+COMMENT ON VIEW syncd.unsettled IS 'Every change that is not in the cloud yet: pending, failed or in conflict.';
+
 CREATE VIEW syncd.entity_status AS
   SELECT entity_type, entity_id, s.version, s.cloud_version, s.cloud_id, s.deleted, s.last_synced_at,
-         CASE WHEN q.conflict OR s.sync_status = 'conflict' AND q.entity_id IS NOT NULL THEN 'conflict'
+         CASE WHEN q.conflict THEN 'conflict'
               WHEN q.failed THEN 'failed'
               WHEN q.entity_id IS NOT NULL THEN 'pending'
               ELSE 'synced' END AS status
   FROM syncd.entity_state s
   FULL JOIN (
     SELECT entity_type, entity_id, bool_or(status = 'conflict') AS conflict, bool_or(status = 'failed') AS failed
-    FROM syncd.sync_queue WHERE status IN ('pending', 'failed', 'conflict') GROUP BY entity_type, entity_id
+    FROM syncd.unsettled GROUP BY entity_type, entity_id
   ) q USING (entity_type, entity_id);
 COMMENT ON VIEW syncd.entity_status IS 'Every known entity: pending, synced, conflict or failed.';
 
 CREATE VIEW syncd.sync_light AS
   SELECT waiting = 0 AND troubled = 0 AS safe, waiting, troubled, since
   FROM (SELECT count(*) FILTER (WHERE status = 'pending') AS waiting,
-               count(*) FILTER (WHERE status IN ('failed', 'conflict')) AS troubled,
+               count(*) FILTER (WHERE status <> 'pending') AS troubled,
                min(created_at) AS since
-        FROM syncd.sync_queue WHERE status IN ('pending', 'failed', 'conflict')) q;
+        FROM syncd.unsettled) q;
 COMMENT ON VIEW syncd.sync_light IS 'For the till, should it want a lamp: is everything in the cloud, how many wait, since when.';

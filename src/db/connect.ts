@@ -41,7 +41,7 @@ export type ConnectOptions = {
   connectTimeoutMs?: number;
 };
 
-function clientConfig(url: string, options: ConnectOptions): pg.ClientConfig {
+export function clientConfig(url: string, options: ConnectOptions): pg.ClientConfig {
   return {
     connectionString: url,
     application_name: `syncd ${options.role}`,

@@ -167,6 +167,8 @@ export interface Database {
   'syncd.capture': CaptureTable;
   'syncd.daemon': DaemonTable;
   'syncd.commands': CommandsTable;
+  /** Pending, failed and conflict rows only, by the indexes that hold them. */
+  'syncd.unsettled': SyncQueueTable;
   'syncd.entity_status': EntityStatusView;
 }
 

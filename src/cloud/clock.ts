@@ -1,0 +1,33 @@
+/**
+ * Estimates how far the cloud's clock is from ours, from the instants in its answers. Pure. The median of the last few
+ * observations shrugs off a slow answer; over plain loopback HTTP both clocks are one and the offset is 0.
+ */
+
+const KEPT = 9;
+
+export class ClockOffset {
+  #observed: number[] = [];
+
+  /**
+   * @param serverMs the cloud's clock, epoch ms
+   * @param resolutionMs 1000 for a `Date` header, which is cut to the second; 1 for `server_time`
+   * @param sentAtMs our clock when the request left; `durationMs` later the answer was there
+   */
+  observe(serverMs: number, resolutionMs: number, sentAtMs: number, durationMs: number): void {
+    if (Number.isNaN(serverMs)) return;
+    this.#observed.push(serverMs + resolutionMs / 2 - (sentAtMs + durationMs / 2));
+    if (this.#observed.length > KEPT) this.#observed.shift();
+  }
+
+  /** Cloud less ours in ms; undefined before the first observation. */
+  get offsetMs(): number | undefined {
+    const sorted = [...this.#observed].sort((a, b) => a - b);
+    return sorted[Math.floor(sorted.length / 2)];
+  }
+
+  /** What to add to an instant of ours: nothing while unknown, nor within the error of a `Date` header. */
+  get correctionMs(): number {
+    const offset = this.offsetMs ?? 0;
+    return Math.abs(offset) <= 1_000 ? 0 : Math.round(offset);
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * What a request to the cloud came back with, before anybody judges it: an answer with its status and text, or none. The
+ * headers and texts are a stranger's; the parsers here accept what the contract promises and nothing else. Pure.
+ */
+import type { PushResult, WireCapabilities } from './wire.js';
+
+export type Reply = Answer | { kind: 'none'; error: string; timedOut: boolean; durationMs: number };
+
+export type Answer = {
+  kind: 'answer';
+  status: number;
+  body: string;
+  /** `Retry-After` and `Date` as they came. */
+  retryAfter: string | undefined;
+  date: string | undefined;
+  durationMs: number;
+};
+
+/** `value` as a JSON object, or undefined. */
+export function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Milliseconds to wait by a `Retry-After` (seconds or an HTTP date), at most 30 min; undefined where it says neither. */
+export function parseRetryAfterMs(value: string | undefined, nowMs: number): number | undefined {
+  if (value === undefined) return undefined;
+  const seconds = /^\s*(\d+)\s*$/.exec(value);
+  const waitMs = seconds ? Number(seconds[1]) * 1_000 : Date.parse(value) - nowMs;
+  return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(waitMs, 0), 30 * 60_000);
+}
+
+/** The `error` of a refusal; what is missing stays undefined. */
+export function parseError(body: string): { code: string | undefined; message: string | undefined; epoch: number | undefined } {
+  const error = parseObject(body)?.error;
+  const fields = typeof error === 'object' && error !== null ? (error as Record<string, unknown>) : {};
+  return {
+    code: typeof fields.code === 'string' ? fields.code : undefined,
+    message: typeof fields.message === 'string' ? fields.message.slice(0, 500) : undefined,
+    epoch: isCount(fields.epoch) ? fields.epoch : undefined,
+  };
+}
+
+/** The cloud's limits; anything missing or absurd falls back to the contract's defaults. */
+export function parseCapabilities(body: string | undefined): WireCapabilities {
+  const given = body === undefined ? {} : (parseObject(body) ?? {});
+  const encodings = Array.isArray(given.encodings) ? given.encodings.filter((name) => typeof name === 'string') : ['gzip'];
+  return {
+    protocol: isCount(given.protocol) ? given.protocol : 1,
+    max_batch_changes: isCount(given.max_batch_changes) && given.max_batch_changes > 0 ? given.max_batch_changes : 500,
+    max_batch_bytes: isCount(given.max_batch_bytes) && given.max_batch_bytes > 0 ? given.max_batch_bytes : 1_048_576,
+    encodings,
+    long_poll: given.long_poll === true,
+    digest: given.digest === true,
+    ...(typeof given.cloud_epoch === 'string' && { cloud_epoch: given.cloud_epoch }),
+  };
+}
+
+/** One result by the contract, or undefined where it breaks it: then it counts as missing. */
+export function parseResult(value: unknown): PushResult | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const given = value as Record<string, unknown>;
+  const change_id = given.change_id;
+  if (typeof change_id !== 'string') return undefined;
+  switch (given.status) {
+    case 'accepted':
+    case 'duplicate': {
+      if (!isCount(given.cloud_version)) return undefined;
+      const cloud_id = typeof given.cloud_id === 'string' ? given.cloud_id : null;
+      return { change_id, status: given.status, cloud_version: given.cloud_version, cloud_id };
+    }
+    case 'conflict': {
+      const current = given.current as Record<string, unknown> | null | undefined;
+      if (typeof current !== 'object' || current === null || !isCount(current.cloud_version)) return undefined;
+      const updated_at = typeof current.updated_at === 'string' && !Number.isNaN(Date.parse(current.updated_at)) ? current.updated_at : null;
+      const deleted = current.deleted === true;
+      return { change_id, status: 'conflict', current: { cloud_version: current.cloud_version, updated_at, deleted, data: current.data ?? null } };
+    }
+    case 'held': {
+      const waiting = given.waiting_for as Record<string, unknown> | null | undefined;
+      const named = typeof waiting?.entity_type === 'string' && typeof waiting.entity_id === 'string';
+      return {
+        change_id,
+        status: 'held',
+        waiting_for: named ? { entity_type: waiting.entity_type as string, entity_id: waiting.entity_id as string } : null,
+      };
+    }
+    case 'rejected': {
+      const error = (typeof given.error === 'object' && given.error !== null ? given.error : {}) as Record<string, unknown>;
+      return {
+        change_id,
+        status: 'rejected',
+        error: {
+          code: typeof error.code === 'string' ? error.code : 'rejected',
+          message: typeof error.message === 'string' ? error.message.slice(0, 500) : 'no reason given',
+          retryable: error.retryable === true,
+        },
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

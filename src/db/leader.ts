@@ -1,0 +1,55 @@
+/**
+ * Makes sure that one daemon at a time works on a database: a session advisory lock says who, a number drawn from
+ * `leader_epochs` lets every settle check that nobody else has taken over since. The lock lives and dies with its connection.
+ */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type pg from 'pg';
+import { SyncError } from '../errors.js';
+import { monotonicMs, sleep } from '../time.js';
+import { LOCK_CLASS, LOCKS } from './schema.js';
+
+export type Leadership = { id: string; leader_epoch: string };
+
+/** Earlier runs whose rows are kept, for the person who asks what happened last night. */
+const RUNS_KEPT = 20;
+
+/**
+ * Takes the lead on this connection.
+ * @param patienceMs how long the server may take to notice that an earlier connection is gone
+ * @throws SyncError `anotherDaemon` when somebody else keeps the lock
+ */
+export async function takeLead(client: pg.Client, version: string, patienceMs: number, signal: AbortSignal): Promise<Leadership> {
+  const deadline = monotonicMs() + patienceMs;
+  for (;;) {
+    const { rows } = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1, $2) AS taken', [
+      LOCK_CLASS,
+      LOCKS.leader,
+    ]);
+    if (rows[0]?.taken) break;
+    if (monotonicMs() > deadline || signal.aborted) throw await anotherDaemon(client);
+    await sleep(100, signal);
+  }
+  const id = randomUUID();
+  const { rows } = await client.query<{ leader_epoch: string }>(
+    `INSERT INTO syncd.daemon (id, host, pid, version, leader_epoch, online, offline_since, last_error, next_try_at, refused)
+     SELECT $1, $2, $3, $4, nextval('syncd.leader_epochs'), d.online, d.offline_since, d.last_error, d.next_try_at, d.refused
+     FROM (SELECT 1) AS one LEFT JOIN LATERAL (SELECT * FROM syncd.daemon ORDER BY leader_epoch DESC LIMIT 1) d ON true
+     RETURNING leader_epoch`,
+    [id, hostname(), process.pid, version],
+  );
+  await client.query(
+    `DELETE FROM syncd.daemon WHERE leader_epoch <= (SELECT max(leader_epoch) FROM syncd.daemon) - ${RUNS_KEPT}`,
+  );
+  return { id, leader_epoch: (rows[0] as { leader_epoch: string }).leader_epoch };
+}
+
+async function anotherDaemon(client: pg.Client): Promise<SyncError> {
+  const { rows } = await client.query<{ host: string; pid: number }>(
+    'SELECT host, pid FROM syncd.daemon ORDER BY leader_epoch DESC LIMIT 1',
+  );
+  const other = rows[0] ? `pid ${rows[0].pid} on ${rows[0].host}` : 'its name is unknown';
+  return new SyncError('anotherDaemon', `another daemon works on this database: ${other}`, {
+    hint: 'One is enough. To see how it does: syncd status',
+  });
+}

@@ -1,0 +1,57 @@
+/**
+ * The daemon's side of the wake gate: it decides whether a sale has to NOTIFY. A NOTIFY serialises every commit of the server,
+ * so the triggers skip it while the daemon is awake and polling; awake is, who holds (or waits for) lock `gateAwake`.
+ *
+ * Falling asleep must lose no sale: first the lock goes, then `gateCapturing` is taken and given back exclusively. Every
+ * capturing transaction holds that one shared until its commit is visible, and tested `gateAwake` only after taking it. So
+ * either it still runs (refused: stay awake), or it is visible to the look that the caller takes before sleeping, or it found
+ * the daemon asleep and notifies. A crash releases everything: the next sale notifies, a second's poll is the backstop anyway.
+ *
+ * The locks live on a direct connection of their own; a transaction pooler in between would leak them.
+ */
+import type pg from 'pg';
+import { LOCK_CLASS, LOCKS } from './schema.js';
+
+export class WakeGate {
+  readonly #client: pg.Client;
+  #taken = false;
+  #taking: Promise<unknown> | undefined;
+
+  constructor(client: pg.Client) {
+    this.#client = client;
+  }
+
+  get awake(): boolean {
+    return this.#taken;
+  }
+
+  /**
+   * From now on sales need not notify. Returns at once: the server may let us wait for a transaction that found us asleep,
+   * but a waiting request already counts.
+   */
+  wake(onError: (error: unknown) => void): void {
+    if (this.#taken) return;
+    this.#taken = true;
+    this.#taking = this.#client
+      .query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.gateAwake])
+      .catch(onError);
+  }
+
+  /**
+   * Lets sales notify again. True: asleep, and the caller must look at the queue once more with a new snapshot before it
+   * waits. False: a capturing transaction is open; the gate is awake again.
+   */
+  async tryToSleep(): Promise<boolean> {
+    if (!this.#taken) return true;
+    await this.#taking;
+    await this.#client.query('SELECT pg_advisory_unlock($1, $2)', [LOCK_CLASS, LOCKS.gateAwake]);
+    this.#taken = false;
+    const { rows } = await this.#client.query<{ free: boolean }>(
+      'SELECT CASE WHEN pg_try_advisory_lock($1, $2) THEN pg_advisory_unlock($1, $2) ELSE false END AS free',
+      [LOCK_CLASS, LOCKS.gateCapturing],
+    );
+    if (rows[0]?.free === true) return true;
+    this.wake(() => {});
+    return false;
+  }
+}

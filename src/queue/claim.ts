@@ -1,0 +1,167 @@
+/**
+ * Reads what may be sent. Nothing is written and nothing is leased: a change that was sent and not settled is simply read again.
+ *
+ * A *pass* sees the queue with one snapshot. Its first page brings the snapshot along, later pages skip whatever committed
+ * since: a transaction that commits late may own ids behind and ahead of the page, and half of it must not leave. Within a
+ * pass an id bound keeps settled rows from being read again; across passes there is none, or a late commit would be lost.
+ *
+ * A commit is visible before it is flushed where the POS commits with `synchronous_commit = off`. Each page says whether
+ * everything it saw is safely on disk; if not, `flushCommits` makes it so before anything is sent.
+ */
+import { type RawBuilder, sql } from 'kysely';
+import type { Operation } from '../cloud/wire.js';
+import type { Db } from '../db/connect.js';
+
+/** A row of the queue with its entity's state, as text. */
+export type ClaimedRow = {
+  id: string;
+  change_id: string;
+  txid: string;
+  entity_type: string;
+  entity_id: string;
+  operation: Operation;
+  payload: string | null;
+  /** `2026-11-22 08:00:00.123456+00`, corrected by the clock's offset. */
+  changed_at: string;
+  changed_fields: string | null;
+  retry_count: number;
+  hold_count: number;
+  next_attempt_at: string | null;
+  version: string | null;
+  cloud_version: string | null;
+  cloud_id: string | null;
+  supersedes: { id: string; change_id: string }[] | null;
+};
+
+export type Page = { rows: ClaimedRow[]; snapshot: string | undefined; flushed: boolean };
+
+/** Payload bytes, as stored, after which a page ends early; a row above it comes alone. */
+const PAGE_BYTES = 8 * 1024 * 1024;
+
+const columns = (offsetMs: number) => sql`
+  q.id, q.change_id, q.txid::text AS txid, q.entity_type, q.entity_id, q.operation, q.payload::text AS payload,
+  ${offsetMs === 0 ? sql`q.created_at` : sql`(q.created_at + ${offsetMs} * interval '1 ms')`}::text AS changed_at,
+  CASE WHEN q.previous IS NOT NULL THEN (SELECT json_agg(k)::text FROM json_object_keys(q.previous) AS k) END AS changed_fields,
+  q.retry_count, q.hold_count, q.next_attempt_at::text AS next_attempt_at, s.version, s.cloud_version, s.cloud_id`;
+
+const state = sql`LEFT JOIN syncd.entity_state s ON s.entity_type = q.entity_type AND s.entity_id = q.entity_id`;
+
+/** What keeps an entity's fresh changes back: a conflict, a failed change, or a retry that is not due (or not in `due`). */
+const troubled = (due: string[]) => sql`EXISTS (
+  SELECT FROM syncd.sync_queue h
+  WHERE h.entity_type = q.entity_type AND h.entity_id = q.entity_id
+    AND (h.status IN ('failed', 'conflict') OR h.next_attempt_at IS NOT NULL)
+    AND (h.status <> 'pending' OR h.id <> ALL (${due}::bigint[])))`;
+
+/**
+ * The next page of fresh changes, in id order.
+ * @param pass `after`: the last id read (`'0'` at first); `snapshot`: undefined for the first page; `due`: retries that this
+ *   pass has loaded already; `trouble`: whether anything at all is held back, so that a good day pays nothing
+ */
+export async function claimPage(
+  db: Db,
+  pass: { after: string; snapshot: string | undefined; due: string[]; trouble: boolean },
+  limit: number,
+  offsetMs: number,
+): Promise<Page> {
+  const { rows } = await sql<ClaimedRow & { snapshot: string; flushed: boolean }>`
+    WITH page AS (
+      SELECT *, sum(pg_column_size(payload)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+      FROM (
+        SELECT * FROM syncd.sync_queue q
+        WHERE status = 'pending' AND next_attempt_at IS NULL AND id > ${pass.after}::bigint
+          ${pass.snapshot === undefined ? sql`` : sql`AND pg_visible_in_snapshot(txid, ${pass.snapshot}::pg_snapshot)`}
+          ${pass.trouble ? sql`AND NOT ${troubled(pass.due)}` : sql``}
+        ORDER BY id LIMIT ${limit}
+      ) AS fresh
+    )
+    SELECT ${columns(offsetMs)}, NULL AS supersedes,
+      (SELECT pg_current_snapshot()::text) AS snapshot,
+      (SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()) AS flushed
+    FROM page q ${state}
+    WHERE q.before IS NULL OR q.before < ${PAGE_BYTES}
+    ORDER BY q.id`.execute(db);
+  return { rows, snapshot: rows[0]?.snapshot, flushed: rows[0]?.flushed ?? true };
+}
+
+/** Retries whose time has come, each the earliest of its entity that waits. */
+export function claimDue(db: Db, limit: number, offsetMs: number): Promise<Page> {
+  return claimSpecial(
+    db,
+    sql`SELECT ${columns(offsetMs)}, NULL AS supersedes FROM syncd.sync_queue q ${state}
+    WHERE q.status = 'pending' AND q.next_attempt_at <= clock_timestamp()
+      AND NOT EXISTS (
+        SELECT FROM syncd.sync_queue h
+        WHERE h.entity_type = q.entity_type AND h.entity_id = q.entity_id
+          AND (h.status IN ('failed', 'conflict') OR h.next_attempt_at IS NOT NULL)
+          AND (h.status <> 'pending' OR h.id < q.id))
+    ORDER BY q.id LIMIT ${limit}`,
+  );
+}
+
+/**
+ * For every entity with a failed change and no conflict: its newest pending change, naming all older ones as superseded. It
+ * carries the whole row, so it is their correction.
+ */
+export function claimCorrections(db: Db, limit: number, offsetMs: number): Promise<Page> {
+  return claimSpecial(
+    db,
+    sql`WITH failed AS (
+      SELECT DISTINCT entity_type, entity_id FROM syncd.sync_queue WHERE status = 'failed'
+    ), candidates AS MATERIALIZED (
+      SELECT u.* FROM syncd.unsettled u JOIN failed USING (entity_type, entity_id)
+    ), newest AS (
+      SELECT entity_type, entity_id, max(id) FILTER (WHERE status = 'pending') AS id
+      FROM candidates GROUP BY entity_type, entity_id HAVING NOT bool_or(status = 'conflict')
+    )
+    SELECT ${columns(offsetMs)},
+      (SELECT json_agg(json_build_object('id', o.id::text, 'change_id', o.change_id) ORDER BY o.id)
+       FROM candidates o WHERE o.entity_type = q.entity_type AND o.entity_id = q.entity_id AND o.id < q.id) AS supersedes
+    FROM candidates q JOIN newest USING (entity_type, entity_id, id) ${state}
+    WHERE q.next_attempt_at IS NULL OR q.next_attempt_at <= clock_timestamp()
+    ORDER BY q.id LIMIT ${limit}`,
+  );
+}
+
+async function claimSpecial(db: Db, query: RawBuilder<unknown>): Promise<Page> {
+  type Row = Omit<ClaimedRow, 'supersedes'> & { supersedes: string | null; flushed: boolean };
+  const { rows } = await sql<Row>`
+    SELECT special.*, (SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()) AS flushed
+    FROM (${query}) AS special`.execute(db);
+  const parsed = rows.map((row) => ({ ...row, supersedes: row.supersedes === null ? null : JSON.parse(row.supersedes) }));
+  return { rows: parsed, snapshot: undefined, flushed: rows[0]?.flushed ?? true };
+}
+
+/**
+ * The last ids of the transactions that spread over more than `spread` ids; few, for a transaction is short and its ids lie
+ * close together. One scan of what waits, taken once a pass.
+ */
+export async function claimSpreads(db: Db, snapshot: string, spread: number): Promise<Map<string, number>> {
+  const { rows } = await sql<{ txid: string; last: string }>`
+    SELECT txid::text AS txid, max(id)::text AS last FROM syncd.sync_queue q
+    WHERE status = 'pending' AND next_attempt_at IS NULL AND pg_visible_in_snapshot(txid, ${snapshot}::pg_snapshot)
+    GROUP BY q.txid HAVING max(id) - min(id) > ${spread}`.execute(db);
+  return new Map(rows.map((row) => [row.txid, Number(row.last)]));
+}
+
+/** Returns once every commit that was visible before the call is on disk: a commit of our own flushes all before it. */
+export async function flushCommits(db: Db): Promise<void> {
+  await sql`SELECT pg_logical_emit_message(true, 'syncd', '')`.execute(db);
+}
+
+/** What a pass needs to know before it starts, in one glance that costs next to nothing. */
+export type Glance = {
+  enabled: boolean;
+  stopped: string | null;
+  trouble: boolean;
+  now_requested: boolean;
+};
+
+export async function glance(db: Db): Promise<Glance> {
+  const { rows } = await sql<Glance>`
+    SELECT c.sync_enabled AS enabled, c.stopped_reason AS stopped,
+      EXISTS (SELECT FROM syncd.sync_queue WHERE status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL) AS trouble,
+      EXISTS (SELECT FROM syncd.commands WHERE finished_at IS NULL AND command = 'now') AS now_requested
+    FROM syncd.outlet_config c`.execute(db);
+  return rows[0] ?? { enabled: false, stopped: 'syncd is not installed here', trouble: false, now_requested: false };
+}

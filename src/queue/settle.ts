@@ -1,0 +1,173 @@
+/**
+ * Writes down what the cloud answered, one statement for one answer: queue rows, entity states, conflicts and the log stand
+ * together or not at all. Only rows that are still pending (or failed and superseded) are touched, by id, and only while this
+ * daemon is the leader. A crash before it leaves the changes pending: they are sent again, and the cloud answers `duplicate`.
+ */
+import { sql } from 'kysely';
+import type { Db } from '../db/connect.js';
+
+/** Every array is parallel to its neighbours. */
+export type Settlement = {
+  leader_epoch: string;
+  log: LogEntry;
+  /** `fresh` were never answered before, `retried` were: they stand in different indexes. */
+  accepted: { fresh: string[]; retried: string[] };
+  /** Made superfluous by an accepted change. */
+  superseded: { ids: string[]; by: string[] };
+  states: {
+    entity_types: string[];
+    entity_ids: string[];
+    versions: number[];
+    cloud_versions: number[];
+    cloud_ids: (string | null)[];
+    deleted: boolean[];
+  };
+  /** Rejected, held or in conflict. */
+  others: {
+    ids: string[];
+    statuses: ('pending' | 'failed' | 'conflict')[];
+    retry_counts: number[];
+    hold_counts: number[];
+    delays_ms: (number | null)[];
+    errors: (string | null)[];
+  };
+  /** `indexes`: where in the answer's results the cloud's values stand. */
+  conflicts: {
+    ids: string[];
+    indexes: number[];
+    cloud_versions: number[];
+    updated_ats: (string | null)[];
+    deleted: boolean[];
+  };
+  /** The answer's text; needed, and sent to the database, only where there are conflicts. */
+  raw: string | null;
+};
+
+export type LogEntry = {
+  batch_id: string;
+  outcome: string;
+  http_status: number | null;
+  accepted: number;
+  bytes: number;
+  wire_bytes: number;
+  duration_ms: number;
+  error: string | null;
+  change_ids: string[];
+  outcomes: string[];
+};
+
+/**
+ * @returns false when another daemon has become the leader; then nothing was written
+ * @throws what Postgres says; class 22 where a value of the answer cannot be stored
+ */
+export async function settle(db: Db, s: Settlement): Promise<boolean> {
+  const { rows } = await sql<{ leads: boolean }>`
+    WITH leader AS MATERIALIZED (
+      SELECT clock_timestamp() AS at WHERE ${s.leader_epoch}::bigint = (SELECT max(leader_epoch) FROM syncd.daemon)
+    ), accepted AS (
+      UPDATE syncd.sync_queue q
+      SET status = 'synced', settled_as = 'accepted', synced_at = leader.at, batch_id = ${s.log.batch_id}::uuid,
+          next_attempt_at = NULL, error_message = NULL
+      FROM leader WHERE q.id = ANY (${s.accepted.fresh}::bigint[]) AND q.status = 'pending' AND q.next_attempt_at IS NULL
+    )
+    ${s.accepted.retried.length === 0 ? sql`` : retried(s)}
+    ${s.superseded.ids.length === 0 ? sql`` : superseded(s)}
+    ${s.states.entity_ids.length === 0 ? sql`` : states(s)}
+    ${s.others.ids.length === 0 ? sql`` : others(s)}
+    ${s.conflicts.ids.length === 0 ? sql`` : conflicts(s)}
+    , outlet AS (
+      UPDATE syncd.outlet_config SET last_sync_at = leader.at FROM leader WHERE ${s.log.accepted > 0}
+    ), log AS (
+      INSERT INTO syncd.sync_logs (direction, batch_id, outcome, http_status, changes, accepted, bytes, wire_bytes, duration_ms,
+                                   error, change_ids, outcomes)
+      SELECT 'push', ${s.log.batch_id}::uuid, ${s.log.outcome}, ${s.log.http_status}::int, ${s.log.change_ids.length}::int,
+             ${s.log.accepted}::int, ${s.log.bytes}::bigint, ${s.log.wire_bytes}::bigint, ${s.log.duration_ms}::float8,
+             ${s.log.error}, ${s.log.change_ids}::uuid[], ${s.log.outcomes}::text[]
+      FROM leader
+    )
+    SELECT EXISTS (SELECT FROM leader) AS leads`.execute(db);
+  return rows[0]?.leads === true;
+}
+
+/** Where unsettled rows of these ids lie: two arms, so that each finds its own partial index. */
+const places = (ids: string[]) => sql`ARRAY(
+  SELECT ctid FROM syncd.sync_queue WHERE id = ANY (${ids}::bigint[]) AND status = 'pending' AND next_attempt_at IS NULL
+  UNION ALL
+  SELECT ctid FROM syncd.sync_queue
+  WHERE id = ANY (${ids}::bigint[]) AND (status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL))`;
+
+const retried = (s: Settlement) => sql`, retried AS (
+  UPDATE syncd.sync_queue q
+  SET status = 'synced', settled_as = 'accepted', synced_at = leader.at, batch_id = ${s.log.batch_id}::uuid,
+      next_attempt_at = NULL, error_message = NULL
+  FROM leader WHERE q.ctid = ANY (${places(s.accepted.retried)}) AND q.status = 'pending')`;
+
+const superseded = (s: Settlement) => sql`, superseded AS (
+  UPDATE syncd.sync_queue q
+  SET status = 'synced', settled_as = 'superseded', superseded_by = o.by, synced_at = leader.at, next_attempt_at = NULL,
+      batch_id = ${s.log.batch_id}::uuid
+  FROM leader, unnest(${s.superseded.ids}::bigint[], ${s.superseded.by}::uuid[]) AS o (id, by)
+  WHERE q.ctid = ANY (${places(s.superseded.ids)}) AND q.id = o.id AND q.status IN ('pending', 'failed'))`;
+
+const states = (s: Settlement) => sql`, states AS (
+  INSERT INTO syncd.entity_state AS e
+    (entity_type, entity_id, version, cloud_version, cloud_id, sync_status, deleted, last_synced_at)
+  SELECT o.entity_type, o.entity_id, o.version, o.cloud_version, o.cloud_id, 'synced', o.deleted, leader.at
+  FROM leader, unnest(${s.states.entity_types}::text[], ${s.states.entity_ids}::text[], ${s.states.versions}::bigint[],
+              ${s.states.cloud_versions}::bigint[], ${s.states.cloud_ids}::text[], ${s.states.deleted}::boolean[])
+       AS o (entity_type, entity_id, version, cloud_version, cloud_id, deleted)
+  ON CONFLICT (entity_type, entity_id) DO UPDATE
+  SET version = greatest(e.version, excluded.version), cloud_version = greatest(e.cloud_version, excluded.cloud_version),
+      cloud_id = coalesce(excluded.cloud_id, e.cloud_id), sync_status = 'synced', deleted = excluded.deleted,
+      last_synced_at = excluded.last_synced_at)`;
+
+const others = (s: Settlement) => sql`, others AS (
+  UPDATE syncd.sync_queue q
+  SET status = o.status, retry_count = o.retry_count, hold_count = o.hold_count, error_message = o.error,
+      next_attempt_at = leader.at + o.delay_ms * interval '1 ms', batch_id = ${s.log.batch_id}::uuid
+  FROM leader, unnest(${s.others.ids}::bigint[], ${s.others.statuses}::text[], ${s.others.retry_counts}::int[],
+              ${s.others.hold_counts}::int[], ${s.others.delays_ms}::float8[], ${s.others.errors}::text[])
+       AS o (id, status, retry_count, hold_count, delay_ms, error)
+  WHERE q.ctid = ANY (${places(s.others.ids)}) AND q.id = o.id AND q.status = 'pending'
+  RETURNING q.entity_type, q.entity_id, q.status
+), troubled AS (
+  UPDATE syncd.entity_state e SET sync_status = o.status
+  FROM others o WHERE e.entity_type = o.entity_type AND e.entity_id = o.entity_id AND o.status <> 'pending')`;
+
+/** The row text inside `current` goes from the answer into the table without passing through JavaScript's numbers. */
+const conflicts = (s: Settlement) => sql`, conflicts AS (
+  INSERT INTO syncd.sync_conflicts (entity_type, entity_id, queue_id, change_id, source, base, local, cloud, cloud_version,
+                                    cloud_updated_at, cloud_deleted, fields)
+  SELECT q.entity_type, q.entity_id, q.id, q.change_id, 'push', q.previous, q.payload, c.data, o.cloud_version,
+         o.updated_at, o.deleted,
+         ARRAY(SELECT coalesce(l.key, r.key)
+               FROM jsonb_each(coalesce(q.payload::jsonb, '{}')) l
+               FULL JOIN jsonb_each(coalesce(c.data::jsonb, '{}')) r ON r.key = l.key
+               WHERE l.value IS DISTINCT FROM r.value ORDER BY 1)
+  FROM leader, unnest(${s.conflicts.ids}::bigint[], ${s.conflicts.indexes}::int[], ${s.conflicts.cloud_versions}::bigint[],
+              ${s.conflicts.updated_ats}::timestamptz[], ${s.conflicts.deleted}::boolean[])
+       AS o (id, index, cloud_version, updated_at, deleted)
+  JOIN syncd.sync_queue q ON q.ctid = ANY (${places(s.conflicts.ids)}) AND q.id = o.id AND q.status = 'pending'
+  CROSS JOIN LATERAL (SELECT CASE WHEN json_typeof(d) = 'object' THEN d END AS data
+                      FROM (SELECT ${s.raw}::json -> 'results' -> o.index -> 'current' -> 'data' AS d) AS answered) c)`;
+
+/** Records an exchange that settled nothing: an outage, a refusal, a batch to be halved. */
+export async function logExchange(db: Db, log: LogEntry): Promise<void> {
+  await db
+    .insertInto('syncd.sync_logs')
+    .values({
+      direction: 'push',
+      batch_id: log.batch_id,
+      outcome: log.outcome,
+      http_status: log.http_status,
+      changes: log.change_ids.length,
+      accepted: 0,
+      bytes: String(log.bytes),
+      wire_bytes: String(log.wire_bytes),
+      duration_ms: log.duration_ms,
+      error: log.error,
+      change_ids: log.change_ids,
+      outcomes: log.outcomes,
+    })
+    .execute();
+}
