@@ -3,15 +3,12 @@
  * and in the right order. Pure: two lists in, findings out. It reads nothing of syncd's, so it cannot inherit its mistakes.
  */
 import type { Delivery } from './cloud/records.js';
-import { scalarOf } from './cloud/text.js';
+import { parentsOf, type References } from './cloud/references.js';
 import type { JournalEntry } from './shop/journal.js';
 
 export type FindingKind = 'lost' | 'doubled' | 'out_of_order' | 'different';
 
 export type Finding = { kind: FindingKind; entity_type: string; entity_id: string; detail: string };
-
-/** Which column of a child names which parent; the parent has a key of one column. */
-export type References = { entity_type: string; references: { column: string; to: string }[] }[];
 
 type Named = { entity_type: string; entity_id: string };
 
@@ -35,7 +32,7 @@ const finding = (kind: FindingKind, of: Named, detail: string): Finding => ({
 });
 
 /** What took effect, in the order in which it did. */
-export function effectsOf(ledger: Delivery[]): Delivery[] {
+export function effectsOf(ledger: readonly Delivery[]): Delivery[] {
   return ledger.filter((delivery) => delivery.outcome === 'accepted');
 }
 
@@ -43,7 +40,7 @@ export function effectsOf(ledger: Delivery[]): Delivery[] {
  * @param journal in commit order. @param ledger in the order of arrival. Nothing may be superseded: where coalescing folds
  * changes, a journal line for line is no measure.
  */
-export function auditLedger(journal: JournalEntry[], ledger: Delivery[]): Finding[] {
+export function auditLedger(journal: JournalEntry[], ledger: readonly Delivery[]): Finding[] {
   const effects = effectsOf(ledger);
   const expected = grouped(journal);
   const arrived = grouped(effects);
@@ -105,35 +102,30 @@ function compareEntity(expected: JournalEntry[], arrived: Delivery[]): Finding[]
 }
 
 /** At the end of every transaction each living child has a living parent at the cloud. */
-export function auditReferences(tables: References, ledger: Delivery[]): Finding[] {
+export function auditReferences(references: References, ledger: readonly Delivery[]): Finding[] {
   const effects = effectsOf(ledger);
   const lastOf = new Map(effects.map((effect, index) => [effect.tx, index]));
-  const columns = new Map(tables.map((table) => [table.entity_type, table.references]));
+  const parentTypes = new Set(Object.values(references).flatMap((list) => list.map((reference) => reference.type)));
   const alive = new Map<string, Delivery>();
   const byTx = new Map<string, Delivery[]>();
   const findings: Finding[] = [];
-  const orphans = (child: Delivery): Finding[] =>
-    (columns.get(child.entity_type) ?? []).flatMap(({ column, to }) => {
-      const parent = scalarOf(child.data ?? '{}', column);
-      if (parent === null || alive.has(nameOf({ entity_type: to, entity_id: parent }))) return [];
-      return [finding('out_of_order', child, `${to} ${parent} was not there at the end of transaction ${child.tx}`)];
-    });
+  const orphaned = (child: Delivery): Finding[] =>
+    parentsOf(references, child.entity_type, child.data)
+      .filter((parent) => !alive.has(nameOf({ entity_type: parent.type, entity_id: parent.id })))
+      .map(({ type, id }) =>
+        finding('out_of_order', child, `${type} ${id} was not there at the end of transaction ${child.tx}`),
+      );
   for (const [index, effect] of effects.entries()) {
     if (effect.operation === 'delete') alive.delete(nameOf(effect));
     else alive.set(nameOf(effect), effect);
-    byTx.set(effect.tx, [...(byTx.get(effect.tx) ?? []), effect]);
-    if (lastOf.get(effect.tx) !== index) continue;
     const changed = byTx.get(effect.tx) ?? [];
-    // A deleted parent may leave orphans anywhere; otherwise only the children of this transaction can have lost their parent.
-    const parentGone = changed.some(
-      (one) => one.operation === 'delete' && tables.some((table) => refersTo(table, one)),
-    );
+    byTx.set(effect.tx, changed);
+    changed.push(effect);
+    if (lastOf.get(effect.tx) !== index) continue;
+    // A parent that goes may leave orphans anywhere; otherwise only this transaction's own rows can lack one.
+    const parentGone = changed.some((one) => one.operation === 'delete' && parentTypes.has(one.entity_type));
     const children = parentGone ? [...alive.values()] : changed.filter((one) => alive.get(nameOf(one)) === one);
-    findings.push(...children.flatMap(orphans));
+    findings.push(...children.flatMap(orphaned));
   }
   return findings;
-}
-
-function refersTo(table: References[number], parent: Named): boolean {
-  return table.references.some((reference) => reference.to === parent.entity_type);
 }

@@ -2,7 +2,7 @@
 import { auditLedger, auditReferences, type FindingKind } from '../../src/demo/audit.js';
 import type { Delivery } from '../../src/demo/cloud/records.js';
 import type { JournalEntry } from '../../src/demo/shop/journal.js';
-import { SHOP_ENTITIES } from '../../src/demo/shop/schema.js';
+import { SHOP_REFERENCES } from '../../src/demo/shop/schema.js';
 
 type Line = [tx: string, entity: string, operation: JournalEntry['operation'], data?: string];
 
@@ -61,7 +61,7 @@ function ledger(lines = DAY): Delivery[] {
 
 const kinds = (spoiled: Delivery[]): FindingKind[] => [
   ...new Set(
-    [...auditLedger(journal(), spoiled), ...auditReferences(SHOP_ENTITIES, spoiled)].map((finding) => finding.kind),
+    [...auditLedger(journal(), spoiled), ...auditReferences(SHOP_REFERENCES, spoiled)].map((finding) => finding.kind),
   ),
 ];
 
@@ -128,16 +128,16 @@ test('two changes of one transaction in the wrong order are caught', () => {
 test('a child whose parent comes with a later transaction is caught, a child before its parent in one transaction is not', () => {
   const late = ledger();
   const [product] = late.splice(0, 1) as [Delivery];
-  expect(auditReferences(SHOP_ENTITIES, [...late, { ...product, tx: '15' }])[0]).toMatchObject({
+  expect(auditReferences(SHOP_REFERENCES, [...late, { ...product, tx: '15' }])[0]).toMatchObject({
     entity_type: 'stock',
     entity_id: '1',
   });
-  expect(auditReferences(SHOP_ENTITIES, swap(ledger(), 2, 3))).toEqual([]);
+  expect(auditReferences(SHOP_REFERENCES, swap(ledger(), 2, 3))).toEqual([]);
 });
 
 test('a parent that is deleted from under its children is caught', () => {
   const lines = ledger().filter((line) => !(line.operation === 'delete' && line.entity_type === 'order_item'));
-  expect(auditReferences(SHOP_ENTITIES, lines)).toEqual([
+  expect(auditReferences(SHOP_REFERENCES, lines)).toEqual([
     expect.objectContaining({ kind: 'out_of_order', entity_type: 'order_item', entity_id: '["b","1"]' }),
   ]);
 });

@@ -3,6 +3,7 @@
  * what a real till mixes: uuid, bigint and composite keys, cascades, exact money, a generated column, jsonb, a number beyond
  * 2^53. The role `pos` may sell and nothing more, so the demo also shows that the POS needs no right of ours.
  */
+import type { References } from '../cloud/references.js';
 
 export const POS_ROLE = 'pos';
 
@@ -65,30 +66,23 @@ CREATE ROLE ${POS_ROLE} LOGIN;
 GRANT SELECT, INSERT, UPDATE, DELETE ON products, stock, customers, orders, order_items, payments TO ${POS_ROLE};
 `;
 
-/** The tables as syncd.yaml names them, parents first, with what the comparison has to know of each. */
+/** The tables as syncd.yaml names them, parents first. */
 export const SHOP_ENTITIES = [
-  { entity_type: 'product', table: 'public.products', keys: ['id'], references: [] },
-  {
-    entity_type: 'stock',
-    table: 'public.stock',
-    keys: ['product_id'],
-    references: [{ column: 'product_id', to: 'product' }],
-  },
-  { entity_type: 'customer', table: 'public.customers', keys: ['id'], references: [] },
-  {
-    entity_type: 'order',
-    table: 'public.orders',
-    keys: ['id'],
-    references: [{ column: 'customer_id', to: 'customer' }],
-  },
-  {
-    entity_type: 'order_item',
-    table: 'public.order_items',
-    keys: ['order_id', 'line'],
-    references: [
-      { column: 'order_id', to: 'order' },
-      { column: 'product_id', to: 'product' },
-    ],
-  },
-  { entity_type: 'payment', table: 'public.payments', keys: ['id'], references: [{ column: 'order_id', to: 'order' }] },
+  { entity_type: 'product', table: 'public.products', keys: ['id'] },
+  { entity_type: 'stock', table: 'public.stock', keys: ['product_id'] },
+  { entity_type: 'customer', table: 'public.customers', keys: ['id'] },
+  { entity_type: 'order', table: 'public.orders', keys: ['id'] },
+  { entity_type: 'order_item', table: 'public.order_items', keys: ['order_id', 'line'] },
+  { entity_type: 'payment', table: 'public.payments', keys: ['id'] },
 ];
+
+/** The foreign keys, as head office knows them. */
+export const SHOP_REFERENCES: References = {
+  stock: [{ columns: ['product_id'], type: 'product' }],
+  order: [{ columns: ['customer_id'], type: 'customer' }],
+  order_item: [
+    { columns: ['order_id'], type: 'order' },
+    { columns: ['product_id'], type: 'product' },
+  ],
+  payment: [{ columns: ['order_id'], type: 'order' }],
+};

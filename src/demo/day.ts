@@ -1,0 +1,91 @@
+/**
+ * The endless demo: the till sells at a walking pace, the internet goes away now and then, the daemon is killed during every
+ * second outage, an answer is lost after it. Ends when its signal aborts; whatever was told to people is all it leaves.
+ */
+import { sleep } from '../time.js';
+import { describeEvent, describeQueue } from './narrate.js';
+import { seededRandom } from './shop/random.js';
+import { openStage, type Stage } from './stage.js';
+import { commandLine } from './syncd-process.js';
+
+/** A sale about every 0.7 s; a figure every 3 s; an outage of 8 s every half minute. */
+const PACE_MS = { fastest: 300, slowest: 1_100, figures: 3_000, fairWeather: 30_000, outage: 8_000 };
+
+export async function openDay(seed: number, say: (line: string) => void, signal: AbortSignal): Promise<void> {
+  const random = seededRandom(seed);
+  say('Opening Kopi Senja, Jakarta …');
+  const stage = await openStage({ random, clock: () => new Date().toISOString(), signal });
+  try {
+    for (const line of whereToLook(stage)) say(line);
+    const stop = new AbortController();
+    const end = () => stop.abort();
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
+    const parts = [
+      sell(stage, random.between, say, stop.signal),
+      tell(stage, say, stop.signal),
+      weather(stage, say, stop.signal),
+    ];
+    try {
+      await Promise.all(parts);
+    } finally {
+      end();
+      await Promise.allSettled(parts);
+    }
+  } finally {
+    say('Closing …');
+    await stage.close();
+  }
+}
+
+function whereToLook(stage: Stage): string[] {
+  return [
+    `  the POS         ${stage.posUrl}`,
+    `  the cloud       ${stage.cloud.url}`,
+    `  configuration   ${stage.configFile}`,
+    `  the daemon      pid ${stage.daemon.pid}, its log ${stage.daemon.logFile}`,
+    `  look            ${commandLine('status', stage.configFile)}`,
+    `                  ${commandLine('queue', stage.configFile)}`,
+    'Ctrl-C ends everything and leaves nothing behind.',
+    '',
+  ];
+}
+
+async function sell(
+  stage: Stage,
+  between: (low: number, high: number) => number,
+  say: (line: string) => void,
+  signal: AbortSignal,
+) {
+  while (!signal.aborted) {
+    say(describeEvent(await stage.till.act()));
+    await sleep(between(PACE_MS.fastest, PACE_MS.slowest), signal);
+  }
+}
+
+async function tell(stage: Stage, say: (line: string) => void, signal: AbortSignal) {
+  while (!signal.aborted) {
+    await sleep(PACE_MS.figures, signal);
+    if (!signal.aborted) say(describeQueue(await stage.queue(), stage.cloud.ledger.accepted().length));
+  }
+}
+
+async function weather(stage: Stage, say: (line: string) => void, signal: AbortSignal) {
+  for (let outage = 1; !signal.aborted; outage += 1) {
+    await sleep(PACE_MS.fairWeather, signal);
+    if (signal.aborted) return;
+    say('** the internet is cut; the till sells on');
+    await stage.cloud.down();
+    await sleep(PACE_MS.outage / 2, signal);
+    if (outage % 2 === 0 && !signal.aborted) {
+      say(`** kill -9 ${stage.daemon.pid}, the daemon`);
+      await stage.daemon.kill();
+    }
+    await sleep(PACE_MS.outage / 2, signal);
+    if (signal.aborted) return;
+    stage.cloud.faults.add({ kind: 'lost-ack', times: 1, match: { path: '/sync/push' } });
+    await stage.cloud.up();
+    stage.daemon.start();
+    say('** the internet is back; the first answer will be lost on the way');
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * The demo's stage: PostgreSQL with the shop's tables, the cloud, syncd installed by its own command, the daemon as a process
+ * of its own, the till. Starts all of it in order and takes all of it down in the reverse one, also when a start fails half way;
+ * what a crash of this process leaves is a directory in the temporary folder.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { SyncError } from '../errors.js';
+import { monotonicMs, sleep } from '../time.js';
+import { type ReferenceCloud, startReferenceCloud } from './cloud/server.js';
+import { Cluster } from './postgres.js';
+import type { Random } from './shop/random.js';
+import { POS_ROLE, SHOP_ENTITIES, SHOP_REFERENCES, SHOP_SCHEMA } from './shop/schema.js';
+import { Till } from './shop/till.js';
+import { DaemonProcess, runSyncd } from './syncd-process.js';
+
+const DATABASE = 'kopi_senja';
+const OUTLET = 'JKT-014';
+
+export type Queue = { waiting: number; troubled: number };
+
+export type Stage = {
+  directory: string;
+  configFile: string;
+  posUrl: string;
+  cloud: ReferenceCloud;
+  daemon: DaemonProcess;
+  till: Till;
+  /** The database owner's connection, to look with. */
+  owner: pg.Client;
+  queue(): Promise<Queue>;
+  /** Looks until `done`; false when `ms` passed without it or `signal` aborted. */
+  until(ms: number, done: () => Promise<boolean> | boolean, signal?: AbortSignal): Promise<boolean>;
+  close(): Promise<void>;
+};
+
+export type StageOptions = { random: Random; clock: () => string; signal?: AbortSignal };
+
+/** @throws SyncError when something of it does not start; whatever had started is gone by then. */
+export async function openStage({ random, clock, signal }: StageOptions): Promise<Stage> {
+  const undo: (() => Promise<void> | void)[] = [];
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= takeDown(undo.reverse());
+    return closing;
+  };
+  const check = () => {
+    if (signal?.aborted) throw new SyncError('failed', 'the demo was stopped while it started');
+  };
+  try {
+    const directory = mkdtempSync(join(tmpdir(), 'syncd-demo-'));
+    const remove = () => rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+    process.once('exit', remove);
+    undo.push(remove, () => void process.off('exit', remove));
+
+    const cluster = await Cluster.start();
+    undo.push(() => cluster.destroy());
+    check();
+    const ownerUrl = await cluster.createDatabase(DATABASE);
+    const owner = new pg.Client({ connectionString: ownerUrl, application_name: 'demo', ssl: false });
+    owner.on('error', () => {});
+    await owner.connect();
+    undo.push(() => owner.end());
+    await owner.query(SHOP_SCHEMA);
+
+    const apiKey = randomBytes(16).toString('hex');
+    const cloud = await startReferenceCloud({ apiKey, references: SHOP_REFERENCES });
+    undo.push(() => cloud.stop());
+    check();
+
+    const keyFile = join(directory, 'cloud_api_key');
+    writeFileSync(keyFile, `${apiKey}\n`, { mode: 0o600 });
+    const configFile = join(directory, 'syncd.yaml');
+    writeFileSync(
+      configFile,
+      configuration({ database: cluster.url(DATABASE, 'syncd'), cloud: cloud.url, keyFile, directory }),
+    );
+    await runSyncd(['install', '--config', configFile, '--admin-url', ownerUrl], directory);
+    check();
+
+    const daemon = new DaemonProcess(directory, configFile);
+    undo.push(() => daemon.stop());
+    const posUrl = cluster.url(DATABASE, POS_ROLE);
+    const till = await Till.open(posUrl, random, clock);
+    undo.push(() => till.close());
+    await till.stockShop();
+    daemon.start();
+
+    const until: Stage['until'] = async (ms, done, stop) => {
+      for (const deadline = monotonicMs() + ms; !(await done()); await sleep(20, stop)) {
+        if (stop?.aborted || monotonicMs() > deadline) return false;
+      }
+      return true;
+    };
+    return { directory, configFile, posUrl, cloud, daemon, till, owner, queue: () => queueOf(owner), until, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Every step is taken, whatever another throws; the first fault is thrown at the end. */
+async function takeDown(steps: (() => Promise<void> | void)[]): Promise<void> {
+  const faults: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      faults.push(error);
+    }
+  }
+  if (faults.length > 0) throw faults[0];
+}
+
+async function queueOf(owner: pg.Client): Promise<Queue> {
+  const { rows } = await owner.query<Queue>(
+    'SELECT waiting::integer AS waiting, troubled::integer AS troubled FROM syncd.sync_light',
+  );
+  return rows[0] as Queue;
+}
+
+function configuration(at: { database: string; cloud: string; keyFile: string; directory: string }): string {
+  const entities = SHOP_ENTITIES.map(
+    ({ entity_type, table }) => `  ${entity_type}: { table: ${table}, direction: push }`,
+  );
+  return `# The demo's outlet. It is gone when the demo ends.
+outlet: { id: ${OUTLET}, code: ${OUTLET}, timezone: Asia/Jakarta }
+database: { url: '${at.database}' }
+state_dir: '${join(at.directory, 'state')}'
+cloud:
+  url: '${at.cloud}'
+  timeout: 5s
+  api_key_file: '${at.keyFile}'
+entities:
+${entities.join('\n')}
+`;
+}
