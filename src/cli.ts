@@ -14,6 +14,7 @@ const SETUP = 'Set up:';
 /** In the order of the help. */
 const COMMANDS: Record<string, Entry> = {
   config: { group: SETUP, load: async () => (await import('./commands/config.js')).configCommand() },
+  demo: { group: SETUP, load: async () => (await import('./commands/demo.js')).demoCommand() },
 };
 
 /** Runs one command; resolves with the exit code. `argv` as in process.argv. */
