@@ -22,6 +22,8 @@ export type Cloud = {
   faults: Faults;
   /** Entities in a push that is being answered: the request by outlet and key. */
   inFlight: Map<string, number>;
+  /** Pushes that are being read, decided or answered. */
+  openPushes: number;
 };
 
 export type Answer = {

@@ -37,6 +37,30 @@ export type Fault =
   /** The cloud's clock is off by so much, in `Date` and `server_time`. */
   | { kind: 'clock'; offsetMs: number };
 
+const KINDS: Record<Fault['kind'], true> = {
+  reset: true,
+  silence: true,
+  'lost-ack': true,
+  latency: true,
+  bandwidth: true,
+  'slow-body': true,
+  truncated: true,
+  status: true,
+  'captive-portal': true,
+  redirect: true,
+  body: true,
+  results: true,
+  limit: true,
+  reject: true,
+  hold: true,
+  conflict: true,
+  clock: true,
+};
+
+export function isFaultKind(kind: unknown): kind is Fault['kind'] {
+  return typeof kind === 'string' && Object.hasOwn(KINDS, kind);
+}
+
 export type RetryAfter = { seconds: number; as?: 'seconds' | 'date' };
 
 /** A request matches when its own fields match and, where a field of a change is named, any of its changes does. */

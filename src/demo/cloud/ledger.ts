@@ -3,7 +3,7 @@
  * tests and the demo read; nothing in the cloud decides by it.
  */
 import type { PushLine } from './journal.js';
-import type { Delivery, RequestRecord, Violation } from './records.js';
+import type { Delivery, RequestRecord, Statistics, Violation } from './records.js';
 
 export class Ledger {
   readonly #deliveries: Delivery[] = [];
@@ -71,5 +71,22 @@ export class Ledger {
 
   violated(violation: Violation): void {
     this.#violations.push(violation);
+  }
+
+  statistics(): Statistics {
+    const statuses: Record<string, number> = {};
+    const sums = { pushes: 0, wire_bytes: 0, raw_bytes: 0, answer_bytes: 0, max_in_flight: 0 };
+    for (const request of this.#requests) {
+      const status = String(request.status ?? 'none');
+      statuses[status] = (statuses[status] ?? 0) + 1;
+      if (request.path === '/sync/push') sums.pushes++;
+      sums.wire_bytes += request.wire_bytes;
+      sums.raw_bytes += request.raw_bytes;
+      sums.answer_bytes += request.answer_bytes;
+      sums.max_in_flight = Math.max(sums.max_in_flight, request.in_flight);
+    }
+    const outcomes = { accepted: 0, duplicate: 0, conflict: 0, held: 0, rejected: 0, refused: 0 };
+    for (const { outcome } of this.#deliveries) outcomes[outcome]++;
+    return { requests: this.#requests.length, ...sums, statuses, outcomes, violations: this.#violations.length };
   }
 }

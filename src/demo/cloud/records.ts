@@ -83,6 +83,8 @@ export type RequestRecord = {
   answer_bytes: number;
   /** Kinds of the faults that were played on it. */
   faults: string[];
+  /** Pushes open when it came, itself included. */
+  in_flight: number;
   delivered: boolean;
   duration_ms: number;
 };
@@ -90,3 +92,18 @@ export type RequestRecord = {
 /** Something that a correct outlet never does although the contract gives it no answer of its own. */
 export type Violation = { request: number; at: string; outlet_id: string; rule: ViolationRule; detail: string };
 export type ViolationRule = 'entity in flight twice' | 'after outside the batch' | 'other content under a known id';
+
+/** The ledger in sums. */
+export type Statistics = {
+  requests: number;
+  pushes: number;
+  /** By status; `none`: no answer was sent. */
+  statuses: Record<string, number>;
+  outcomes: Record<Outcome, number>;
+  /** Bodies of pushes as they travelled, and after decompression. */
+  wire_bytes: number;
+  raw_bytes: number;
+  answer_bytes: number;
+  max_in_flight: number;
+  violations: number;
+};

@@ -119,9 +119,9 @@ export class CloudState implements View {
   }
 
   /** An edit by head office. */
-  edit(line: EditLine): void {
+  edit(line: EditLine): EntityRecord {
     const { outlet_id, entity_type, entity_id, cloud_version, data, updated_at } = line;
-    this.#put(this.keyOf(outlet_id ?? '', entity_type, entity_id), outlet_id ?? '', {
+    return this.#put(this.keyOf(outlet_id ?? '', entity_type, entity_id), outlet_id ?? '', {
       outlet_id,
       entity_type,
       entity_id,
@@ -147,9 +147,9 @@ export class CloudState implements View {
   }
 
   /** A version never decreases; the same version again (deleting what is deleted) changes nothing. */
-  #put(key: string, outletId: string, next: Omit<EntityRecord, 'cloud_id'>): void {
+  #put(key: string, outletId: string, next: Omit<EntityRecord, 'cloud_id'>): EntityRecord {
     const before = this.#entities.get(key);
-    if (before !== undefined && before.cloud_version >= next.cloud_version) return;
+    if (before !== undefined && before.cloud_version >= next.cloud_version) return recordOf(before);
     const parents = this.parentsOf(outletId, next.entity_type, next.data).map((parent) => parent.key);
     for (const parent of before?.parents ?? []) this.#children.get(parent)?.delete(key);
     for (const parent of parents) {
@@ -157,7 +157,9 @@ export class CloudState implements View {
       if (children === undefined) this.#children.set(parent, new Set([key]));
       else children.add(key);
     }
-    this.#entities.set(key, { ...next, cloud_id: before?.cloud_id ?? `c-${this.#entities.size + 1}`, parents });
+    const stored = { ...next, cloud_id: before?.cloud_id ?? `c-${this.#entities.size + 1}`, parents };
+    this.#entities.set(key, stored);
+    return recordOf(stored);
   }
 }
 
