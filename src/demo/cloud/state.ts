@@ -121,7 +121,8 @@ export class CloudState implements View {
   /** An edit by head office. */
   edit(line: EditLine): EntityRecord {
     const { outlet_id, entity_type, entity_id, cloud_version, data, updated_at } = line;
-    return this.#put(this.keyOf(outlet_id ?? '', entity_type, entity_id), outlet_id ?? '', {
+    const key = this.keyOf(outlet_id ?? '', entity_type, entity_id);
+    const stored = this.#put(key, outlet_id ?? '', {
       outlet_id,
       entity_type,
       entity_id,
@@ -131,6 +132,7 @@ export class CloudState implements View {
       updated_at,
       origin_outlet_id: null,
     });
+    return recordOf(stored);
   }
 
   #copyOf(line: PushLine): Outlet {
@@ -147,9 +149,9 @@ export class CloudState implements View {
   }
 
   /** A version never decreases; the same version again (deleting what is deleted) changes nothing. */
-  #put(key: string, outletId: string, next: Omit<EntityRecord, 'cloud_id'>): EntityRecord {
+  #put(key: string, outletId: string, next: Omit<EntityRecord, 'cloud_id'>): Stored {
     const before = this.#entities.get(key);
-    if (before !== undefined && before.cloud_version >= next.cloud_version) return recordOf(before);
+    if (before !== undefined && before.cloud_version >= next.cloud_version) return before;
     const parents = this.parentsOf(outletId, next.entity_type, next.data).map((parent) => parent.key);
     for (const parent of before?.parents ?? []) this.#children.get(parent)?.delete(key);
     for (const parent of parents) {
@@ -159,7 +161,7 @@ export class CloudState implements View {
     }
     const stored = { ...next, cloud_id: before?.cloud_id ?? `c-${this.#entities.size + 1}`, parents };
     this.#entities.set(key, stored);
-    return recordOf(stored);
+    return stored;
   }
 }
 
