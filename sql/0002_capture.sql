@@ -1,0 +1,52 @@
+-- What the capture triggers lean on: the wake gate, seen from the sale's side, and the marker of a TRUNCATE.
+
+CREATE TABLE syncd.truncations (
+  id           bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT "a truncation has one number" PRIMARY KEY,
+  entity_type  text NOT NULL,
+  table_name   text NOT NULL,
+  txid         xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  truncated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  position     bigint NOT NULL DEFAULT nextval('syncd.sync_queue_id_seq'),
+  settled_at   timestamptz,
+  settled_as   text,
+  CONSTRAINT "a truncation is settled by deleting or by restoring" CHECK (settled_as IN ('deleted', 'restored')),
+  CONSTRAINT "a settled truncation says how and when" CHECK ((settled_at IS NULL) = (settled_as IS NULL))
+);
+CREATE INDEX truncations_open ON syncd.truncations (entity_type, position) WHERE settled_at IS NULL;
+COMMENT ON TABLE syncd.truncations IS 'One TRUNCATE of a captured table. Which rows went it cannot tell; the entity waits for the operator.';
+COMMENT ON COLUMN syncd.truncations.id IS 'Its number.';
+COMMENT ON COLUMN syncd.truncations.entity_type IS 'The name in syncd.yaml.';
+COMMENT ON COLUMN syncd.truncations.table_name IS 'The table or partition that was emptied.';
+COMMENT ON COLUMN syncd.truncations.txid IS 'The POS''s transaction.';
+COMMENT ON COLUMN syncd.truncations.truncated_at IS 'The outlet''s wall clock when the statement ran.';
+COMMENT ON COLUMN syncd.truncations.position IS 'Its place among the ids of sync_queue: changes of the entity with a lower one came before.';
+COMMENT ON COLUMN syncd.truncations.settled_at IS 'When a person decided; null: the entity waits.';
+COMMENT ON COLUMN syncd.truncations.settled_as IS 'deleted: the cloud deletes too; restored: the rows came back.';
+
+-- Wakes the daemon at this transaction's commit, unless that could make the commit itself fail: a full notification queue does,
+-- and a transaction that is to be prepared must not have notified. Then the daemon's own look once a second finds the change.
+CREATE FUNCTION syncd.wake() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF pg_catalog.current_setting('max_prepared_transactions') OPERATOR(pg_catalog.=) '0'
+     AND pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.<) 0.25::pg_catalog.float8 THEN
+    PERFORM pg_catalog.pg_notify('syncd_wake', '');
+  END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION syncd.wake() FROM PUBLIC;
+COMMENT ON FUNCTION syncd.wake() IS 'Wakes the daemon when this transaction commits; never makes the commit fail.';
+
+-- The sale's side of the wake gate, once in a transaction. First lock gateCapturing (class 'sync', 3), shared, held until the
+-- commit is visible; only then the test of gateAwake (2). In the other order a daemon could fall asleep in between and miss us.
+CREATE FUNCTION syncd.pass_gate() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_catalog.set_config('syncd.gate', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
+  IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(1937337955, 3) THEN
+    PERFORM syncd.wake();
+  ELSIF pg_catalog.pg_try_advisory_xact_lock_shared(1937337955, 2) THEN
+    PERFORM syncd.wake();
+  END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION syncd.pass_gate() FROM PUBLIC;
+COMMENT ON FUNCTION syncd.pass_gate() IS 'Tells a sleeping daemon of this transaction; free of NOTIFY while the daemon is awake.';

@@ -1,0 +1,176 @@
+/**
+ * Writes the trigger functions of one table. Pure.
+ *
+ * They run inside the sale, with the owner's rights and under whatever settings and search_path the POS has. So nothing in them
+ * is looked up by a bare name: functions, types and operators carry their schema (that is what makes them safe as SECURITY
+ * DEFINER without the price of a pinned search_path), the POS's columns appear only as `alias."column"` or `alias.*`.
+ */
+import {
+  absent,
+  changed,
+  eitherKey,
+  keyText,
+  operation,
+  pairs,
+  payload,
+  previous,
+  rank,
+  sameKey,
+} from './expressions.js';
+import { type CaptureEvent, identifier, literal, NEW_ROWS, OLD_ROWS } from './names.js';
+import type { Recipe } from './recipe.js';
+
+export type FunctionText = { body: string; settings: string[] };
+
+/** The function for one event: its body and its SET clauses. */
+export function captureFunction(recipe: Recipe, event: CaptureEvent): FunctionText {
+  const pins = event === 'truncate' ? {} : recipe.pins;
+  return {
+    body: guarded(recipe, (event === 'truncate' ? truncation(recipe) : capture(recipe, event)) + wake(recipe)),
+    settings: Object.entries({ lock_timeout: '200ms', ...pins }).map(([name, value]) => `${name}=${value}`),
+  };
+}
+
+const INTO = 'INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, previous)';
+
+function capture(recipe: Recipe, event: 'insert' | 'update' | 'delete'): string {
+  if (recipe.rereadFrom !== undefined) return reread(recipe, event, recipe.rereadFrom);
+  const entity = literal(recipe.entity);
+  const [oldRows, newRows] = sources(recipe);
+  switch (event) {
+    case 'insert':
+      return `
+  ${INTO}
+  SELECT ${entity}, ${keyText(recipe, 'n')}, 'create', ${payload(recipe, 'n')}, NULL
+  FROM ${newRows};`;
+    case 'delete':
+      return `
+  ${INTO}
+  SELECT ${entity}, ${keyText(recipe, 'o')}, 'delete', NULL, NULL
+  FROM ${oldRows};`;
+    case 'update':
+      return recipe.level === 'row'
+        ? updates(recipe)
+        : `${singleUpdate(recipe)}
+  IF NOT FOUND THEN${updates(recipe).replaceAll('\n', '\n  ')}
+  END IF;`;
+  }
+}
+
+/** One updated row needs no join: a statement that touched more falls through at the price of one look. */
+function singleUpdate(recipe: Recipe): string {
+  const [oldRows, newRows] = sources(recipe);
+  return `
+  ${INTO}
+  SELECT ${literal(recipe.entity)}, ${keyText(recipe, 'n')}, 'update', ${payload(recipe, 'n')}, ${previous(recipe)}
+  FROM ${oldRows}, ${newRows}
+  WHERE NOT EXISTS (SELECT FROM ${NEW_ROWS} OFFSET 1)
+    AND ${sameKey(recipe)}
+    AND ${changed(recipe)};`;
+}
+
+/**
+ * Any number of updated rows, paired by key. The FULL JOIN is also what keeps the plan a hash join: one that was kept from a
+ * small statement must not meet a bulk update as a nested loop.
+ */
+function updates(recipe: Recipe): string {
+  const [oldRows, newRows] = sources(recipe);
+  return `
+  ${INTO}
+  SELECT ${literal(recipe.entity)}, ${eitherKey(recipe)}, ${operation(recipe)},
+    CASE WHEN ${absent(recipe, 'n')} THEN NULL ELSE ${payload(recipe, 'n')} END,
+    CASE WHEN ${absent(recipe, 'n')} OR ${absent(recipe, 'o')} THEN NULL ELSE ${previous(recipe)} END
+  FROM ${pairs(recipe, oldRows, newRows)}
+  WHERE ${absent(recipe, 'o')} OR ${absent(recipe, 'n')} OR ${changed(recipe)}
+  ORDER BY ${rank(recipe)};`;
+}
+
+/**
+ * The same where rows must be read again: what is captured is what the table holds when the statement has ended. A row that
+ * meanwhile went, or came back, was captured by the statement that did it.
+ */
+function reread(recipe: Recipe, event: 'insert' | 'update' | 'delete', table: string): string {
+  const keys = recipe.keys.map((key, place) => ({ ...key, column: identifier(key.name), again: `k.key${place}` }));
+  const equal = keys.map((key) => `t.${key.column} ${key.equals} ${key.again}`).join(' AND ');
+  const gone = absent(recipe, 't');
+  return `
+  ${INTO}
+  SELECT DISTINCT ON (k.place, k.entity_id) ${literal(recipe.entity)}, k.entity_id,
+    CASE WHEN ${gone} THEN 'delete' WHEN k.place OPERATOR(pg_catalog.=) 2 THEN 'create' ELSE 'update' END,
+    CASE WHEN ${gone} THEN NULL ELSE ${payload(recipe, 't')} END, k.previous
+  FROM (${touched(recipe, event)}) AS k(entity_id, place, previous, ${keys.map((_, place) => `key${place}`).join(', ')})
+  LEFT JOIN ${table} AS t ON ${equal}
+  WHERE (k.place OPERATOR(pg_catalog.=) 0) OPERATOR(pg_catalog.=) (${gone})
+  ORDER BY k.place, k.entity_id;`;
+}
+
+/** The entities that a statement touched: id, place in the order, previous values, key columns. */
+function touched(recipe: Recipe, event: 'insert' | 'update' | 'delete'): string {
+  const [oldRows, newRows] = sources(recipe);
+  const columns = recipe.keys.map((key) => identifier(key.name));
+  if (event !== 'update') {
+    const alias = event === 'insert' ? 'n' : 'o';
+    const mine = columns.map((column) => `${alias}.${column}`).join(', ');
+    return `SELECT ${keyText(recipe, alias)}, ${event === 'insert' ? 2 : 0}, NULL::pg_catalog.json, ${mine}
+    FROM ${event === 'insert' ? newRows : oldRows}`;
+  }
+  const either = columns.map((column) => `COALESCE(n.${column}, o.${column})`).join(', ');
+  return `SELECT ${eitherKey(recipe)}, ${rank(recipe)},
+      CASE WHEN ${absent(recipe, 'n')} OR ${absent(recipe, 'o')} THEN NULL ELSE ${previous(recipe)} END, ${either}
+    FROM ${pairs(recipe, oldRows, newRows)}
+    WHERE ${absent(recipe, 'o')} OR ${absent(recipe, 'n')} OR ${changed(recipe)}`;
+}
+
+/** Where the rows before and after come from. */
+function sources(recipe: Recipe): [oldRows: string, newRows: string] {
+  if (recipe.level === 'row') return ['(SELECT OLD.*) AS o', '(SELECT NEW.*) AS n'];
+  return [`${OLD_ROWS} AS o`, `${NEW_ROWS} AS n`];
+}
+
+function truncation(recipe: Recipe): string {
+  return `
+  INSERT INTO syncd.truncations (entity_type, table_name)
+  VALUES (${literal(recipe.entity)}, pg_catalog.format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME));`;
+}
+
+function wake(recipe: Recipe): string {
+  switch (recipe.notify) {
+    case 'never':
+      return '';
+    case 'always':
+      return `
+  IF FOUND THEN
+    PERFORM syncd.wake();
+  END IF;`;
+    case 'gate':
+      return `
+  IF FOUND AND COALESCE(pg_catalog.current_setting('syncd.gate', true), '')
+      OPERATOR(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text THEN
+    PERFORM syncd.pass_gate();
+  END IF;`;
+  }
+}
+
+/**
+ * Under `continue` a fault costs a change, never the sale: it is counted on a sequence, which neither a rollback nor a full disk
+ * undoes. A serialization failure or a deadlock is the sale's own and goes on to it.
+ */
+function guarded(recipe: Recipe, work: string): string {
+  if (recipe.onError === 'block') return `\nBEGIN${work}\n  RETURN NULL;\nEND\n`;
+  return `
+BEGIN${work}
+  RETURN NULL;
+EXCEPTION
+  WHEN serialization_failure OR deadlock_detected THEN
+    RAISE;
+  WHEN OTHERS THEN
+    BEGIN
+      PERFORM pg_catalog.nextval(${literal(recipe.failures)}::pg_catalog.regclass);
+    EXCEPTION WHEN OTHERS THEN
+      NULL;
+    END;
+    RAISE WARNING 'syncd: a change of % was not captured: % (%)', ${literal(recipe.entity)}, SQLERRM, SQLSTATE;
+    RETURN NULL;
+END
+`;
+}

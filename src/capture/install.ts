@@ -1,0 +1,123 @@
+/**
+ * Makes the database match the configuration. Reads everything first and refuses with all issues at once; only then it changes,
+ * step by step, each its own transaction, so that no sale waits longer than one lock time-out. A crash in between leaves some
+ * tables captured and others not; the same command again does what is missing.
+ */
+import { sql } from 'kysely';
+import type pg from 'pg';
+import type { Settings } from '../config/settings.js';
+import { databaseError, findPrimary, openClient, openDb } from '../db/connect.js';
+import { type Applied, migrate, pendingMigrations, readMigrations, type SqlFile } from '../db/migrate.js';
+import { LOCK_CLASS, LOCKS } from '../db/schema.js';
+import { SyncError } from '../errors.js';
+import { introspect } from './introspect.js';
+import { OWNER, parseTable } from './names.js';
+import { objectsOf } from './objects.js';
+import { planCapture } from './plan.js';
+import { rightsIssues } from './rights.js';
+import { runStep } from './run-step.js';
+import type { TableShape } from './shape.js';
+import { readState } from './state.js';
+import { admission, entitySteps, foundationSteps, outletSteps, removalSteps, type Step } from './steps.js';
+
+export type InstallOptions = {
+  /** A role that may create roles and triggers: rights that the daemon must not have. */
+  adminUrl: string;
+  settings: Settings;
+  /** Report the SQL and change nothing. */
+  dryRun?: boolean;
+  /** Told every change, or with `dryRun` every statement. */
+  report?: (line: string) => void;
+};
+
+export type InstallReport = {
+  /** What was changed, or would be; empty where nothing was to do. */
+  changes: string[];
+  /** What is worth knowing and no reason to refuse. */
+  notices: string[];
+};
+
+/** @throws SyncError `configuration` with every issue in its hint, `unavailable`, or `failed` after a step that did not succeed */
+export async function installCapture(options: InstallOptions): Promise<InstallReport> {
+  const { settings, dryRun = false, report = () => {} } = options;
+  const url = await findPrimary([options.adminUrl]);
+  const client = await openClient(url, { role: 'install' }, () => {});
+  try {
+    await client.query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.install]);
+    const state = await readState(client);
+    const shapes = await readShapes(client, settings);
+    const plan = planCapture(settings, shapes);
+    const objects = plan.entities.map(objectsOf);
+    const issues = [...plan.issues, ...rightsIssues(state, objects)];
+    if (issues.length > 0) throw refusal(issues);
+    const pending = pendingMigrations(readMigrations(), await readApplied(client));
+
+    const foundation = foundationSteps(state);
+    const fresh = foundation.length > 0 || pending.length > 0 || !state.daemonAdmitted;
+    const rest = [
+      ...(fresh ? [admission()] : []),
+      ...outletSteps(settings, state),
+      ...objects.flatMap((one) => entitySteps(one, state)),
+      ...removalSteps(objects, state),
+    ];
+    const changes = [...foundation, ...pending.map(migrationStep), ...rest].map((step) => step.about);
+    for (const notice of plan.notices) report(notice);
+    if (dryRun) {
+      for (const step of [...foundation, ...pending.map(migrationStep), ...rest]) printStep(step, report);
+      return { changes, notices: plan.notices };
+    }
+    for (const step of foundation) await runStep(client, step, report);
+    if (pending.length > 0) await applyMigrations(url, report);
+    for (const step of rest) await runStep(client, step, report);
+    return { changes, notices: plan.notices };
+  } catch (error) {
+    throw databaseError(error, url);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+function refusal(issues: string[]): SyncError {
+  const count = issues.length === 1 ? 'one thing is' : `${issues.length} things are`;
+  return new SyncError('configuration', `nothing was changed: ${count} in the way`, { hint: issues.join('\n') });
+}
+
+async function readShapes(client: pg.Client, settings: Settings): Promise<Map<string, TableShape | undefined>> {
+  const shapes = new Map<string, TableShape | undefined>();
+  for (const [entity, { table }] of settings.entities) {
+    const name = parseTable(table);
+    shapes.set(entity, name && (await introspect(client, name.schema, name.name)));
+  }
+  return shapes;
+}
+
+async function readApplied(client: pg.Client): Promise<Applied[]> {
+  const { rows } = await client.query<{ there: boolean }>(
+    "SELECT to_regclass('syncd.migrations') IS NOT NULL AS there",
+  );
+  if (!rows[0]?.there) return [];
+  return (await client.query<Applied>('SELECT name, checksum FROM syncd.migrations ORDER BY name')).rows;
+}
+
+function migrationStep(file: SqlFile): Step {
+  return { about: `migration ${file.name}`, statements: [file.text.trimEnd().replace(/;$/, '')], asOwner: true };
+}
+
+/** On a connection of its own, since Kysely's Migrator wants a Kysely; everything it makes belongs to the owner. */
+async function applyMigrations(url: string, report: (line: string) => void): Promise<void> {
+  const db = openDb(url, { role: 'migrate', queryTimeoutMs: 0 });
+  try {
+    // One connection in the pool: the role stays set for everything that follows.
+    await sql`SET ROLE ${sql.id(OWNER)}`.execute(db);
+    for (const name of await migrate(db)) report(`migration ${name}`);
+  } finally {
+    await db.destroy();
+  }
+}
+
+function printStep(step: Step, report: (line: string) => void): void {
+  report(`-- ${step.about}`);
+  if (step.asOwner) report(`SET ROLE ${OWNER};`);
+  for (const statement of step.statements) report(`${statement};`);
+  if (step.asOwner) report('RESET ROLE;');
+}

@@ -1,0 +1,93 @@
+/**
+ * Reads from the catalogue what the plan needs to know of one table. Reads only, in the caller's transaction; whatever changes
+ * afterwards is found by the next install.
+ */
+import type pg from 'pg';
+import { SCHEMA } from './names.js';
+import type { Column, Member, TableShape, UniqueIndex } from './shape.js';
+
+const TABLE = `
+  SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.relpersistence = 't' AS temporary,
+         c.relispartition AS partition, c.relrowsecurity AS "rowSecurity",
+         ARRAY(SELECT i.inhparent::text FROM pg_inherits i WHERE i.inhrelid = c.oid) AS parents,
+         EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f'
+                 AND (k.confupdtype IN ('c', 'n', 'd') OR k.confdeltype IN ('n', 'd'))) AS "changedByCascade"
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`;
+
+// Walks each column's type down to what its text is finally made of.
+const COLUMNS = `
+  WITH RECURSIVE part(number, oid, in_text) AS (
+    SELECT a.attnum, a.atttypid, false FROM pg_attribute a WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
+    UNION
+    SELECT p.number, next.oid, p.in_text OR next.in_text
+    FROM part p JOIN pg_type t ON t.oid = p.oid
+    CROSS JOIN LATERAL (
+      SELECT t.typbasetype AS oid, false AS in_text WHERE t.typtype = 'd'
+      UNION ALL SELECT t.typelem, false WHERE t.typcategory = 'A' AND t.typelem <> 0
+      UNION ALL SELECT r.rngsubtype, true FROM pg_range r
+        WHERE r.rngtypid = t.oid OR (to_jsonb(r) ->> 'rngmultitypid')::oid = t.oid
+      UNION ALL SELECT a.atttypid, false FROM pg_attribute a
+        WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+    ) next
+  )
+  SELECT a.attname AS name, a.attnum::int AS number, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS "notNull",
+         a.attgenerated::text AS generated,
+         coalesce(bool_and(t.typtype IN ('b', 'e', 'd') AND t.typcategory <> 'A'), false) AS scalar,
+         coalesce(json_agg(json_build_object('schema', n.nspname, 'name', t.typname, 'kind', t.typtype, 'builtin', t.oid < 16384,
+                  'inText', p.in_text)) FILTER (WHERE t.typtype IN ('b', 'e') AND t.typcategory <> 'A'), '[]') AS parts
+  FROM pg_attribute a JOIN part p ON p.number = a.attnum JOIN pg_type t ON t.oid = p.oid JOIN pg_namespace n ON n.oid = t.typnamespace
+  WHERE a.attrelid = $1::oid
+  GROUP BY a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated ORDER BY a.attnum`;
+
+const INDEXES = `
+  SELECT c.relname AS name, i.indisprimary AS primary,
+         i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL AS usable,
+         array_agg(a.attname::text ORDER BY k.place) AS columns,
+         array_agg(format('OPERATOR(%I.%s)', os.nspname, o.oprname) ORDER BY k.place) AS operators
+  FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+  CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[]) WITH ORDINALITY AS k(number, class, place)
+  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+  JOIN pg_opclass oc ON oc.oid = k.class
+  JOIN pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3 AND ao.amoplefttype = oc.opcintype
+                 AND ao.amoprighttype = oc.opcintype
+  JOIN pg_operator o ON o.oid = ao.amopopr JOIN pg_namespace os ON os.oid = o.oprnamespace
+  WHERE i.indrelid = $1::oid AND i.indisunique AND k.place <= i.indnkeyatts
+  GROUP BY c.relname, i.indexrelid, i.indisprimary, i.indisvalid, i.indimmediate, i.indpred, i.indexprs ORDER BY c.relname`;
+
+// A trigger cloned from a partitioned parent counts for the parent alone.
+const MEMBERS = `
+  WITH RECURSIVE member(oid, depth) AS (
+    SELECT $1::oid, 0
+    UNION SELECT i.inhrelid, m.depth + 1 FROM member m JOIN pg_inherits i ON i.inhparent = m.oid
+  )
+  SELECT n.nspname AS schema, c.relname AS name, c.oid::text AS oid, c.relkind::text AS kind, m.depth, c.relispartition AS partition,
+         has_table_privilege(c.oid, 'TRIGGER') AS "mayTrigger", pg_has_role(c.relowner, 'USAGE') AS owned,
+         coalesce((SELECT json_agg(json_build_object('name', t.tgname, 'row', t.tgtype & 1 = 1, 'after', t.tgtype & 66 = 0,
+                          'enabled', t.tgenabled IN ('O', 'A'), 'ours', CASE WHEN fn.nspname = $2 THEN f.proname END) ORDER BY t.tgname)
+                   FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_namespace fn ON fn.oid = f.pronamespace
+                   WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgparentid = 0), '[]') AS triggers
+  FROM (SELECT oid, min(depth) AS depth FROM member GROUP BY oid) m JOIN pg_class c ON c.oid = m.oid
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  ORDER BY m.depth, n.nspname, c.relname`;
+
+/** The table's shape; undefined where there is no such table. */
+export async function introspect(client: pg.Client, schema: string, name: string): Promise<TableShape | undefined> {
+  const table = (await client.query<Omit<TableShape, 'columns' | 'indexes' | 'members'>>(TABLE, [schema, name]))
+    .rows[0];
+  if (!table) return undefined;
+  const columns = await client.query<Omit<Column, 'parts'> & { parts: string }>(COLUMNS, [table.oid]);
+  const indexes = await client.query<UniqueIndex>(INDEXES, [table.oid]);
+  const members = await client.query<Omit<Member, 'triggers'> & { triggers: string }>(MEMBERS, [table.oid, SCHEMA]);
+  return {
+    ...table,
+    columns: columns.rows.map((column) => ({ ...column, parts: JSON.parse(column.parts) })),
+    indexes: indexes.rows,
+    members: members.rows.map((member) => ({ ...member, triggers: readTriggers(member.triggers) })),
+  };
+}
+
+function readTriggers(json: string): Member['triggers'] {
+  const triggers: (Member['triggers'][number] & { ours: string | null })[] = JSON.parse(json);
+  return triggers.map((trigger) => ({ ...trigger, ours: trigger.ours ?? undefined }));
+}

@@ -1,0 +1,58 @@
+/**
+ * How the objects of capture are called and how names from the configuration become identifiers. Pure. Every trigger name
+ * begins with "!", so that it sorts, and therefore fires, before the POS's own triggers of the same kind.
+ */
+import { createHash } from 'node:crypto';
+import pg from 'pg';
+
+export const OWNER = 'syncd_owner';
+export const DAEMON = 'syncd';
+export const SCHEMA = 'syncd';
+
+/** The transition tables; nothing else in a generated function carries these names. */
+export const OLD_ROWS = 'syncd_old';
+export const NEW_ROWS = 'syncd_new';
+
+export type CaptureEvent = 'insert' | 'update' | 'delete' | 'truncate';
+export const EVENTS: CaptureEvent[] = ['insert', 'update', 'delete', 'truncate'];
+
+export const identifier = (name: string): string => pg.escapeIdentifier(name);
+export const literal = (text: string): string => pg.escapeLiteral(text);
+export const qualified = (schema: string, name: string): string => `${identifier(schema)}.${identifier(name)}`;
+
+export const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+export const triggerName = (event: CaptureEvent): string => `!syncd ${event}`;
+export const functionName = (entity: string, event: CaptureEvent): string => `capture_${slug(entity)}_${event}`;
+export const failuresName = (entity: string): string => `failures_${slug(entity)}`;
+
+/** An entity's name as part of an identifier: itself where it is plain and short, else made so, with a digest against collisions. */
+function slug(entity: string): string {
+  if (/^[a-z][a-z0-9_]{0,39}$/.test(entity)) return entity;
+  const plain = entity
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '_')
+    .slice(0, 31);
+  return `${plain}_${digest(entity).slice(0, 8)}`;
+}
+
+/** A table's or column's name as SQL reads it: parts between dots, folded to lower case unless quoted. */
+export function parseName(text: string): string[] | undefined {
+  const part = /\s*(?:"((?:[^"]|"")+)"|([A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*))\s*(\.|$)/y;
+  const parts: string[] = [];
+  for (let more = true; more; ) {
+    const found = part.exec(text);
+    if (!found) return undefined;
+    parts.push(found[1] === undefined ? (found[2] as string).toLowerCase() : found[1].replaceAll('""', '"'));
+    more = found[3] === '.';
+  }
+  return parts;
+}
+
+/** Schema and table; a table without a schema stands in `public`. */
+export function parseTable(text: string): { schema: string; name: string } | undefined {
+  const parts = parseName(text);
+  if (parts?.length === 1) return { schema: 'public', name: parts[0] as string };
+  if (parts?.length === 2) return { schema: parts[0] as string, name: parts[1] as string };
+  return undefined;
+}

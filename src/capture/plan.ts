@@ -1,0 +1,219 @@
+/**
+ * Decides how each configured table is captured, or why it cannot be. Pure: settings and shapes in, a plan and a list of issues
+ * out. Everything that can be wrong is found here, before the first change, and all of it at once.
+ */
+import type { EntitySettings, Settings } from '../config/settings.js';
+import { digest, failuresName, parseName, qualified, SCHEMA } from './names.js';
+import { pinsFor } from './pins.js';
+import type { KeyColumn, Recipe } from './recipe.js';
+import type { Column, Member, TableShape, UniqueIndex } from './shape.js';
+
+export type EntityPlan = {
+  entity: string;
+  table: string;
+  root: { schema: string; name: string; oid: string };
+  direction: EntitySettings['direction'];
+  coalesce: boolean;
+  recipe: Recipe;
+  /** Digest of the columns as they are now. */
+  fingerprint: string;
+  /** The tables that get triggers; none where nothing goes out. */
+  members: Member[];
+};
+
+export type Plan = { entities: EntityPlan[]; issues: string[]; notices: string[] };
+
+/** Bookkeeping that a POS may keep in its own rows; it means nothing to the cloud, and would make every answer a change. */
+const BOOKKEEPING = ['version', 'cloud_version', 'cloud_id', 'sync_status', 'last_synced_at'];
+
+/** Types whose text is one and the same for one value, whatever the session: what an entity may be named by. */
+const NAMING = new Set(
+  'bool char name text varchar bpchar int2 int4 int8 oid numeric uuid date time timestamp timestamptz inet cidr macaddr macaddr8'.split(
+    ' ',
+  ),
+);
+const ISO = new Set(['date', 'timestamp', 'timestamptz']);
+
+/** @param shapes by entity; undefined where the table does not exist */
+export function planCapture(settings: Settings, shapes: Map<string, TableShape | undefined>): Plan {
+  const plan: Plan = { entities: [], issues: [], notices: [] };
+  if (settings.entities.size === 0)
+    plan.issues.push('entities: none is configured, so there would be nothing to capture');
+  const takenBy = new Map<string, string>();
+  for (const [entity, wanted] of settings.entities) {
+    const shape = shapes.get(entity);
+    const issue = (why: string) => plan.issues.push(`entity ${entity}: ${why}`);
+    if (!shape) {
+      issue(`there is no table ${wanted.table}`);
+      continue;
+    }
+    const other = takenBy.get(shape.oid);
+    if (other !== undefined) issue(`table ${wanted.table} is captured as ${other} already`);
+    takenBy.set(shape.oid, entity);
+    if (!mayBeCaptured(shape, wanted.table, issue)) continue;
+    const key = chooseKey(shape, wanted, issue);
+    const excluded = chooseExcluded(shape, wanted, key, issue);
+    checkNamedColumns(shape, wanted, issue);
+    if (key) plan.entities.push(planEntity(settings, entity, wanted, shape, key, excluded));
+  }
+  checkFamilies(plan, shapes);
+  return plan;
+}
+
+function mayBeCaptured(shape: TableShape, table: string, issue: (why: string) => void): boolean {
+  if (shape.kind !== 'r' && shape.kind !== 'p')
+    issue(`${table} is not a table: a view or a foreign table cannot be captured`);
+  else if (shape.temporary) issue(`${table} is a temporary table`);
+  else if (shape.schema === SCHEMA) issue(`${table} is a table of syncd itself`);
+  else return true;
+  return false;
+}
+
+function chooseKey(shape: TableShape, wanted: EntitySettings, issue: (why: string) => void): UniqueIndex | undefined {
+  let found: UniqueIndex | undefined;
+  if (wanted.key) {
+    const names = wanted.key.map((name) => parseName(name)?.[0] ?? name);
+    const unknown = names.filter((name) => !shape.columns.some((column) => column.name === name));
+    if (unknown.length > 0) {
+      issue(`key: ${wanted.table} has no column ${unknown.join(', ')}`);
+      return undefined;
+    }
+    const fits = (index: UniqueIndex) =>
+      index.columns.length === names.length && names.every((name) => index.columns.includes(name));
+    const index = shape.indexes.find((candidate) => candidate.usable && fits(candidate));
+    const nullable = names.filter((name) => !shape.columns.find((column) => column.name === name)?.notNull);
+    if (!index)
+      issue(`key: ${wanted.table} has no unique index (not partial, not deferrable) on exactly ${names.join(', ')}`);
+    if (nullable.length > 0) issue(`key: ${nullable.join(', ')} of ${wanted.table} may be null`);
+    if (!index || nullable.length > 0) return undefined;
+    found = {
+      ...index,
+      columns: names,
+      operators: names.map((name) => index.operators[index.columns.indexOf(name)] as string),
+    };
+  } else {
+    found = shape.indexes.find((index) => index.primary);
+    if (!found) {
+      issue(
+        `${wanted.table} has no primary key; name the columns of a unique index that are never null: key: [column]`,
+      );
+      return undefined;
+    }
+  }
+  const odd = found.columns.map((name) => columnOf(shape, name)).filter((column) => !mayName(column));
+  for (const column of odd)
+    issue(`key column ${column.name} of ${wanted.table} is a ${column.type}: its text may differ for one value`);
+  return odd.length > 0 ? undefined : found;
+}
+
+function mayName(column: Column): boolean {
+  return (
+    column.scalar &&
+    column.parts.every((part) => part.kind === 'e' || (part.builtin ? NAMING.has(part.name) : part.name === 'citext'))
+  );
+}
+
+function chooseExcluded(
+  shape: TableShape,
+  wanted: EntitySettings,
+  key: UniqueIndex | undefined,
+  issue: (why: string) => void,
+): string[] {
+  const named = wanted.exclude.map((name) => parseName(name)?.[0] ?? name);
+  const has = (name: string) => shape.columns.some((column) => column.name === name);
+  for (const name of named) {
+    if (!has(name)) issue(`exclude: ${wanted.table} has no column ${name}`);
+    else if (key?.columns.includes(name)) issue(`exclude: ${name} is part of the key of ${wanted.table}`);
+  }
+  const bookkeeping = BOOKKEEPING.filter((name) => has(name) && !key?.columns.includes(name));
+  return [...new Set([...named, ...bookkeeping])].sort();
+}
+
+function checkNamedColumns(shape: TableShape, wanted: EntitySettings, issue: (why: string) => void): void {
+  const { delta, local, date_field, money_field } = wanted;
+  for (const [setting, names] of Object.entries({
+    delta,
+    local,
+    date_field: [date_field],
+    money_field: [money_field],
+  })) {
+    for (const name of names) {
+      if (name === undefined) continue;
+      const column = parseName(name)?.[0] ?? name;
+      if (!shape.columns.some((candidate) => candidate.name === column))
+        issue(`${setting}: ${wanted.table} has no column ${name}`);
+    }
+  }
+}
+
+function planEntity(
+  settings: Settings,
+  entity: string,
+  wanted: EntitySettings,
+  shape: TableShape,
+  key: UniqueIndex,
+  excluded: string[],
+): EntityPlan {
+  const watched = shape.columns.filter((column) => !excluded.includes(column.name));
+  const family = shape.parents.length > 0 || shape.members.some((member) => member.depth > 0 && !member.partition);
+  // A trigger of the POS, or a cascade that comes back, may change a row between our statement and our trigger; a virtual
+  // column is computed only when the table itself is read.
+  const stale = shape.changedByCascade || shape.members.some((member) => member.triggers.some(changesRowsInBetween));
+  const reread = stale || watched.some((column) => column.generated === 'v');
+  return {
+    entity,
+    table: qualified(shape.schema, shape.name),
+    root: { schema: shape.schema, name: shape.name, oid: shape.oid },
+    direction: wanted.direction,
+    coalesce: wanted.coalesce,
+    fingerprint: digest(
+      JSON.stringify(shape.columns.map(({ name, type, notNull, generated }) => [name, type, notNull, generated])),
+    ),
+    members: wanted.direction === 'pull' ? [] : shape.members,
+    recipe: {
+      entity,
+      keys: key.columns.map((name, place) => keyColumn(columnOf(shape, name), key.operators[place] as string)),
+      excluded,
+      keepPrevious: wanted.direction === 'both',
+      level: family ? 'row' : 'statement',
+      rereadFrom: reread ? qualified(shape.schema, shape.name) : undefined,
+      pins: pinsFor(watched.flatMap((column) => column.parts)),
+      notify: settings.capture.notify,
+      onError: settings.capture.on_error,
+      failures: qualified(SCHEMA, failuresName(entity)),
+    },
+  };
+}
+
+const changesRowsInBetween = (trigger: Member['triggers'][number]) =>
+  trigger.ours === undefined && trigger.enabled && trigger.after && trigger.row;
+
+function keyColumn(column: Column, equals: string): KeyColumn {
+  return { name: column.name, iso: column.parts.some((part) => ISO.has(part.name)), equals };
+}
+
+function columnOf(shape: TableShape, name: string): Column {
+  return shape.columns.find((column) => column.name === name) as Column;
+}
+
+/** A child that is an entity of its own leaves its parent's; a partition beside its root would be captured twice. */
+function checkFamilies(plan: Plan, shapes: Map<string, TableShape | undefined>): void {
+  const entityOf = new Map([...shapes].flatMap(([entity, shape]) => (shape ? [[shape.oid, entity] as const] : [])));
+  for (const entity of plan.entities) {
+    const theirs = new Set<string>();
+    for (const member of entity.members.filter((candidate) => candidate.depth > 0)) {
+      const other = entityOf.get(member.oid);
+      if (other === undefined) continue;
+      if (member.partition)
+        plan.issues.push(`entity ${other}: its table is a partition of ${entity.table}, which is ${entity.entity}`);
+      for (const below of shapes.get(other)?.members ?? []) theirs.add(below.oid);
+    }
+    entity.members = entity.members.filter((member) => !theirs.has(member.oid));
+    for (const member of entity.members.filter((candidate) => candidate.kind === 'f')) {
+      plan.notices.push(
+        `${qualified(member.schema, member.name)} is a foreign table: what is written there directly is not captured`,
+      );
+    }
+    entity.members = entity.members.filter((member) => member.kind !== 'f');
+  }
+}

@@ -1,0 +1,30 @@
+/** What the generator needs to know of one entity; made by the plan, free of anything read at run time. */
+
+export type KeyColumn = {
+  name: string;
+  /** Dates and instants: their plain text follows DateStyle, their JSON form is ISO always. */
+  iso: boolean;
+  /** How the key's index compares it, `OPERATOR(pg_catalog.=)`. */
+  equals: string;
+};
+
+export type Recipe = {
+  entity: string;
+  keys: KeyColumn[];
+  excluded: string[];
+  /** Old values are kept beside new ones: what a three-way comparison starts from. */
+  keepPrevious: boolean;
+  /**
+   * statement: one firing a statement, over its transition tables. row: one a row, where a statement on another table of the
+   * same family changes rows here without firing this table's statement triggers.
+   */
+  level: 'statement' | 'row';
+  /** The table, qualified, to read a row from once more, because the transition table's copy of it may be stale or incomplete. */
+  rereadFrom: string | undefined;
+  /** Session settings that would change a value's text, pinned at every firing. */
+  pins: Record<string, string>;
+  notify: 'gate' | 'always' | 'never';
+  onError: 'continue' | 'block';
+  /** The failure counter, qualified. */
+  failures: string;
+};

@@ -1,0 +1,76 @@
+/** What a table looks like to capture: the facts that the plan is made from, as `introspect` read them from the catalogue. */
+
+/** A type that a column's value is finally written with: what is left of domains, arrays, ranges and composites. */
+export type Part = {
+  schema: string;
+  name: string;
+  /** b base, e enum, … as in pg_type.typtype. */
+  kind: string;
+  /** Below this number the type comes with PostgreSQL itself. */
+  builtin: boolean;
+  /** Written by the type's own output function inside a longer text, not by the JSON writer. */
+  inText: boolean;
+};
+
+export type Column = {
+  name: string;
+  number: number;
+  /** As people write it: `numeric(12,2)`. */
+  type: string;
+  notNull: boolean;
+  generated: '' | 's' | 'v';
+  /** Arrays, ranges and composites are not: one text cannot name them safely. */
+  scalar: boolean;
+  parts: Part[];
+};
+
+export type UniqueIndex = {
+  name: string;
+  primary: boolean;
+  /** Neither partial nor on expressions, valid, and checked at once. */
+  usable: boolean;
+  columns: string[];
+  /** The equality operator of each column, qualified: what the index itself compares with. */
+  operators: string[];
+};
+
+export type Trigger = {
+  name: string;
+  row: boolean;
+  after: boolean;
+  enabled: boolean;
+  /** The function, when it is one of ours. */
+  ours: string | undefined;
+};
+
+export type Member = {
+  schema: string;
+  name: string;
+  oid: string;
+  /** r table, p partitioned, f foreign … as in pg_class.relkind. */
+  kind: string;
+  /** 0 is the table itself. */
+  depth: number;
+  partition: boolean;
+  triggers: Trigger[];
+  mayTrigger: boolean;
+  owned: boolean;
+};
+
+export type TableShape = {
+  schema: string;
+  name: string;
+  oid: string;
+  kind: string;
+  temporary: boolean;
+  partition: boolean;
+  /** Tables that this one is a partition or an inheritance child of, as oids. */
+  parents: string[];
+  rowSecurity: boolean;
+  columns: Column[];
+  indexes: UniqueIndex[];
+  /** A foreign key of this table may change its rows when another table's row goes or changes its key. */
+  changedByCascade: boolean;
+  /** Itself first, then everything below it. */
+  members: Member[];
+};

@@ -1,0 +1,108 @@
+/** Reads what an earlier install left in the database and what the connected role may do. Reads only. */
+import type pg from 'pg';
+import { DAEMON, OWNER, SCHEMA } from './names.js';
+
+export type InstalledFunction = { name: string; body: string; settings: string[] };
+export type InstalledTrigger = {
+  schema: string;
+  table: string;
+  tableOid: string;
+  name: string;
+  function: string;
+  row: boolean;
+  enabled: boolean;
+  owned: boolean;
+};
+export type Grant = { grantee: string; object: string; privilege: string };
+
+export type State = {
+  database: string;
+  user: string;
+  superuser: boolean;
+  mayCreateRoles: boolean;
+  mayCreateSchemas: boolean;
+  roles: { name: string; usable: boolean; ours: boolean }[];
+  /** Undefined where there is no schema syncd. */
+  schemaOwner: string | undefined;
+  functions: InstalledFunction[];
+  sequences: string[];
+  triggers: InstalledTrigger[];
+  /** Explicit grants outside schema syncd to our roles, and on schemas to PUBLIC; `object` as SQL names it. */
+  grants: Grant[];
+  captures: { entity_type: string; table_name: string; record: Record<string, unknown> }[];
+  outlet: Record<string, string | null> | undefined;
+  /** The daemon's role may use schema syncd: the grants inside it were made. */
+  daemonAdmitted: boolean;
+};
+
+/** Put on the roles that install makes, so that uninstall takes away no role that was there before. */
+export const ROLE_MARK = 'made by syncd install';
+
+const SELF = `
+  SELECT current_database() AS database, current_user::text AS user, r.rolsuper AS superuser,
+         r.rolsuper OR r.rolcreaterole AS "mayCreateRoles",
+         has_database_privilege(current_database(), 'CREATE') AS "mayCreateSchemas",
+         (SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = $1) AS "schemaOwner",
+         to_regclass('syncd.capture') IS NOT NULL AS "hasTables",
+         coalesce((SELECT has_schema_privilege(d.oid, n.oid, 'USAGE') FROM pg_roles d, pg_namespace n
+                   WHERE d.rolname = $2 AND n.nspname = $1), false) AS "daemonAdmitted"
+  FROM pg_roles r WHERE r.rolname = current_user`;
+
+const ROLES = `
+  SELECT r.rolname::text AS name, pg_has_role(r.oid, 'USAGE') AS usable,
+         coalesce(shobj_description(r.oid, 'pg_authid') = $2, false) AS ours
+  FROM pg_roles r WHERE r.rolname = ANY ($1::text[]) ORDER BY 1`;
+
+const FUNCTIONS = `
+  SELECT p.proname::text AS name, p.prosrc AS body, coalesce(p.proconfig, '{}') AS settings
+  FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+  WHERE n.nspname = $1 AND p.proname LIKE 'capture\\_%' AND p.prorettype = 'trigger'::regtype ORDER BY 1`;
+
+const SEQUENCES = `
+  SELECT c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = $1 AND c.relkind = 'S' AND c.relname LIKE 'failures\\_%' ORDER BY 1`;
+
+const TRIGGERS = `
+  SELECT tn.nspname::text AS schema, c.relname::text AS table, c.oid::text AS "tableOid", t.tgname::text AS name,
+         p.proname::text AS function, t.tgtype & 1 = 1 AS row, t.tgenabled IN ('O', 'A') AS enabled,
+         pg_has_role(c.relowner, 'USAGE') AS owned
+  FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
+  JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace tn ON tn.oid = c.relnamespace
+  WHERE n.nspname = $1 AND NOT t.tgisinternal AND t.tgparentid = 0 ORDER BY 1, 2, 4`;
+
+const GRANTS = `
+  SELECT coalesce(r.rolname::text, 'PUBLIC') AS grantee, g.object, a.privilege_type AS privilege
+  FROM (SELECT format('TABLE %s', c.oid) AS object, c.relacl AS acl
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname <> $1 AND c.relkind IN ('r', 'p')
+        UNION ALL SELECT format('SCHEMA %s', nspname), nspacl FROM pg_namespace WHERE nspname <> $1) g
+  CROSS JOIN LATERAL aclexplode(g.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+  WHERE r.rolname = ANY ($2::text[]) OR a.grantee = 0 AND g.object LIKE 'SCHEMA %'`;
+
+export async function readState(client: pg.Client): Promise<State> {
+  const rows = async <T extends pg.QueryResultRow>(query: string, values: unknown[]) =>
+    (await client.query<T>(query, values)).rows;
+  type Self = Pick<State, 'database' | 'user' | 'superuser' | 'mayCreateRoles' | 'mayCreateSchemas' | 'daemonAdmitted'>;
+  const [self] = await rows<Self & { schemaOwner: string | null; hasTables: boolean }>(SELF, [SCHEMA, DAEMON]);
+  if (!self) throw new Error('the current role is not in pg_roles');
+  const { hasTables, schemaOwner, ...who } = self;
+  const captures = hasTables
+    ? await rows<{ record: string }>('SELECT to_json(c)::text AS record FROM syncd.capture c ORDER BY entity_type', [])
+    : [];
+  const outlet = hasTables
+    ? await rows<Record<string, string | null>>(
+        'SELECT outlet_id, code, timezone, cloud_url FROM syncd.outlet_config',
+        [],
+      )
+    : [];
+  return {
+    ...who,
+    schemaOwner: schemaOwner ?? undefined,
+    roles: await rows(ROLES, [[OWNER, DAEMON], ROLE_MARK]),
+    functions: await rows(FUNCTIONS, [SCHEMA]),
+    sequences: (await rows<{ name: string }>(SEQUENCES, [SCHEMA])).map((sequence) => sequence.name),
+    triggers: await rows(TRIGGERS, [SCHEMA]),
+    grants: await rows(GRANTS, [SCHEMA, [OWNER, DAEMON]]),
+    captures: captures.map(({ record }) => JSON.parse(record)).map((record) => ({ ...record, record })),
+    outlet: outlet[0],
+  };
+}

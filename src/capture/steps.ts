@@ -1,0 +1,207 @@
+/**
+ * What separates the database from the plan, as steps in order. Pure. One step is one transaction; a step that locks a table of
+ * the POS locks that one only, and functions come before the triggers that call them.
+ */
+import type { Settings } from '../config/settings.js';
+import { DAEMON, identifier, literal, OWNER, qualified, SCHEMA } from './names.js';
+import type { EntityObjects } from './objects.js';
+import { type InstalledTrigger, ROLE_MARK, type State } from './state.js';
+
+export type Step = {
+  /** What changes, for people. */
+  about: string;
+  statements: string[];
+  /** Run as the owner of schema syncd, not as the connected role. */
+  asOwner?: boolean;
+  /** The POS table that is locked meanwhile. */
+  locks?: string;
+};
+
+/** Roles and schema: what the migrations stand on. */
+export function foundationSteps(state: State): Step[] {
+  const steps: Step[] = [];
+  const has = (name: string) => state.roles.some((role) => role.name === name);
+  for (const [role, login] of [
+    [OWNER, 'NOLOGIN'],
+    [DAEMON, 'LOGIN'],
+  ] as const) {
+    if (has(role)) continue;
+    steps.push({
+      about: `role ${role}`,
+      statements: [`CREATE ROLE ${role} ${login}`, `COMMENT ON ROLE ${role} IS ${literal(ROLE_MARK)}`],
+    });
+  }
+  const owner = state.roles.find((role) => role.name === OWNER);
+  if (!state.superuser && !owner?.usable) {
+    steps.push({
+      about: `${state.user} may act as ${OWNER}`,
+      statements: [`GRANT ${OWNER} TO ${identifier(state.user)}`],
+    });
+  }
+  if (state.schemaOwner === undefined) {
+    steps.push({ about: `schema ${SCHEMA}`, statements: [`CREATE SCHEMA ${SCHEMA} AUTHORIZATION ${OWNER}`] });
+  }
+  return steps;
+}
+
+/** What the daemon may do inside the schema; the POS's roles and PUBLIC may nothing. */
+export function admission(): Step {
+  const writes = ['sync_queue', 'entity_state', 'sync_conflicts', 'sync_logs', 'daemon', 'commands', 'truncations'];
+  return {
+    about: `grants to ${DAEMON} in schema ${SCHEMA}`,
+    asOwner: true,
+    statements: [
+      `GRANT USAGE ON SCHEMA ${SCHEMA} TO ${DAEMON}`,
+      `GRANT SELECT ON ALL TABLES IN SCHEMA ${SCHEMA} TO ${DAEMON}`,
+      `GRANT INSERT, UPDATE, DELETE ON ${writes.map((table) => qualified(SCHEMA, table)).join(', ')} TO ${DAEMON}`,
+      `GRANT UPDATE ON ${qualified(SCHEMA, 'outlet_config')} TO ${DAEMON}`,
+      `GRANT SELECT, USAGE ON ALL SEQUENCES IN SCHEMA ${SCHEMA} TO ${DAEMON}`,
+      `GRANT EXECUTE ON FUNCTION ${SCHEMA}.wake() TO ${DAEMON}`,
+    ],
+  };
+}
+
+/** The outlet's row; what is kept there over a re-install (install id, epoch, sync_enabled) is not named. */
+export function outletSteps(settings: Settings, state: State): Step[] {
+  const wanted: Record<string, string | null> = {
+    outlet_id: settings.outlet.id,
+    code: settings.outlet.code ?? null,
+    timezone: settings.outlet.timezone,
+    cloud_url: settings.cloud.url,
+  };
+  const differing = Object.keys(wanted).filter((name) => state.outlet?.[name] !== wanted[name]);
+  if (differing.length === 0) return [];
+  const values = Object.values(wanted).map((value) => (value === null ? 'NULL' : literal(value)));
+  const assignments = Object.keys(wanted).map((name) => `${name} = excluded.${name}`);
+  return [
+    {
+      about: `outlet ${settings.outlet.id}${state.outlet ? ` (${differing.join(', ')})` : ''}`,
+      asOwner: true,
+      statements: [
+        `INSERT INTO syncd.outlet_config (${Object.keys(wanted).join(', ')})\nVALUES (${values.join(', ')})
+ON CONFLICT (one) DO UPDATE SET ${assignments.join(', ')}`,
+      ],
+    },
+  ];
+}
+
+/** One entity: its counter and functions, its rights, then each table's triggers. */
+export function entitySteps(objects: EntityObjects, state: State): Step[] {
+  const { plan } = objects;
+  const steps: Step[] = [];
+  const statements: string[] = [];
+  if (!state.sequences.includes(objects.sequence)) {
+    const name = qualified(SCHEMA, objects.sequence);
+    statements.push(`CREATE SEQUENCE ${name}`, `GRANT SELECT ON SEQUENCE ${name} TO ${DAEMON}`);
+    statements.push(
+      `COMMENT ON SEQUENCE ${name} IS ${literal(`Counts the changes of ${plan.entity} that could not be captured.`)}`,
+    );
+  }
+  for (const wanted of objects.functions) {
+    const found = state.functions.find((candidate) => candidate.name === wanted.name);
+    if (found && found.body === wanted.body && sameSettings(found.settings, wanted.settings)) continue;
+    statements.push(wanted.create, `REVOKE ALL ON FUNCTION ${qualified(SCHEMA, wanted.name)}() FROM PUBLIC`);
+  }
+  const before = state.captures.find((capture) => capture.entity_type === plan.entity)?.record;
+  if (statements.length > 0 || !before || recordDiffers(before, objects)) statements.push(objects.record);
+  if (statements.length > 0) steps.push({ about: `${plan.entity}: ${plan.table}`, statements, asOwner: true });
+  const rights = rightsOf(objects, state);
+  if (rights.length > 0) steps.push({ about: `${plan.entity}: rights on ${plan.table}`, statements: rights });
+  return [...steps, ...triggerSteps(objects, state)];
+}
+
+function sameSettings(found: string[], wanted: string[]): boolean {
+  const plain = (settings: string[]) =>
+    settings
+      .map((setting) => setting.replaceAll(/["\s]/g, '').toLowerCase())
+      .sort()
+      .join('\n');
+  return plain(found) === plain(wanted);
+}
+
+function recordDiffers(before: Record<string, unknown>, { plan, triggerVersion }: EntityObjects): boolean {
+  return (
+    before.table_name !== plan.table ||
+    before.direction !== plan.direction ||
+    before.coalesce !== plan.coalesce ||
+    before.fingerprint !== plan.fingerprint ||
+    before.trigger_version !== triggerVersion
+  );
+}
+
+/** Reading for what is captured, writing only for what is pulled; the owner reads where its triggers read again. */
+function rightsOf({ plan, triggers }: EntityObjects, state: State): string[] {
+  const held = (grantee: string, object: string, privilege: string) =>
+    state.grants.some((grant) => grant.grantee === grantee && grant.object === object && grant.privilege === privilege);
+  const statements: string[] = [];
+  const grant = (role: string, table: { schema: string; name: string; oid: string }, privileges: string[]) => {
+    const schema = `SCHEMA ${table.schema}`;
+    const use = `GRANT USAGE ON SCHEMA ${identifier(table.schema)} TO ${role}`;
+    if (!held(role, schema, 'USAGE') && !held('PUBLIC', schema, 'USAGE') && !statements.includes(use))
+      statements.push(use);
+    const missing = privileges.filter((privilege) => !held(role, `TABLE ${table.oid}`, privilege));
+    if (missing.length > 0)
+      statements.push(`GRANT ${missing.join(', ')} ON ${qualified(table.schema, table.name)} TO ${role}`);
+  };
+  grant(DAEMON, plan.root, plan.direction === 'push' ? ['SELECT'] : ['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
+  const surplus = plan.direction === 'push' ? ['INSERT', 'UPDATE', 'DELETE'] : [];
+  const withdrawn = surplus.filter((privilege) => held(DAEMON, `TABLE ${plan.root.oid}`, privilege));
+  if (withdrawn.length > 0) statements.push(`REVOKE ${withdrawn.join(', ')} ON ${plan.table} FROM ${DAEMON}`);
+  if (plan.recipe.rereadFrom !== undefined) {
+    grant(OWNER, plan.root, ['SELECT']);
+    if (plan.recipe.level === 'row') for (const { member } of triggers) grant(OWNER, member, ['SELECT']);
+  }
+  return [...new Set(statements)];
+}
+
+function triggerSteps(objects: EntityObjects, state: State): Step[] {
+  const steps = new Map<string, Step>();
+  for (const wanted of objects.triggers) {
+    const table = qualified(wanted.member.schema, wanted.member.name);
+    const found = state.triggers.find((one) => one.tableOid === wanted.member.oid && one.name === wanted.name);
+    const fits = found !== undefined && found.function === wanted.function && found.row === wanted.row;
+    if (fits && found.enabled) continue;
+    const step = steps.get(table) ?? {
+      about: `${objects.plan.entity}: triggers on ${table}`,
+      statements: [],
+      locks: table,
+    };
+    steps.set(table, step);
+    if (fits) step.statements.push(`ALTER TABLE ${table} ENABLE TRIGGER ${identifier(wanted.name)}`);
+    else if (found) step.statements.push(dropTrigger(found), wanted.create);
+    else step.statements.push(wanted.create);
+  }
+  return [...steps.values()];
+}
+
+const dropTrigger = (trigger: InstalledTrigger) =>
+  `DROP TRIGGER ${identifier(trigger.name)} ON ${qualified(trigger.schema, trigger.table)}`;
+
+/** What an earlier configuration captured and this one does not. */
+export function removalSteps(all: EntityObjects[], state: State): Step[] {
+  const steps: Step[] = [];
+  const wanted = all.flatMap((objects) => objects.triggers);
+  const obsolete = state.triggers.filter(
+    (found) => !wanted.some((one) => one.member.oid === found.tableOid && one.name === found.name),
+  );
+  for (const oid of new Set(obsolete.map((trigger) => trigger.tableOid))) {
+    const triggers = obsolete.filter((trigger) => trigger.tableOid === oid);
+    const first = triggers[0] as InstalledTrigger;
+    const table = qualified(first.schema, first.table);
+    steps.push({ about: `no capture on ${table} any more`, statements: triggers.map(dropTrigger), locks: table });
+  }
+  const functions = all.flatMap((objects) => objects.functions.map((one) => one.name));
+  const unused = state.functions.map((one) => one.name).filter((name) => !functions.includes(name));
+  const entities = all.map((objects) => objects.plan.entity);
+  const gone = state.captures.map((capture) => capture.entity_type).filter((entity) => !entities.includes(entity));
+  const sequences = all.map((objects) => objects.sequence);
+  const counters = state.sequences.filter((name) => !sequences.includes(name));
+  const statements = [
+    ...unused.map((name) => `DROP FUNCTION ${qualified(SCHEMA, name)}()`),
+    ...gone.map((entity) => `DELETE FROM syncd.capture WHERE entity_type = ${literal(entity)}`),
+    ...counters.map((name) => `DROP SEQUENCE ${qualified(SCHEMA, name)}`),
+  ];
+  if (statements.length > 0)
+    steps.push({ about: `not captured any more: ${gone.join(', ') || 'old functions'}`, statements, asOwner: true });
+  return steps;
+}
