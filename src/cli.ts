@@ -10,9 +10,11 @@ import { VERSION } from './version.js';
 type Entry = { group: string; load: () => Promise<Command> };
 
 const SETUP = 'Set up:';
+const WATCH = 'See:';
 
 /** In the order of the help. */
 const COMMANDS: Record<string, Entry> = {
+  status: { group: WATCH, load: async () => (await import('./commands/status.js')).statusCommand() },
   config: { group: SETUP, load: async () => (await import('./commands/config.js')).configCommand() },
   demo: { group: SETUP, load: async () => (await import('./commands/demo.js')).demoCommand() },
 };

@@ -6,7 +6,7 @@ import { wordsOf } from './errors.js';
 
 const SECRET_FIELD = /api[-_]?key|token|secret|passw|authorization|signature|cookie|credential/i;
 /** Rows of the shop; a log names a change, never what is in it. */
-const ROW_FIELD = /^(payload|previous|data|local|cloud|base|current|row|rows|body)$/;
+const ROW_FIELD = /^(payload|previous|data|current|row|rows|body)$/;
 /** A shorter one would blank out ordinary words. */
 const SHORTEST = 4;
 

@@ -1,0 +1,110 @@
+/**
+ * The facts of ops/status told to the owner: is everything in the cloud, how many wait, since when, why, and what happens
+ * next. Pure; no layout, no colour.
+ */
+import type { Facts } from './status.js';
+import { isRunning, type State, type Topic } from './verdict.js';
+import { count, localTime, relative } from './words.js';
+
+export type Story = {
+  /** The answer in one sentence. */
+  answer: string;
+  /** Since when something waits; undefined where nothing does. */
+  since: string | undefined;
+  why: string | undefined;
+  next: string | undefined;
+  /** The finding that `why` has told. */
+  topic: Topic | undefined;
+  /** What a person can do, with the command for it. */
+  todo: { what: string; type: string }[];
+};
+
+export function tell(facts: Facts, state: State, timezone: string): Story {
+  const waiting = facts.pending + facts.failed + facts.conflicts;
+  const when = (at: string) => `${localTime(at, facts.now, timezone)} (${relative(at, facts.now)})`;
+  if (waiting === 0) {
+    const answer =
+      state === 'ok'
+        ? 'Yes, all sales are in the cloud.'
+        : 'All captured sales are in the cloud, but something needs a look.';
+    return { answer, since: undefined, why: undefined, next: idle(facts), topic: undefined, todo: todo(facts) };
+  }
+  const { why, next, topic } = reason(facts, when);
+  return {
+    answer: `Not yet: ${headline(facts)}.`,
+    since: facts.oldest_pending_at ? when(facts.oldest_pending_at) : undefined,
+    why,
+    next,
+    topic,
+    todo: todo(facts),
+  };
+}
+
+function headline(facts: Facts): string {
+  const parts = [];
+  if (facts.pending > 0) parts.push(`${count(facts.pending, 'change')} ${facts.pending === 1 ? 'waits' : 'wait'}`);
+  if (facts.failed > 0) parts.push(`${count(facts.failed, 'change')} failed`);
+  if (facts.conflicts > 0) parts.push(`${count(facts.conflicts, 'change')} in conflict`);
+  return parts.join(', ');
+}
+
+type Reason = Pick<Story, 'why' | 'next' | 'topic'>;
+
+/** The first thing that keeps what waits from going, and what will happen about it. */
+function reason(facts: Facts, when: (at: string) => string): Reason {
+  const { daemon, outlet } = facts;
+  const kept = 'the till sells on, and every sale is kept';
+  if (!daemon || !isRunning(daemon)) {
+    const gone = daemon
+      ? daemon.stopped_at
+        ? `it was stopped ${when(daemon.stopped_at)}`
+        : 'it ended without a word'
+      : 'it has never been started';
+    return {
+      why: `the daemon is not running: ${gone}`,
+      next: `nothing is sent until it runs again; ${kept}`,
+      topic: 'daemon',
+    };
+  }
+  if (outlet.stopped_reason !== null)
+    return { why: outlet.stopped_reason, next: `pushing waits for a person; ${kept}`, topic: 'stopped' };
+  if (!facts.enabled) {
+    const who = facts.paused ? `${facts.paused.by} paused syncing ${when(facts.paused.at)}` : 'syncing is switched off';
+    return { why: who, next: `nothing is sent until somebody resumes it; ${kept}`, topic: 'backlog' };
+  }
+  const again = daemon.next_try_at ? `the next try is ${relative(daemon.next_try_at, facts.now)}` : 'it keeps trying';
+  if (daemon.refused)
+    return { why: `the cloud refuses this outlet: ${daemon.refused}`, next: `${again}; ${kept}`, topic: 'refused' };
+  if (daemon.online === false) {
+    const from = daemon.offline_since ? ` since ${when(daemon.offline_since)}` : '';
+    return {
+      why: `the cloud cannot be reached${from}: ${daemon.last_error ?? 'no answer'}`,
+      next: `${again}; ${kept}`,
+    };
+  }
+  if (facts.pending === 0) return { why: undefined, next: undefined, topic: undefined };
+  if (facts.held >= facts.pending) {
+    return {
+      why: 'they wait for their retry, or behind another change of the same entity',
+      next: 'each goes when its turn comes: syncd queue shows when',
+    };
+  }
+  return { why: 'they are on their way', next: 'the daemon is sending them now', topic: undefined };
+}
+
+function idle(facts: Facts): string | undefined {
+  if (!facts.enabled) return 'syncing is paused: new sales will wait until somebody resumes it';
+  if (!isRunning(facts.daemon)) return 'new sales will wait until the daemon runs again';
+  return undefined;
+}
+
+function todo(facts: Facts): Story['todo'] {
+  const list: Story['todo'] = [];
+  if (!isRunning(facts.daemon)) list.push({ what: 'start the daemon', type: 'sudo systemctl start syncd' });
+  if (!facts.enabled) list.push({ what: 'let it send again', type: 'syncd resume' });
+  if (facts.failed > 0) list.push({ what: 'see what failed and why', type: 'syncd queue --status failed' });
+  if (facts.conflicts > 0) list.push({ what: 'see the conflicts', type: 'syncd queue --status conflict' });
+  if (isRunning(facts.daemon) && facts.daemon?.refused)
+    list.push({ what: 'after correcting the key, try at once', type: 'syncd now' });
+  return list;
+}

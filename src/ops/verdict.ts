@@ -1,0 +1,201 @@
+/**
+ * Judges the facts of ops/status: ok, warning or critical, and in words what is wrong, why it waits and what comes next. Pure;
+ * the instant of the judgement is the database's, among the facts.
+ */
+
+import type { DaemonFacts, Facts } from './status.js';
+import { age, count } from './words.js';
+
+export type State = 'ok' | 'warning' | 'critical' | 'unknown';
+/** As monitoring systems number them; also the exit codes of `syncd status`. */
+export const STATE_EXIT: Record<State, number> = { ok: 0, warning: 1, critical: 2, unknown: 3 };
+
+/** Without a sign of life for so long, a daemon is not running. */
+export const HEARTBEAT_LIMIT_MS = 15_000;
+
+/** The frozen shape: keys may be added, none renamed, none left out. */
+export type StatusReport = {
+  state: State;
+  reasons: string[];
+  enabled: boolean | null;
+  daemon: { running: boolean | null; pid: number | null; since: string | null; version: string | null };
+  cloud: {
+    online: boolean | null;
+    offline_since: string | null;
+    last_error: string | null;
+    next_try_at: string | null;
+  };
+  pending: number | null;
+  oldest_pending_at: string | null;
+  failed: number | null;
+  conflicts: number | null;
+  held: number | null;
+  success_rate: number | null;
+  failure_rate: number | null;
+  average_sync_duration_ms: number | null;
+  last_successful_sync_at: string | null;
+  today: { captured: number | null; pushed: number | null; pulled: number | null };
+  capture: { expected: number | null; healthy: number | null; failures: number | null };
+  clock_offset_ms: number | null;
+};
+
+/** What the judgement goes by: `entities` are those of the configuration whose changes go out. */
+export type Rules = { oldestPendingMs: number; offlineMs: number; entities: string[] };
+
+export function judge(facts: Facts, rules: Rules): StatusReport {
+  const { daemon, verdicts } = facts;
+  const found = findings(facts, rules);
+  const running = isRunning(daemon);
+  const judged = verdicts.accepted + verdicts.refused;
+  const rate = (part: number) => (judged === 0 ? null : Math.round((part / judged) * 10_000) / 10_000);
+  return {
+    state: found.some(({ state }) => state === 'critical') ? 'critical' : found.length > 0 ? 'warning' : 'ok',
+    reasons: found.map(({ reason }) => reason),
+    enabled: facts.enabled,
+    daemon: {
+      running,
+      pid: running ? (daemon?.pid ?? null) : null,
+      since: running ? (daemon?.started_at ?? null) : null,
+      version: daemon?.version ?? null,
+    },
+    cloud: {
+      // What a daemon that is gone last knew of the line says nothing about the line now.
+      online: running ? (daemon?.online ?? null) : null,
+      offline_since: daemon?.offline_since ?? null,
+      last_error: daemon?.last_error ?? null,
+      next_try_at: running ? (daemon?.next_try_at ?? null) : null,
+    },
+    pending: facts.pending,
+    oldest_pending_at: facts.oldest_pending_at,
+    failed: facts.failed,
+    conflicts: facts.conflicts,
+    held: facts.held,
+    success_rate: rate(verdicts.accepted),
+    failure_rate: rate(verdicts.refused),
+    average_sync_duration_ms:
+      facts.average_sync_duration_ms === null ? null : Math.round(facts.average_sync_duration_ms * 10) / 10,
+    last_successful_sync_at: facts.last_sync_at,
+    today: facts.today,
+    capture: {
+      expected: rules.entities.length,
+      healthy: rules.entities.length - unwatched(facts, rules).length,
+      failures: captureFailures(facts),
+    },
+    clock_offset_ms: daemon?.clock_offset_ms ?? null,
+  };
+}
+
+/** The report where the database cannot be asked: nothing is known, and that is said. */
+export function unknownReport(reason: string): StatusReport {
+  return {
+    state: 'unknown',
+    reasons: [reason],
+    enabled: null,
+    daemon: { running: null, pid: null, since: null, version: null },
+    cloud: { online: null, offline_since: null, last_error: null, next_try_at: null },
+    pending: null,
+    oldest_pending_at: null,
+    failed: null,
+    conflicts: null,
+    held: null,
+    success_rate: null,
+    failure_rate: null,
+    average_sync_duration_ms: null,
+    last_successful_sync_at: null,
+    today: { captured: null, pushed: null, pulled: null },
+    capture: { expected: null, healthy: null, failures: null },
+    clock_offset_ms: null,
+  };
+}
+
+/** What a finding is about, so that a screen that has told it already need not repeat it. */
+export type Topic =
+  | 'daemon'
+  | 'stopped'
+  | 'refused'
+  | 'failed'
+  | 'capture'
+  | 'offline'
+  | 'conflicts'
+  | 'drift'
+  | 'backlog';
+export type Finding = { state: 'warning' | 'critical'; topic: Topic; reason: string };
+
+/** What is wrong, the worst first. */
+export function findings(facts: Facts, rules: Rules): Finding[] {
+  const { daemon } = facts;
+  const found: Finding[] = [];
+  const critical = (topic: Topic, reason: string) => found.push({ state: 'critical', topic, reason });
+  const warning = (topic: Topic, reason: string) => found.push({ state: 'warning', topic, reason });
+  const running = isRunning(daemon);
+  if (!running) critical('daemon', daemonGone(daemon));
+  if (facts.outlet.stopped_reason !== null)
+    critical('stopped', `pushing is stopped until a person acts: ${facts.outlet.stopped_reason}`);
+  if (running && daemon?.refused) critical('refused', `the cloud refuses this outlet: ${daemon.refused}`);
+  if (facts.failed > 0) {
+    critical(
+      'failed',
+      `${count(facts.failed, 'change')} failed and will not reach the cloud by ${facts.failed === 1 ? 'itself' : 'themselves'}`,
+    );
+  }
+  const failures = captureFailures(facts);
+  if (failures > 0)
+    critical(
+      'capture',
+      `capture failed ${count(failures, 'time')}: changes of ${failing(facts)} may be missing from the queue`,
+    );
+
+  const offlineMs = running && daemon?.online === false ? since(facts, daemon.offline_since) : undefined;
+  if (offlineMs !== undefined && offlineMs > rules.offlineMs) {
+    warning('offline', `the cloud has been out of reach for ${age(offlineMs)}: ${daemon?.last_error ?? 'no answer'}`);
+  }
+  if (facts.conflicts > 0)
+    warning('conflicts', `${count(facts.conflicts, 'conflict')} ${facts.conflicts === 1 ? 'is' : 'are'} open`);
+  const missing = unwatched(facts, rules);
+  if (missing.length > 0) warning('drift', `changes of ${missing.join(', ')} are not captured: run syncd install`);
+  const waitingMs = since(facts, facts.oldest_pending_at);
+  // An outage explains its own backlog, and so does a daemon that is not there.
+  if (
+    running &&
+    offlineMs === undefined &&
+    !daemon?.refused &&
+    waitingMs !== undefined &&
+    waitingMs > rules.oldestPendingMs
+  ) {
+    warning(
+      'backlog',
+      `the oldest change has been waiting for ${age(waitingMs)}${facts.enabled ? '' : ', for syncing is paused'}`,
+    );
+  }
+  return found;
+}
+
+export function isRunning(daemon: DaemonFacts | null): boolean {
+  return daemon !== null && daemon.stopped_at === null && daemon.silent_ms <= HEARTBEAT_LIMIT_MS;
+}
+
+function daemonGone(daemon: DaemonFacts | null): string {
+  if (!daemon) return 'the daemon is not running: it has never been started here';
+  const how = daemon.stopped_at ? 'it was stopped' : 'its last sign of life was';
+  return `the daemon is not running: ${how} ${age(daemon.silent_ms)} ago on ${daemon.host}`;
+}
+
+function unwatched(facts: Facts, rules: Rules): string[] {
+  return rules.entities.filter((entity) => !facts.capture.some((one) => one.entity_type === entity && one.healthy));
+}
+
+function captureFailures(facts: Facts): number {
+  return facts.capture.reduce((sum, { failures }) => sum + failures, 0);
+}
+
+function failing(facts: Facts): string {
+  return facts.capture
+    .filter(({ failures }) => failures > 0)
+    .map(({ entity_type }) => entity_type)
+    .join(', ');
+}
+
+/** Milliseconds from an instant to the instant of the facts; never negative. */
+export function since(facts: Facts, at: string | null): number | undefined {
+  return at === null ? undefined : Math.max(0, Date.parse(facts.now) - Date.parse(at));
+}
