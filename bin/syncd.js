@@ -1,3 +1,4 @@
 #!/usr/bin/env node
-import { main } from '../dist/cli.js';
+process.setSourceMapsEnabled(true);
+const { main } = await import('../dist/cli.js');
 process.exitCode = await main(process.argv);

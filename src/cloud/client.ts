@@ -6,7 +6,7 @@
  */
 import { promisify } from 'node:util';
 import { brotliCompress, brotliDecompress, constants, gunzip, gzip } from 'node:zlib';
-import got, { type Got, type OptionsInit, RequestError, TimeoutError } from 'got';
+import got, { type Got, type OptionsOfBufferResponseBody, RequestError, TimeoutError } from 'got';
 import type { Compression } from '../config/settings.js';
 import { wordsOf } from '../errors.js';
 import { monotonicMs } from '../time.js';
@@ -104,11 +104,11 @@ export function chooseEncoding(wanted: Compression, accepted: readonly string[],
   return accepted.includes('br') ? 'br' : 'gzip';
 }
 
-async function request(http: Got, path: string, options: OptionsInit): Promise<Reply> {
+async function request(http: Got, path: string, options: Omit<OptionsOfBufferResponseBody, 'responseType'>): Promise<Reply> {
   const startedAt = monotonicMs();
   const passed = () => monotonicMs() - startedAt;
   try {
-    const call = http<Buffer>(path, { ...options, isStream: false, resolveBodyOnly: false, responseType: 'buffer' });
+    const call = http(path, { ...options, isStream: false, resolveBodyOnly: false, responseType: 'buffer' });
     call.on('downloadProgress', ({ transferred }) => {
       if (transferred > MAX_ANSWER_BYTES) call.cancel();
     });

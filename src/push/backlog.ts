@@ -29,8 +29,8 @@ export type PendingChange = {
   changedFields: string | null;
   retryCount: number;
   holdCount: number;
-  /** Epoch ms of the last `held` answer; undefined where there was none. */
-  lastHoldAtMs: number | undefined;
+  /** It was answered before and stands in the index of what waits for a retry. */
+  retried: boolean;
   /** What was agreed on before this change; kept fresh by `settled` while the change waits here. */
   state: EntityState;
   /** Changes that this one makes superfluous: folded by coalescing, or corrected. */

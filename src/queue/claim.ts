@@ -33,7 +33,8 @@ export type ClaimedRow = {
   supersedes: { id: string; change_id: string }[] | null;
 };
 
-export type Page = { rows: ClaimedRow[]; snapshot: string | undefined; flushed: boolean };
+/** `more`: the page ended at its limit of rows or bytes, not at the end of the queue. */
+export type Page = { rows: ClaimedRow[]; snapshot: string | undefined; flushed: boolean; more: boolean };
 
 /** Payload bytes, as stored, after which a page ends early; a row above it comes alone. */
 const PAGE_BYTES = 8 * 1024 * 1024;
@@ -64,7 +65,7 @@ export async function claimPage(
   limit: number,
   offsetMs: number,
 ): Promise<Page> {
-  const { rows } = await sql<ClaimedRow & { snapshot: string; flushed: boolean }>`
+  const { rows } = await sql<ClaimedRow & { snapshot: string; flushed: boolean; found: string }>`
     WITH page AS (
       SELECT *, sum(pg_column_size(payload)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
       FROM (
@@ -76,12 +77,18 @@ export async function claimPage(
       ) AS fresh
     )
     SELECT ${columns(offsetMs)}, NULL AS supersedes,
-      (SELECT pg_current_snapshot()::text) AS snapshot,
+      (SELECT pg_current_snapshot()::text) AS snapshot, (SELECT count(*) FROM page) AS found,
       (SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()) AS flushed
     FROM page q ${state}
     WHERE q.before IS NULL OR q.before < ${PAGE_BYTES}
     ORDER BY q.id`.execute(db);
-  return { rows, snapshot: rows[0]?.snapshot, flushed: rows[0]?.flushed ?? true };
+  const found = Number(rows[0]?.found ?? 0);
+  return {
+    rows,
+    snapshot: rows[0]?.snapshot,
+    flushed: rows[0]?.flushed ?? true,
+    more: found >= limit || found > rows.length,
+  };
 }
 
 /** Retries whose time has come, each the earliest of its entity that waits. */
@@ -129,7 +136,7 @@ async function claimSpecial(db: Db, query: RawBuilder<unknown>): Promise<Page> {
     SELECT special.*, (SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()) AS flushed
     FROM (${query}) AS special`.execute(db);
   const parsed = rows.map((row) => ({ ...row, supersedes: row.supersedes === null ? null : JSON.parse(row.supersedes) }));
-  return { rows: parsed, snapshot: undefined, flushed: rows[0]?.flushed ?? true };
+  return { rows: parsed, snapshot: undefined, flushed: rows[0]?.flushed ?? true, more: false };
 }
 
 /**

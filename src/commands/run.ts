@@ -1,0 +1,36 @@
+/** `syncd run`: the daemon, in the foreground, until SIGTERM or SIGINT. */
+import { Command } from 'commander';
+import { loadSettings } from '../config/load.js';
+import { prepareStateDir } from '../config/state-dir.js';
+import { runDaemon } from '../daemon.js';
+import { createLog } from '../log.js';
+import { within } from '../time.js';
+import { commonOptions } from './session.js';
+
+/** systemd, the shop's technician and the tests all count on an end within ten seconds. */
+const END_WITHIN_MS = 9_000;
+
+export function runCommand(): Command {
+  return new Command('run')
+    .description('run the daemon in the foreground: send what the queue holds, and keep sending')
+    .action(async (_options: unknown, command: Command) => {
+      const { config, verbose } = commonOptions(command);
+      const { settings, warnings, secrets } = loadSettings({ file: config });
+      const level = verbose ? 'debug' : settings.log.level;
+      const log = createLog({ level, format: settings.log.format, secrets });
+      for (const warning of warnings) log.warn(warning);
+      prepareStateDir(settings.state_dir);
+      const stopping = new AbortController();
+      const stop = () => stopping.abort();
+      process.once('SIGTERM', stop);
+      process.once('SIGINT', stop);
+      const running = runDaemon(settings, log, stopping.signal);
+      await Promise.race([running, new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve()))]);
+      await within(END_WITHIN_MS, running, () => new Error('late')).catch((error: unknown) => {
+        if (!stopping.signal.aborted) throw error;
+        // The table knows what was not settled; the next run sends it again.
+        log.warn('stopped without waiting any longer', { error });
+        process.exit(0);
+      });
+    });
+}

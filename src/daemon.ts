@@ -1,0 +1,154 @@
+/**
+ * The daemon: puts the parts together, keeps them going, and takes them down in reverse order. One *session* is everything
+ * that lives on one set of database connections. When any of them is lost the whole session ends and a new one begins after a
+ * short wait, in the same process; what is known of the cloud outlives it. PostgreSQL may be away for as long as it likes.
+ */
+import { createCloudClient } from './cloud/client.js';
+import { ClockOffset } from './cloud/clock.js';
+import type { Settings } from './config/settings.js';
+import { type Db, databaseError, findPrimary, isConnectionLoss, openClient, openDb } from './db/connect.js';
+import { takeLead } from './db/leader.js';
+import { createListener } from './db/listen.js';
+import { WakeGate } from './db/wake.js';
+import { SyncError, wordsOf } from './errors.js';
+import type { Log } from './log.js';
+import { signOff } from './ops/heartbeat.js';
+import { Supervision } from './ops/supervision.js';
+import { PushLoop } from './push/loop.js';
+import { type CloudMemory, newCloudMemory } from './push/memory.js';
+import { sleep, within } from './time.js';
+import { VERSION } from './version.js';
+
+/** What is in flight may take this long after the signal to stop; then it is abandoned, and repeated by the next run. */
+const FINISH_MS = 6_000;
+const LONGEST_PAUSE_MS = 5_000;
+/** A server that was restarted, or whose client was killed, needs a moment to let go of the old lock. */
+const PATIENCE_MS = { first: 3_000, later: 20_000 };
+
+type Across = { settings: Settings; log: Log; memory: CloudMemory; clock: ClockOffset; signal: AbortSignal };
+
+/**
+ * Runs until `signal` aborts.
+ * @throws SyncError `anotherDaemon`, or `configuration` where waiting cannot help
+ */
+export async function runDaemon(settings: Settings, log: Log, signal: AbortSignal): Promise<void> {
+  const across: Across = { settings, log, memory: newCloudMemory(), clock: new ClockOffset(), signal };
+  log.info('started', { version: VERSION, outlet: settings.outlet.code ?? settings.outlet.id, pid: process.pid });
+  let hasLed = false;
+  for (let pauseMs = 250; !signal.aborted; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+    try {
+      await runSession(across, hasLed ? PATIENCE_MS.later : PATIENCE_MS.first, () => {
+        hasLed = true;
+        pauseMs = 250;
+      });
+    } catch (error) {
+      const fault = error instanceof SyncError ? error : databaseError(error, settings.database.urls[0] as string);
+      if (fault.code !== 'unavailable' && fault.code !== 'failed') throw fault;
+      log.warn('the database is away; sales go on, and so does their capture', { trouble: 'database', error: wordsOf(fault) });
+      await sleep(pauseMs, signal);
+    }
+  }
+  log.info('stopped');
+}
+
+async function runSession(across: Across, patienceMs: number, onLead: () => void): Promise<void> {
+  const { settings, log, memory, clock, signal } = across;
+  const lost = new AbortController();
+  let cause: unknown;
+  const onLost = (error: unknown) => {
+    cause ??= error;
+    lost.abort();
+  };
+  const closing: (() => Promise<unknown>)[] = [];
+  try {
+    const url = await findPrimary(settings.database.urls);
+    const leading = await openClient(url, { role: 'leader' }, onLost);
+    closing.push(() => leading.end());
+    const lead = await takeLead(leading, VERSION, patienceMs, signal);
+    const gating = await openClient(url, { role: 'gate', queryTimeoutMs: 0 }, onLost);
+    closing.push(() => gating.end());
+    const open = (role: string, queryTimeoutMs = 60_000): Db => {
+      const db = openDb(url, { role, queryTimeoutMs });
+      closing.push(() => db.destroy());
+      return db;
+    };
+    const [reader, settler, control] = [open('reader'), open('settler'), open('control', 15_000)];
+    const identity = await readIdentity(control, settings);
+    onLead();
+    log.info('working', { database: 'connected', recovered: 'database' });
+
+    const client = createCloudClient({
+      url: settings.cloud.url,
+      outletId: settings.outlet.id,
+      apiKey: settings.cloud.apiKey,
+      timeoutMs: settings.cloud.timeoutMs,
+      compression: settings.cloud.compression,
+      ca: settings.cloud.ca,
+      version: VERSION,
+    });
+    closing.push(async () => client.abort());
+    const supervision = new Supervision({ db: control, runId: lead.id, enabled: settings.sync.enabled, memory, clock, log });
+    const loop = new PushLoop({
+      db: settler,
+      reader,
+      client,
+      clock,
+      gate: new WakeGate(gating),
+      memory,
+      identity,
+      leader_epoch: lead.leader_epoch,
+      retry: settings.sync.retry,
+      coalesced: coalescedEntities(settings),
+      timeoutMs: settings.cloud.timeoutMs,
+      log,
+      nowMs: Date.now,
+      random: Math.random,
+      onStanding: (standing) => supervision.noteStanding(standing),
+      onQuiet: (pass) => supervision.noteQuiet(pass),
+      onFork: (reason) => supervision.stopForFork(reason),
+    });
+    const listener = createListener(
+      url,
+      () => {
+        loop.wake();
+        supervision.wake();
+      },
+      (error) => log.warn('NOTIFY is not heard; the queue is polled instead', { trouble: 'listen', error: wordsOf(error) }),
+    );
+    await listener.start();
+    closing.push(() => listener.stop());
+
+    const ending = AbortSignal.any([signal, lost.signal]);
+    lost.signal.addEventListener('abort', () => client.abort(), { once: true });
+    const supervising = supervision.run(loop, ending).catch(onLost);
+    const running = loop.run(ending).catch(onLost);
+    await Promise.race([running, aborted(ending)]);
+    await within(FINISH_MS, running, () => new Error('in flight for too long')).catch(() => client.abort());
+    await running;
+    await supervising;
+    if (cause === undefined) await signOff(control, lead.id).catch(() => {});
+  } finally {
+    for (const close of closing.reverse()) await close().catch(() => {});
+  }
+  if (cause !== undefined && !(signal.aborted && isConnectionLoss(cause))) throw cause;
+}
+
+async function readIdentity(db: Db, settings: Settings) {
+  const outlet = await db.selectFrom('syncd.outlet_config').select(['outlet_id', 'install_id', 'epoch']).executeTakeFirst();
+  if (outlet?.outlet_id === settings.outlet.id) return outlet;
+  const installed = outlet ? `the database belongs to outlet ${outlet.outlet_id}` : 'the database belongs to no outlet yet';
+  throw new SyncError('configuration', `outlet.id is ${settings.outlet.id}, but ${installed}`, {
+    hint: 'Correct outlet.id, or make the database match the configuration: syncd install',
+  });
+}
+
+function coalescedEntities(settings: Settings): ReadonlySet<string> {
+  return new Set([...settings.entities].filter(([, entity]) => entity.coalesce).map(([name]) => name));
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,52 @@
+/**
+ * What the daemon lets people know of itself: its row in `syncd.daemon`, and the answer to `syncd now`. Written by the leader
+ * alone, read by every command; a row that has not moved for a while is a daemon that is gone.
+ */
+import { sql } from 'kysely';
+import type { Db } from '../db/connect.js';
+import type { Standing } from '../push/standing.js';
+
+/** @param runId the run's row */
+export async function beat(db: Db, runId: string, standing: Standing, clockOffsetMs: number | undefined): Promise<void> {
+  const reason = 'reason' in standing ? standing.reason : null;
+  const offline = standing.kind === 'offline' || standing.kind === 'trial';
+  await db
+    .updateTable('syncd.daemon')
+    .set({
+      heartbeat_at: sql`clock_timestamp()`,
+      online: standing.kind === 'unknown' ? null : !offline,
+      offline_since: offline ? new Date(standing.sinceMs).toISOString() : null,
+      last_error: reason,
+      next_try_at: 'nextTryMs' in standing ? new Date(standing.nextTryMs).toISOString() : null,
+      refused: standing.kind === 'refused' || standing.kind === 'stopped' ? reason : null,
+      clock_offset_ms: clockOffsetMs ?? null,
+    })
+    .where('id', '=', runId)
+    .execute();
+}
+
+export async function signOff(db: Db, runId: string): Promise<void> {
+  await db
+    .updateTable('syncd.daemon')
+    .set({ stopped_at: sql`clock_timestamp()`, heartbeat_at: sql`clock_timestamp()` })
+    .where('id', '=', runId)
+    .execute();
+}
+
+/** Answers everybody who asked for a sync now. Exactly one of `outcome` and `error` is a text. */
+export async function answerNow(db: Db, outcome: string | null, error: string | null): Promise<void> {
+  await db
+    .updateTable('syncd.commands')
+    .set({ finished_at: sql`clock_timestamp()`, outcome, error })
+    .where('command', '=', 'now')
+    .where('finished_at', 'is', null)
+    .execute();
+}
+
+/** Stops pushing until a person acts, also over restarts. */
+export async function recordStop(db: Db, code: string, reason: string): Promise<void> {
+  await db
+    .updateTable('syncd.outlet_config')
+    .set({ stopped_code: code, stopped_reason: reason, stopped_at: sql`clock_timestamp()` })
+    .execute();
+}

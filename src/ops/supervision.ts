@@ -1,0 +1,132 @@
+/**
+ * The daemon's dealings with people: twice in five seconds it looks whether somebody paused it, asked for a sync now or
+ * released something, and writes down how it does. Also tells the log when the cloud goes and comes.
+ */
+import type { ClockOffset } from '../cloud/clock.js';
+import type { Db } from '../db/connect.js';
+import type { Log } from '../log.js';
+import type { CloudMemory } from '../push/memory.js';
+import type { Standing } from '../push/standing.js';
+import { glance } from '../queue/claim.js';
+import { Flag, monotonicMs } from '../time.js';
+import { answerNow, beat, recordStop } from './heartbeat.js';
+
+const GLANCE_MS = 2_500;
+const BEAT_MS = 5_000;
+
+/** What supervision needs of the push loop. */
+export interface Supervised {
+  readonly troubles: number;
+  readonly passes: number;
+  configure(enabled: boolean, trouble: boolean, troubles: number): void;
+  tryNow(): void;
+  stop(reason: string): void;
+}
+
+type Deps = { db: Db; runId: string; enabled: boolean; memory: CloudMemory; clock: ClockOffset; log: Log };
+
+export class Supervision {
+  readonly #deps: Deps;
+  readonly #flag = new Flag();
+  #beatAt = Number.NEGATIVE_INFINITY;
+  #told: Standing['kind'] | undefined;
+  #pausedTold = false;
+  /** Number of the pass that was under way when somebody asked; a later one that ends quietly is the answer. */
+  #askedInPass: number | undefined;
+  #answer: { outcome: string | null; error: string | null } | undefined;
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  async run(loop: Supervised, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#flag.lower();
+      await this.#look(loop);
+      await this.#flag.wait(GLANCE_MS, signal);
+    }
+  }
+
+  wake(): void {
+    this.#flag.raise();
+  }
+
+  noteStanding(standing: Standing): void {
+    const { log } = this.#deps;
+    const reason = 'reason' in standing ? standing.reason : undefined;
+    if (this.#askedInPass !== undefined && standing.kind !== 'online' && standing.kind !== 'trial') {
+      this.#answer = { outcome: null, error: reason ?? 'the cloud does not answer' };
+    }
+    if (standing.kind === this.#told) return;
+    this.#told = standing.kind;
+    this.#beatAt = Number.NEGATIVE_INFINITY;
+    this.#flag.raise();
+    switch (standing.kind) {
+      case 'online':
+        log.info('the cloud answers', { recovered: 'cloud' });
+        return;
+      case 'offline':
+        log.warn('the cloud is away; changes are kept and sent later', { trouble: 'cloud', error: reason });
+        return;
+      case 'waiting':
+        log.warn('the cloud asks to wait', { trouble: 'cloud', error: reason });
+        return;
+      case 'refused':
+        log.error('the cloud refuses this outlet; changes are kept', { trouble: 'cloud', error: reason });
+        return;
+      case 'stopped':
+        log.error('pushing has stopped: another copy of this outlet pushes too', { trouble: 'cloud', error: reason });
+        return;
+      case 'trial':
+      case 'unknown':
+        return;
+      default:
+        standing satisfies never;
+    }
+  }
+
+  /** Everything that could be sent was answered, as the pass of this number saw the queue. */
+  noteQuiet(pass: number): void {
+    if (this.#askedInPass === undefined || pass <= this.#askedInPass) return;
+    this.#answer = { outcome: 'everything that may be sent is in the cloud', error: null };
+    this.#flag.raise();
+  }
+
+  async stopForFork(reason: string): Promise<void> {
+    await recordStop(this.#deps.db, 'fork', reason);
+  }
+
+  async #look(loop: Supervised): Promise<void> {
+    const { db, runId, enabled, memory, clock, log } = this.#deps;
+    const [troubles, pass] = [loop.troubles, loop.passes];
+    const seen = await glance(db);
+    const active = enabled && seen.enabled;
+    if (active === this.#pausedTold) {
+      this.#pausedTold = !active;
+      log.info(active ? 'resumed' : 'paused; capture goes on, nothing is sent');
+    }
+    if (seen.stopped !== null && memory.standing.kind !== 'stopped') loop.stop(seen.stopped);
+    loop.configure(active, seen.trouble, troubles);
+    await this.#answerNow(loop, seen.now_requested, active, pass);
+    if (monotonicMs() - this.#beatAt >= BEAT_MS) {
+      this.#beatAt = monotonicMs();
+      await beat(db, runId, memory.standing, clock.offsetMs);
+    }
+  }
+
+  async #answerNow(loop: Supervised, requested: boolean, active: boolean, pass: number): Promise<void> {
+    if (!requested) {
+      this.#askedInPass = undefined;
+      this.#answer = undefined;
+    } else if (!active) {
+      this.#answer = { outcome: null, error: 'paused: syncd resume lets it go on' };
+    } else if (this.#askedInPass === undefined) {
+      this.#askedInPass = pass;
+      loop.tryNow();
+    }
+    if (!this.#answer) return;
+    await answerNow(this.#deps.db, this.#answer.outcome, this.#answer.error);
+    this.#answer = undefined;
+    this.#askedInPass = undefined;
+  }
+}
