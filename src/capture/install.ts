@@ -15,7 +15,7 @@ import { OWNER, parseTable } from './names.js';
 import { objectsOf } from './objects.js';
 import { planCapture } from './plan.js';
 import { rightsIssues } from './rights.js';
-import { runStep } from './run-step.js';
+import { printStep, runStep } from './run-step.js';
 import type { TableShape } from './shape.js';
 import { readState } from './state.js';
 import { admission, entitySteps, foundationSteps, outletSteps, removalSteps, type Step } from './steps.js';
@@ -41,7 +41,7 @@ export type InstallReport = {
 export async function installCapture(options: InstallOptions): Promise<InstallReport> {
   const { settings, dryRun = false, report = () => {} } = options;
   const url = await findPrimary([options.adminUrl]);
-  const client = await openClient(url, { role: 'install' }, () => {});
+  const client = await openClient(url, { role: 'install', queryTimeoutMs: 0 }, () => {});
   try {
     await client.query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.install]);
     const state = await readState(client);
@@ -61,7 +61,6 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
       ...removalSteps(objects, state),
     ];
     const changes = [...foundation, ...pending.map(migrationStep), ...rest].map((step) => step.about);
-    for (const notice of plan.notices) report(notice);
     if (dryRun) {
       for (const step of [...foundation, ...pending.map(migrationStep), ...rest]) printStep(step, report);
       return { changes, notices: plan.notices };
@@ -113,11 +112,4 @@ async function applyMigrations(url: string, report: (line: string) => void): Pro
   } finally {
     await db.destroy();
   }
-}
-
-function printStep(step: Step, report: (line: string) => void): void {
-  report(`-- ${step.about}`);
-  if (step.asOwner) report(`SET ROLE ${OWNER};`);
-  for (const statement of step.statements) report(`${statement};`);
-  if (step.asOwner) report('RESET ROLE;');
 }

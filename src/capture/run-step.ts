@@ -46,3 +46,11 @@ function busy(step: Step, error: unknown): SyncError {
     cause: error,
   });
 }
+
+/** The same as SQL for people, or for psql. */
+export function printStep(step: Step, report: (line: string) => void): void {
+  report(`-- ${step.about}`);
+  if (step.asOwner) report(`SET ROLE ${OWNER};`);
+  for (const statement of step.statements) report(`${statement};`);
+  if (step.asOwner) report('RESET ROLE;');
+}

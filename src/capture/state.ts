@@ -13,7 +13,8 @@ export type InstalledTrigger = {
   enabled: boolean;
   owned: boolean;
 };
-export type Grant = { grantee: string; object: string; privilege: string };
+/** `object` names a table by its oid and a schema by its name, `target` as SQL wants it. */
+export type Grant = { grantee: string; object: string; target: string; privilege: string };
 
 export type State = {
   database: string;
@@ -27,7 +28,7 @@ export type State = {
   functions: InstalledFunction[];
   sequences: string[];
   triggers: InstalledTrigger[];
-  /** Explicit grants outside schema syncd to our roles, and on schemas to PUBLIC; `object` as SQL names it. */
+  /** Explicit grants outside schema syncd to our roles, and on schemas to PUBLIC. */
   grants: Grant[];
   captures: { entity_type: string; table_name: string; record: Record<string, unknown> }[];
   outlet: Record<string, string | null> | undefined;
@@ -71,10 +72,10 @@ const TRIGGERS = `
   WHERE n.nspname = $1 AND NOT t.tgisinternal AND t.tgparentid = 0 ORDER BY 1, 2, 4`;
 
 const GRANTS = `
-  SELECT coalesce(r.rolname::text, 'PUBLIC') AS grantee, g.object, a.privilege_type AS privilege
-  FROM (SELECT format('TABLE %s', c.oid) AS object, c.relacl AS acl
+  SELECT coalesce(r.rolname::text, 'PUBLIC') AS grantee, g.object, g.target, a.privilege_type AS privilege
+  FROM (SELECT format('TABLE %s', c.oid) AS object, format('TABLE %I.%I', n.nspname, c.relname) AS target, c.relacl AS acl
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname <> $1 AND c.relkind IN ('r', 'p')
-        UNION ALL SELECT format('SCHEMA %s', nspname), nspacl FROM pg_namespace WHERE nspname <> $1) g
+        UNION ALL SELECT format('SCHEMA %s', nspname), format('SCHEMA %I', nspname), nspacl FROM pg_namespace WHERE nspname <> $1) g
   CROSS JOIN LATERAL aclexplode(g.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
   WHERE r.rolname = ANY ($2::text[]) OR a.grantee = 0 AND g.object LIKE 'SCHEMA %'`;
 

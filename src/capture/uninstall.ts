@@ -1,0 +1,138 @@
+/**
+ * Takes capture away again: triggers table by table, then the schema with everything in it, then the roles that install made.
+ * Refuses while changes wait. A crash in between leaves a part standing; the same command again takes away the rest.
+ */
+import type pg from 'pg';
+import { databaseError, findPrimary, openClient } from '../db/connect.js';
+import { LOCK_CLASS, LOCKS } from '../db/schema.js';
+import { codeOf, SyncError } from '../errors.js';
+import { DAEMON, identifier, OWNER, SCHEMA } from './names.js';
+import { printStep, runStep } from './run-step.js';
+import { readState, type State } from './state.js';
+import { removalSteps, type Step } from './steps.js';
+
+export type UninstallOptions = {
+  adminUrl: string;
+  /** Throw away what has not reached the cloud. */
+  discardPending?: boolean;
+  dryRun?: boolean;
+  report?: (line: string) => void;
+};
+
+export type UninstallReport = {
+  changes: string[];
+  /** What had to stay, and why. */
+  notices: string[];
+};
+
+/** @throws SyncError `failed` while changes wait, `configuration` where rights are missing, `unavailable` */
+export async function uninstallCapture(options: UninstallOptions): Promise<UninstallReport> {
+  const { discardPending = false, dryRun = false, report = () => {} } = options;
+  const url = await findPrimary([options.adminUrl]);
+  const client = await openClient(url, { role: 'uninstall', queryTimeoutMs: 0 }, () => {});
+  try {
+    await client.query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.install]);
+    const state = await readState(client);
+    refuseUnlessAllowed(state);
+    if (!discardPending) await refuseWhilePending(client, state);
+    await refuseWhileUsed(client);
+    const steps = [...triggerRemoval(state), ...schemaRemoval(state)];
+    const changes = steps.map((step) => step.about);
+    if (dryRun) {
+      for (const step of steps) printStep(step, report);
+      return { changes, notices: [] };
+    }
+    for (const step of steps) await runStep(client, step, report);
+    const { dropped, notices } = await dropRoles(client, state, report);
+    return { changes: [...changes, ...dropped], notices };
+  } catch (error) {
+    throw databaseError(error, url);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+function refuseUnlessAllowed(state: State): void {
+  if (state.schemaOwner !== undefined && state.schemaOwner !== OWNER) {
+    throw new SyncError(
+      'configuration',
+      `nothing was changed: schema ${SCHEMA} belongs to ${state.schemaOwner}, not to syncd`,
+    );
+  }
+  if (state.superuser) return;
+  const issues = state.triggers
+    .filter((trigger) => !trigger.owned)
+    .map((trigger) => `only the owner of ${trigger.schema}.${trigger.table} may drop its triggers`);
+  const owner = state.roles.find((role) => role.name === OWNER);
+  if (owner && !owner.usable) issues.push(`${state.user} is no member of ${OWNER}`);
+  if (issues.length === 0) return;
+  throw new SyncError('configuration', `nothing was changed: ${state.user} lacks rights`, {
+    hint: [...new Set(issues), 'Use --admin-url with a role that has them.'].join('\n'),
+  });
+}
+
+async function refuseWhilePending(client: pg.Client, state: State): Promise<void> {
+  if (state.schemaOwner === undefined) return;
+  const { rows: there } = await client.query("SELECT to_regclass('syncd.sync_queue') IS NOT NULL AS there");
+  if (!there[0]?.there) return;
+  const { rows } = await client.query<{ waiting: string }>(
+    "SELECT count(*)::text AS waiting FROM syncd.sync_queue WHERE status <> 'synced'",
+  );
+  const waiting = rows[0]?.waiting ?? '0';
+  if (waiting === '0') return;
+  const changes = waiting === '1' ? 'one change has' : `${waiting} changes have`;
+  throw new SyncError('failed', `nothing was changed: ${changes} not reached the cloud`, {
+    hint: 'Let the daemon send them (syncd status), or lose them for good: syncd uninstall --discard-pending',
+  });
+}
+
+/** A running daemon would only see its tables vanish. */
+async function refuseWhileUsed(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ pid: number }>(
+    `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND objid = $2 AND granted
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+    [LOCK_CLASS, LOCKS.leader],
+  );
+  if (rows.length === 0) return;
+  throw new SyncError('failed', 'nothing was changed: a daemon is running on this database', {
+    hint: 'Stop it first: systemctl stop syncd',
+  });
+}
+
+function triggerRemoval(state: State): Step[] {
+  return removalSteps([], state).filter((step) => step.locks !== undefined);
+}
+
+function schemaRemoval(state: State): Step[] {
+  const steps: Step[] = [];
+  const rights = state.grants
+    .filter((grant) => grant.grantee === OWNER || grant.grantee === DAEMON)
+    .map((grant) => `REVOKE ALL ON ${grant.target} FROM ${grant.grantee}`);
+  if (rights.length > 0) steps.push({ about: `rights of ${OWNER} and ${DAEMON}`, statements: [...new Set(rights)] });
+  if (state.schemaOwner !== undefined) {
+    steps.push({ about: `schema ${SCHEMA}`, statements: [`DROP SCHEMA ${SCHEMA} CASCADE`], asOwner: true });
+  }
+  return steps;
+}
+
+/** Only the roles that install made, and only where no other database of the server uses them. */
+async function dropRoles(client: pg.Client, state: State, report: (line: string) => void) {
+  const dropped: string[] = [];
+  const notices: string[] = [];
+  for (const role of state.roles) {
+    if (!role.ours) {
+      notices.push(`role ${role.name} stays: it was there before syncd`);
+      continue;
+    }
+    try {
+      await client.query(`DROP ROLE ${identifier(role.name)}`);
+      dropped.push(`role ${role.name}`);
+      report(`role ${role.name}`);
+    } catch (error) {
+      // 2BP01: other objects depend on it. 42501: not ours to drop.
+      if (!['2BP01', '42501'].includes(codeOf(error) ?? '')) throw error;
+      notices.push(`role ${role.name} stays: something else uses it`);
+    }
+  }
+  return { dropped, notices };
+}

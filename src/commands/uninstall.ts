@@ -1,0 +1,32 @@
+/** `syncd uninstall`: leaves nothing of syncd in the database, and refuses while changes wait unless told to lose them. */
+import { Command } from 'commander';
+import { uninstallCapture } from '../capture/uninstall.js';
+import { loadSettings } from '../config/load.js';
+import { adminUrl } from './admin-url.js';
+import { print, printJson, remark } from './output.js';
+import { commonOptions } from './session.js';
+
+type Options = { dryRun?: boolean; adminUrl?: string; discardPending?: boolean };
+
+export function uninstallCommand(): Command {
+  return new Command('uninstall')
+    .description('take everything of syncd out of the database')
+    .option('--dry-run', 'print the SQL and change nothing')
+    .option('--discard-pending', 'lose the changes that have not reached the cloud')
+    .option('--admin-url <url>', 'a login that owns the tables; else database.url as the calling user')
+    .action(async (own: Options, command: Command) => {
+      const options = commonOptions(command);
+      const url =
+        own.adminUrl ?? (await adminUrl(undefined, loadSettings({ file: options.config, secrets: 'left' }).settings));
+      const dryRun = own.dryRun === true;
+      const { changes, notices } = await uninstallCapture({
+        adminUrl: url,
+        discardPending: own.discardPending === true,
+        dryRun,
+        report: options.json ? () => {} : (line) => print(dryRun ? line : `removed: ${line}`),
+      });
+      if (options.json) return printJson({ dry_run: dryRun, changes, notices });
+      for (const notice of notices) remark(`note: ${notice}`);
+      if (changes.length === 0) print('Nothing of syncd is in this database.');
+    });
+}
