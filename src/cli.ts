@@ -15,7 +15,10 @@ const WATCH = 'See:';
 /** In the order of the help. */
 const COMMANDS: Record<string, Entry> = {
   status: { group: WATCH, load: async () => (await import('./commands/status.js')).statusCommand() },
+  run: { group: SETUP, load: async () => (await import('./commands/run.js')).runCommand() },
   config: { group: SETUP, load: async () => (await import('./commands/config.js')).configCommand() },
+  install: { group: SETUP, load: async () => (await import('./commands/install.js')).installCommand() },
+  uninstall: { group: SETUP, load: async () => (await import('./commands/uninstall.js')).uninstallCommand() },
   demo: { group: SETUP, load: async () => (await import('./commands/demo.js')).demoCommand() },
 };
 
