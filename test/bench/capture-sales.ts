@@ -38,7 +38,7 @@ export const captureSales: Measurement = {
       await createShop(cluster);
       for (const database of new Map(variants.map((variant) => [variant.database, variant])).values()) {
         await createVariant(cluster, database);
-        await sell(cluster, database.database, 4, 2);
+        await sell(cluster, database.database, 4, { seconds: 2 });
       }
       const samples = await sellInRounds(cluster, variants, options, progress);
       return wanted.flatMap((bench) => CLIENTS.flatMap((clients) => compare(bench, clients, samples)));
@@ -77,7 +77,7 @@ async function sellOnce(cluster: Cluster, variant: Variant, clients: number, sec
   await freshen(cluster, variant);
   return attended(cluster, variant, async () => {
     const before = await serverCpuMs(cluster.pid as number);
-    const { tps, transactions } = await sell(cluster, variant.database, clients, seconds);
+    const { tps, transactions } = await sell(cluster, variant.database, clients, { seconds });
     return { tps, cpuMs: ((await serverCpuMs(cluster.pid as number)) - before) / transactions };
   });
 }

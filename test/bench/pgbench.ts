@@ -32,10 +32,16 @@ function isProgram(path: string): boolean {
 
 export type Load = { tps: number; transactions: number };
 
-/** Sells for `seconds` with `clients` tills at once, with prepared statements. @throws Error where a sale failed. */
-export async function sell(cluster: Cluster, database: string, clients: number, seconds: number): Promise<Load> {
+/** Sells with `clients` tills at once, with prepared statements. @throws Error where a sale failed. */
+export async function sell(
+  cluster: Cluster,
+  database: string,
+  clients: number,
+  until: { seconds: number } | { salesEach: number },
+): Promise<Load> {
   const where = ['-h', cluster.socketDirectory, '-p', String(cluster.port), '-U', 'postgres'];
-  const how = ['-n', '-M', 'prepared', '-c', String(clients), '-j', '2', '-T', String(seconds), '-f', SALE];
+  const end = 'seconds' in until ? ['-T', String(until.seconds)] : ['-t', String(until.salesEach)];
+  const how = ['-n', '-M', 'prepared', '-c', String(clients), '-j', '2', ...end, '-f', SALE];
   const { stdout, stderr } = await promisify(execFile)(findPgbench(), [...where, ...how, database]);
   const tps = Number(/^tps = ([\d.]+)/m.exec(stdout)?.[1]);
   const transactions = Number(/transactions actually processed: (\d+)/.exec(stdout)?.[1]);

@@ -52,8 +52,10 @@ CREATE TABLE payments (
 
 INSERT INTO products (id, sku, name, category, price)
 SELECT n, 'SKU-' || lpad(n::text, 6, '0'),
-       (ARRAY['Kopi Susu Gula Aren', 'Es Teh Manis', 'Nasi Goreng Kampung', 'Roti Bakar Coklat', 'Americano', 'Pisang Goreng Keju'])[1 + n % 6]
-         || ' ' || (ARRAY['Kecil', 'Sedang', 'Besar', 'Spesial'])[1 + n % 4],
+       (ARRAY['Kopi Susu Gula Aren', 'Es Teh Manis', 'Nasi Goreng Kampung', 'Roti Bakar Coklat', 'Americano', 'Pisang Goreng Keju',
+              'Soto Ayam Lamongan', 'Es Jeruk Peras', 'Mie Ayam Bakso', 'Kentang Goreng', 'Matcha Latte'])[1 + n % 11]
+         || ' ' || (ARRAY['Kecil', 'Sedang', 'Besar', 'Spesial', 'Pedas', 'Tanpa Gula', 'Ekstra Keju'])[1 + n % 7]
+         || (ARRAY['', ' Bawa Pulang', ' Promo Akhir Pekan', ' 2 Porsi'])[1 + n % 4],
        (ARRAY['minuman', 'makanan', 'camilan'])[1 + n % 3], 8000 + 500 * (n % 90)
 FROM generate_series(1, 100000) n;
 INSERT INTO stock (product_id, qty) SELECT id, 1000000 FROM products;

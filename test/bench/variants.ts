@@ -28,7 +28,7 @@ export const VARIANTS: Variant[] = [
     title: 'smallest trigger',
     database: 'smallest',
     queue: 'reference.sync_queue',
-    install: (url) => run(url, 'queue', 'smallest'),
+    install: (url) => runReferences(url, 'queue', 'smallest'),
     attend: undefined,
   },
   {
@@ -36,7 +36,7 @@ export const VARIANTS: Variant[] = [
     title: 'row trigger + NOTIFY',
     database: 'naive',
     queue: 'reference.sync_queue',
-    install: (url) => run(url, 'queue', 'naive'),
+    install: (url) => runReferences(url, 'queue', 'naive'),
     attend: 'LISTEN reference',
   },
   {
@@ -44,14 +44,14 @@ export const VARIANTS: Variant[] = [
     title: 'SymmetricDS-shaped trigger',
     database: 'symmetricds',
     queue: 'symmetricds.sym_data',
-    install: (url) => run(url, 'symmetric'),
+    install: (url) => runReferences(url, 'symmetric'),
     attend: undefined,
   },
 ];
 
-/** A database with the shop in it, from which the variants are copied. */
-export async function createShop(cluster: Cluster): Promise<void> {
-  const url = await cluster.createDatabase('shop');
+/** A database with the shop in it; the variants are copied from the one called `shop`. */
+export async function createShop(cluster: Cluster, database = 'shop'): Promise<void> {
+  const url = await cluster.createDatabase(database);
   await onDatabase(url, (client) => client.query(sql('shop')));
 }
 
@@ -82,7 +82,8 @@ export async function attended<T>(cluster: Cluster, variant: Variant, work: () =
   }
 }
 
-async function run(url: string, ...references: string[]): Promise<void> {
+/** Runs SQL files of references/ on a database. */
+export async function runReferences(url: string, ...references: string[]): Promise<void> {
   await onDatabase(url, async (client) => {
     for (const reference of references) await client.query(sql(`references/${reference}`));
   });

@@ -1,0 +1,52 @@
+/**
+ * The processes that a measurement runs beside itself: the null cloud and the bare references, forked with a channel to
+ * them. A program that dies before its time fails the measurement.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { within } from '../../src/time.js';
+import type { CloudReady, PushSeen } from './null-cloud.js';
+
+const LOADER = fileURLToPath(new URL('typescript.mjs', import.meta.url));
+const START_MS = 15_000;
+
+export type Program = { child: ChildProcess; stop(): Promise<void> };
+
+/** Starts a file of this folder; resolves with its first message, which says that it is ready. */
+export async function startProgram<Ready>(file: string, args: string[]): Promise<Program & { ready: Ready }> {
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, { execArgv: ['--import', LOADER] });
+  const died = once(child, 'exit').then(([code]) => {
+    throw new Error(`${file} ended with ${code} before it was ready`);
+  });
+  died.catch(() => {});
+  const [ready] = await within(
+    START_MS,
+    Promise.race([once(child, 'message'), died]),
+    () => new Error(`${file} is not ready`),
+  );
+  return { child, ready: ready as Ready, stop: () => stopProgram(child) };
+}
+
+async function stopProgram(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+}
+
+export type Cloud = Program & { url: string; pushes: PushSeen[]; received(): number; nextPush(): Promise<PushSeen> };
+
+/** A null cloud that keeps what it was sent in `pushes`. */
+export async function startCloud(maxBatch: number, encodings: string[]): Promise<Cloud> {
+  const program = await startProgram<CloudReady>('null-cloud.ts', [String(maxBatch), encodings.join(',')]);
+  const pushes: PushSeen[] = [];
+  program.child.on('message', (push: PushSeen) => pushes.push(push));
+  return {
+    ...program,
+    url: `http://127.0.0.1:${program.ready.port}/api/v1`,
+    pushes,
+    received: () => pushes.reduce((sum, push) => sum + push.changes, 0),
+    nextPush: async () => ((await once(program.child, 'message')) as [PushSeen])[0],
+  };
+}
