@@ -1,14 +1,15 @@
 /**
- * The real daemon, as a shop would run it: `bin/syncd.js` with a configuration file, installed by its own command. Starts
+ * The real daemon, as a shop would run it: `bin/syncd.js` with a configuration file on a database that was installed. May start
  * paused, so that a measurement can let it go at a known instant.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { installCapture } from '../../src/capture/install.js';
+import { loadSettings } from '../../src/config/load.js';
 import { WAKE_CHANNEL } from '../../src/db/schema.js';
 import type { Cluster } from '../../src/demo/postgres.js';
 import { sleep } from '../../src/time.js';
@@ -24,15 +25,13 @@ export type DaemonOptions = {
   compression: 'none' | 'gzip' | 'br';
 };
 
-/** Makes the database capture its sales: schema, roles, triggers. Uses `syncd install`. */
+/** Makes the database capture its sales, as `syncd install` does: schema, roles, triggers. */
 export async function installSyncd(cluster: Cluster, database: string): Promise<void> {
   const folder = new Folder();
   try {
-    const config = folder.configuration({ cluster, database, cloudUrl: 'http://127.0.0.1:9', compression: 'none' });
-    const admin = cluster.url(database);
-    await promisify(execFile)(process.execPath, [SYNCD, 'install', '--config', config, '--admin-url', admin], {
-      env: environment(),
-    });
+    const file = folder.configuration({ cluster, database, cloudUrl: 'http://127.0.0.1:9', compression: 'none' });
+    const { settings } = loadSettings({ file, env: environment() });
+    await installCapture({ adminUrl: cluster.url(database), settings });
   } finally {
     folder.remove();
   }

@@ -34,8 +34,8 @@ export const latency: Measurement = {
     const cluster = await startServer();
     const stops: (() => Promise<void>)[] = [() => cluster.destroy()];
     try {
-      const ours = await openTill(cluster, OURS, stops, (url) => installSyncd(cluster, new URL(url).pathname.slice(1)));
-      const bare = await openTill(cluster, BARE, stops, (url) => runReferences(url, 'queue', 'naive'));
+      const ours = await openTill(cluster, OURS, stops, () => installSyncd(cluster, OURS));
+      const bare = await openTill(cluster, BARE, stops, () => runReferences(cluster.url(BARE), 'queue', 'naive'));
       const daemon = await startDaemon({ cluster, database: OURS, cloudUrl: ours.cloud.url, compression: 'br' }, false);
       stops.push(daemon.stop);
       const program = await startProgram('references/bare-notify.ts', [cluster.url(BARE), bare.cloud.url]);
@@ -51,14 +51,13 @@ async function openTill(
   cluster: Cluster,
   database: string,
   stops: (() => Promise<void>)[],
-  install: (url: string) => Promise<void>,
+  install: () => Promise<void>,
 ): Promise<Till> {
   await createShop(cluster, database);
-  const url = cluster.url(database);
-  await install(url);
+  await install();
   const cloud = await startCloud(1000, ['gzip', 'br']);
   stops.push(cloud.stop);
-  const client = new pg.Client(url);
+  const client = new pg.Client(cluster.url(database));
   await client.connect();
   stops.push(() => client.end());
   return { cloud, client };

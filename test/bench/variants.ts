@@ -5,7 +5,9 @@
  */
 import { readFileSync } from 'node:fs';
 import pg from 'pg';
+import { LOCK_CLASS, LOCKS, WAKE_CHANNEL } from '../../src/db/schema.js';
 import type { Cluster } from '../../src/demo/postgres.js';
+import { installSyncd } from './daemon.js';
 import { onDatabase } from './server.js';
 
 export type VariantName = 'none' | 'smallest' | 'naive' | 'symmetric' | 'awake' | 'asleep';
@@ -16,7 +18,7 @@ export type Variant = {
   database: string;
   /** What it fills; emptied before every round. */
   queue: string | undefined;
-  install(url: string): Promise<void>;
+  install(cluster: Cluster, database: string): Promise<void>;
   /** A statement for a connection that stays open during a round. */
   attend: string | undefined;
 };
@@ -28,7 +30,7 @@ export const VARIANTS: Variant[] = [
     title: 'smallest trigger',
     database: 'smallest',
     queue: 'reference.sync_queue',
-    install: (url) => runReferences(url, 'queue', 'smallest'),
+    install: (cluster, database) => runReferences(cluster.url(database), 'queue', 'smallest'),
     attend: undefined,
   },
   {
@@ -36,7 +38,7 @@ export const VARIANTS: Variant[] = [
     title: 'row trigger + NOTIFY',
     database: 'naive',
     queue: 'reference.sync_queue',
-    install: (url) => runReferences(url, 'queue', 'naive'),
+    install: (cluster, database) => runReferences(cluster.url(database), 'queue', 'naive'),
     attend: 'LISTEN reference',
   },
   {
@@ -44,8 +46,24 @@ export const VARIANTS: Variant[] = [
     title: 'SymmetricDS-shaped trigger',
     database: 'symmetricds',
     queue: 'symmetricds.sym_data',
-    install: (url) => runReferences(url, 'symmetric'),
+    install: (cluster, database) => runReferences(cluster.url(database), 'symmetric'),
     attend: undefined,
+  },
+  {
+    name: 'awake',
+    title: 'syncd, daemon awake',
+    database: 'syncd',
+    queue: 'syncd.sync_queue',
+    install: installSyncd,
+    attend: `SELECT pg_advisory_lock(${LOCK_CLASS}, ${LOCKS.gateAwake})`,
+  },
+  {
+    name: 'asleep',
+    title: 'syncd, daemon asleep',
+    database: 'syncd',
+    queue: 'syncd.sync_queue',
+    install: installSyncd,
+    attend: `LISTEN ${WAKE_CHANNEL}`,
   },
 ];
 
@@ -57,7 +75,7 @@ export async function createShop(cluster: Cluster, database = 'shop'): Promise<v
 
 export async function createVariant(cluster: Cluster, variant: Variant): Promise<void> {
   await onDatabase(cluster.url(), (client) => client.query(`CREATE DATABASE ${variant.database} TEMPLATE shop`));
-  await variant.install(cluster.url(variant.database));
+  await variant.install(cluster, variant.database);
 }
 
 /** Brings a variant to where every round starts: its queue empty, its tables vacuumed, nothing left for a checkpoint. */
