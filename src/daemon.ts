@@ -44,7 +44,10 @@ export async function runDaemon(settings: Settings, log: Log, signal: AbortSigna
     } catch (error) {
       const fault = error instanceof SyncError ? error : databaseError(error, settings.database.urls[0] as string);
       if (fault.code !== 'unavailable' && fault.code !== 'failed') throw fault;
-      log.warn('the database is away; sales go on, and so does their capture', { trouble: 'database', error: wordsOf(fault) });
+      log.warn('the database is away; sales go on, and so does their capture', {
+        trouble: 'database',
+        error: wordsOf(fault),
+      });
       await sleep(pauseMs, signal);
     }
   }
@@ -87,7 +90,14 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
       version: VERSION,
     });
     closing.push(async () => client.abort());
-    const supervision = new Supervision({ db: control, runId: lead.id, enabled: settings.sync.enabled, memory, clock, log });
+    const supervision = new Supervision({
+      db: control,
+      runId: lead.id,
+      enabled: settings.sync.enabled,
+      memory,
+      clock,
+      log,
+    });
     const loop = new PushLoop({
       db: settler,
       reader,
@@ -113,7 +123,8 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
         loop.wake();
         supervision.wake();
       },
-      (error) => log.warn('NOTIFY is not heard; the queue is polled instead', { trouble: 'listen', error: wordsOf(error) }),
+      (error) =>
+        log.warn('NOTIFY is not heard; the queue is polled instead', { trouble: 'listen', error: wordsOf(error) }),
     );
     await listener.start();
     closing.push(() => listener.stop());
@@ -134,9 +145,14 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
 }
 
 async function readIdentity(db: Db, settings: Settings) {
-  const outlet = await db.selectFrom('syncd.outlet_config').select(['outlet_id', 'install_id', 'epoch']).executeTakeFirst();
+  const outlet = await db
+    .selectFrom('syncd.outlet_config')
+    .select(['outlet_id', 'install_id', 'epoch'])
+    .executeTakeFirst();
   if (outlet?.outlet_id === settings.outlet.id) return outlet;
-  const installed = outlet ? `the database belongs to outlet ${outlet.outlet_id}` : 'the database belongs to no outlet yet';
+  const installed = outlet
+    ? `the database belongs to outlet ${outlet.outlet_id}`
+    : 'the database belongs to no outlet yet';
   throw new SyncError('configuration', `outlet.id is ${settings.outlet.id}, but ${installed}`, {
     hint: 'Correct outlet.id, or make the database match the configuration: syncd install',
   });

@@ -15,7 +15,11 @@ import { withShortRetries } from './retry.js';
 
 export type CloudClient = {
   /** @param body the whole request as JSON text */
-  push(body: string, batch_id: string, encodings: readonly string[]): Promise<{ reply: Reply; bytes: number; wireBytes: number }>;
+  push(
+    body: string,
+    batch_id: string,
+    encodings: readonly string[],
+  ): Promise<{ reply: Reply; bytes: number; wireBytes: number }>;
   health(): Promise<Reply>;
   capabilities(): Promise<Reply>;
   /** Ends every request that is under way; later ones are not sent. */
@@ -63,7 +67,8 @@ export function createCloudClient(options: CloudOptions): CloudClient {
     },
     ...(options.ca !== undefined && { https: { certificateAuthority: options.ca } }),
   });
-  const get = (path: string, timeoutMs: number) => request(http, path, { method: 'GET', timeout: { request: timeoutMs } });
+  const get = (path: string, timeoutMs: number) =>
+    request(http, path, { method: 'GET', timeout: { request: timeoutMs } });
   return {
     async push(body, batch_id, encodings) {
       const plain = Buffer.from(body);
@@ -98,13 +103,21 @@ function isHiccup(reply: Reply): boolean {
   return reply.status >= 500 && reply.retryAfter === undefined;
 }
 
-export function chooseEncoding(wanted: Compression, accepted: readonly string[], bytes: number): 'br' | 'gzip' | undefined {
+export function chooseEncoding(
+  wanted: Compression,
+  accepted: readonly string[],
+  bytes: number,
+): 'br' | 'gzip' | undefined {
   if (wanted === 'none' || bytes < COMPRESS_FROM) return undefined;
   if (wanted !== 'auto') return wanted;
   return accepted.includes('br') ? 'br' : 'gzip';
 }
 
-async function request(http: Got, path: string, options: Omit<OptionsOfBufferResponseBody, 'responseType'>): Promise<Reply> {
+async function request(
+  http: Got,
+  path: string,
+  options: Omit<OptionsOfBufferResponseBody, 'responseType'>,
+): Promise<Reply> {
   const startedAt = monotonicMs();
   const passed = () => monotonicMs() - startedAt;
   try {
@@ -133,6 +146,10 @@ async function request(http: Got, path: string, options: Omit<OptionsOfBufferRes
 async function decode(body: Buffer, encoding: string | undefined): Promise<string> {
   const bound = { maxOutputLength: MAX_ANSWER_BYTES };
   const plain =
-    encoding === 'gzip' ? await promisify(gunzip)(body, bound) : encoding === 'br' ? await promisify(brotliDecompress)(body, bound) : body;
+    encoding === 'gzip'
+      ? await promisify(gunzip)(body, bound)
+      : encoding === 'br'
+        ? await promisify(brotliDecompress)(body, bound)
+        : body;
   return new TextDecoder('utf-8', { fatal: true }).decode(plain);
 }

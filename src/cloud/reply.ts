@@ -20,7 +20,9 @@ export type Answer = {
 export function parseObject(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
   } catch {
     return undefined;
   }
@@ -35,7 +37,11 @@ export function parseRetryAfterMs(value: string | undefined, nowMs: number): num
 }
 
 /** The `error` of a refusal; what is missing stays undefined. */
-export function parseError(body: string): { code: string | undefined; message: string | undefined; epoch: number | undefined } {
+export function parseError(body: string): {
+  code: string | undefined;
+  message: string | undefined;
+  epoch: number | undefined;
+} {
   const error = parseObject(body)?.error;
   const fields = typeof error === 'object' && error !== null ? (error as Record<string, unknown>) : {};
   return {
@@ -48,7 +54,9 @@ export function parseError(body: string): { code: string | undefined; message: s
 /** The cloud's limits; anything missing or absurd falls back to the contract's defaults. */
 export function parseCapabilities(body: string | undefined): WireCapabilities {
   const given = body === undefined ? {} : (parseObject(body) ?? {});
-  const encodings = Array.isArray(given.encodings) ? given.encodings.filter((name) => typeof name === 'string') : ['gzip'];
+  const encodings = Array.isArray(given.encodings)
+    ? given.encodings.filter((name) => typeof name === 'string')
+    : ['gzip'];
   return {
     protocol: isCount(given.protocol) ? given.protocol : 1,
     max_batch_changes: isCount(given.max_batch_changes) && given.max_batch_changes > 0 ? given.max_batch_changes : 500,
@@ -76,9 +84,16 @@ export function parseResult(value: unknown): PushResult | undefined {
     case 'conflict': {
       const current = given.current as Record<string, unknown> | null | undefined;
       if (typeof current !== 'object' || current === null || !isCount(current.cloud_version)) return undefined;
-      const updated_at = typeof current.updated_at === 'string' && !Number.isNaN(Date.parse(current.updated_at)) ? current.updated_at : null;
+      const updated_at =
+        typeof current.updated_at === 'string' && !Number.isNaN(Date.parse(current.updated_at))
+          ? current.updated_at
+          : null;
       const deleted = current.deleted === true;
-      return { change_id, status: 'conflict', current: { cloud_version: current.cloud_version, updated_at, deleted, data: current.data ?? null } };
+      return {
+        change_id,
+        status: 'conflict',
+        current: { cloud_version: current.cloud_version, updated_at, deleted, data: current.data ?? null },
+      };
     }
     case 'held': {
       const waiting = given.waiting_for as Record<string, unknown> | null | undefined;
@@ -86,11 +101,16 @@ export function parseResult(value: unknown): PushResult | undefined {
       return {
         change_id,
         status: 'held',
-        waiting_for: named ? { entity_type: waiting.entity_type as string, entity_id: waiting.entity_id as string } : null,
+        waiting_for: named
+          ? { entity_type: waiting.entity_type as string, entity_id: waiting.entity_id as string }
+          : null,
       };
     }
     case 'rejected': {
-      const error = (typeof given.error === 'object' && given.error !== null ? given.error : {}) as Record<string, unknown>;
+      const error = (typeof given.error === 'object' && given.error !== null ? given.error : {}) as Record<
+        string,
+        unknown
+      >;
       return {
         change_id,
         status: 'rejected',

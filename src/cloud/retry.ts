@@ -21,7 +21,11 @@ class Unanswered extends Error {
  * @param again whether this reply is worth another try at once
  * @returns the last reply; the first one when `signal` aborts meanwhile
  */
-export async function withShortRetries(send: () => Promise<Reply>, again: (reply: Reply) => boolean, signal: AbortSignal): Promise<Reply> {
+export async function withShortRetries(
+  send: () => Promise<Reply>,
+  again: (reply: Reply) => boolean,
+  signal: AbortSignal,
+): Promise<Reply> {
   let last: Reply | undefined;
   try {
     return await pRetry(

@@ -25,7 +25,10 @@ export function runCommand(): Command {
       process.once('SIGTERM', stop);
       process.once('SIGINT', stop);
       const running = runDaemon(settings, log, stopping.signal);
-      await Promise.race([running, new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve()))]);
+      await Promise.race([
+        running,
+        new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve())),
+      ]);
       await within(END_WITHIN_MS, running, () => new Error('late')).catch((error: unknown) => {
         if (!stopping.signal.aborted) throw error;
         // The table knows what was not settled; the next run sends it again.

@@ -19,7 +19,12 @@ const RUNS_KEPT = 20;
  * @param patienceMs how long the server may take to notice that an earlier connection is gone
  * @throws SyncError `anotherDaemon` when somebody else keeps the lock
  */
-export async function takeLead(client: pg.Client, version: string, patienceMs: number, signal: AbortSignal): Promise<Leadership> {
+export async function takeLead(
+  client: pg.Client,
+  version: string,
+  patienceMs: number,
+  signal: AbortSignal,
+): Promise<Leadership> {
   const deadline = monotonicMs() + patienceMs;
   for (;;) {
     const { rows } = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1, $2) AS taken', [

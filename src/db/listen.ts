@@ -70,7 +70,11 @@ export function createListener(url: string, onWake: () => void, onFault: (error:
       subscriber = undefined;
       connected = false;
     },
-    health: () => ({ ok: connected, detail: connected ? 'listening' : 'not listening, polling instead', progressAt: monotonicMs() }),
+    health: () => ({
+      ok: connected,
+      detail: connected ? 'listening' : 'not listening, polling instead',
+      progressAt: monotonicMs(),
+    }),
   };
 }
 

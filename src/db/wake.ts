@@ -32,9 +32,7 @@ export class WakeGate {
   wake(onError: (error: unknown) => void): void {
     if (this.#taken) return;
     this.#taken = true;
-    this.#taking = this.#client
-      .query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.gateAwake])
-      .catch(onError);
+    this.#taking = this.#client.query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.gateAwake]).catch(onError);
   }
 
   /**

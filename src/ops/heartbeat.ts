@@ -7,7 +7,12 @@ import type { Db } from '../db/connect.js';
 import type { Standing } from '../push/standing.js';
 
 /** @param runId the run's row */
-export async function beat(db: Db, runId: string, standing: Standing, clockOffsetMs: number | undefined): Promise<void> {
+export async function beat(
+  db: Db,
+  runId: string,
+  standing: Standing,
+  clockOffsetMs: number | undefined,
+): Promise<void> {
   const reason = 'reason' in standing ? standing.reason : null;
   const offline = standing.kind === 'offline' || standing.kind === 'trial';
   await db

@@ -135,7 +135,10 @@ async function claimSpecial(db: Db, query: RawBuilder<unknown>): Promise<Page> {
   const { rows } = await sql<Row>`
     SELECT special.*, (SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()) AS flushed
     FROM (${query}) AS special`.execute(db);
-  const parsed = rows.map((row) => ({ ...row, supersedes: row.supersedes === null ? null : JSON.parse(row.supersedes) }));
+  const parsed = rows.map((row) => ({
+    ...row,
+    supersedes: row.supersedes === null ? null : JSON.parse(row.supersedes),
+  }));
   return { rows: parsed, snapshot: undefined, flushed: rows[0]?.flushed ?? true, more: false };
 }
 
