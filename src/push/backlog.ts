@@ -9,48 +9,48 @@
  * first; the few that spread wider are named to the backlog beforehand (`spreads`). One that alone exceeds what the
  * cloud takes leaves in parts, each at the place of its own last id.
  */
-import type { Operation } from "../cloud/wire.js";
+import type { Operation } from '../cloud/wire.js';
 
 export type EntityState = {
-	version: number;
-	cloudVersion: number | null;
-	cloudId: string | null;
+  version: number;
+  cloudVersion: number | null;
+  cloudId: string | null;
 };
 
 export type PendingChange = {
-	id: string;
-	change_id: string;
-	tx: string;
-	entity_type: string;
-	entity_id: string;
-	/** Both of them in one string, to look things up by. */
-	key: string;
-	operation: Operation;
-	/** Row text as Postgres wrote it; null on delete. */
-	payload: string | null;
-	changedAt: string;
-	/** A JSON array as text, where known. */
-	changedFields: string | null;
-	retryCount: number;
-	holdCount: number;
-	/** It was answered before and stands in the index of what waits for a retry. */
-	retried: boolean;
-	/** What was agreed on before this change; kept fresh by `settled` while the change waits here. */
-	state: EntityState;
-	/** Changes that this one makes superfluous: folded by coalescing, or corrected. */
-	supersedes: { id: string; change_id: string }[];
-	coalesce: boolean;
-	/** An upper bound of its share of the body. */
-	bytes: number;
+  id: string;
+  change_id: string;
+  tx: string;
+  entity_type: string;
+  entity_id: string;
+  /** Both of them in one string, to look things up by. */
+  key: string;
+  operation: Operation;
+  /** Row text as Postgres wrote it; null on delete. */
+  payload: string | null;
+  changedAt: string;
+  /** A JSON array as text, where known. */
+  changedFields: string | null;
+  retryCount: number;
+  holdCount: number;
+  /** It was answered before and stands in the index of what waits for a retry. */
+  retried: boolean;
+  /** What was agreed on before this change; kept fresh by `settled` while the change waits here. */
+  state: EntityState;
+  /** Changes that this one makes superfluous: folded by coalescing, or corrected. */
+  supersedes: { id: string; change_id: string }[];
+  coalesce: boolean;
+  /** An upper bound of its share of the body. */
+  bytes: number;
 };
 
 export type Limits = {
-	/** What the line takes now. */
-	changes: number;
-	bytes: number;
-	/** What the cloud takes at most: up to here one transaction stays whole. */
-	maxChanges: number;
-	maxBytes: number;
+  /** What the line takes now. */
+  changes: number;
+  bytes: number;
+  /** What the cloud takes at most: up to here one transaction stays whole. */
+  maxChanges: number;
+  maxBytes: number;
 };
 
 /** Ids between a transaction's first and last change, beyond which it has to be named in `spreads`. */
@@ -62,222 +62,194 @@ const MAX_FOLDED = 500;
 const BYTES_PER_NAME = 39;
 
 type Transaction = {
-	tx: string;
-	first: number;
-	last: number;
-	bytes: number;
-	changes: PendingChange[];
-	whole: boolean;
+  tx: string;
+  first: number;
+  last: number;
+  bytes: number;
+  changes: PendingChange[];
+  whole: boolean;
 };
 
 export function entityKey(entity_type: string, entity_id: string): string {
-	return `${entity_type}\u0000${entity_id}`;
+  return `${entity_type}\u0000${entity_id}`;
 }
 
 /** The parts of a split transaction follow one another as an entity's changes do. */
 export function transactionKey(tx: string): string {
-	return `\u0001${tx}`;
+  return `\u0001${tx}`;
 }
 
 export class Backlog {
-	/** Sorted by `last`; the complete ones at the front may leave. */
-	#transactions: Transaction[] = [];
-	readonly #open = new Map<string, Transaction>();
-	readonly #byEntity = new Map<string, Set<PendingChange>>();
-	#changes = 0;
-	#bytes = 0;
+  /** Sorted by `last`; the complete ones at the front may leave. */
+  #transactions: Transaction[] = [];
+  readonly #open = new Map<string, Transaction>();
+  readonly #byEntity = new Map<string, Set<PendingChange>>();
+  #changes = 0;
+  #bytes = 0;
 
-	/** Changes held. */
-	get size(): number {
-		return this.#changes;
-	}
+  /** Changes held. */
+  get size(): number {
+    return this.#changes;
+  }
 
-	get bytes(): number {
-		return this.#bytes;
-	}
+  get bytes(): number {
+    return this.#bytes;
+  }
 
-	/**
-	 * Takes in one page of a pass.
-	 * @param page in id order
-	 * @param readUpTo the last id that the pass has read, `Infinity` at its end
-	 * @param spreads last ids of the transactions of this pass that spread wider than `SPREAD`
-	 * @param limits a transaction beyond the cloud's maxima leaves in parts
-	 */
-	add(
-		page: PendingChange[],
-		readUpTo: number,
-		spreads: ReadonlyMap<string, number>,
-		limits: Limits,
-	): void {
-		for (const change of page) {
-			if (change.coalesce) this.#fold(change);
-			let transaction = this.#open.get(change.tx);
-			if (!transaction) {
-				transaction = {
-					tx: change.tx,
-					first: Number(change.id),
-					last: 0,
-					bytes: 0,
-					changes: [],
-					whole: false,
-				};
-				this.#open.set(change.tx, transaction);
-				this.#transactions.push(transaction);
-			}
-			transaction.changes.push(change);
-			transaction.last = Math.max(
-				Number(change.id),
-				spreads.get(change.tx) ?? 0,
-			);
-			transaction.bytes += change.bytes;
-			this.#remember(change);
-			if (
-				transaction.changes.length >= limits.maxChanges ||
-				transaction.bytes >= limits.maxBytes
-			) {
-				transaction.last = Number(change.id);
-				this.#complete(transaction);
-			}
-		}
-		for (const transaction of this.#open.values()) {
-			const known = spreads.get(transaction.tx);
-			if (readUpTo >= (known ?? transaction.first + SPREAD))
-				this.#complete(transaction);
-		}
-		this.#transactions.sort((a, b) => a.last - b.last);
-	}
+  /**
+   * Takes in one page of a pass.
+   * @param page in id order
+   * @param readUpTo the last id that the pass has read, `Infinity` at its end
+   * @param spreads last ids of the transactions of this pass that spread wider than `SPREAD`
+   * @param limits a transaction beyond the cloud's maxima leaves in parts
+   */
+  add(page: PendingChange[], readUpTo: number, spreads: ReadonlyMap<string, number>, limits: Limits): void {
+    for (const change of page) {
+      if (change.coalesce) this.#fold(change);
+      let transaction = this.#open.get(change.tx);
+      if (!transaction) {
+        transaction = {
+          tx: change.tx,
+          first: Number(change.id),
+          last: 0,
+          bytes: 0,
+          changes: [],
+          whole: false,
+        };
+        this.#open.set(change.tx, transaction);
+        this.#transactions.push(transaction);
+      }
+      transaction.changes.push(change);
+      transaction.last = Math.max(Number(change.id), spreads.get(change.tx) ?? 0);
+      transaction.bytes += change.bytes;
+      this.#remember(change);
+      if (transaction.changes.length >= limits.maxChanges || transaction.bytes >= limits.maxBytes) {
+        transaction.last = Number(change.id);
+        this.#complete(transaction);
+      }
+    }
+    for (const transaction of this.#open.values()) {
+      const known = spreads.get(transaction.tx);
+      if (readUpTo >= (known ?? transaction.first + SPREAD)) this.#complete(transaction);
+    }
+    this.#transactions.sort((a, b) => a.last - b.last);
+  }
 
-	/**
-	 * Adds a change that leaves on its own, before everything else: a retry that is due, a correction of a failed change.
-	 */
-	addFirst(changes: PendingChange[]): void {
-		const alone = changes.map((change) => {
-			this.#remember(change);
-			return {
-				tx: change.tx,
-				first: Number(change.id),
-				last: 0,
-				bytes: change.bytes,
-				changes: [change],
-				whole: true,
-			};
-		});
-		this.#transactions.unshift(...alone);
-	}
+  /**
+   * Adds a change that leaves on its own, before everything else: a retry that is due, a correction of a failed change.
+   */
+  addFirst(changes: PendingChange[]): void {
+    const alone = changes.map((change) => {
+      this.#remember(change);
+      return {
+        tx: change.tx,
+        first: Number(change.id),
+        last: 0,
+        bytes: change.bytes,
+        changes: [change],
+        whole: true,
+      };
+    });
+    this.#transactions.unshift(...alone);
+  }
 
-	/**
-	 * Takes the next batch out: whole transactions while they fit, none that shares an entity with `busy` or with one that had
-	 * to stay. Undefined where nothing may leave now.
-	 * @param busy keys of the entities and transactions that are in flight in another request
-	 */
-	take(limits: Limits, busy: ReadonlySet<string>): PendingChange[] | undefined {
-		const batch: PendingChange[] = [];
-		const stays = new Set<string>();
-		let bytes = 0;
-		let index = 0;
-		let scanned = 0;
-		for (; index < this.#transactions.length; index++) {
-			const transaction = this.#transactions[index] as Transaction;
-			scanned += transaction.changes.length;
-			if (!transaction.whole || scanned > 10 * limits.maxChanges) break;
-			const keys = [
-				transactionKey(transaction.tx),
-				...transaction.changes.map((change) => change.key),
-			];
-			if (keys.some((key) => busy.has(key) || stays.has(key))) {
-				for (const key of keys) stays.add(key);
-				continue;
-			}
-			const room =
-				batch.length === 0
-					? [limits.maxChanges, limits.maxBytes]
-					: [limits.changes, limits.bytes];
-			const fits =
-				batch.length + transaction.changes.length <= (room[0] as number) &&
-				bytes + transaction.bytes <= (room[1] as number);
-			// A part of an oversized transaction may overshoot the bytes by its last row; alone it leaves all the same.
-			if (!fits && batch.length > 0) break;
-			batch.push(...transaction.changes);
-			bytes += transaction.bytes;
-			transaction.changes = [];
-		}
-		this.#transactions = this.#transactions.filter(
-			({ whole, changes }) => !whole || changes.length > 0,
-		);
-		if (batch.length === 0) return undefined;
-		for (const change of batch) this.#forget(change);
-		return batch.sort((a, b) => Number(a.id) - Number(b.id));
-	}
+  /**
+   * Takes the next batch out: whole transactions while they fit, none that shares an entity with `busy` or with one that had
+   * to stay. Undefined where nothing may leave now.
+   * @param busy keys of the entities and transactions that are in flight in another request
+   */
+  take(limits: Limits, busy: ReadonlySet<string>): PendingChange[] | undefined {
+    const batch: PendingChange[] = [];
+    const stays = new Set<string>();
+    let bytes = 0;
+    let index = 0;
+    let scanned = 0;
+    for (; index < this.#transactions.length; index++) {
+      const transaction = this.#transactions[index] as Transaction;
+      scanned += transaction.changes.length;
+      if (!transaction.whole || scanned > 10 * limits.maxChanges) break;
+      const keys = [transactionKey(transaction.tx), ...transaction.changes.map((change) => change.key)];
+      if (keys.some((key) => busy.has(key) || stays.has(key))) {
+        for (const key of keys) stays.add(key);
+        continue;
+      }
+      const room = batch.length === 0 ? [limits.maxChanges, limits.maxBytes] : [limits.changes, limits.bytes];
+      const fits =
+        batch.length + transaction.changes.length <= (room[0] as number) &&
+        bytes + transaction.bytes <= (room[1] as number);
+      // A part of an oversized transaction may overshoot the bytes by its last row; alone it leaves all the same.
+      if (!fits && batch.length > 0) break;
+      batch.push(...transaction.changes);
+      bytes += transaction.bytes;
+      transaction.changes = [];
+    }
+    this.#transactions = this.#transactions.filter(({ whole, changes }) => !whole || changes.length > 0);
+    if (batch.length === 0) return undefined;
+    for (const change of batch) this.#forget(change);
+    return batch.sort((a, b) => Number(a.id) - Number(b.id));
+  }
 
-	/** Whether anything could leave if nothing were in flight. */
-	get ready(): boolean {
-		return this.#transactions[0]?.whole === true;
-	}
+  /** Whether anything could leave if nothing were in flight. */
+  get ready(): boolean {
+    return this.#transactions[0]?.whole === true;
+  }
 
-	/** Something of this entity was settled: later changes build on it. */
-	settled(key: string, state: EntityState): void {
-		for (const change of this.#byEntity.get(key) ?? []) change.state = state;
-	}
+  /** Something of this entity was settled: later changes build on it. */
+  settled(key: string, state: EntityState): void {
+    for (const change of this.#byEntity.get(key) ?? []) change.state = state;
+  }
 
-	/** Lets go of an entity's changes: they are held back in the table and will be read again when they may go. */
-	drop(key: string): void {
-		const gone = this.#byEntity.get(key);
-		if (!gone) return;
-		for (const transaction of this.#transactions) {
-			if (transaction.changes.some((change) => gone.has(change))) {
-				transaction.changes = transaction.changes.filter(
-					(change) => !gone.has(change),
-				);
-				transaction.bytes = transaction.changes.reduce(
-					(sum, change) => sum + change.bytes,
-					0,
-				);
-			}
-		}
-		for (const change of gone) this.#forget(change);
-	}
+  /** Lets go of an entity's changes: they are held back in the table and will be read again when they may go. */
+  drop(key: string): void {
+    const gone = this.#byEntity.get(key);
+    if (!gone) return;
+    for (const transaction of this.#transactions) {
+      if (transaction.changes.some((change) => gone.has(change))) {
+        transaction.changes = transaction.changes.filter((change) => !gone.has(change));
+        transaction.bytes = transaction.changes.reduce((sum, change) => sum + change.bytes, 0);
+      }
+    }
+    for (const change of gone) this.#forget(change);
+  }
 
-	clear(): void {
-		this.#transactions = [];
-		this.#open.clear();
-		this.#byEntity.clear();
-		this.#changes = 0;
-		this.#bytes = 0;
-	}
+  clear(): void {
+    this.#transactions = [];
+    this.#open.clear();
+    this.#byEntity.clear();
+    this.#changes = 0;
+    this.#bytes = 0;
+  }
 
-	/**
-	 * A newer state of a coalesced entity takes the waiting one into itself, at its own place: what the older one stood beside
-	 * leaves without it.
-	 */
-	#fold(change: PendingChange): void {
-		const [waiting] = this.#byEntity.get(change.key) ?? [];
-		if (!waiting || waiting.supersedes.length >= MAX_FOLDED) return;
-		change.supersedes = [
-			...waiting.supersedes,
-			{ id: waiting.id, change_id: waiting.change_id },
-		];
-		change.bytes += change.supersedes.length * BYTES_PER_NAME;
-		this.drop(change.key);
-	}
+  /**
+   * A newer state of a coalesced entity takes the waiting one into itself, at its own place: what the older one stood beside
+   * leaves without it.
+   */
+  #fold(change: PendingChange): void {
+    const [waiting] = this.#byEntity.get(change.key) ?? [];
+    if (!waiting || waiting.supersedes.length >= MAX_FOLDED) return;
+    change.supersedes = [...waiting.supersedes, { id: waiting.id, change_id: waiting.change_id }];
+    change.bytes += change.supersedes.length * BYTES_PER_NAME;
+    this.drop(change.key);
+  }
 
-	#complete(transaction: Transaction): void {
-		transaction.whole = true;
-		this.#open.delete(transaction.tx);
-	}
+  #complete(transaction: Transaction): void {
+    transaction.whole = true;
+    this.#open.delete(transaction.tx);
+  }
 
-	#remember(change: PendingChange): void {
-		const others = this.#byEntity.get(change.key);
-		if (others) others.add(change);
-		else this.#byEntity.set(change.key, new Set([change]));
-		this.#changes++;
-		this.#bytes += change.bytes;
-	}
+  #remember(change: PendingChange): void {
+    const others = this.#byEntity.get(change.key);
+    if (others) others.add(change);
+    else this.#byEntity.set(change.key, new Set([change]));
+    this.#changes++;
+    this.#bytes += change.bytes;
+  }
 
-	#forget(change: PendingChange): void {
-		const others = this.#byEntity.get(change.key);
-		if (!others?.delete(change)) return;
-		if (others.size === 0) this.#byEntity.delete(change.key);
-		this.#changes--;
-		this.#bytes -= change.bytes;
-	}
+  #forget(change: PendingChange): void {
+    const others = this.#byEntity.get(change.key);
+    if (!others?.delete(change)) return;
+    if (others.size === 0) this.#byEntity.delete(change.key);
+    this.#changes--;
+    this.#bytes -= change.bytes;
+  }
 }

@@ -2,81 +2,66 @@
  * Writes the body of a push request. Pure. The row text that Postgres wrote is spliced in as it is, so no digit of it ever
  * passes through a JavaScript number.
  */
-import type { PendingChange } from "./backlog.js";
+import type { PendingChange } from './backlog.js';
 
 export type Envelope = {
-	batch_id: string;
-	outlet_id: string;
-	install_id: string;
-	epoch: string;
-	sent_at: string;
+  batch_id: string;
+  outlet_id: string;
+  install_id: string;
+  epoch: string;
+  sent_at: string;
 };
 
 /** @param changes sorted by `seq`; a later change of an entity names the one before it in `after` */
-export function composeBody(
-	envelope: Envelope,
-	changes: readonly PendingChange[],
-): string {
-	const { batch_id, outlet_id, install_id, epoch, sent_at } = envelope;
-	const head = `{"batch_id":"${batch_id}","outlet_id":${JSON.stringify(outlet_id)},"install_id":"${install_id}","epoch":${epoch},"sent_at":"${sent_at}","changes":[`;
-	const versions = versionsOf(changes);
-	const before = new Map<string, string>();
-	const parts = changes.map((change, index) => {
-		const after = before.get(change.key);
-		before.set(change.key, change.change_id);
-		return composeChange(change, after, versions[index] as number);
-	});
-	return `${head}${parts.join(",\n")}]}`;
+export function composeBody(envelope: Envelope, changes: readonly PendingChange[]): string {
+  const { batch_id, outlet_id, install_id, epoch, sent_at } = envelope;
+  const head = `{"batch_id":"${batch_id}","outlet_id":${JSON.stringify(outlet_id)},"install_id":"${install_id}","epoch":${epoch},"sent_at":"${sent_at}","changes":[`;
+  const versions = versionsOf(changes);
+  const before = new Map<string, string>();
+  const parts = changes.map((change, index) => {
+    const after = before.get(change.key);
+    before.set(change.key, change.change_id);
+    return composeChange(change, after, versions[index] as number);
+  });
+  return `${head}${parts.join(',\n')}]}`;
 }
 
 /** The outlet's own version of each change: the agreed one, plus one for every change since, superseded ones included. */
 export function versionsOf(changes: readonly PendingChange[]): number[] {
-	const counts = new Map<string, number>();
-	return changes.map((change) => {
-		const count = (counts.get(change.key) ?? 0) + 1 + change.supersedes.length;
-		counts.set(change.key, count);
-		return change.state.version + count;
-	});
+  const counts = new Map<string, number>();
+  return changes.map((change) => {
+    const count = (counts.get(change.key) ?? 0) + 1 + change.supersedes.length;
+    counts.set(change.key, count);
+    return change.state.version + count;
+  });
 }
 
-function composeChange(
-	change: PendingChange,
-	after: string | undefined,
-	version: number,
-): string {
-	const { state, supersedes } = change;
-	return (
-		`{"change_id":"${change.change_id}","seq":"${change.id}","tx":"${change.tx}"` +
-		(after === undefined ? "" : `,"after":"${after}"`) +
-		(supersedes.length === 0
-			? ""
-			: `,"supersedes":${JSON.stringify(supersedes.map(({ change_id }) => change_id))}`) +
-		`,"entity_type":${JSON.stringify(change.entity_type)},"entity_id":${JSON.stringify(change.entity_id)}` +
-		(state.cloudId === null
-			? ""
-			: `,"cloud_id":${JSON.stringify(state.cloudId)}`) +
-		`,"operation":"${change.operation}","version":${version},"base_cloud_version":${state.cloudVersion ?? "null"},"changed_at":"${change.changedAt}"` +
-		(change.changedFields === null
-			? ""
-			: `,"changed_fields":${change.changedFields}`) +
-		`,"data":${change.payload ?? "null"}}`
-	);
+function composeChange(change: PendingChange, after: string | undefined, version: number): string {
+  const { state, supersedes } = change;
+  return (
+    `{"change_id":"${change.change_id}","seq":"${change.id}","tx":"${change.tx}"` +
+    (after === undefined ? '' : `,"after":"${after}"`) +
+    (supersedes.length === 0 ? '' : `,"supersedes":${JSON.stringify(supersedes.map(({ change_id }) => change_id))}`) +
+    `,"entity_type":${JSON.stringify(change.entity_type)},"entity_id":${JSON.stringify(change.entity_id)}` +
+    (state.cloudId === null ? '' : `,"cloud_id":${JSON.stringify(state.cloudId)}`) +
+    `,"operation":"${change.operation}","version":${version},"base_cloud_version":${state.cloudVersion ?? 'null'},"changed_at":"${change.changedAt}"` +
+    (change.changedFields === null ? '' : `,"changed_fields":${change.changedFields}`) +
+    `,"data":${change.payload ?? 'null'}}`
+  );
 }
 
 /** Everything of a change but its variable texts: field names, quotes, ids and numbers at their longest. */
 const FRAME_BYTES = 420;
 
 /** An upper bound, in bytes, of what a change takes in the body. */
-export function sizeOf(change: Omit<PendingChange, "bytes">): number {
-	return (
-		FRAME_BYTES +
-		Buffer.byteLength(change.payload ?? "") +
-		Buffer.byteLength(JSON.stringify(change.entity_id)) +
-		Buffer.byteLength(JSON.stringify(change.entity_type)) +
-		Buffer.byteLength(change.changedFields ?? "") +
-		(change.state.cloudId === null
-			? 0
-			: Buffer.byteLength(JSON.stringify(change.state.cloudId))) +
-		change.supersedes.length * 39
-	);
+export function sizeOf(change: Omit<PendingChange, 'bytes'>): number {
+  return (
+    FRAME_BYTES +
+    Buffer.byteLength(change.payload ?? '') +
+    Buffer.byteLength(JSON.stringify(change.entity_id)) +
+    Buffer.byteLength(JSON.stringify(change.entity_type)) +
+    Buffer.byteLength(change.changedFields ?? '') +
+    (change.state.cloudId === null ? 0 : Buffer.byteLength(JSON.stringify(change.state.cloudId))) +
+    change.supersedes.length * 39
+  );
 }

@@ -4,116 +4,102 @@
  * else: they are as pending as before, and the caller decides how to go on. A crash in between repeats the push; the cloud
  * answers `duplicate`.
  */
-import { holdDelayMs } from "../cloud/backoff.js";
-import type { CloudClient } from "../cloud/client.js";
-import type { ClockOffset } from "../cloud/clock.js";
-import type { Reply } from "../cloud/reply.js";
-import type { RetrySettings } from "../config/settings.js";
-import type { Db } from "../db/connect.js";
-import { codeOf, SyncError } from "../errors.js";
-import type { Log } from "../log.js";
-import {
-	type LogEntry,
-	logExchange,
-	movedSinceHeld,
-	settle,
-} from "../queue/settle.js";
-import type { EntityState, PendingChange } from "./backlog.js";
-import { composeBody, type Envelope } from "./compose.js";
-import {
-	type ExchangeOutcome,
-	judgeChanges,
-	judgeExchange,
-} from "./outcome.js";
-import { planSettlement, type Verdict } from "./verdict.js";
+import { holdDelayMs } from '../cloud/backoff.js';
+import type { CloudClient } from '../cloud/client.js';
+import type { ClockOffset } from '../cloud/clock.js';
+import type { Reply } from '../cloud/reply.js';
+import type { RetrySettings } from '../config/settings.js';
+import type { Db } from '../db/connect.js';
+import { codeOf, SyncError } from '../errors.js';
+import type { Log } from '../log.js';
+import { type LogEntry, logExchange, movedSinceHeld, settle } from '../queue/settle.js';
+import type { EntityState, PendingChange } from './backlog.js';
+import { composeBody, type Envelope } from './compose.js';
+import { type ExchangeOutcome, judgeChanges, judgeExchange } from './outcome.js';
+import { planSettlement, type Verdict } from './verdict.js';
 
 export type ExchangeDeps = {
-	db: Db;
-	client: CloudClient;
-	clock: ClockOffset;
-	identity: { outlet_id: string; install_id: string; epoch: string };
-	leader_epoch: string;
-	retry: RetrySettings;
-	log: Log;
-	nowMs: () => number;
-	random: () => number;
+  db: Db;
+  client: CloudClient;
+  clock: ClockOffset;
+  identity: { outlet_id: string; install_id: string; epoch: string };
+  leader_epoch: string;
+  retry: RetrySettings;
+  log: Log;
+  nowMs: () => number;
+  random: () => number;
 };
 
 export type ExchangeReport = Settled & {
-	outcome: ExchangeOutcome;
-	/** What was sent, to adapt the line; `durationMs` is the last try's. */
-	changes: number;
-	bytes: number;
-	durationMs: number;
+  outcome: ExchangeOutcome;
+  /** What was sent, to adapt the line; `durationMs` is the last try's. */
+  changes: number;
+  bytes: number;
+  durationMs: number;
 };
 
 type Settled = {
-	accepted: number;
-	/** New agreements, by entity key. */
-	states: Map<string, EntityState>;
-	/** Entities that are held back from now on. */
-	held: Set<string>;
+  accepted: number;
+  /** New agreements, by entity key. */
+  states: Map<string, EntityState>;
+  /** Entities that are held back from now on. */
+  held: Set<string>;
 };
 
 const nothingSettled = (): Settled => ({
-	accepted: 0,
-	states: new Map(),
-	held: new Set(),
+  accepted: 0,
+  states: new Map(),
+  held: new Set(),
 });
 
 export async function pushBatch(
-	deps: ExchangeDeps,
-	batch_id: string,
-	changes: PendingChange[],
-	encodings: readonly string[],
+  deps: ExchangeDeps,
+  batch_id: string,
+  changes: PendingChange[],
+  encodings: readonly string[],
 ): Promise<ExchangeReport> {
-	const sentAtMs = deps.nowMs();
-	const envelope: Envelope = {
-		batch_id,
-		...deps.identity,
-		sent_at: new Date(sentAtMs + deps.clock.correctionMs).toISOString(),
-	};
-	const { reply, bytes, wireBytes } = await deps.client.push(
-		composeBody(envelope, changes),
-		batch_id,
-		encodings,
-	);
-	const outcome = judgeExchange(reply, deps.nowMs());
-	observeClock(deps.clock, reply, outcome, deps.nowMs());
-	const log: LogEntry = {
-		batch_id,
-		outcome: outcome.kind,
-		http_status: reply.kind === "answer" ? reply.status : null,
-		accepted: 0,
-		bytes,
-		wire_bytes: wireBytes,
-		duration_ms: Math.round(reply.durationMs * 1000) / 1000,
-		error: "reason" in outcome ? outcome.reason : null,
-		change_ids: changes.map((change) => change.change_id),
-		outcomes: changes.map(() => outcome.kind),
-	};
-	const report = {
-		outcome,
-		changes: changes.length,
-		bytes,
-		durationMs: reply.durationMs,
-		...nothingSettled(),
-	};
-	if (outcome.kind !== "results") {
-		await logExchange(deps.db, log);
-		return report;
-	}
-	const { outcomes, faults } = judgeChanges(changes, outcome.results);
-	for (const fault of faults)
-		deps.log.warn("the cloud broke the contract", { batch_id, fault });
-	const verdicts = changes.map((change, index) => ({
-		change,
-		outcome: outcomes[index] as Verdict["outcome"],
-	}));
-	return {
-		...report,
-		...(await settleVerdicts(deps, verdicts, log, outcome.raw)),
-	};
+  const sentAtMs = deps.nowMs();
+  const envelope: Envelope = {
+    batch_id,
+    ...deps.identity,
+    sent_at: new Date(sentAtMs + deps.clock.correctionMs).toISOString(),
+  };
+  const { reply, bytes, wireBytes } = await deps.client.push(composeBody(envelope, changes), batch_id, encodings);
+  const outcome = judgeExchange(reply, deps.nowMs());
+  observeClock(deps.clock, reply, outcome, deps.nowMs());
+  const log: LogEntry = {
+    batch_id,
+    outcome: outcome.kind,
+    http_status: reply.kind === 'answer' ? reply.status : null,
+    accepted: 0,
+    bytes,
+    wire_bytes: wireBytes,
+    duration_ms: Math.round(reply.durationMs * 1000) / 1000,
+    error: 'reason' in outcome ? outcome.reason : null,
+    change_ids: changes.map((change) => change.change_id),
+    outcomes: changes.map(() => outcome.kind),
+  };
+  const report = {
+    outcome,
+    changes: changes.length,
+    bytes,
+    durationMs: reply.durationMs,
+    ...nothingSettled(),
+  };
+  if (outcome.kind !== 'results') {
+    await logExchange(deps.db, log);
+    return report;
+  }
+  const { outcomes, faults } = judgeChanges(changes, outcome.results);
+  for (const fault of faults) deps.log.warn('the cloud broke the contract', { batch_id, fault });
+  const verdicts = changes.map((change, index) => ({
+    change,
+    outcome: outcomes[index] as Verdict['outcome'],
+  }));
+  return {
+    ...report,
+    ...(await settleVerdicts(deps, verdicts, log, outcome.raw)),
+  };
 }
 
 /**
@@ -121,140 +107,115 @@ export async function pushBatch(
  * @param retryable whether it keeps its retries
  */
 export async function blame(
-	deps: ExchangeDeps,
-	batch_id: string,
-	change: PendingChange,
-	reason: string,
-	retryable: boolean,
+  deps: ExchangeDeps,
+  batch_id: string,
+  change: PendingChange,
+  reason: string,
+  retryable: boolean,
 ): Promise<Set<string>> {
-	const verdict: Verdict = {
-		change,
-		outcome: { kind: "rejected", reason, retryable },
-	};
-	const log: LogEntry = {
-		batch_id,
-		outcome: "rejected",
-		http_status: null,
-		accepted: 0,
-		bytes: 0,
-		wire_bytes: 0,
-		duration_ms: 0,
-		error: reason,
-		change_ids: [change.change_id],
-		outcomes: ["rejected"],
-	};
-	return (await settleVerdicts(deps, [verdict], log, null)).held;
+  const verdict: Verdict = {
+    change,
+    outcome: { kind: 'rejected', reason, retryable },
+  };
+  const log: LogEntry = {
+    batch_id,
+    outcome: 'rejected',
+    http_status: null,
+    accepted: 0,
+    bytes: 0,
+    wire_bytes: 0,
+    duration_ms: 0,
+    error: reason,
+    change_ids: [change.change_id],
+    outcomes: ['rejected'],
+  };
+  return (await settleVerdicts(deps, [verdict], log, null)).held;
 }
 
 async function settleVerdicts(
-	deps: ExchangeDeps,
-	verdicts: Verdict[],
-	log: LogEntry,
-	raw: string | null,
+  deps: ExchangeDeps,
+  verdicts: Verdict[],
+  log: LogEntry,
+  raw: string | null,
 ): Promise<Settled> {
-	const moved = await movedOnes(deps.db, verdicts);
-	const plan = planSettlement(verdicts, moved, deps.retry, deps.random);
-	const settled = {
-		...plan.settlement,
-		leader_epoch: deps.leader_epoch,
-		log: { ...log, ...plan.log },
-		raw: plan.hasConflicts ? raw : null,
-	};
-	try {
-		if (!(await settle(deps.db, settled))) {
-			throw new SyncError(
-				"anotherDaemon",
-				"another daemon has taken over this database",
-				{
-					hint: "See: syncd status",
-				},
-			);
-		}
-	} catch (error) {
-		// Class 22 is "data exception": some text of the answer cannot be stored. It must not keep the others from settling.
-		if (!codeOf(error)?.startsWith("22")) throw error;
-		return settleOneByOne(deps, verdicts, log, raw);
-	}
-	return { accepted: plan.log.accepted, states: plan.states, held: plan.held };
+  const moved = await movedOnes(deps.db, verdicts);
+  const plan = planSettlement(verdicts, moved, deps.retry, deps.random);
+  const settled = {
+    ...plan.settlement,
+    leader_epoch: deps.leader_epoch,
+    log: { ...log, ...plan.log },
+    raw: plan.hasConflicts ? raw : null,
+  };
+  try {
+    if (!(await settle(deps.db, settled))) {
+      throw new SyncError('anotherDaemon', 'another daemon has taken over this database', {
+        hint: 'See: syncd status',
+      });
+    }
+  } catch (error) {
+    // Class 22 is "data exception": some text of the answer cannot be stored. It must not keep the others from settling.
+    if (!codeOf(error)?.startsWith('22')) throw error;
+    return settleOneByOne(deps, verdicts, log, raw);
+  }
+  return { accepted: plan.log.accepted, states: plan.states, held: plan.held };
 }
 
 async function settleOneByOne(
-	deps: ExchangeDeps,
-	verdicts: Verdict[],
-	log: LogEntry,
-	raw: string | null,
+  deps: ExchangeDeps,
+  verdicts: Verdict[],
+  log: LogEntry,
+  raw: string | null,
 ): Promise<Settled> {
-	const [only] = verdicts;
-	if (verdicts.length === 1 && only) {
-		if (only.outcome.kind === "held")
-			throw new SyncError(
-				"failed",
-				`change ${only.change.change_id} cannot be settled`,
-			);
-		const outcome = {
-			kind: "held",
-			waitingFor: null,
-			reason: "the cloud's answer for it cannot be stored",
-		} as const;
-		deps.log.warn("the cloud broke the contract", {
-			batch_id: log.batch_id,
-			fault: `change ${only.change.change_id}: ${outcome.reason}`,
-		});
-		return settleVerdicts(deps, [{ ...only, outcome }], log, null);
-	}
-	const sum = nothingSettled();
-	for (const verdict of verdicts) {
-		const one = { ...log, change_ids: [verdict.change.change_id] };
-		const report = await settleVerdicts(deps, [verdict], one, raw);
-		sum.accepted += report.accepted;
-		for (const [key, state] of report.states) sum.states.set(key, state);
-		for (const key of report.held) sum.held.add(key);
-	}
-	return sum;
+  const [only] = verdicts;
+  if (verdicts.length === 1 && only) {
+    if (only.outcome.kind === 'held')
+      throw new SyncError('failed', `change ${only.change.change_id} cannot be settled`);
+    const outcome = {
+      kind: 'held',
+      waitingFor: null,
+      reason: "the cloud's answer for it cannot be stored",
+    } as const;
+    deps.log.warn('the cloud broke the contract', {
+      batch_id: log.batch_id,
+      fault: `change ${only.change.change_id}: ${outcome.reason}`,
+    });
+    return settleVerdicts(deps, [{ ...only, outcome }], log, null);
+  }
+  const sum = nothingSettled();
+  for (const verdict of verdicts) {
+    const one = { ...log, change_ids: [verdict.change.change_id] };
+    const report = await settleVerdicts(deps, [verdict], one, raw);
+    sum.accepted += report.accepted;
+    for (const [key, state] of report.states) sum.states.set(key, state);
+    for (const key of report.held) sum.held.add(key);
+  }
+  return sum;
 }
 
 /** Held changes whose wait was not in vain; asked only for those that were held before. */
-async function movedOnes(
-	db: Db,
-	verdicts: Verdict[],
-): Promise<ReadonlySet<string>> {
-	const held = {
-		ids: [] as string[],
-		entity_types: [] as string[],
-		entity_ids: [] as string[],
-		delays_ms: [] as number[],
-	};
-	for (const { change, outcome } of verdicts) {
-		if (
-			outcome.kind !== "held" ||
-			outcome.waitingFor === null ||
-			change.holdCount === 0
-		)
-			continue;
-		held.ids.push(change.id);
-		held.entity_types.push(outcome.waitingFor.entity_type);
-		held.entity_ids.push(outcome.waitingFor.entity_id);
-		held.delays_ms.push(holdDelayMs(change.holdCount));
-	}
-	return held.ids.length === 0 ? new Set() : movedSinceHeld(db, held);
+async function movedOnes(db: Db, verdicts: Verdict[]): Promise<ReadonlySet<string>> {
+  const held = {
+    ids: [] as string[],
+    entity_types: [] as string[],
+    entity_ids: [] as string[],
+    delays_ms: [] as number[],
+  };
+  for (const { change, outcome } of verdicts) {
+    if (outcome.kind !== 'held' || outcome.waitingFor === null || change.holdCount === 0) continue;
+    held.ids.push(change.id);
+    held.entity_types.push(outcome.waitingFor.entity_type);
+    held.entity_ids.push(outcome.waitingFor.entity_id);
+    held.delays_ms.push(holdDelayMs(change.holdCount));
+  }
+  return held.ids.length === 0 ? new Set() : movedSinceHeld(db, held);
 }
 
-function observeClock(
-	clock: ClockOffset,
-	reply: Reply,
-	outcome: ExchangeOutcome,
-	nowMs: number,
-): void {
-	if (reply.kind !== "answer") return;
-	const sentAtMs = nowMs - reply.durationMs;
-	if (outcome.kind === "results" && outcome.serverTime !== undefined) {
-		clock.observe(
-			Date.parse(outcome.serverTime),
-			1,
-			sentAtMs,
-			reply.durationMs,
-		);
-	} else if (reply.date !== undefined) {
-		clock.observe(Date.parse(reply.date), 1_000, sentAtMs, reply.durationMs);
-	}
+function observeClock(clock: ClockOffset, reply: Reply, outcome: ExchangeOutcome, nowMs: number): void {
+  if (reply.kind !== 'answer') return;
+  const sentAtMs = nowMs - reply.durationMs;
+  if (outcome.kind === 'results' && outcome.serverTime !== undefined) {
+    clock.observe(Date.parse(outcome.serverTime), 1, sentAtMs, reply.durationMs);
+  } else if (reply.date !== undefined) {
+    clock.observe(Date.parse(reply.date), 1_000, sentAtMs, reply.durationMs);
+  }
 }

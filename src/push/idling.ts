@@ -3,8 +3,8 @@
  * rarely, and after a while it goes to sleep through the wake gate: from then on a sale notifies, and a look a second is the
  * backstop for a hint that got lost.
  */
-import type { WakeGate } from "../db/wake.js";
-import { monotonicMs } from "../time.js";
+import type { WakeGate } from '../db/wake.js';
+import { monotonicMs } from '../time.js';
 
 const FIRST_POLL_MS = 5;
 const LONGEST_POLL_MS = 200;
@@ -13,45 +13,45 @@ const BACKSTOP_MS = 1_000;
 const LOOKS_BEFORE_SLEEP = 15;
 
 export class Idling {
-	readonly #gate: WakeGate;
-	readonly #onError: (error: unknown) => void;
-	#pollMs = FIRST_POLL_MS;
-	#nextLookAt = 0;
-	#emptyLooks = 0;
+  readonly #gate: WakeGate;
+  readonly #onError: (error: unknown) => void;
+  #pollMs = FIRST_POLL_MS;
+  #nextLookAt = 0;
+  #emptyLooks = 0;
 
-	constructor(gate: WakeGate, onError: (error: unknown) => void) {
-		this.#gate = gate;
-		this.#onError = onError;
-	}
+  constructor(gate: WakeGate, onError: (error: unknown) => void) {
+    this.#gate = gate;
+    this.#onError = onError;
+  }
 
-	/** Milliseconds until the next look is due; 0: now. */
-	waitMs(): number {
-		return Math.max(0, this.#nextLookAt - monotonicMs());
-	}
+  /** Milliseconds until the next look is due; 0: now. */
+  waitMs(): number {
+    return Math.max(0, this.#nextLookAt - monotonicMs());
+  }
 
-	lookNow(): void {
-		this.#nextLookAt = 0;
-	}
+  lookNow(): void {
+    this.#nextLookAt = 0;
+  }
 
-	/** Nothing can be sent for a while, so no sale needs to notify. */
-	stayAwake(): void {
-		this.#gate.wake(this.#onError);
-	}
+  /** Nothing can be sent for a while, so no sale needs to notify. */
+  stayAwake(): void {
+    this.#gate.wake(this.#onError);
+  }
 
-	/** To be called after each look at the whole queue. */
-	async looked(found: boolean): Promise<void> {
-		if (found) {
-			this.#gate.wake(this.#onError);
-			this.#emptyLooks = 0;
-			this.#pollMs = FIRST_POLL_MS;
-		} else if (!this.#gate.awake) {
-			this.#pollMs = BACKSTOP_MS;
-		} else if (++this.#emptyLooks < LOOKS_BEFORE_SLEEP) {
-			this.#pollMs = Math.min(LONGEST_POLL_MS, this.#pollMs * 2);
-		} else {
-			// Asleep, one more look with a new snapshot is owed; refused, a long transaction pins the gate and polling slows down.
-			this.#pollMs = (await this.#gate.tryToSleep()) ? 0 : BACKSTOP_MS;
-		}
-		this.#nextLookAt = monotonicMs() + this.#pollMs;
-	}
+  /** To be called after each look at the whole queue. */
+  async looked(found: boolean): Promise<void> {
+    if (found) {
+      this.#gate.wake(this.#onError);
+      this.#emptyLooks = 0;
+      this.#pollMs = FIRST_POLL_MS;
+    } else if (!this.#gate.awake) {
+      this.#pollMs = BACKSTOP_MS;
+    } else if (++this.#emptyLooks < LOOKS_BEFORE_SLEEP) {
+      this.#pollMs = Math.min(LONGEST_POLL_MS, this.#pollMs * 2);
+    } else {
+      // Asleep, one more look with a new snapshot is owed; refused, a long transaction pins the gate and polling slows down.
+      this.#pollMs = (await this.#gate.tryToSleep()) ? 0 : BACKSTOP_MS;
+    }
+    this.#nextLookAt = monotonicMs() + this.#pollMs;
+  }
 }

@@ -4,12 +4,12 @@
  */
 
 export type Link = {
-	/** What the cloud advertised: changes and uncompressed bytes of one body. */
-	readonly maxChanges: number;
-	readonly maxBytes: number;
-	/** What the line takes now; between the floor and the maximum. */
-	readonly changes: number;
-	readonly bytes: number;
+  /** What the cloud advertised: changes and uncompressed bytes of one body. */
+  readonly maxChanges: number;
+  readonly maxBytes: number;
+  /** What the line takes now; between the floor and the maximum. */
+  readonly changes: number;
+  readonly bytes: number;
 };
 
 const FLOOR_CHANGES = 10;
@@ -21,21 +21,17 @@ const SLOW_SHARE = 0.25;
 const FAST_SHARE = 0.1;
 
 export function newLink(maxChanges: number, maxBytes: number): Link {
-	return {
-		maxChanges,
-		maxBytes,
-		changes: Math.min(FIRST_CHANGES, maxChanges),
-		bytes: Math.min(FIRST_BYTES, maxBytes),
-	};
+  return {
+    maxChanges,
+    maxBytes,
+    changes: Math.min(FIRST_CHANGES, maxChanges),
+    bytes: Math.min(FIRST_BYTES, maxBytes),
+  };
 }
 
 /** The cloud advertises other maxima; what was learnt about the line stays. */
-export function withMaxima(
-	link: Link,
-	maxChanges: number,
-	maxBytes: number,
-): Link {
-	return clamp({ ...link, maxChanges, maxBytes }, link.changes, link.bytes);
+export function withMaxima(link: Link, maxChanges: number, maxBytes: number): Link {
+  return clamp({ ...link, maxChanges, maxBytes }, link.changes, link.bytes);
 }
 
 /**
@@ -44,39 +40,26 @@ export function withMaxima(
  * @param deadlineMs the request's total deadline
  */
 export function afterAnswer(
-	link: Link,
-	sent: { changes: number; bytes: number },
-	durationMs: number,
-	deadlineMs: number,
+  link: Link,
+  sent: { changes: number; bytes: number },
+  durationMs: number,
+  deadlineMs: number,
 ): Link {
-	if (durationMs > deadlineMs * SLOW_SHARE)
-		return clamp(link, link.changes / 2, link.bytes / 2);
-	const full =
-		sent.changes >= link.changes * 0.9 || sent.bytes >= link.bytes * 0.9;
-	if (full && durationMs < deadlineMs * FAST_SHARE)
-		return clamp(link, link.changes * 2, link.bytes * 2);
-	return link;
+  if (durationMs > deadlineMs * SLOW_SHARE) return clamp(link, link.changes / 2, link.bytes / 2);
+  const full = sent.changes >= link.changes * 0.9 || sent.bytes >= link.bytes * 0.9;
+  if (full && durationMs < deadlineMs * FAST_SHARE) return clamp(link, link.changes * 2, link.bytes * 2);
+  return link;
 }
 
 /** After a time-out or a 413. */
-export function afterTooMuch(
-	link: Link,
-	sent: { changes: number; bytes: number },
-): Link {
-	return clamp(
-		link,
-		Math.min(link.changes, sent.changes) / 2,
-		Math.min(link.bytes, sent.bytes) / 2,
-	);
+export function afterTooMuch(link: Link, sent: { changes: number; bytes: number }): Link {
+  return clamp(link, Math.min(link.changes, sent.changes) / 2, Math.min(link.bytes, sent.bytes) / 2);
 }
 
 function clamp(link: Link, changes: number, bytes: number): Link {
-	return {
-		...link,
-		changes: Math.min(
-			link.maxChanges,
-			Math.max(FLOOR_CHANGES, Math.floor(changes)),
-		),
-		bytes: Math.min(link.maxBytes, Math.max(FLOOR_BYTES, Math.floor(bytes))),
-	};
+  return {
+    ...link,
+    changes: Math.min(link.maxChanges, Math.max(FLOOR_CHANGES, Math.floor(changes))),
+    bytes: Math.min(link.maxBytes, Math.max(FLOOR_BYTES, Math.floor(bytes))),
+  };
 }

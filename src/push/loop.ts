@@ -6,41 +6,31 @@
  * Never two requests for one entity: what is in flight is *busy*, and what shares an entity with it stays behind. While
  * there are suspects (see push/suspects) they go alone.
  */
-import { randomUUID } from "node:crypto";
-import type { Db } from "../db/connect.js";
-import type { WakeGate } from "../db/wake.js";
-import { stillUnsettled } from "../queue/settle.js";
-import type { Health } from "../service.js";
-import { Flag, monotonicMs } from "../time.js";
-import {
-	Backlog,
-	type Limits,
-	type PendingChange,
-	transactionKey,
-} from "./backlog.js";
-import { Contact, type ContactDeps } from "./contact.js";
-import {
-	blame,
-	type ExchangeDeps,
-	type ExchangeReport,
-	pushBatch,
-} from "./exchange.js";
-import { Idling } from "./idling.js";
-import { afterAnswer, afterTooMuch } from "./link.js";
-import { Pass } from "./pass.js";
-import { type Suspect, Suspects } from "./suspects.js";
+import { randomUUID } from 'node:crypto';
+import type { Db } from '../db/connect.js';
+import type { WakeGate } from '../db/wake.js';
+import { stillUnsettled } from '../queue/settle.js';
+import type { Health } from '../service.js';
+import { Flag, monotonicMs } from '../time.js';
+import { Backlog, type Limits, type PendingChange, transactionKey } from './backlog.js';
+import { Contact, type ContactDeps } from './contact.js';
+import { blame, type ExchangeDeps, type ExchangeReport, pushBatch } from './exchange.js';
+import { Idling } from './idling.js';
+import { afterAnswer, afterTooMuch } from './link.js';
+import { Pass } from './pass.js';
+import { type Suspect, Suspects } from './suspects.js';
 
 export type PushLoopDeps = ExchangeDeps &
-	ContactDeps & {
-		/** Reads; `db` settles. Each is one connection. */
-		reader: Db;
-		gate: WakeGate;
-		coalesced: ReadonlySet<string>;
-		timeoutMs: number;
-		/** Told when everything that could be sent has been answered, with the number of the pass that found no more. */
-		onQuiet: (pass: number) => void;
-		onFork: (reason: string) => Promise<void>;
-	};
+  ContactDeps & {
+    /** Reads; `db` settles. Each is one connection. */
+    reader: Db;
+    gate: WakeGate;
+    coalesced: ReadonlySet<string>;
+    timeoutMs: number;
+    /** Told when everything that could be sent has been answered, with the number of the pass that found no more. */
+    onQuiet: (pass: number) => void;
+    onFork: (reason: string) => Promise<void>;
+  };
 
 const MAX_IN_FLIGHT = 3;
 /** Batches that are read ahead of the line. */
@@ -48,361 +38,316 @@ const READ_AHEAD = 4;
 const READ_AHEAD_BYTES = 16 * 1024 * 1024;
 
 export class PushLoop {
-	readonly #deps: PushLoopDeps;
-	readonly #backlog = new Backlog();
-	readonly #pass: Pass;
-	readonly #contact: Contact;
-	readonly #suspects = new Suspects(randomUUID);
-	readonly #idling: Idling;
-	readonly #flag = new Flag();
-	readonly #inFlight = new Map<string, PendingChange[]>();
-	readonly #busy = new Set<string>();
-	readonly #owned = new Set<string>();
-	#enabled = false;
-	#trouble = true;
-	/** Counts what came to be held back, so that an older look at the table cannot deny it. */
-	#troubles = 0;
-	#searching = false;
-	#passes = 0;
-	#fault: unknown;
-	#progressAt = monotonicMs();
+  readonly #deps: PushLoopDeps;
+  readonly #backlog = new Backlog();
+  readonly #pass: Pass;
+  readonly #contact: Contact;
+  readonly #suspects = new Suspects(randomUUID);
+  readonly #idling: Idling;
+  readonly #flag = new Flag();
+  readonly #inFlight = new Map<string, PendingChange[]>();
+  readonly #busy = new Set<string>();
+  readonly #owned = new Set<string>();
+  #enabled = false;
+  #trouble = true;
+  /** Counts what came to be held back, so that an older look at the table cannot deny it. */
+  #troubles = 0;
+  #searching = false;
+  #passes = 0;
+  #fault: unknown;
+  #progressAt = monotonicMs();
 
-	constructor(deps: PushLoopDeps) {
-		this.#deps = deps;
-		this.#pass = new Pass({
-			db: deps.reader,
-			backlog: this.#backlog,
-			coalesced: deps.coalesced,
-			correctionMs: () => deps.clock.correctionMs,
-		});
-		this.#contact = new Contact(deps);
-		this.#idling = new Idling(deps.gate, (error) => this.#fail(error));
-	}
+  constructor(deps: PushLoopDeps) {
+    this.#deps = deps;
+    this.#pass = new Pass({
+      db: deps.reader,
+      backlog: this.#backlog,
+      coalesced: deps.coalesced,
+      correctionMs: () => deps.clock.correctionMs,
+    });
+    this.#contact = new Contact(deps);
+    this.#idling = new Idling(deps.gate, (error) => this.#fail(error));
+  }
 
-	/** Runs until `signal` aborts, then lets what is in flight come to its end. @throws what ended it: the database, or the lead, is lost. */
-	async run(signal: AbortSignal): Promise<void> {
-		while (!signal.aborted && this.#fault === undefined) {
-			this.#flag.lower();
-			this.#progressAt = monotonicMs();
-			const waitMs = await this.#step();
-			if (this.#fault === undefined) await this.#flag.wait(waitMs, signal);
-		}
-		while (this.#inFlight.size > 0 || this.#pass.reading) {
-			this.#flag.lower();
-			await this.#flag.wait(1_000);
-		}
-		if (this.#fault !== undefined) throw this.#fault;
-	}
+  /** Runs until `signal` aborts, then lets what is in flight come to its end. @throws what ended it: the database, or the lead, is lost. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.#fault === undefined) {
+      this.#flag.lower();
+      this.#progressAt = monotonicMs();
+      const waitMs = await this.#step();
+      if (this.#fault === undefined) await this.#flag.wait(waitMs, signal);
+    }
+    while (this.#inFlight.size > 0 || this.#pass.reading) {
+      this.#flag.lower();
+      await this.#flag.wait(1_000);
+    }
+    if (this.#fault !== undefined) throw this.#fault;
+  }
 
-	/** Something may be new: look at once. */
-	wake(): void {
-		this.#idling.lookNow();
-		this.#flag.raise();
-	}
+  /** Something may be new: look at once. */
+  wake(): void {
+    this.#idling.lookNow();
+    this.#flag.raise();
+  }
 
-	/** A person asked, or the cloud called: drop every wait. */
-	tryNow(): void {
-		this.#contact.tryNow();
-		this.wake();
-	}
+  /** A person asked, or the cloud called: drop every wait. */
+  tryNow(): void {
+    this.#contact.tryNow();
+    this.wake();
+  }
 
-	/** Another copy of this outlet lives; nothing leaves until a person has decided. */
-	stop(reason: string): void {
-		this.#contact.stop(reason);
-	}
+  /** Another copy of this outlet lives; nothing leaves until a person has decided. */
+  stop(reason: string): void {
+    this.#contact.stop(reason);
+  }
 
-	/** Passes begun so far. */
-	get passes(): number {
-		return this.#passes;
-	}
+  /** Passes begun so far. */
+  get passes(): number {
+    return this.#passes;
+  }
 
-	/** To be handed back with what is learnt from the table next. */
-	get troubles(): number {
-		return this.#troubles;
-	}
+  /** To be handed back with what is learnt from the table next. */
+  get troubles(): number {
+    return this.#troubles;
+  }
 
-	/**
-	 * @param enabled false: paused; what is in flight ends, nothing new leaves
-	 * @param trouble whether the table holds anything back
-	 * @param troubles what `troubles` said before the table was asked
-	 */
-	configure(enabled: boolean, trouble: boolean, troubles: number): void {
-		if (troubles === this.#troubles) this.#trouble = trouble;
-		if (enabled === this.#enabled) return;
-		this.#enabled = enabled;
-		this.wake();
-	}
+  /**
+   * @param enabled false: paused; what is in flight ends, nothing new leaves
+   * @param trouble whether the table holds anything back
+   * @param troubles what `troubles` said before the table was asked
+   */
+  configure(enabled: boolean, trouble: boolean, troubles: number): void {
+    if (troubles === this.#troubles) this.#trouble = trouble;
+    if (enabled === this.#enabled) return;
+    this.#enabled = enabled;
+    this.wake();
+  }
 
-	health(): Health {
-		return {
-			ok: this.#fault === undefined,
-			detail: this.#contact.standing.kind,
-			progressAt: this.#progressAt,
-		};
-	}
+  health(): Health {
+    return {
+      ok: this.#fault === undefined,
+      detail: this.#contact.standing.kind,
+      progressAt: this.#progressAt,
+    };
+  }
 
-	get #limits(): Limits {
-		const { changes, bytes, maxChanges, maxBytes } = this.#deps.memory.link;
-		return { changes, bytes, maxChanges, maxBytes };
-	}
+  get #limits(): Limits {
+    const { changes, bytes, maxChanges, maxBytes } = this.#deps.memory.link;
+    return { changes, bytes, maxChanges, maxBytes };
+  }
 
-	/** Does what can be done now; returns for how long there is nothing to do. */
-	async #step(): Promise<number> {
-		const allowed = this.#enabled
-			? this.#contact.permission
-			: ({ may: "nothing", forMs: Number.POSITIVE_INFINITY } as const);
-		switch (allowed.may) {
-			case "nothing":
-				this.#idling.stayAwake();
-				return allowed.forMs;
-			case "ask":
-				return this.#resume(await this.#contact.ask());
-			case "probe":
-				return this.#inFlight.size > 0
-					? Number.POSITIVE_INFINITY
-					: this.#resume(await this.#contact.probe());
-			case "push":
-				return this.#suspects.size > 0 ? this.#sendSuspect() : this.#send();
-			default:
-				return allowed satisfies never;
-		}
-	}
+  /** Does what can be done now; returns for how long there is nothing to do. */
+  async #step(): Promise<number> {
+    const allowed = this.#enabled
+      ? this.#contact.permission
+      : ({ may: 'nothing', forMs: Number.POSITIVE_INFINITY } as const);
+    switch (allowed.may) {
+      case 'nothing':
+        this.#idling.stayAwake();
+        return allowed.forMs;
+      case 'ask':
+        return this.#resume(await this.#contact.ask());
+      case 'probe':
+        return this.#inFlight.size > 0 ? Number.POSITIVE_INFINITY : this.#resume(await this.#contact.probe());
+      case 'push':
+        return this.#suspects.size > 0 ? this.#sendSuspect() : this.#send();
+      default:
+        return allowed satisfies never;
+    }
+  }
 
-	/** After an outage: what was kept in memory is held against the table first. */
-	async #resume(answers: boolean): Promise<number> {
-		if (answers) {
-			await this.#retainUnsettled();
-			this.#idling.lookNow();
-		}
-		return 0;
-	}
+  /** After an outage: what was kept in memory is held against the table first. */
+  async #resume(answers: boolean): Promise<number> {
+    if (answers) {
+      await this.#retainUnsettled();
+      this.#idling.lookNow();
+    }
+    return 0;
+  }
 
-	/** A person may have discarded suspects while the cloud was away. */
-	async #retainUnsettled(): Promise<void> {
-		const ids = [...this.#suspects.changes()].map((change) => change.id);
-		if (ids.length === 0) return;
-		const unsettled = await stillUnsettled(this.#deps.db, ids);
-		this.#suspects.retain((change) => unsettled.has(change.id));
-		this.#own();
-	}
+  /** A person may have discarded suspects while the cloud was away. */
+  async #retainUnsettled(): Promise<void> {
+    const ids = [...this.#suspects.changes()].map((change) => change.id);
+    if (ids.length === 0) return;
+    const unsettled = await stillUnsettled(this.#deps.db, ids);
+    this.#suspects.retain((change) => unsettled.has(change.id));
+    this.#own();
+  }
 
-	/** One suspect at a time, nothing beside it. */
-	async #sendSuspect(): Promise<number> {
-		if (this.#inFlight.size > 0 || this.#pass.reading)
-			return Number.POSITIVE_INFINITY;
-		if (this.#suspects.wantFresh) {
-			if (!this.#dispatchFresh() && !this.#searching) {
-				this.#searching = true;
-				return this.#look();
-			}
-			this.#searching = false;
-			this.#suspects.freshTried();
-			return 0;
-		}
-		const suspect = this.#suspects.next();
-		if (suspect) this.#dispatch(suspect);
-		return Number.POSITIVE_INFINITY;
-	}
+  /** One suspect at a time, nothing beside it. */
+  async #sendSuspect(): Promise<number> {
+    if (this.#inFlight.size > 0 || this.#pass.reading) return Number.POSITIVE_INFINITY;
+    if (this.#suspects.wantFresh) {
+      if (!this.#dispatchFresh() && !this.#searching) {
+        this.#searching = true;
+        return this.#look();
+      }
+      this.#searching = false;
+      this.#suspects.freshTried();
+      return 0;
+    }
+    const suspect = this.#suspects.next();
+    if (suspect) this.#dispatch(suspect);
+    return Number.POSITIVE_INFINITY;
+  }
 
-	async #send(): Promise<number> {
-		while (this.#inFlight.size < MAX_IN_FLIGHT && this.#dispatchFresh());
-		const room =
-			this.#backlog.size < READ_AHEAD * this.#limits.changes &&
-			this.#backlog.bytes < READ_AHEAD_BYTES;
-		if (this.#pass.reading) return Number.POSITIVE_INFINITY;
-		if (!this.#pass.ended) {
-			if (room || !this.#backlog.ready) this.#read();
-			return Number.POSITIVE_INFINITY;
-		}
-		if (this.#backlog.size > 0) return Number.POSITIVE_INFINITY;
-		const waitMs = this.#idling.waitMs();
-		if (waitMs > 0) return waitMs;
-		return this.#look();
-	}
+  async #send(): Promise<number> {
+    while (this.#inFlight.size < MAX_IN_FLIGHT && this.#dispatchFresh());
+    const room = this.#backlog.size < READ_AHEAD * this.#limits.changes && this.#backlog.bytes < READ_AHEAD_BYTES;
+    if (this.#pass.reading) return Number.POSITIVE_INFINITY;
+    if (!this.#pass.ended) {
+      if (room || !this.#backlog.ready) this.#read();
+      return Number.POSITIVE_INFINITY;
+    }
+    if (this.#backlog.size > 0) return Number.POSITIVE_INFINITY;
+    const waitMs = this.#idling.waitMs();
+    if (waitMs > 0) return waitMs;
+    return this.#look();
+  }
 
-	/** Begins a new pass. */
-	#look(): number {
-		this.#passes++;
-		this.#pass.begin(this.#trouble);
-		this.#read();
-		return Number.POSITIVE_INFINITY;
-	}
+  /** Begins a new pass. */
+  #look(): number {
+    this.#passes++;
+    this.#pass.begin(this.#trouble);
+    this.#read();
+    return Number.POSITIVE_INFINITY;
+  }
 
-	#read(): void {
-		const owned = () => this.#owned;
-		this.#pass
-			.read(this.#limits, owned)
-			.then(async (taken) => {
-				if (this.#pass.ended)
-					await this.#idling.looked(taken > 0 || this.#inFlight.size > 0);
-				if (
-					taken === 0 &&
-					this.#pass.ended &&
-					this.#inFlight.size === 0 &&
-					this.#suspects.size === 0
-				)
-					this.#deps.onQuiet(this.#passes);
-			})
-			.catch((error) => this.#fail(error))
-			.finally(() => this.#flag.raise());
-	}
+  #read(): void {
+    const owned = () => this.#owned;
+    this.#pass
+      .read(this.#limits, owned)
+      .then(async (taken) => {
+        if (this.#pass.ended) await this.#idling.looked(taken > 0 || this.#inFlight.size > 0);
+        if (taken === 0 && this.#pass.ended && this.#inFlight.size === 0 && this.#suspects.size === 0)
+          this.#deps.onQuiet(this.#passes);
+      })
+      .catch((error) => this.#fail(error))
+      .finally(() => this.#flag.raise());
+  }
 
-	#dispatchFresh(): boolean {
-		const changes = this.#backlog.take(this.#limits, this.#busy);
-		if (!changes) return false;
-		this.#dispatch({ changes, batch_id: randomUUID(), failures: 0 });
-		return true;
-	}
+  #dispatchFresh(): boolean {
+    const changes = this.#backlog.take(this.#limits, this.#busy);
+    if (!changes) return false;
+    this.#dispatch({ changes, batch_id: randomUUID(), failures: 0 });
+    return true;
+  }
 
-	#dispatch(suspect: Suspect): void {
-		this.#inFlight.set(suspect.batch_id, suspect.changes);
-		this.#own();
-		pushBatch(
-			this.#deps,
-			suspect.batch_id,
-			suspect.changes,
-			this.#deps.memory.encodings,
-		)
-			.then((report) => this.#answered(suspect, report))
-			.catch((error) => this.#fail(error))
-			.finally(() => {
-				this.#inFlight.delete(suspect.batch_id);
-				this.#own();
-				this.#flag.raise();
-			});
-	}
+  #dispatch(suspect: Suspect): void {
+    this.#inFlight.set(suspect.batch_id, suspect.changes);
+    this.#own();
+    pushBatch(this.#deps, suspect.batch_id, suspect.changes, this.#deps.memory.encodings)
+      .then((report) => this.#answered(suspect, report))
+      .catch((error) => this.#fail(error))
+      .finally(() => {
+        this.#inFlight.delete(suspect.batch_id);
+        this.#own();
+        this.#flag.raise();
+      });
+  }
 
-	async #answered(suspect: Suspect, report: ExchangeReport): Promise<void> {
-		const { memory, log, timeoutMs, nowMs } = this.#deps;
-		const { outcome, changes, accepted } = report;
-		switch (outcome.kind) {
-			case "results":
-				memory.link = afterAnswer(
-					memory.link,
-					report,
-					report.durationMs,
-					timeoutMs,
-				);
-				if (accepted > 0) this.#suspects.proven(nowMs());
-				this.#digest(suspect.changes, report);
-				log.info("pushed", {
-					batch_id: suspect.batch_id,
-					changes,
-					accepted,
-					duration_ms: Math.round(report.durationMs),
-				});
-				break;
-			case "offline": {
-				if (outcome.timedOut) memory.link = afterTooMuch(memory.link, report);
-				this.#backlogToTable();
-				const guilty = this.#suspects.unanswered(suspect, nowMs());
-				if (guilty) return this.#blame(suspect, guilty, outcome.reason, true);
-				break;
-			}
-			case "too_large":
-				memory.link = afterTooMuch(memory.link, report);
-				await this.#isolate(
-					suspect,
-					`too large for the cloud (${outcome.reason})`,
-					false,
-				);
-				break;
-			case "bad_batch":
-				await this.#isolate(suspect, outcome.reason, outcome.retryable);
-				break;
-			case "wait":
-			case "refused":
-				this.#backlogToTable();
-				break;
-			case "fork":
-				this.#backlogToTable();
-				await this.#deps.onFork(outcome.reason);
-				break;
-			default:
-				outcome satisfies never;
-		}
-		this.#contact.replied(outcome);
-	}
+  async #answered(suspect: Suspect, report: ExchangeReport): Promise<void> {
+    const { memory, log, timeoutMs, nowMs } = this.#deps;
+    const { outcome, changes, accepted } = report;
+    switch (outcome.kind) {
+      case 'results':
+        memory.link = afterAnswer(memory.link, report, report.durationMs, timeoutMs);
+        if (accepted > 0) this.#suspects.proven(nowMs());
+        this.#digest(suspect.changes, report);
+        log.info('pushed', {
+          batch_id: suspect.batch_id,
+          changes,
+          accepted,
+          duration_ms: Math.round(report.durationMs),
+        });
+        break;
+      case 'offline': {
+        if (outcome.timedOut) memory.link = afterTooMuch(memory.link, report);
+        this.#backlogToTable();
+        const guilty = this.#suspects.unanswered(suspect, nowMs());
+        if (guilty) return this.#blame(suspect, guilty, outcome.reason, true);
+        break;
+      }
+      case 'too_large':
+        memory.link = afterTooMuch(memory.link, report);
+        await this.#isolate(suspect, `too large for the cloud (${outcome.reason})`, false);
+        break;
+      case 'bad_batch':
+        await this.#isolate(suspect, outcome.reason, outcome.retryable);
+        break;
+      case 'wait':
+      case 'refused':
+        this.#backlogToTable();
+        break;
+      case 'fork':
+        this.#backlogToTable();
+        await this.#deps.onFork(outcome.reason);
+        break;
+      default:
+        outcome satisfies never;
+    }
+    this.#contact.replied(outcome);
+  }
 
-	/** Halves a batch that the cloud refused as a whole; a lone change is the bad one. */
-	async #isolate(
-		suspect: Suspect,
-		reason: string,
-		retryable: boolean,
-	): Promise<void> {
-		const [lone, ...others] = suspect.changes;
-		if (lone && others.length === 0)
-			await this.#blame(suspect, lone, reason, retryable);
-		else this.#suspects.halve(suspect.changes);
-	}
+  /** Halves a batch that the cloud refused as a whole; a lone change is the bad one. */
+  async #isolate(suspect: Suspect, reason: string, retryable: boolean): Promise<void> {
+    const [lone, ...others] = suspect.changes;
+    if (lone && others.length === 0) await this.#blame(suspect, lone, reason, retryable);
+    else this.#suspects.halve(suspect.changes);
+  }
 
-	async #blame(
-		suspect: Suspect,
-		change: PendingChange,
-		reason: string,
-		retryable: boolean,
-	): Promise<void> {
-		this.#deps.log.warn("a change was set aside", {
-			entity_type: change.entity_type,
-			change_id: change.change_id,
-			reason,
-		});
-		const held = await blame(
-			this.#deps,
-			suspect.batch_id,
-			change,
-			reason,
-			retryable,
-		);
-		this.#digest([change], { states: new Map(), held });
-	}
+  async #blame(suspect: Suspect, change: PendingChange, reason: string, retryable: boolean): Promise<void> {
+    this.#deps.log.warn('a change was set aside', {
+      entity_type: change.entity_type,
+      change_id: change.change_id,
+      reason,
+    });
+    const held = await blame(this.#deps, suspect.batch_id, change, reason, retryable);
+    this.#digest([change], { states: new Map(), held });
+  }
 
-	/** Carries over to everything in memory what was settled. */
-	#digest(
-		changes: PendingChange[],
-		settled: Pick<ExchangeReport, "states" | "held">,
-	): void {
-		for (const change of changes) {
-			this.#pass.noteSettled(change.id);
-			for (const older of change.supersedes) this.#pass.noteSettled(older.id);
-		}
-		for (const [key, state] of settled.states) {
-			this.#pass.noteState(key, state);
-			this.#backlog.settled(key, state);
-			for (const change of this.#suspects.changes())
-				if (change.key === key) change.state = state;
-		}
-		for (const key of settled.held) {
-			this.#trouble = true;
-			this.#troubles++;
-			this.#pass.expectTrouble();
-			this.#pass.noteHeld(key);
-			this.#backlog.drop(key);
-			this.#suspects.retain((change) => change.key !== key);
-		}
-	}
+  /** Carries over to everything in memory what was settled. */
+  #digest(changes: PendingChange[], settled: Pick<ExchangeReport, 'states' | 'held'>): void {
+    for (const change of changes) {
+      this.#pass.noteSettled(change.id);
+      for (const older of change.supersedes) this.#pass.noteSettled(older.id);
+    }
+    for (const [key, state] of settled.states) {
+      this.#pass.noteState(key, state);
+      this.#backlog.settled(key, state);
+      for (const change of this.#suspects.changes()) if (change.key === key) change.state = state;
+    }
+    for (const key of settled.held) {
+      this.#trouble = true;
+      this.#troubles++;
+      this.#pass.expectTrouble();
+      this.#pass.noteHeld(key);
+      this.#backlog.drop(key);
+      this.#suspects.retain((change) => change.key !== key);
+    }
+  }
 
-	/** What was only read is read again later; it may be days until then. */
-	#backlogToTable(): void {
-		this.#backlog.clear();
-		this.#pass.abandon();
-	}
+  /** What was only read is read again later; it may be days until then. */
+  #backlogToTable(): void {
+    this.#backlog.clear();
+    this.#pass.abandon();
+  }
 
-	/** Recounts what is in flight or suspect: those rows are not read again, those entities get no second request. */
-	#own(): void {
-		this.#owned.clear();
-		this.#busy.clear();
-		const add = (change: PendingChange) => {
-			this.#busy.add(change.key).add(transactionKey(change.tx));
-			this.#owned.add(change.id);
-			for (const older of change.supersedes) this.#owned.add(older.id);
-		};
-		for (const changes of this.#inFlight.values()) changes.forEach(add);
-		for (const change of this.#suspects.changes()) add(change);
-	}
+  /** Recounts what is in flight or suspect: those rows are not read again, those entities get no second request. */
+  #own(): void {
+    this.#owned.clear();
+    this.#busy.clear();
+    const add = (change: PendingChange) => {
+      this.#busy.add(change.key).add(transactionKey(change.tx));
+      this.#owned.add(change.id);
+      for (const older of change.supersedes) this.#owned.add(older.id);
+    };
+    for (const changes of this.#inFlight.values()) changes.forEach(add);
+    for (const change of this.#suspects.changes()) add(change);
+  }
 
-	#fail(error: unknown): void {
-		this.#fault ??= error;
-		this.#flag.raise();
-	}
+  #fail(error: unknown): void {
+    this.#fault ??= error;
+    this.#flag.raise();
+  }
 }

@@ -2,181 +2,162 @@
  * What a push reply means: first for the request as a whole, then for every change in it. Pure; the table of the wire
  * contract, row by row. Afterwards each change of the batch has exactly one outcome, whatever the cloud sent.
  */
-import { holdDelayMs, retryDelayMs } from "../cloud/backoff.js";
-import {
-	parseError,
-	parseObject,
-	parseResult,
-	parseRetryAfterMs,
-	type Reply,
-} from "../cloud/reply.js";
-import type { RetrySettings } from "../config/settings.js";
-import type { PendingChange } from "./backlog.js";
+import { holdDelayMs, retryDelayMs } from '../cloud/backoff.js';
+import { parseError, parseObject, parseResult, parseRetryAfterMs, type Reply } from '../cloud/reply.js';
+import type { RetrySettings } from '../config/settings.js';
+import type { PendingChange } from './backlog.js';
 
 export type ExchangeOutcome =
-	/** The cloud judged every change on its own. `raw` is the answer's text. */
-	| {
-			kind: "results";
-			results: unknown[];
-			raw: string;
-			serverTime: string | undefined;
-	  }
-	/** Nobody, or somebody else, answered: no change spends an attempt. */
-	| { kind: "offline"; reason: string; timedOut: boolean }
-	| { kind: "wait"; waitMs: number; reason: string }
-	/** The cloud does not take pushes from this outlet now; a person has to act. */
-	| { kind: "refused"; status: number; reason: string }
-	| { kind: "fork"; reason: string; epoch: number | undefined }
-	| { kind: "too_large"; reason: string }
-	/** Something in the batch is bad; which change, bisection finds out. */
-	| { kind: "bad_batch"; retryable: boolean; reason: string };
+  /** The cloud judged every change on its own. `raw` is the answer's text. */
+  | {
+      kind: 'results';
+      results: unknown[];
+      raw: string;
+      serverTime: string | undefined;
+    }
+  /** Nobody, or somebody else, answered: no change spends an attempt. */
+  | { kind: 'offline'; reason: string; timedOut: boolean }
+  | { kind: 'wait'; waitMs: number; reason: string }
+  /** The cloud does not take pushes from this outlet now; a person has to act. */
+  | { kind: 'refused'; status: number; reason: string }
+  | { kind: 'fork'; reason: string; epoch: number | undefined }
+  | { kind: 'too_large'; reason: string }
+  /** Something in the batch is bad; which change, bisection finds out. */
+  | { kind: 'bad_batch'; retryable: boolean; reason: string };
 
 /** @param nowMs wall clock, to read a `Retry-After` given as a date */
 export function judgeExchange(reply: Reply, nowMs: number): ExchangeOutcome {
-	if (reply.kind === "none")
-		return { kind: "offline", reason: reply.error, timedOut: reply.timedOut };
-	const { status } = reply;
-	if (status === 200) {
-		const answer = parseObject(reply.body);
-		if (answer && Array.isArray(answer.results)) {
-			const serverTime =
-				typeof answer.server_time === "string" ? answer.server_time : undefined;
-			return {
-				kind: "results",
-				results: answer.results,
-				raw: reply.body,
-				serverTime,
-			};
-		}
-		return {
-			kind: "offline",
-			reason: "HTTP 200 that is not the cloud's answer (a captive portal?)",
-			timedOut: false,
-		};
-	}
-	const error = parseError(reply.body);
-	const reason = [`HTTP ${status}`, error.code, error.message]
-		.filter(Boolean)
-		.join(": ");
-	if (status === 429 || status === 503) {
-		const waitMs = parseRetryAfterMs(reply.retryAfter, nowMs);
-		if (waitMs !== undefined) return { kind: "wait", waitMs, reason };
-		return { kind: "offline", reason, timedOut: false };
-	}
-	if (status === 409 && error.code === "fork")
-		return { kind: "fork", reason, epoch: error.epoch };
-	if (status === 413) return { kind: "too_large", reason };
-	if (status === 400 || status === 409 || status === 422)
-		return { kind: "bad_batch", retryable: status === 409, reason };
-	if (status === 408 || status < 400 || status >= 500)
-		return { kind: "offline", reason, timedOut: status === 408 };
-	return { kind: "refused", status, reason };
+  if (reply.kind === 'none') return { kind: 'offline', reason: reply.error, timedOut: reply.timedOut };
+  const { status } = reply;
+  if (status === 200) {
+    const answer = parseObject(reply.body);
+    if (answer && Array.isArray(answer.results)) {
+      const serverTime = typeof answer.server_time === 'string' ? answer.server_time : undefined;
+      return {
+        kind: 'results',
+        results: answer.results,
+        raw: reply.body,
+        serverTime,
+      };
+    }
+    return {
+      kind: 'offline',
+      reason: "HTTP 200 that is not the cloud's answer (a captive portal?)",
+      timedOut: false,
+    };
+  }
+  const error = parseError(reply.body);
+  const reason = [`HTTP ${status}`, error.code, error.message].filter(Boolean).join(': ');
+  if (status === 429 || status === 503) {
+    const waitMs = parseRetryAfterMs(reply.retryAfter, nowMs);
+    if (waitMs !== undefined) return { kind: 'wait', waitMs, reason };
+    return { kind: 'offline', reason, timedOut: false };
+  }
+  if (status === 409 && error.code === 'fork') return { kind: 'fork', reason, epoch: error.epoch };
+  if (status === 413) return { kind: 'too_large', reason };
+  if (status === 400 || status === 409 || status === 422)
+    return { kind: 'bad_batch', retryable: status === 409, reason };
+  if (status === 408 || status < 400 || status >= 500) return { kind: 'offline', reason, timedOut: status === 408 };
+  return { kind: 'refused', status, reason };
 }
 
 export type ChangeOutcome =
-	| {
-			kind: "accepted";
-			duplicate: boolean;
-			cloudVersion: number;
-			cloudId: string | null;
-	  }
-	/** `index`: where in the answer's `results` the cloud's values stand; they are read there by Postgres, not here. */
-	| {
-			kind: "conflict";
-			index: number;
-			cloudVersion: number;
-			updatedAt: string | null;
-			deleted: boolean;
-	  }
-	| {
-			kind: "held";
-			waitingFor: { entity_type: string; entity_id: string } | null;
-			reason: string;
-	  }
-	| { kind: "rejected"; reason: string; retryable: boolean };
+  | {
+      kind: 'accepted';
+      duplicate: boolean;
+      cloudVersion: number;
+      cloudId: string | null;
+    }
+  /** `index`: where in the answer's `results` the cloud's values stand; they are read there by Postgres, not here. */
+  | {
+      kind: 'conflict';
+      index: number;
+      cloudVersion: number;
+      updatedAt: string | null;
+      deleted: boolean;
+    }
+  | {
+      kind: 'held';
+      waitingFor: { entity_type: string; entity_id: string } | null;
+      reason: string;
+    }
+  | { kind: 'rejected'; reason: string; retryable: boolean };
 
 export type JudgedBatch = {
-	/** One for every change sent, in its order. */
-	outcomes: ChangeOutcome[];
-	/** What the answer did against the contract, for the log. */
-	faults: string[];
+  /** One for every change sent, in its order. */
+  outcomes: ChangeOutcome[];
+  /** What the answer did against the contract, for the log. */
+  faults: string[];
 };
 
 /** Gives every sent change its outcome; a result that is missing, doubled or malformed counts as `held`. */
-export function judgeChanges(
-	sent: { change_id: string }[],
-	results: unknown[],
-): JudgedBatch {
-	const found = new Map<string, { index: number; count: number }>();
-	const faults: string[] = [];
-	const asked = new Set(sent.map((change) => change.change_id));
-	let unknown = 0;
-	for (const [index, value] of results.entries()) {
-		const id = (value as { change_id?: unknown } | null)?.change_id;
-		if (typeof id !== "string" || !asked.has(id)) {
-			unknown++;
-			continue;
-		}
-		found.set(id, { index, count: (found.get(id)?.count ?? 0) + 1 });
-	}
-	if (unknown > 0)
-		faults.push(`${unknown} results for changes that were not sent`);
-	const outcomes = sent.map((change): ChangeOutcome => {
-		const seen = found.get(change.change_id);
-		const result =
-			seen?.count === 1 ? parseResult(results[seen.index]) : undefined;
-		if (!seen || !result) {
-			const reason = !seen
-				? "the answer has no result for it"
-				: seen.count > 1
-					? "the answer has two results for it"
-					: "the answer's result for it breaks the contract";
-			faults.push(`change ${change.change_id}: ${reason}`);
-			return { kind: "held", waitingFor: null, reason };
-		}
-		switch (result.status) {
-			case "accepted":
-			case "duplicate":
-				return {
-					kind: "accepted",
-					duplicate: result.status === "duplicate",
-					cloudVersion: result.cloud_version,
-					cloudId: result.cloud_id ?? null,
-				};
-			case "conflict":
-				return {
-					kind: "conflict",
-					index: seen.index,
-					cloudVersion: result.current.cloud_version,
-					updatedAt: result.current.updated_at ?? null,
-					deleted: result.current.deleted,
-				};
-			case "held": {
-				const waitingFor = result.waiting_for ?? null;
-				const reason = waitingFor
-					? `waits for ${waitingFor.entity_type} ${waitingFor.entity_id}`
-					: "held by the cloud";
-				return { kind: "held", waitingFor, reason };
-			}
-			case "rejected":
-				return {
-					kind: "rejected",
-					reason: `${result.error.code}: ${result.error.message}`,
-					retryable: result.error.retryable,
-				};
-			default:
-				return result satisfies never;
-		}
-	});
-	return { outcomes, faults };
+export function judgeChanges(sent: { change_id: string }[], results: unknown[]): JudgedBatch {
+  const found = new Map<string, { index: number; count: number }>();
+  const faults: string[] = [];
+  const asked = new Set(sent.map((change) => change.change_id));
+  let unknown = 0;
+  for (const [index, value] of results.entries()) {
+    const id = (value as { change_id?: unknown } | null)?.change_id;
+    if (typeof id !== 'string' || !asked.has(id)) {
+      unknown++;
+      continue;
+    }
+    found.set(id, { index, count: (found.get(id)?.count ?? 0) + 1 });
+  }
+  if (unknown > 0) faults.push(`${unknown} results for changes that were not sent`);
+  const outcomes = sent.map((change): ChangeOutcome => {
+    const seen = found.get(change.change_id);
+    const result = seen?.count === 1 ? parseResult(results[seen.index]) : undefined;
+    if (!seen || !result) {
+      const reason = !seen
+        ? 'the answer has no result for it'
+        : seen.count > 1
+          ? 'the answer has two results for it'
+          : "the answer's result for it breaks the contract";
+      faults.push(`change ${change.change_id}: ${reason}`);
+      return { kind: 'held', waitingFor: null, reason };
+    }
+    switch (result.status) {
+      case 'accepted':
+      case 'duplicate':
+        return {
+          kind: 'accepted',
+          duplicate: result.status === 'duplicate',
+          cloudVersion: result.cloud_version,
+          cloudId: result.cloud_id ?? null,
+        };
+      case 'conflict':
+        return {
+          kind: 'conflict',
+          index: seen.index,
+          cloudVersion: result.current.cloud_version,
+          updatedAt: result.current.updated_at ?? null,
+          deleted: result.current.deleted,
+        };
+      case 'held': {
+        const waitingFor = result.waiting_for ?? null;
+        const reason = waitingFor ? `waits for ${waitingFor.entity_type} ${waitingFor.entity_id}` : 'held by the cloud';
+        return { kind: 'held', waitingFor, reason };
+      }
+      case 'rejected':
+        return {
+          kind: 'rejected',
+          reason: `${result.error.code}: ${result.error.message}`,
+          retryable: result.error.retryable,
+        };
+      default:
+        return result satisfies never;
+    }
+  });
+  return { outcomes, faults };
 }
 
 /** How a change that was not accepted stands afterwards. `delayMs` counts from the settle. */
 export type Afterwards = {
-	status: "pending" | "failed";
-	retryCount: number;
-	holdCount: number;
-	delayMs: number | null;
+  status: 'pending' | 'failed';
+  retryCount: number;
+  holdCount: number;
+  delayMs: number | null;
 };
 
 /** After this many holds in a row with nothing new for what it waits for, a hold spends an attempt. */
@@ -184,45 +165,38 @@ export const FREE_HOLDS = 5;
 
 /** @param random in [0, 1) */
 export function afterRejection(
-	change: PendingChange,
-	retryable: boolean,
-	policy: RetrySettings,
-	random: number,
+  change: PendingChange,
+  retryable: boolean,
+  policy: RetrySettings,
+  random: number,
 ): Afterwards {
-	const retryCount = change.retryCount + 1;
-	const delayMs = retryable
-		? retryDelayMs(retryCount, policy, random)
-		: undefined;
-	if (delayMs === undefined)
-		return {
-			status: "failed",
-			retryCount,
-			holdCount: change.holdCount,
-			delayMs: null,
-		};
-	return {
-		status: "pending",
-		retryCount,
-		holdCount: change.holdCount,
-		delayMs,
-	};
+  const retryCount = change.retryCount + 1;
+  const delayMs = retryable ? retryDelayMs(retryCount, policy, random) : undefined;
+  if (delayMs === undefined)
+    return {
+      status: 'failed',
+      retryCount,
+      holdCount: change.holdCount,
+      delayMs: null,
+    };
+  return {
+    status: 'pending',
+    retryCount,
+    holdCount: change.holdCount,
+    delayMs,
+  };
 }
 
 /** @param moved whether what it waits for was settled anew since the last hold; then the count starts again */
-export function afterHold(
-	change: PendingChange,
-	moved: boolean,
-	policy: RetrySettings,
-	random: number,
-): Afterwards {
-	const holdCount = moved ? 1 : change.holdCount + 1;
-	if (holdCount <= FREE_HOLDS) {
-		return {
-			status: "pending",
-			retryCount: change.retryCount,
-			holdCount,
-			delayMs: holdDelayMs(holdCount),
-		};
-	}
-	return { ...afterRejection(change, true, policy, random), holdCount };
+export function afterHold(change: PendingChange, moved: boolean, policy: RetrySettings, random: number): Afterwards {
+  const holdCount = moved ? 1 : change.holdCount + 1;
+  if (holdCount <= FREE_HOLDS) {
+    return {
+      status: 'pending',
+      retryCount: change.retryCount,
+      holdCount,
+      delayMs: holdDelayMs(holdCount),
+    };
+  }
+  return { ...afterRejection(change, true, policy, random), holdCount };
 }

@@ -3,32 +3,18 @@
  * is under way: whatever is settled between the database's look and the rows' arrival is taken out of the rows again. A crash
  * here loses nothing: the next pass reads the same rows.
  */
-import type { Db } from "../db/connect.js";
-import {
-	type ClaimedRow,
-	claimCorrections,
-	claimDue,
-	claimPage,
-	claimSpreads,
-	flushCommits,
-} from "../queue/claim.js";
-import {
-	type Backlog,
-	type EntityState,
-	entityKey,
-	type Limits,
-	type PendingChange,
-	SPREAD,
-} from "./backlog.js";
-import { sizeOf } from "./compose.js";
+import type { Db } from '../db/connect.js';
+import { type ClaimedRow, claimCorrections, claimDue, claimPage, claimSpreads, flushCommits } from '../queue/claim.js';
+import { type Backlog, type EntityState, entityKey, type Limits, type PendingChange, SPREAD } from './backlog.js';
+import { sizeOf } from './compose.js';
 
 export type PassDeps = {
-	db: Db;
-	backlog: Backlog;
-	/** Entities that send only their newest state. */
-	coalesced: ReadonlySet<string>;
-	/** Added to the outlet's instants, in ms. */
-	correctionMs: () => number;
+  db: Db;
+  backlog: Backlog;
+  /** Entities that send only their newest state. */
+  coalesced: ReadonlySet<string>;
+  /** Added to the outlet's instants, in ms. */
+  correctionMs: () => number;
 };
 
 const MIN_PAGE = 500;
@@ -37,187 +23,170 @@ const MAX_PAGE = 2_000;
 const MAX_SPECIAL = 500;
 
 export class Pass {
-	readonly #deps: PassDeps;
-	#after = "0";
-	#snapshot: string | undefined;
-	#spreads: ReadonlyMap<string, number> | undefined;
-	#due: string[] = [];
-	#trouble = false;
-	#ended = true;
-	#reading = false;
-	#generation = 0;
-	/** What happened while a read was under way. */
-	readonly #settledMeanwhile = new Set<string>();
-	readonly #statesMeanwhile = new Map<string, EntityState>();
-	readonly #heldMeanwhile = new Set<string>();
+  readonly #deps: PassDeps;
+  #after = '0';
+  #snapshot: string | undefined;
+  #spreads: ReadonlyMap<string, number> | undefined;
+  #due: string[] = [];
+  #trouble = false;
+  #ended = true;
+  #reading = false;
+  #generation = 0;
+  /** What happened while a read was under way. */
+  readonly #settledMeanwhile = new Set<string>();
+  readonly #statesMeanwhile = new Map<string, EntityState>();
+  readonly #heldMeanwhile = new Set<string>();
 
-	constructor(deps: PassDeps) {
-		this.#deps = deps;
-	}
+  constructor(deps: PassDeps) {
+    this.#deps = deps;
+  }
 
-	/** Everything that the pass's snapshot saw has been read. */
-	get ended(): boolean {
-		return this.#ended;
-	}
+  /** Everything that the pass's snapshot saw has been read. */
+  get ended(): boolean {
+    return this.#ended;
+  }
 
-	get reading(): boolean {
-		return this.#reading;
-	}
+  get reading(): boolean {
+    return this.#reading;
+  }
 
-	/** @param trouble whether anything is held back, so that retries and corrections have to be looked for */
-	begin(trouble: boolean): void {
-		this.#after = "0";
-		this.#snapshot = undefined;
-		this.#spreads = undefined;
-		this.#due = [];
-		this.#trouble = trouble;
-		this.#ended = false;
-	}
+  /** @param trouble whether anything is held back, so that retries and corrections have to be looked for */
+  begin(trouble: boolean): void {
+    this.#after = '0';
+    this.#snapshot = undefined;
+    this.#spreads = undefined;
+    this.#due = [];
+    this.#trouble = trouble;
+    this.#ended = false;
+  }
 
-	/** Forgets the pass, and the page that is just being read; the next one starts from the table. */
-	abandon(): void {
-		this.#generation++;
-		this.#ended = true;
-	}
+  /** Forgets the pass, and the page that is just being read; the next one starts from the table. */
+  abandon(): void {
+    this.#generation++;
+    this.#ended = true;
+  }
 
-	/** From now on entities may be held back that were not when the pass began. */
-	expectTrouble(): void {
-		this.#trouble = true;
-	}
+  /** From now on entities may be held back that were not when the pass began. */
+  expectTrouble(): void {
+    this.#trouble = true;
+  }
 
-	/**
-	 * Reads the next page into the backlog.
-	 * @param owned ids that are in flight or suspect: they are not taken in again
-	 * @returns how many changes were taken in
-	 */
-	async read(
-		limits: Limits,
-		owned: () => ReadonlySet<string>,
-	): Promise<number> {
-		this.#reading = true;
-		this.#settledMeanwhile.clear();
-		this.#statesMeanwhile.clear();
-		this.#heldMeanwhile.clear();
-		try {
-			return await this.#readPage(limits, owned);
-		} finally {
-			this.#reading = false;
-		}
-	}
+  /**
+   * Reads the next page into the backlog.
+   * @param owned ids that are in flight or suspect: they are not taken in again
+   * @returns how many changes were taken in
+   */
+  async read(limits: Limits, owned: () => ReadonlySet<string>): Promise<number> {
+    this.#reading = true;
+    this.#settledMeanwhile.clear();
+    this.#statesMeanwhile.clear();
+    this.#heldMeanwhile.clear();
+    try {
+      return await this.#readPage(limits, owned);
+    } finally {
+      this.#reading = false;
+    }
+  }
 
-	/** To be called for every settled change, whether a read is under way or not. */
-	noteSettled(id: string): void {
-		if (this.#reading) this.#settledMeanwhile.add(id);
-	}
+  /** To be called for every settled change, whether a read is under way or not. */
+  noteSettled(id: string): void {
+    if (this.#reading) this.#settledMeanwhile.add(id);
+  }
 
-	noteState(key: string, state: EntityState): void {
-		if (this.#reading) this.#statesMeanwhile.set(key, state);
-	}
+  noteState(key: string, state: EntityState): void {
+    if (this.#reading) this.#statesMeanwhile.set(key, state);
+  }
 
-	noteHeld(key: string): void {
-		if (this.#reading) this.#heldMeanwhile.add(key);
-	}
+  noteHeld(key: string): void {
+    if (this.#reading) this.#heldMeanwhile.add(key);
+  }
 
-	async #readPage(
-		limits: Limits,
-		owned: () => ReadonlySet<string>,
-	): Promise<number> {
-		const { db, backlog, correctionMs } = this.#deps;
-		const offsetMs = correctionMs();
-		const generation = this.#generation;
-		let taken = 0;
-		if (this.#trouble && this.#snapshot === undefined && this.#after === "0") {
-			const specials = [
-				await claimDue(db, MAX_SPECIAL, offsetMs),
-				await claimCorrections(db, MAX_SPECIAL, offsetMs),
-			];
-			if (specials.some((page) => !page.flushed)) await flushCommits(db);
-			if (generation !== this.#generation) return 0;
-			this.#due = (specials[0]?.rows ?? []).map((row) => row.id);
-			const changes = this.#accept(
-				specials.flatMap((page) => page.rows),
-				owned(),
-			);
-			backlog.addFirst(changes);
-			taken += changes.length;
-		}
-		const size = Math.min(MAX_PAGE, Math.max(MIN_PAGE, 2 * limits.changes));
-		const pass = {
-			after: this.#after,
-			snapshot: this.#snapshot,
-			due: this.#due,
-			trouble: this.#trouble,
-		};
-		const page = await claimPage(db, pass, size, offsetMs);
-		if (!page.flushed) await flushCommits(db);
-		if (generation !== this.#generation) return 0;
-		const last = page.rows.at(-1);
-		if (last) {
-			this.#after = last.id;
-			this.#snapshot ??= page.snapshot;
-		}
-		if (
-			page.more &&
-			this.#spreads === undefined &&
-			this.#snapshot !== undefined
-		) {
-			this.#spreads = await claimSpreads(db, this.#snapshot, SPREAD);
-			if (generation !== this.#generation) return 0;
-		}
-		const changes = this.#accept(page.rows, owned());
-		backlog.add(
-			changes,
-			page.more ? Number(this.#after) : Number.POSITIVE_INFINITY,
-			this.#spreads ?? new Map(),
-			limits,
-		);
-		this.#ended = !page.more;
-		return taken + changes.length;
-	}
+  async #readPage(limits: Limits, owned: () => ReadonlySet<string>): Promise<number> {
+    const { db, backlog, correctionMs } = this.#deps;
+    const offsetMs = correctionMs();
+    const generation = this.#generation;
+    let taken = 0;
+    if (this.#trouble && this.#snapshot === undefined && this.#after === '0') {
+      const specials = [await claimDue(db, MAX_SPECIAL, offsetMs), await claimCorrections(db, MAX_SPECIAL, offsetMs)];
+      if (specials.some((page) => !page.flushed)) await flushCommits(db);
+      if (generation !== this.#generation) return 0;
+      this.#due = (specials[0]?.rows ?? []).map((row) => row.id);
+      const changes = this.#accept(
+        specials.flatMap((page) => page.rows),
+        owned(),
+      );
+      backlog.addFirst(changes);
+      taken += changes.length;
+    }
+    const size = Math.min(MAX_PAGE, Math.max(MIN_PAGE, 2 * limits.changes));
+    const pass = {
+      after: this.#after,
+      snapshot: this.#snapshot,
+      due: this.#due,
+      trouble: this.#trouble,
+    };
+    const page = await claimPage(db, pass, size, offsetMs);
+    if (!page.flushed) await flushCommits(db);
+    if (generation !== this.#generation) return 0;
+    const last = page.rows.at(-1);
+    if (last) {
+      this.#after = last.id;
+      this.#snapshot ??= page.snapshot;
+    }
+    if (page.more && this.#spreads === undefined && this.#snapshot !== undefined) {
+      this.#spreads = await claimSpreads(db, this.#snapshot, SPREAD);
+      if (generation !== this.#generation) return 0;
+    }
+    const changes = this.#accept(page.rows, owned());
+    backlog.add(
+      changes,
+      page.more ? Number(this.#after) : Number.POSITIVE_INFINITY,
+      this.#spreads ?? new Map(),
+      limits,
+    );
+    this.#ended = !page.more;
+    return taken + changes.length;
+  }
 
-	#accept(rows: ClaimedRow[], owned: ReadonlySet<string>): PendingChange[] {
-		const changes: PendingChange[] = [];
-		for (const row of rows) {
-			const key = entityKey(row.entity_type, row.entity_id);
-			const gone =
-				owned.has(row.id) ||
-				this.#settledMeanwhile.has(row.id) ||
-				this.#heldMeanwhile.has(key);
-			if (!gone) changes.push(this.#toChange(row, key));
-		}
-		return changes;
-	}
+  #accept(rows: ClaimedRow[], owned: ReadonlySet<string>): PendingChange[] {
+    const changes: PendingChange[] = [];
+    for (const row of rows) {
+      const key = entityKey(row.entity_type, row.entity_id);
+      const gone = owned.has(row.id) || this.#settledMeanwhile.has(row.id) || this.#heldMeanwhile.has(key);
+      if (!gone) changes.push(this.#toChange(row, key));
+    }
+    return changes;
+  }
 
-	#toChange(row: ClaimedRow, key: string): PendingChange {
-		const state = this.#statesMeanwhile.get(key) ?? {
-			version: Number(row.version ?? 0),
-			cloudVersion:
-				row.cloud_version === null ? null : Number(row.cloud_version),
-			cloudId: row.cloud_id,
-		};
-		const change = {
-			id: row.id,
-			change_id: row.change_id,
-			tx: row.txid,
-			entity_type: row.entity_type,
-			entity_id: row.entity_id,
-			key,
-			operation: row.operation,
-			payload: row.payload,
-			changedAt: rfc3339(row.changed_at),
-			changedFields: row.changed_fields,
-			retryCount: row.retry_count,
-			holdCount: row.hold_count,
-			retried: row.next_attempt_at !== null,
-			state,
-			supersedes: row.supersedes ?? [],
-			coalesce: this.#deps.coalesced.has(row.entity_type),
-		};
-		return { ...change, bytes: sizeOf(change) };
-	}
+  #toChange(row: ClaimedRow, key: string): PendingChange {
+    const state = this.#statesMeanwhile.get(key) ?? {
+      version: Number(row.version ?? 0),
+      cloudVersion: row.cloud_version === null ? null : Number(row.cloud_version),
+      cloudId: row.cloud_id,
+    };
+    const change = {
+      id: row.id,
+      change_id: row.change_id,
+      tx: row.txid,
+      entity_type: row.entity_type,
+      entity_id: row.entity_id,
+      key,
+      operation: row.operation,
+      payload: row.payload,
+      changedAt: rfc3339(row.changed_at),
+      changedFields: row.changed_fields,
+      retryCount: row.retry_count,
+      holdCount: row.hold_count,
+      retried: row.next_attempt_at !== null,
+      state,
+      supersedes: row.supersedes ?? [],
+      coalesce: this.#deps.coalesced.has(row.entity_type),
+    };
+    return { ...change, bytes: sizeOf(change) };
+  }
 }
 
 /** `2026-11-22 08:00:00.1+00`, as Postgres writes an instant under `TimeZone=UTC`, to RFC 3339. */
 function rfc3339(instant: string): string {
-	return `${instant.slice(0, 10)}T${instant.slice(11, -3)}Z`;
+  return `${instant.slice(0, 10)}T${instant.slice(11, -3)}Z`;
 }

@@ -5,133 +5,114 @@
  * Being offline is a normal state. A probe that answers ends it only on trial: until a push is answered, the next failure goes
  * on with the same outage and its growing waits. Nothing that is waiting spends an attempt for any of it.
  */
-import { probeDelayMs, scheduleMs } from "../cloud/backoff.js";
-import type { RetrySettings } from "../config/settings.js";
-import type { ExchangeOutcome } from "./outcome.js";
+import { probeDelayMs, scheduleMs } from '../cloud/backoff.js';
+import type { RetrySettings } from '../config/settings.js';
+import type { ExchangeOutcome } from './outcome.js';
 
 export type Standing =
-	/** Not asked yet: the first thing to do is to ask for the cloud's capabilities. */
-	| { kind: "unknown" }
-	| { kind: "online" }
-	| {
-			kind: "offline";
-			sinceMs: number;
-			probes: number;
-			nextTryMs: number;
-			reason: string;
-	  }
-	/** The health check answers again; no push has yet. */
-	| { kind: "trial"; sinceMs: number; probes: number; reason: string }
-	/** The cloud named its own waiting time. */
-	| { kind: "waiting"; nextTryMs: number; reason: string }
-	/** 401, 403, 404, 426 …: asked again on the retry schedule, or when told. */
-	| { kind: "refused"; failures: number; nextTryMs: number; reason: string }
-	/** Two living copies of this outlet: only a person can tell which one goes on. */
-	| { kind: "stopped"; reason: string };
+  /** Not asked yet: the first thing to do is to ask for the cloud's capabilities. */
+  | { kind: 'unknown' }
+  | { kind: 'online' }
+  | {
+      kind: 'offline';
+      sinceMs: number;
+      probes: number;
+      nextTryMs: number;
+      reason: string;
+    }
+  /** The health check answers again; no push has yet. */
+  | { kind: 'trial'; sinceMs: number; probes: number; reason: string }
+  /** The cloud named its own waiting time. */
+  | { kind: 'waiting'; nextTryMs: number; reason: string }
+  /** 401, 403, 404, 426 …: asked again on the retry schedule, or when told. */
+  | { kind: 'refused'; failures: number; nextTryMs: number; reason: string }
+  /** Two living copies of this outlet: only a person can tell which one goes on. */
+  | { kind: 'stopped'; reason: string };
 
 /** What may be done now. */
-export type Permission =
-	| { may: "ask" | "probe" | "push" }
-	| { may: "nothing"; forMs: number };
+export type Permission = { may: 'ask' | 'probe' | 'push' } | { may: 'nothing'; forMs: number };
 
 export function permission(standing: Standing, nowMs: number): Permission {
-	switch (standing.kind) {
-		case "unknown":
-			return { may: "ask" };
-		case "online":
-		case "trial":
-			return { may: "push" };
-		case "offline":
-			return standing.nextTryMs <= nowMs
-				? { may: "probe" }
-				: { may: "nothing", forMs: standing.nextTryMs - nowMs };
-		case "waiting":
-		case "refused":
-			return standing.nextTryMs <= nowMs
-				? { may: "push" }
-				: { may: "nothing", forMs: standing.nextTryMs - nowMs };
-		case "stopped":
-			return { may: "nothing", forMs: Number.POSITIVE_INFINITY };
-		default:
-			return standing satisfies never;
-	}
+  switch (standing.kind) {
+    case 'unknown':
+      return { may: 'ask' };
+    case 'online':
+    case 'trial':
+      return { may: 'push' };
+    case 'offline':
+      return standing.nextTryMs <= nowMs ? { may: 'probe' } : { may: 'nothing', forMs: standing.nextTryMs - nowMs };
+    case 'waiting':
+    case 'refused':
+      return standing.nextTryMs <= nowMs ? { may: 'push' } : { may: 'nothing', forMs: standing.nextTryMs - nowMs };
+    case 'stopped':
+      return { may: 'nothing', forMs: Number.POSITIVE_INFINITY };
+    default:
+      return standing satisfies never;
+  }
 }
 
 /** The health check answered. */
 export function goOnTrial(standing: Standing, nowMs: number): Standing {
-	const outage =
-		standing.kind === "offline"
-			? standing
-			: { sinceMs: nowMs, probes: 0, reason: "" };
-	return {
-		kind: "trial",
-		sinceMs: outage.sinceMs,
-		probes: outage.probes,
-		reason: outage.reason,
-	};
+  const outage = standing.kind === 'offline' ? standing : { sinceMs: nowMs, probes: 0, reason: '' };
+  return {
+    kind: 'trial',
+    sinceMs: outage.sinceMs,
+    probes: outage.probes,
+    reason: outage.reason,
+  };
 }
 
 /** After a reply of any endpoint. Replies that come in while a wait is already on, from requests sent before, do not prolong it. */
 export function afterReply(
-	standing: Standing,
-	outcome: ExchangeOutcome,
-	policy: RetrySettings,
-	nowMs: number,
-	random: number,
+  standing: Standing,
+  outcome: ExchangeOutcome,
+  policy: RetrySettings,
+  nowMs: number,
+  random: number,
 ): Standing {
-	switch (outcome.kind) {
-		case "results":
-		case "too_large":
-		case "bad_batch":
-			return { kind: "online" };
-		case "offline":
-			return goOffline(standing, outcome.reason, nowMs, random);
-		case "wait":
-			return {
-				kind: "waiting",
-				nextTryMs: nowMs + outcome.waitMs,
-				reason: outcome.reason,
-			};
-		case "refused": {
-			if (standing.kind === "refused" && standing.nextTryMs > nowMs)
-				return standing;
-			const failures = standing.kind === "refused" ? standing.failures + 1 : 1;
-			return {
-				kind: "refused",
-				failures,
-				nextTryMs: nowMs + scheduleMs(failures, policy, random),
-				reason: outcome.reason,
-			};
-		}
-		case "fork":
-			return { kind: "stopped", reason: outcome.reason };
-		default:
-			return outcome satisfies never;
-	}
+  switch (outcome.kind) {
+    case 'results':
+    case 'too_large':
+    case 'bad_batch':
+      return { kind: 'online' };
+    case 'offline':
+      return goOffline(standing, outcome.reason, nowMs, random);
+    case 'wait':
+      return {
+        kind: 'waiting',
+        nextTryMs: nowMs + outcome.waitMs,
+        reason: outcome.reason,
+      };
+    case 'refused': {
+      if (standing.kind === 'refused' && standing.nextTryMs > nowMs) return standing;
+      const failures = standing.kind === 'refused' ? standing.failures + 1 : 1;
+      return {
+        kind: 'refused',
+        failures,
+        nextTryMs: nowMs + scheduleMs(failures, policy, random),
+        reason: outcome.reason,
+      };
+    }
+    case 'fork':
+      return { kind: 'stopped', reason: outcome.reason };
+    default:
+      return outcome satisfies never;
+  }
 }
 
-function goOffline(
-	standing: Standing,
-	reason: string,
-	nowMs: number,
-	random: number,
-): Standing {
-	if (standing.kind === "offline" && standing.nextTryMs > nowMs)
-		return standing;
-	const outage =
-		standing.kind === "offline" || standing.kind === "trial"
-			? standing
-			: { sinceMs: nowMs, probes: 0 };
-	return {
-		kind: "offline",
-		sinceMs: outage.sinceMs,
-		probes: outage.probes + 1,
-		nextTryMs: nowMs + probeDelayMs(outage.probes, random),
-		reason,
-	};
+function goOffline(standing: Standing, reason: string, nowMs: number, random: number): Standing {
+  if (standing.kind === 'offline' && standing.nextTryMs > nowMs) return standing;
+  const outage = standing.kind === 'offline' || standing.kind === 'trial' ? standing : { sinceMs: nowMs, probes: 0 };
+  return {
+    kind: 'offline',
+    sinceMs: outage.sinceMs,
+    probes: outage.probes + 1,
+    nextTryMs: nowMs + probeDelayMs(outage.probes, random),
+    reason,
+  };
 }
 
 /** A person asked for it, or the cloud called: every wait but a stop ends now. */
 export function tryNow(standing: Standing, nowMs: number): Standing {
-	return "nextTryMs" in standing ? { ...standing, nextTryMs: nowMs } : standing;
+  return 'nextTryMs' in standing ? { ...standing, nextTryMs: nowMs } : standing;
 }

@@ -6,14 +6,14 @@
  * on failing is blamed only once something else was accepted lately; without that proof the cloud is simply away. To
  * find proof, suspects take turns, and every round one fresh batch may try its luck.
  */
-import type { PendingChange } from "./backlog.js";
+import type { PendingChange } from './backlog.js';
 
 export type Suspect = {
-	changes: PendingChange[];
-	/** Repeated while the changes are the same. */
-	batch_id: string;
-	/** Times in a row that nobody answered it. */
-	failures: number;
+  changes: PendingChange[];
+  /** Repeated while the changes are the same. */
+  batch_id: string;
+  /** Times in a row that nobody answered it. */
+  failures: number;
 };
 
 const FAILURES_TO_HALVE = 3;
@@ -22,91 +22,87 @@ const PROOF_LASTS_MS = 5 * 60_000;
 const MAX_SUSPECTS = 4;
 
 export class Suspects {
-	readonly #newId: () => string;
-	#queue: Suspect[] = [];
-	#provenAtMs = Number.NEGATIVE_INFINITY;
-	/** Lone failures since the last fresh trial. */
-	#turns = 0;
+  readonly #newId: () => string;
+  #queue: Suspect[] = [];
+  #provenAtMs = Number.NEGATIVE_INFINITY;
+  /** Lone failures since the last fresh trial. */
+  #turns = 0;
 
-	/** @param newId mints a batch_id */
-	constructor(newId: () => string) {
-		this.#newId = newId;
-	}
+  /** @param newId mints a batch_id */
+  constructor(newId: () => string) {
+    this.#newId = newId;
+  }
 
-	get size(): number {
-		return this.#queue.length;
-	}
+  get size(): number {
+    return this.#queue.length;
+  }
 
-	/** Every change that must not be read or sent besides. */
-	*changes(): Iterable<PendingChange> {
-		for (const suspect of this.#queue) yield* suspect.changes;
-	}
+  /** Every change that must not be read or sent besides. */
+  *changes(): Iterable<PendingChange> {
+    for (const suspect of this.#queue) yield* suspect.changes;
+  }
 
-	/** Every suspect has failed alone: only something fresh can tell whether the cloud takes pushes. */
-	get wantFresh(): boolean {
-		return (
-			this.#turns >= this.#queue.length && this.#queue.length < MAX_SUSPECTS
-		);
-	}
+  /** Every suspect has failed alone: only something fresh can tell whether the cloud takes pushes. */
+  get wantFresh(): boolean {
+    return this.#turns >= this.#queue.length && this.#queue.length < MAX_SUSPECTS;
+  }
 
-	freshTried(): void {
-		this.#turns = 0;
-	}
+  freshTried(): void {
+    this.#turns = 0;
+  }
 
-	/** Takes out the next one to send. */
-	next(): Suspect | undefined {
-		return this.#queue.shift();
-	}
+  /** Takes out the next one to send. */
+  next(): Suspect | undefined {
+    return this.#queue.shift();
+  }
 
-	/** The cloud has just accepted something. */
-	proven(nowMs: number): void {
-		this.#provenAtMs = nowMs;
-		this.#turns = 0;
-	}
+  /** The cloud has just accepted something. */
+  proven(nowMs: number): void {
+    this.#provenAtMs = nowMs;
+    this.#turns = 0;
+  }
 
-	/**
-	 * Nobody answered this batch.
-	 * @returns the change to blame, if it has come to that; it is no suspect any more
-	 */
-	unanswered(suspect: Suspect, nowMs: number): PendingChange | undefined {
-		const failures = suspect.failures + 1;
-		if (failures < FAILURES_TO_HALVE) {
-			this.#queue.unshift({ ...suspect, failures });
-			return undefined;
-		}
-		const [lone, ...others] = suspect.changes;
-		if (lone && others.length === 0) {
-			if (nowMs - this.#provenAtMs <= PROOF_LASTS_MS) return lone;
-			this.#turns++;
-			this.#queue.push({ ...suspect, failures });
-			return undefined;
-		}
-		// One more failure halves a half again: the whole has already had its three.
-		this.halve(suspect.changes, FAILURES_TO_HALVE - 1);
-		return undefined;
-	}
+  /**
+   * Nobody answered this batch.
+   * @returns the change to blame, if it has come to that; it is no suspect any more
+   */
+  unanswered(suspect: Suspect, nowMs: number): PendingChange | undefined {
+    const failures = suspect.failures + 1;
+    if (failures < FAILURES_TO_HALVE) {
+      this.#queue.unshift({ ...suspect, failures });
+      return undefined;
+    }
+    const [lone, ...others] = suspect.changes;
+    if (lone && others.length === 0) {
+      if (nowMs - this.#provenAtMs <= PROOF_LASTS_MS) return lone;
+      this.#turns++;
+      this.#queue.push({ ...suspect, failures });
+      return undefined;
+    }
+    // One more failure halves a half again: the whole has already had its three.
+    this.halve(suspect.changes, FAILURES_TO_HALVE - 1);
+    return undefined;
+  }
 
-	/** Splits a batch of at least two and puts both halves in front. */
-	halve(changes: PendingChange[], failures = 0): void {
-		const middle = Math.ceil(changes.length / 2);
-		const halves = [changes.slice(0, middle), changes.slice(middle)];
-		this.#queue.unshift(
-			...halves.map((half) => ({
-				changes: half,
-				batch_id: this.#newId(),
-				failures,
-			})),
-		);
-	}
+  /** Splits a batch of at least two and puts both halves in front. */
+  halve(changes: PendingChange[], failures = 0): void {
+    const middle = Math.ceil(changes.length / 2);
+    const halves = [changes.slice(0, middle), changes.slice(middle)];
+    this.#queue.unshift(
+      ...halves.map((half) => ({
+        changes: half,
+        batch_id: this.#newId(),
+        failures,
+      })),
+    );
+  }
 
-	/** Keeps only the changes that `keeps` names; a batch that lost something is another batch and gets a new id. */
-	retain(keeps: (change: PendingChange) => boolean): void {
-		this.#queue = this.#queue.flatMap((suspect) => {
-			const changes = suspect.changes.filter(keeps);
-			if (changes.length === suspect.changes.length) return [suspect];
-			return changes.length === 0
-				? []
-				: [{ ...suspect, changes, batch_id: this.#newId() }];
-		});
-	}
+  /** Keeps only the changes that `keeps` names; a batch that lost something is another batch and gets a new id. */
+  retain(keeps: (change: PendingChange) => boolean): void {
+    this.#queue = this.#queue.flatMap((suspect) => {
+      const changes = suspect.changes.filter(keeps);
+      if (changes.length === suspect.changes.length) return [suspect];
+      return changes.length === 0 ? [] : [{ ...suspect, changes, batch_id: this.#newId() }];
+    });
+  }
 }

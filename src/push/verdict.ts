@@ -2,170 +2,144 @@
  * Turns the outcomes of a batch into what is written down about it. Pure. Per entity only the last accepted change makes the
  * new agreement; what follows a change that was not accepted is left as it was, for it will be sent again behind it.
  */
-import type { RetrySettings } from "../config/settings.js";
-import type { Settlement } from "../queue/settle.js";
-import type { EntityState, PendingChange } from "./backlog.js";
-import { versionsOf } from "./compose.js";
-import {
-	type Afterwards,
-	afterHold,
-	afterRejection,
-	type ChangeOutcome,
-} from "./outcome.js";
+import type { RetrySettings } from '../config/settings.js';
+import type { Settlement } from '../queue/settle.js';
+import type { EntityState, PendingChange } from './backlog.js';
+import { versionsOf } from './compose.js';
+import { type Afterwards, afterHold, afterRejection, type ChangeOutcome } from './outcome.js';
 
 export type Verdict = { change: PendingChange; outcome: ChangeOutcome };
 
 export type Plan = {
-	settlement: Omit<Settlement, "leader_epoch" | "log" | "raw">;
-	log: { accepted: number; outcomes: string[] };
-	states: Map<string, EntityState>;
-	/** Entities that are held back now. */
-	held: Set<string>;
-	hasConflicts: boolean;
+  settlement: Omit<Settlement, 'leader_epoch' | 'log' | 'raw'>;
+  log: { accepted: number; outcomes: string[] };
+  states: Map<string, EntityState>;
+  /** Entities that are held back now. */
+  held: Set<string>;
+  hasConflicts: boolean;
 };
 
 /** @param moved ids of held changes whose awaited entity was settled since their last hold */
 export function planSettlement(
-	verdicts: readonly Verdict[],
-	moved: ReadonlySet<string>,
-	policy: RetrySettings,
-	random: () => number,
+  verdicts: readonly Verdict[],
+  moved: ReadonlySet<string>,
+  policy: RetrySettings,
+  random: () => number,
 ): Plan {
-	const settlement: Plan["settlement"] = {
-		accepted: { fresh: [], retried: [] },
-		superseded: { ids: [], by: [] },
-		states: {
-			entity_types: [],
-			entity_ids: [],
-			versions: [],
-			cloud_versions: [],
-			cloud_ids: [],
-			deleted: [],
-		},
-		others: {
-			ids: [],
-			statuses: [],
-			retry_counts: [],
-			hold_counts: [],
-			delays_ms: [],
-			errors: [],
-		},
-		conflicts: {
-			ids: [],
-			indexes: [],
-			cloud_versions: [],
-			updated_ats: [],
-			deleted: [],
-		},
-	};
-	const versions = versionsOf(verdicts.map(({ change }) => change));
-	const newest = new Map<
-		string,
-		{ change: PendingChange; state: EntityState }
-	>();
-	const held = new Set<string>();
-	const outcomes: string[] = [];
-	let accepted = 0;
-	for (const [index, { change, outcome }] of verdicts.entries()) {
-		outcomes.push(
-			outcome.kind === "accepted" && outcome.duplicate
-				? "duplicate"
-				: outcome.kind,
-		);
-		switch (outcome.kind) {
-			case "accepted": {
-				accepted++;
-				(change.retried
-					? settlement.accepted.retried
-					: settlement.accepted.fresh
-				).push(change.id);
-				for (const older of change.supersedes) {
-					settlement.superseded.ids.push(older.id);
-					settlement.superseded.by.push(change.change_id);
-				}
-				const before = newest.get(change.key)?.state ?? change.state;
-				newest.set(change.key, {
-					change,
-					state: {
-						version: versions[index] as number,
-						cloudVersion: Math.max(
-							outcome.cloudVersion,
-							before.cloudVersion ?? 0,
-						),
-						cloudId: outcome.cloudId ?? before.cloudId,
-					},
-				});
-				break;
-			}
-			case "conflict":
-				hold(
-					change,
-					{
-						status: "conflict",
-						retryCount: change.retryCount,
-						holdCount: change.holdCount,
-						delayMs: null,
-					},
-					"the cloud holds another version",
-				);
-				settlement.conflicts.ids.push(change.id);
-				settlement.conflicts.indexes.push(outcome.index);
-				settlement.conflicts.cloud_versions.push(outcome.cloudVersion);
-				settlement.conflicts.updated_ats.push(outcome.updatedAt);
-				settlement.conflicts.deleted.push(outcome.deleted);
-				break;
-			case "held":
-				// Behind a change of its own entity that was not accepted, a hold says nothing new.
-				if (!held.has(change.key))
-					hold(
-						change,
-						afterHold(change, moved.has(change.id), policy, random()),
-						outcome.reason,
-					);
-				break;
-			case "rejected":
-				hold(
-					change,
-					afterRejection(change, outcome.retryable, policy, random()),
-					outcome.reason,
-				);
-				break;
-			default:
-				outcome satisfies never;
-		}
-	}
-	const states = new Map<string, EntityState>();
-	for (const [key, { change, state }] of newest) {
-		states.set(key, state);
-		settlement.states.entity_types.push(change.entity_type);
-		settlement.states.entity_ids.push(change.entity_id);
-		settlement.states.versions.push(state.version);
-		settlement.states.cloud_versions.push(state.cloudVersion as number);
-		settlement.states.cloud_ids.push(state.cloudId);
-		settlement.states.deleted.push(change.operation === "delete");
-	}
-	return {
-		settlement,
-		log: { accepted, outcomes },
-		states,
-		held,
-		hasConflicts: settlement.conflicts.ids.length > 0,
-	};
+  const settlement: Plan['settlement'] = {
+    accepted: { fresh: [], retried: [] },
+    superseded: { ids: [], by: [] },
+    states: {
+      entity_types: [],
+      entity_ids: [],
+      versions: [],
+      cloud_versions: [],
+      cloud_ids: [],
+      deleted: [],
+    },
+    others: {
+      ids: [],
+      statuses: [],
+      retry_counts: [],
+      hold_counts: [],
+      delays_ms: [],
+      errors: [],
+    },
+    conflicts: {
+      ids: [],
+      indexes: [],
+      cloud_versions: [],
+      updated_ats: [],
+      deleted: [],
+    },
+  };
+  const versions = versionsOf(verdicts.map(({ change }) => change));
+  const newest = new Map<string, { change: PendingChange; state: EntityState }>();
+  const held = new Set<string>();
+  const outcomes: string[] = [];
+  let accepted = 0;
+  for (const [index, { change, outcome }] of verdicts.entries()) {
+    outcomes.push(outcome.kind === 'accepted' && outcome.duplicate ? 'duplicate' : outcome.kind);
+    switch (outcome.kind) {
+      case 'accepted': {
+        accepted++;
+        (change.retried ? settlement.accepted.retried : settlement.accepted.fresh).push(change.id);
+        for (const older of change.supersedes) {
+          settlement.superseded.ids.push(older.id);
+          settlement.superseded.by.push(change.change_id);
+        }
+        const before = newest.get(change.key)?.state ?? change.state;
+        newest.set(change.key, {
+          change,
+          state: {
+            version: versions[index] as number,
+            cloudVersion: Math.max(outcome.cloudVersion, before.cloudVersion ?? 0),
+            cloudId: outcome.cloudId ?? before.cloudId,
+          },
+        });
+        break;
+      }
+      case 'conflict':
+        hold(
+          change,
+          {
+            status: 'conflict',
+            retryCount: change.retryCount,
+            holdCount: change.holdCount,
+            delayMs: null,
+          },
+          'the cloud holds another version',
+        );
+        settlement.conflicts.ids.push(change.id);
+        settlement.conflicts.indexes.push(outcome.index);
+        settlement.conflicts.cloud_versions.push(outcome.cloudVersion);
+        settlement.conflicts.updated_ats.push(outcome.updatedAt);
+        settlement.conflicts.deleted.push(outcome.deleted);
+        break;
+      case 'held':
+        // Behind a change of its own entity that was not accepted, a hold says nothing new.
+        if (!held.has(change.key))
+          hold(change, afterHold(change, moved.has(change.id), policy, random()), outcome.reason);
+        break;
+      case 'rejected':
+        hold(change, afterRejection(change, outcome.retryable, policy, random()), outcome.reason);
+        break;
+      default:
+        outcome satisfies never;
+    }
+  }
+  const states = new Map<string, EntityState>();
+  for (const [key, { change, state }] of newest) {
+    states.set(key, state);
+    settlement.states.entity_types.push(change.entity_type);
+    settlement.states.entity_ids.push(change.entity_id);
+    settlement.states.versions.push(state.version);
+    settlement.states.cloud_versions.push(state.cloudVersion as number);
+    settlement.states.cloud_ids.push(state.cloudId);
+    settlement.states.deleted.push(change.operation === 'delete');
+  }
+  return {
+    settlement,
+    log: { accepted, outcomes },
+    states,
+    held,
+    hasConflicts: settlement.conflicts.ids.length > 0,
+  };
 
-	function hold(
-		change: PendingChange,
-		after: Omit<Afterwards, "status"> & {
-			status: Afterwards["status"] | "conflict";
-		},
-		reason: string,
-	): void {
-		held.add(change.key);
-		const { others } = settlement;
-		others.ids.push(change.id);
-		others.statuses.push(after.status);
-		others.retry_counts.push(after.retryCount);
-		others.hold_counts.push(after.holdCount);
-		others.delays_ms.push(after.delayMs);
-		others.errors.push(reason.replaceAll("\u0000", ""));
-	}
+  function hold(
+    change: PendingChange,
+    after: Omit<Afterwards, 'status'> & {
+      status: Afterwards['status'] | 'conflict';
+    },
+    reason: string,
+  ): void {
+    held.add(change.key);
+    const { others } = settlement;
+    others.ids.push(change.id);
+    others.statuses.push(after.status);
+    others.retry_counts.push(after.retryCount);
+    others.hold_counts.push(after.holdCount);
+    others.delays_ms.push(after.delayMs);
+    others.errors.push(reason.replaceAll('\u0000', ''));
+  }
 }
