@@ -12,24 +12,22 @@ import type { WakeGate } from '../db/wake.js';
 import { stillUnsettled } from '../queue/settle.js';
 import type { Health } from '../service.js';
 import { Flag, monotonicMs } from '../time.js';
+import { Aftermath, type AftermathDeps } from './aftermath.js';
 import { Backlog, type Limits, type PendingChange, transactionKey } from './backlog.js';
 import { Contact, type ContactDeps } from './contact.js';
-import { blame, type ExchangeDeps, type ExchangeReport, pushBatch } from './exchange.js';
+import { pushBatch } from './exchange.js';
 import { Idling } from './idling.js';
-import { afterAnswer, afterTooMuch } from './link.js';
 import { Pass } from './pass.js';
 import { type Suspect, Suspects } from './suspects.js';
 
-export type PushLoopDeps = ExchangeDeps &
+export type PushLoopDeps = AftermathDeps &
   ContactDeps & {
     /** Reads; `db` settles. Each is one connection. */
     reader: Db;
     gate: WakeGate;
     coalesced: ReadonlySet<string>;
-    timeoutMs: number;
     /** Told when everything that could be sent has been answered, with the number of the pass that found no more. */
     onQuiet: (pass: number) => void;
-    onFork: (reason: string) => Promise<void>;
   };
 
 const MAX_IN_FLIGHT = 3;
@@ -42,6 +40,7 @@ export class PushLoop {
   readonly #backlog = new Backlog();
   readonly #pass: Pass;
   readonly #contact: Contact;
+  readonly #aftermath: Aftermath;
   readonly #suspects = new Suspects(randomUUID);
   readonly #idling: Idling;
   readonly #flag = new Flag();
@@ -49,9 +48,9 @@ export class PushLoop {
   readonly #busy = new Set<string>();
   readonly #owned = new Set<string>();
   #enabled = false;
+  /** What the table last said of anything being held back, and how much was known to be by then. */
   #trouble = true;
-  /** Counts what came to be held back, so that an older look at the table cannot deny it. */
-  #troubles = 0;
+  #knownTroubles = 0;
   #searching = false;
   #passes = 0;
   #fault: unknown;
@@ -66,6 +65,12 @@ export class PushLoop {
       correctionMs: () => deps.clock.correctionMs,
     });
     this.#contact = new Contact(deps);
+    this.#aftermath = new Aftermath(deps, {
+      backlog: this.#backlog,
+      pass: this.#pass,
+      suspects: this.#suspects,
+      contact: this.#contact,
+    });
     this.#idling = new Idling(deps.gate, (error) => this.#fail(error));
   }
 
@@ -108,7 +113,7 @@ export class PushLoop {
 
   /** To be handed back with what is learnt from the table next. */
   get troubles(): number {
-    return this.#troubles;
+    return this.#aftermath.troubles;
   }
 
   /**
@@ -117,7 +122,8 @@ export class PushLoop {
    * @param troubles what `troubles` said before the table was asked
    */
   configure(enabled: boolean, trouble: boolean, troubles: number): void {
-    if (troubles === this.#troubles) this.#trouble = trouble;
+    this.#trouble = trouble;
+    this.#knownTroubles = troubles;
     if (enabled === this.#enabled) return;
     this.#enabled = enabled;
     this.wake();
@@ -208,7 +214,7 @@ export class PushLoop {
   /** Begins a new pass. */
   #look(): number {
     this.#passes++;
-    this.#pass.begin(this.#trouble);
+    this.#pass.begin(this.#trouble || this.#aftermath.troubles > this.#knownTroubles);
     this.#read();
     return Number.POSITIVE_INFINITY;
   }
@@ -237,100 +243,13 @@ export class PushLoop {
     this.#inFlight.set(suspect.batch_id, suspect.changes);
     this.#own();
     pushBatch(this.#deps, suspect.batch_id, suspect.changes, this.#deps.memory.encodings)
-      .then((report) => this.#answered(suspect, report))
+      .then((report) => this.#aftermath.answered(suspect, report))
       .catch((error) => this.#fail(error))
       .finally(() => {
         this.#inFlight.delete(suspect.batch_id);
         this.#own();
         this.#flag.raise();
       });
-  }
-
-  async #answered(suspect: Suspect, report: ExchangeReport): Promise<void> {
-    const { memory, log, timeoutMs, nowMs } = this.#deps;
-    const { outcome, changes, accepted } = report;
-    switch (outcome.kind) {
-      case 'results':
-        memory.link = afterAnswer(memory.link, report, report.durationMs, timeoutMs);
-        if (accepted > 0) this.#suspects.proven(nowMs());
-        this.#digest(suspect.changes, report);
-        log.info('pushed', {
-          batch_id: suspect.batch_id,
-          changes,
-          accepted,
-          duration_ms: Math.round(report.durationMs),
-        });
-        break;
-      case 'offline': {
-        if (outcome.timedOut) memory.link = afterTooMuch(memory.link, report);
-        this.#backlogToTable();
-        const guilty = this.#suspects.unanswered(suspect, nowMs());
-        if (guilty) return this.#blame(suspect, guilty, outcome.reason, true);
-        break;
-      }
-      case 'too_large':
-        memory.link = afterTooMuch(memory.link, report);
-        await this.#isolate(suspect, `too large for the cloud (${outcome.reason})`, false);
-        break;
-      case 'bad_batch':
-        await this.#isolate(suspect, outcome.reason, outcome.retryable);
-        break;
-      case 'wait':
-      case 'refused':
-        this.#backlogToTable();
-        break;
-      case 'fork':
-        this.#backlogToTable();
-        await this.#deps.onFork(outcome.reason);
-        break;
-      default:
-        outcome satisfies never;
-    }
-    this.#contact.replied(outcome);
-  }
-
-  /** Halves a batch that the cloud refused as a whole; a lone change is the bad one. */
-  async #isolate(suspect: Suspect, reason: string, retryable: boolean): Promise<void> {
-    const [lone, ...others] = suspect.changes;
-    if (lone && others.length === 0) await this.#blame(suspect, lone, reason, retryable);
-    else this.#suspects.halve(suspect.changes);
-  }
-
-  async #blame(suspect: Suspect, change: PendingChange, reason: string, retryable: boolean): Promise<void> {
-    this.#deps.log.warn('a change was set aside', {
-      entity_type: change.entity_type,
-      change_id: change.change_id,
-      reason,
-    });
-    const held = await blame(this.#deps, suspect.batch_id, change, reason, retryable);
-    this.#digest([change], { states: new Map(), held });
-  }
-
-  /** Carries over to everything in memory what was settled. */
-  #digest(changes: PendingChange[], settled: Pick<ExchangeReport, 'states' | 'held'>): void {
-    for (const change of changes) {
-      this.#pass.noteSettled(change.id);
-      for (const older of change.supersedes) this.#pass.noteSettled(older.id);
-    }
-    for (const [key, state] of settled.states) {
-      this.#pass.noteState(key, state);
-      this.#backlog.settled(key, state);
-      for (const change of this.#suspects.changes()) if (change.key === key) change.state = state;
-    }
-    for (const key of settled.held) {
-      this.#trouble = true;
-      this.#troubles++;
-      this.#pass.expectTrouble();
-      this.#pass.noteHeld(key);
-      this.#backlog.drop(key);
-      this.#suspects.retain((change) => change.key !== key);
-    }
-  }
-
-  /** What was only read is read again later; it may be days until then. */
-  #backlogToTable(): void {
-    this.#backlog.clear();
-    this.#pass.abandon();
   }
 
   /** Recounts what is in flight or suspect: those rows are not read again, those entities get no second request. */

@@ -1,0 +1,124 @@
+/**
+ * What follows from an answer: everything that is kept in memory (window, pass, suspects, the line's size, our standing) is
+ * brought in step with what the exchange has settled, or has failed to settle. Nothing here is the truth; the table is.
+ */
+
+import type { Backlog, PendingChange } from './backlog.js';
+import type { Contact } from './contact.js';
+import { blame, type ExchangeDeps, type ExchangeReport } from './exchange.js';
+import { afterAnswer, afterTooMuch } from './link.js';
+import type { CloudMemory } from './memory.js';
+import type { Pass } from './pass.js';
+import type { Suspect, Suspects } from './suspects.js';
+
+export type AftermathDeps = ExchangeDeps & {
+  memory: CloudMemory;
+  /** The deadline of one request. */
+  timeoutMs: number;
+  onFork: (reason: string) => Promise<void>;
+};
+
+type Parts = { backlog: Backlog; pass: Pass; suspects: Suspects; contact: Contact };
+
+export class Aftermath {
+  readonly #deps: AftermathDeps;
+  readonly #parts: Parts;
+  #troubles = 0;
+
+  constructor(deps: AftermathDeps, parts: Parts) {
+    this.#deps = deps;
+    this.#parts = parts;
+  }
+
+  /** Counts what came to be held back, so that an older look at the table cannot deny it. */
+  get troubles(): number {
+    return this.#troubles;
+  }
+
+  /** To be called once for every batch that was sent, before it stops being in flight. */
+  async answered(suspect: Suspect, report: ExchangeReport): Promise<void> {
+    const { memory, log, timeoutMs, nowMs } = this.#deps;
+    const { outcome, changes, accepted } = report;
+    switch (outcome.kind) {
+      case 'results':
+        memory.link = afterAnswer(memory.link, report, report.durationMs, timeoutMs);
+        if (accepted > 0) this.#parts.suspects.proven(nowMs());
+        this.#digest(suspect.changes, report);
+        log.info('pushed', {
+          batch_id: suspect.batch_id,
+          changes,
+          accepted,
+          duration_ms: Math.round(report.durationMs),
+        });
+        break;
+      case 'offline': {
+        if (outcome.timedOut) memory.link = afterTooMuch(memory.link, report);
+        this.#backlogToTable();
+        const guilty = this.#parts.suspects.unanswered(suspect, nowMs());
+        if (guilty) return this.#blame(suspect, guilty, outcome.reason, true);
+        break;
+      }
+      case 'too_large':
+        memory.link = afterTooMuch(memory.link, report);
+        await this.#isolate(suspect, `too large for the cloud (${outcome.reason})`, false);
+        break;
+      case 'bad_batch':
+        await this.#isolate(suspect, outcome.reason, outcome.retryable);
+        break;
+      case 'wait':
+      case 'refused':
+        this.#backlogToTable();
+        break;
+      case 'fork':
+        this.#backlogToTable();
+        await this.#deps.onFork(outcome.reason);
+        break;
+      default:
+        outcome satisfies never;
+    }
+    this.#parts.contact.replied(outcome);
+  }
+
+  /** Halves a batch that the cloud refused as a whole; a lone change is the bad one. */
+  async #isolate(suspect: Suspect, reason: string, retryable: boolean): Promise<void> {
+    const [lone, ...others] = suspect.changes;
+    if (lone && others.length === 0) await this.#blame(suspect, lone, reason, retryable);
+    else this.#parts.suspects.halve(suspect.changes);
+  }
+
+  async #blame(suspect: Suspect, change: PendingChange, reason: string, retryable: boolean): Promise<void> {
+    this.#deps.log.warn('a change was set aside', {
+      entity_type: change.entity_type,
+      change_id: change.change_id,
+      reason,
+    });
+    const held = await blame(this.#deps, suspect.batch_id, change, reason, retryable);
+    this.#digest([change], { states: new Map(), held });
+  }
+
+  /** Carries over to everything in memory what was settled. */
+  #digest(changes: PendingChange[], settled: Pick<ExchangeReport, 'states' | 'held'>): void {
+    for (const change of changes) {
+      this.#parts.pass.noteSettled(change.id);
+      for (const older of change.supersedes) this.#parts.pass.noteSettled(older.id);
+    }
+    for (const [key, state] of settled.states) {
+      this.#parts.pass.noteState(key, state);
+      this.#parts.backlog.settled(key, state);
+      for (const change of this.#parts.suspects.changes()) if (change.key === key) change.state = state;
+    }
+    for (const key of settled.held) {
+      this.#troubles++;
+      this.#parts.pass.expectTrouble();
+      this.#parts.pass.noteHeld(key);
+      this.#parts.backlog.drop(key);
+      this.#parts.suspects.retain((change) => change.key !== key);
+    }
+  }
+
+  /** What was only read is read again later; it may be days until then. */
+  #backlogToTable(): void {
+    this.#parts.backlog.clear();
+    this.#parts.pass.abandon();
+  }
+}
