@@ -9,17 +9,26 @@ import { VERSION } from './version.js';
 
 type Entry = { group: string; load: () => Promise<Command> };
 
-const SETUP = 'Set up:';
 const WATCH = 'See:';
+const ACT = 'Act:';
+const SETUP = 'Set up and run:';
 
 /** In the order of the help. */
 const COMMANDS: Record<string, Entry> = {
   status: { group: WATCH, load: async () => (await import('./commands/status.js')).statusCommand() },
-  run: { group: SETUP, load: async () => (await import('./commands/run.js')).runCommand() },
-  config: { group: SETUP, load: async () => (await import('./commands/config.js')).configCommand() },
+  queue: { group: WATCH, load: async () => (await import('./commands/queue.js')).queueCommand() },
+  logs: { group: WATCH, load: async () => (await import('./commands/logs.js')).logsCommand() },
+  config: { group: WATCH, load: async () => (await import('./commands/config.js')).configCommand() },
+  now: { group: ACT, load: async () => (await import('./commands/now.js')).nowCommand() },
+  push: { group: ACT, load: async () => (await import('./commands/push.js')).pushCommand() },
+  retry: { group: ACT, load: async () => (await import('./commands/retry.js')).retryCommand() },
+  discard: { group: ACT, load: async () => (await import('./commands/discard.js')).discardCommand() },
+  pause: { group: ACT, load: async () => (await import('./commands/pause.js')).pauseCommand() },
+  resume: { group: ACT, load: async () => (await import('./commands/pause.js')).resumeCommand() },
+  demo: { group: SETUP, load: async () => (await import('./commands/demo.js')).demoCommand() },
   install: { group: SETUP, load: async () => (await import('./commands/install.js')).installCommand() },
   uninstall: { group: SETUP, load: async () => (await import('./commands/uninstall.js')).uninstallCommand() },
-  demo: { group: SETUP, load: async () => (await import('./commands/demo.js')).demoCommand() },
+  run: { group: SETUP, load: async () => (await import('./commands/run.js')).runCommand() },
 };
 
 /** Runs one command; resolves with the exit code. `argv` as in process.argv. */
@@ -56,11 +65,21 @@ function newProgram(): Command {
     .option('-v, --verbose', 'say more, and where an error came from')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
-    .configureHelp({ showGlobalOptions: true, helpWidth: 80 })
+    .configureHelp({ showGlobalOptions: true, helpWidth: 80, subcommandTerm: termOf })
+    .commandsGroup('More:')
     .configureOutput({ outputError: () => {} })
     .exitOverride()
     .addHelpText('after', TAIL);
   return program;
+}
+
+/** `retry [id...]`: without the "[options]" that every line would repeat. */
+function termOf(command: Command): string {
+  const names = command.registeredArguments.map((argument) => {
+    const name = argument.name() + (argument.variadic ? '...' : '');
+    return argument.required ? `<${name}>` : `[${name}]`;
+  });
+  return [command.name(), ...names].join(' ');
 }
 
 const TAIL = `

@@ -36,6 +36,8 @@ export async function withDatabase<T>(
       await db.destroy();
     }
   } catch (error) {
+    // A mistake of ours must not be told as the server's.
+    if (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError) throw error;
     throw withoutSecrets(databaseError(error, url), loaded.secrets);
   }
 }

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { EXIT, SyncError } from '../errors.js';
 import { type Facts, gatherFacts } from '../ops/status.js';
 import { tell } from '../ops/story.js';
-import { judge, STATE_EXIT, type StatusReport, since, unknownReport } from '../ops/verdict.js';
+import { findings, judge, STATE_EXIT, type StatusReport, since, unknownReport } from '../ops/verdict.js';
 import { sleep } from '../time.js';
 import { painter, print, printError, printJson, screenWidth } from './output.js';
 import { type CommonOptions, commonOptions, type Session, withDatabase } from './session.js';
@@ -76,8 +76,9 @@ async function oneScreen(
   session: Session,
   options: StatusOptions,
 ): Promise<{ facts: Facts; report: StatusReport; text: string }> {
-  const { outlet, alerts, entities } = session.loaded.settings;
-  const facts = await gatherFacts(session.db, outlet.timezone);
+  const { outlet, alerts, entities, sync } = session.loaded.settings;
+  const found = await gatherFacts(session.db, outlet.timezone);
+  const facts = { ...found, enabled: found.enabled && sync.enabled };
   const pushed = [...entities].filter(([, entity]) => entity.direction !== 'pull').map(([name]) => name);
   const rules = { ...alerts, entities: pushed };
   const report = judge(facts, rules);

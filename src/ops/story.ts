@@ -80,6 +80,7 @@ function reason(facts: Facts, when: (at: string) => string): Reason {
     return {
       why: `the cloud cannot be reached${from}: ${daemon.last_error ?? 'no answer'}`,
       next: `${again}; ${kept}`,
+      topic: 'offline',
     };
   }
   if (facts.pending === 0) return { why: undefined, next: undefined, topic: undefined };
@@ -87,6 +88,7 @@ function reason(facts: Facts, when: (at: string) => string): Reason {
     return {
       why: 'they wait for their retry, or behind another change of the same entity',
       next: 'each goes when its turn comes: syncd queue shows when',
+      topic: undefined,
     };
   }
   return { why: 'they are on their way', next: 'the daemon is sending them now', topic: undefined };

@@ -1,0 +1,67 @@
+/** `syncd logs`: what was exchanged with the cloud, and how it went; `--follow` goes on as it happens. */
+import { Command } from 'commander';
+import { shortened } from '../ops/words.js';
+import { type LogItem, listLogs } from '../queue/read.js';
+import { sleep } from '../time.js';
+import { type FilterOptions, toFilter, withFilters } from './filters.js';
+import { type Paint, painter, print, printJson, screenWidth } from './output.js';
+import { commonOptions, withDatabase } from './session.js';
+
+const FOLLOW_MS = 500;
+
+export function logsCommand(): Command {
+  return withFilters(
+    new Command('logs').description('the exchanges with the cloud: what went, how it ended, how long it took'),
+    {
+      describe: 'only exchanges that ended so',
+    },
+  )
+    .option('-f, --follow', 'go on as it happens; Ctrl-C ends it')
+    .addHelpText(
+      'after',
+      `
+The last ones are shown, the newest at the bottom. With --json a list, the newest
+first; with --json --follow one object a line as it happens. The daemon's own words
+are in the journal: journalctl -u syncd
+`,
+    )
+    .action(async (_options, command: Command) => {
+      const options = { ...commonOptions(command), ...command.opts<FilterOptions & { follow?: boolean }>() };
+      await withDatabase(options, 'logs', async ({ db, loaded }) => {
+        const filter = toFilter(options, loaded.settings.outlet.timezone);
+        const items = await listLogs(db, filter);
+        if (options.json && !options.follow) return printJson(items);
+        const say = options.json
+          ? (item: LogItem) => print(JSON.stringify(item))
+          : printer(loaded.settings.outlet.timezone, painter(options));
+        if (items.length === 0 && !options.follow) print('No exchange with the cloud is on record that fits.');
+        for (const item of items.reverse()) say(item);
+        let last = items.at(-1)?.id ?? '0';
+        while (options.follow) {
+          await sleep(FOLLOW_MS);
+          for (const item of await listLogs(db, { ...filter, since: undefined, limit: 1_000, afterId: last })) {
+            say(item);
+            last = item.id;
+          }
+        }
+      });
+    });
+}
+
+function printer(timezone: string, paint: Paint): (item: LogItem) => void {
+  const clock = new Intl.DateTimeFormat('sv-SE', { timeZone: timezone, dateStyle: 'short', timeStyle: 'medium' });
+  const arrows = { push: '↑', pull: '↓' };
+  return (item) => {
+    const size =
+      item.bytes < 10_000
+        ? `${item.bytes} B`
+        : item.bytes < 10_000_000
+          ? `${Math.round(item.bytes / 1000)} kB`
+          : `${Math.round(item.bytes / 1_000_000)} MB`;
+    const figures = `${String(item.changes).padStart(5)} ${item.changes === 1 ? 'change ' : 'changes'} ${size.padStart(8)} ${`${Math.round(item.duration_ms)} ms`.padStart(8)}`;
+    const head = `${clock.format(new Date(item.at))}  ${arrows[item.direction]} ${item.outcome.padEnd(9)} ${figures}`;
+    const error = item.error ? `  ${item.error}` : '';
+    const line = shortened(head + error.replaceAll(/[\p{Cc}\s]+/gu, ' '), Math.max(screenWidth(), head.length));
+    print(item.error ? paint('yellow', line) : line);
+  };
+}

@@ -1,0 +1,34 @@
+/** `syncd pause` and `syncd resume`: stop and start sending. The sales are captured and kept either way. */
+import { Command } from 'commander';
+import { setEnabled } from '../ops/control.js';
+import { authorOf, withAuthor } from './actions.js';
+import { print, printJson } from './output.js';
+import { commonOptions, withDatabase } from './session.js';
+
+export function pauseCommand(): Command {
+  return toggle('pause', 'stop sending until somebody resumes; sales are captured and kept', false, {
+    done: 'Paused: nothing is sent until syncd resume. Sales are captured and kept.',
+    before: 'It was paused already.',
+  });
+}
+
+export function resumeCommand(): Command {
+  return toggle('resume', 'send again after a pause', true, {
+    done: 'Resumed: what waits goes now.',
+    before: 'It was not paused.',
+  });
+}
+
+function toggle(name: string, description: string, enabled: boolean, words: { done: string; before: string }): Command {
+  const command = new Command(name).description(description).option('--reason <text>', 'why; kept with your name');
+  return withAuthor(command).action(async (_options, self: Command) => {
+    const options = { ...commonOptions(self), ...self.opts<{ reason?: string; by?: string }>() };
+    await withDatabase(options, name, async ({ db, loaded }) => {
+      const changed = await setEnabled(db, enabled, authorOf(options), options.reason);
+      if (options.json) return printJson({ enabled, changed });
+      print(changed ? words.done : words.before);
+      if (enabled && !loaded.settings.sync.enabled)
+        print('But sync.enabled is false in the configuration: nothing is sent until that is changed.');
+    });
+  });
+}

@@ -1,0 +1,202 @@
+/**
+ * Puts one row of the shop into the queue as it is now, as if it had just been changed: by hand, or to repair. The row's text
+ * is made by the same expressions as in the capture triggers, by Postgres.
+ *
+ * The order must hold: a sale that changed the row and has its place in the queue before ours, but has not committed yet, would
+ * be overtaken by our older copy. So after our insert we wait for every transaction that was writing to the table then, and
+ * look again: if the row is not what we queued, we take it back and start over. Sales never wait for us.
+ */
+import { type RawBuilder, sql } from 'kysely';
+import { keyText, payload } from '../capture/expressions.js';
+import { identifier } from '../capture/names.js';
+import type { KeyColumn } from '../capture/recipe.js';
+import type { Db } from '../db/connect.js';
+import { codeOf, SyncError } from '../errors.js';
+import { monotonicMs, sleep } from '../time.js';
+import { requester } from './manage.js';
+
+export type Enqueued = {
+  id: string;
+  change_id: string;
+  entity_type: string;
+  entity_id: string;
+  operation: 'create' | 'update' | 'delete';
+};
+
+const PATIENCE_MS = 10_000;
+
+type Captured = { table: string; keys: (KeyColumn & { type: string })[]; excluded: string[] };
+
+/** @throws SyncError `failed` when the entity is unknown, or its table is being written to without a pause */
+export async function enqueueEntity(db: Db, entityType: string, entityId: string, who: string): Promise<Enqueued> {
+  const captured = await capturedTable(db, entityType);
+  const parts = keyParts(captured, entityId);
+  const deadline = monotonicMs() + PATIENCE_MS;
+  while (monotonicMs() < deadline) {
+    const enqueued = await db
+      .transaction()
+      .execute((trx) => attempt(trx, { entityType, captured, parts, who, deadline }))
+      .catch((error: unknown) => {
+        // Taking back what we queued is a rollback.
+        if (error instanceof Overtaken) return undefined;
+        if (codeOf(error)?.startsWith('22')) throw notAKey(captured, entityType, entityId);
+        throw error;
+      });
+    if (enqueued) return enqueued;
+    await sleep(20);
+  }
+  throw new SyncError(
+    'failed',
+    `${entityType} ${entityId} was not queued: its table is being written to without a pause`,
+    {
+      hint: 'Its changes are captured as they are made; try again in a quieter moment.',
+    },
+  );
+}
+
+class Overtaken extends Error {}
+
+type Attempt = { entityType: string; captured: Captured; parts: string[]; who: string; deadline: number };
+
+async function attempt(trx: Db, { entityType, captured, parts, who, deadline }: Attempt): Promise<Enqueued> {
+  // The one setting of the capture triggers that our connections do not have anyway.
+  await sql`SET LOCAL lc_monetary = 'C'`.execute(trx);
+  const current = currentRow(captured, parts);
+  const { rows } = await sql<Enqueued>`
+    WITH named AS (
+      SELECT ${sql.raw(keyText(captured, 't'))} AS entity_id FROM (SELECT ${typedKeys(captured, parts)}) AS t
+    ), found AS (${current}
+    ), known AS (
+      SELECT EXISTS (SELECT FROM syncd.entity_state s, named n WHERE s.entity_type = ${entityType} AND s.entity_id = n.entity_id AND NOT s.deleted)
+          OR EXISTS (SELECT FROM syncd.unsettled u, named n WHERE u.entity_type = ${entityType} AND u.entity_id = n.entity_id) AS known
+    ), queued AS (
+      INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload)
+      SELECT ${entityType}, coalesce(f.entity_id, n.entity_id),
+             CASE WHEN f.entity_id IS NULL THEN 'delete' WHEN k.known THEN 'update' ELSE 'create' END, f.payload
+      FROM named n CROSS JOIN known k LEFT JOIN found f ON true
+      WHERE f.entity_id IS NOT NULL OR k.known
+      RETURNING id, change_id, entity_type, entity_id, operation
+    ), record AS (
+      INSERT INTO syncd.commands (command, args, requested_by, finished_at, outcome)
+      SELECT 'push', json_build_object('entity_type', entity_type, 'entity_id', entity_id, 'id', id::text), ${requester(who)},
+             clock_timestamp(), 'queued as ' || operation
+      FROM queued
+    )
+    SELECT * FROM queued`.execute(trx);
+  const [queued] = rows;
+  if (!queued) {
+    throw new SyncError(
+      'failed',
+      `there is no ${entityType} ${parts.join(', ')}: neither in ${captured.table} nor at the cloud`,
+      {
+        hint: 'The id is the primary key; a composite key is a JSON array of texts, ["7","2"].',
+      },
+    );
+  }
+  await writersHaveEnded(trx, captured.table, deadline);
+  const { rows: same } = await sql<{ same: boolean }>`
+    WITH found AS (${current})
+    SELECT (SELECT payload::text FROM found) IS NOT DISTINCT FROM payload::text AS same
+    FROM syncd.sync_queue WHERE id = ${queued.id}::bigint AND status = 'pending' AND next_attempt_at IS NULL`.execute(
+    trx,
+  );
+  if (same[0]?.same !== true) throw new Overtaken();
+  await sql`SELECT syncd.wake()`.execute(trx);
+  return queued;
+}
+
+/** The row, or none: its id and text, in the capture's own words. */
+function currentRow(captured: Captured, parts: string[]): RawBuilder<unknown> {
+  const conditions = captured.keys.map(
+    (key, i) => sql`t.${sql.id(key.name)} ${sql.raw(key.equals)} ${parts[i]}::${sql.raw(key.type)}`,
+  );
+  return sql`
+      SELECT ${sql.raw(keyText(captured, 't'))} AS entity_id, ${sql.raw(payload(captured, 't'))} AS payload
+      FROM ${sql.raw(captured.table)} AS t WHERE ${sql.join(conditions, sql` AND `)}`;
+}
+
+function typedKeys(captured: Captured, parts: string[]): RawBuilder<unknown> {
+  return sql.join(
+    captured.keys.map((key, i) => sql`${parts[i]}::${sql.raw(key.type)} AS ${sql.raw(identifier(key.name))}`),
+  );
+}
+
+/** Returns when nobody who holds a write lock on the table or a part of it now holds one any more. */
+async function writersHaveEnded(trx: Db, table: string, deadline: number): Promise<void> {
+  const writers = sql`
+    SELECT l.virtualtransaction FROM pg_locks l
+    WHERE l.locktype = 'relation' AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+      AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid() AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND l.relation IN (SELECT ${table}::regclass UNION SELECT relid FROM pg_partition_tree(${table}::regclass)
+                         UNION SELECT inhrelid FROM pg_inherits WHERE inhparent = ${table}::regclass)`;
+  const { rows } = await sql<{ virtualtransaction: string }>`${writers}`.execute(trx);
+  const then = [...new Set(rows.map((row) => row.virtualtransaction))];
+  while (then.length > 0) {
+    const { rows: left } =
+      await sql`SELECT FROM (${writers}) AS w WHERE w.virtualtransaction = ANY (${then}::text[]) LIMIT 1`.execute(trx);
+    if (left.length === 0) return;
+    if (monotonicMs() > deadline) throw new Overtaken();
+    await sleep(20);
+  }
+}
+
+async function capturedTable(db: Db, entityType: string): Promise<Captured> {
+  const row = await db
+    .selectFrom('syncd.capture')
+    .select(['table_name', 'keys', 'excluded'])
+    .where('entity_type', '=', entityType)
+    .executeTakeFirst();
+  if (!row) {
+    const known = await db.selectFrom('syncd.capture').select('entity_type').orderBy('entity_type').execute();
+    throw new SyncError('failed', `no entity ${entityType} is captured`, {
+      hint: known.length > 0 ? `Known are: ${known.map((one) => one.entity_type).join(', ')}.` : 'Run: syncd install',
+    });
+  }
+  const { rows } = await sql<Captured['keys'][number]>`
+    WITH RECURSIVE base AS (
+      SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type, a.atttypid AS oid
+      FROM pg_attribute a WHERE a.attrelid = ${row.table_name}::regclass AND a.attname = ANY (${row.keys}::text[]) AND NOT a.attisdropped
+      UNION ALL
+      SELECT b.name, b.type, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'
+    )
+    SELECT b.name, b.type, b.oid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) AS iso,
+           coalesce((
+             SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+             FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod AND m.amname = 'btree'
+             JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amopstrategy = 3
+                           AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype
+             JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+             WHERE c.opcintype = b.oid AND c.opcdefault), 'OPERATOR(pg_catalog.=)') AS equals
+    FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype <> 'd'`.execute(db);
+  const keys = row.keys.map((name) => {
+    const column = rows.find((one) => one.name === name);
+    if (!column)
+      throw new SyncError('failed', `${row.table_name} has no column ${name} any more`, { hint: 'Run: syncd install' });
+    return column;
+  });
+  return { table: row.table_name, keys, excluded: row.excluded };
+}
+
+/** The key's texts, in key order. */
+function keyParts(captured: Captured, entityId: string): string[] {
+  if (captured.keys.length === 1) return [entityId];
+  try {
+    const parts: unknown = JSON.parse(entityId);
+    if (
+      Array.isArray(parts) &&
+      parts.length === captured.keys.length &&
+      parts.every((part) => typeof part === 'string')
+    )
+      return parts;
+  } catch {
+    // Told below, with what is wanted.
+  }
+  throw new SyncError('usage', `${entityId} names no row: the key has ${captured.keys.length} columns`, {
+    hint: `Give a JSON array of texts in key order (${captured.keys.map((key) => key.name).join(', ')}), '["7","2"]' say.`,
+  });
+}
+
+function notAKey(captured: Captured, entityType: string, entityId: string): SyncError {
+  const types = captured.keys.map((key) => `${key.name} ${key.type}`).join(', ');
+  return new SyncError('usage', `${entityId} cannot be a key of ${entityType}`, { hint: `The key is ${types}.` });
+}

@@ -1,0 +1,128 @@
+/**
+ * Lists for people and programs: what waits, failed or was settled, and what was exchanged with the cloud. Reads only. What is
+ * not in the cloud comes oldest first, for that is what holds things up; what is settled and the log come newest first.
+ */
+import { type RawBuilder, sql } from 'kysely';
+import type { Db } from '../db/connect.js';
+import type { ChangeStatus } from '../db/schema.js';
+
+export type QueueItem = {
+  id: string;
+  change_id: string;
+  entity_type: string;
+  entity_id: string;
+  operation: string;
+  status: ChangeStatus;
+  retry_count: number;
+  next_attempt_at: string | null;
+  error_message: string | null;
+  created_at: string;
+  synced_at: string | null;
+};
+
+export type LogItem = {
+  id: string;
+  at: string;
+  direction: 'push' | 'pull';
+  batch_id: string | null;
+  outcome: string;
+  changes: number;
+  bytes: number;
+  duration_ms: number;
+  error: string | null;
+};
+
+export type Filter = {
+  /** Only this status; undefined: everything that is not in the cloud yet. */
+  status?: string | undefined;
+  entity?: { type: string; id: string | undefined } | undefined;
+  since?: Since | undefined;
+  limit: number;
+};
+
+/** A span back from now, or an instant as the person wrote it, which without a zone is the outlet's time. */
+export type Since = { agoMs: number } | { at: string; timezone: string };
+
+const iso = (column: string) =>
+  sql<string>`to_char(${sql.ref(column)} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+function after(since: Since): RawBuilder<string> {
+  if ('agoMs' in since) return sql`clock_timestamp() - ${since.agoMs} * interval '1 ms'`;
+  const zoned = /(Z|[+-]\d\d(:?\d\d)?)$/i.test(since.at) && since.at.includes(':');
+  return zoned ? sql`${since.at}::timestamptz` : sql`${since.at}::timestamp AT TIME ZONE ${since.timezone}`;
+}
+
+export async function listQueue(db: Db, filter: Filter): Promise<QueueItem[]> {
+  const settled = filter.status === 'synced';
+  let query = db
+    .selectFrom(settled ? 'syncd.sync_queue as q' : 'syncd.unsettled as q')
+    .select([
+      'q.id',
+      'q.change_id',
+      'q.entity_type',
+      'q.entity_id',
+      'q.operation',
+      'q.status',
+      'q.retry_count',
+      'q.error_message',
+    ])
+    .select([
+      iso('q.next_attempt_at').as('next_attempt_at'),
+      iso('q.created_at').as('created_at'),
+      iso('q.synced_at').as('synced_at'),
+    ]);
+  if (filter.status !== undefined) query = query.where('q.status', '=', filter.status as ChangeStatus);
+  if (filter.entity) query = query.where('q.entity_type', '=', filter.entity.type);
+  if (filter.entity?.id !== undefined) query = query.where('q.entity_id', '=', filter.entity.id);
+  if (filter.since) query = query.where(settled ? 'q.synced_at' : 'q.created_at', '>=', after(filter.since));
+  const ordered = settled ? query.orderBy('q.synced_at', 'desc').orderBy('q.id', 'desc') : query.orderBy('q.id');
+  return ordered.limit(filter.limit).execute();
+}
+
+/**
+ * The exchanges, newest first; with `afterId` those that came after it, oldest first, to follow the log.
+ * An entity's exchanges are those that carried one of its changes.
+ */
+export async function listLogs(db: Db, filter: Filter & { afterId?: string | undefined }): Promise<LogItem[]> {
+  let query = db
+    .selectFrom('syncd.sync_logs as l')
+    .select(['l.id', 'l.direction', 'l.batch_id', 'l.outcome', 'l.changes', 'l.bytes', 'l.duration_ms', 'l.error'])
+    .select(iso('l.at').as('at'));
+  if (filter.status !== undefined) query = query.where('l.outcome', '=', filter.status);
+  if (filter.since) query = query.where('l.at', '>=', after(filter.since));
+  if (filter.afterId !== undefined) query = query.where('l.id', '>', filter.afterId);
+  if (filter.entity) {
+    const { type, id } = filter.entity;
+    query = query.where(
+      sql<boolean>`EXISTS (SELECT FROM syncd.sync_queue q WHERE q.change_id = ANY (l.change_ids)
+        AND q.entity_type = ${type} ${id === undefined ? sql`` : sql`AND q.entity_id = ${id}`})`,
+    );
+  }
+  const rows = await query
+    .orderBy('l.id', filter.afterId === undefined ? 'desc' : 'asc')
+    .limit(filter.limit)
+    .execute();
+  return rows.map(({ id, at, direction, batch_id, outcome, changes, bytes, duration_ms, error }) => ({
+    id,
+    at,
+    direction,
+    batch_id,
+    outcome,
+    changes,
+    bytes: Number(bytes),
+    duration_ms,
+    error,
+  }));
+}
+
+/** How many changes stand where, for the last line of a list; settled ones are not counted. */
+export async function countUnsettled(db: Db): Promise<Record<'pending' | 'failed' | 'conflict', number>> {
+  const rows = await db
+    .selectFrom('syncd.unsettled')
+    .select(['status', sql<string>`count(*)`.as('changes')])
+    .groupBy('status')
+    .execute();
+  const counts = { pending: 0, failed: 0, conflict: 0 };
+  for (const { status, changes } of rows) if (status !== 'synced') counts[status] = Number(changes);
+  return counts;
+}
