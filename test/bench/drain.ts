@@ -121,7 +121,11 @@ async function byDaemon({ cluster, cloud }: Bench, compression: Encoding, change
 
 async function byPipe({ cluster, cloud }: Bench, encoding: Encoding, changes: number): Promise<Drained> {
   await emptyAndRefill(cluster, DATABASE);
-  const pipe = await startProgram('references/bare-pipe.ts', [cluster.url(DATABASE), cloud.url, encoding]);
+  const pipe = await startProgram(new URL('./references/bare-pipe.ts', import.meta.url), [
+    cluster.url(DATABASE),
+    cloud.url,
+    encoding,
+  ]);
   try {
     cloud.pushes.length = 0;
     const start = performance.now();

@@ -38,7 +38,10 @@ export const latency: Measurement = {
       const bare = await openTill(cluster, BARE, stops, () => runReferences(cluster.url(BARE), 'queue', 'naive'));
       const daemon = await startDaemon({ cluster, database: OURS, cloudUrl: ours.cloud.url, compression: 'br' }, false);
       stops.push(daemon.stop);
-      const program = await startProgram('references/bare-notify.ts', [cluster.url(BARE), bare.cloud.url]);
+      const program = await startProgram(new URL('./references/bare-notify.ts', import.meta.url), [
+        cluster.url(BARE),
+        bare.cloud.url,
+      ]);
       stops.push(program.stop);
       return await takeTurns(ours, bare, options, progress);
     } finally {

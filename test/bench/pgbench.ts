@@ -10,7 +10,7 @@ const SALE = fileURLToPath(new URL('sale.pgbench', import.meta.url));
 const DEBIAN = '/usr/lib/postgresql';
 
 /** The program's path: on PATH, or where Debian keeps its versions. @throws Error that says what to install. */
-export function findPgbench(): string {
+function findPgbench(): string {
   const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).sort((a, b) => Number(b) - Number(a)) : [];
   const folders = [
     ...(process.env.PATH ?? '').split(delimiter),

@@ -13,17 +13,17 @@ const START_MS = 15_000;
 
 export type Program = { child: ChildProcess; stop(): Promise<void> };
 
-/** Starts a file of this folder; resolves with its first message, which says that it is ready. */
-export async function startProgram<Ready>(file: string, args: string[]): Promise<Program & { ready: Ready }> {
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, { execArgv: ['--import', LOADER] });
+/** Starts a TypeScript file; resolves with its first message, which says that it is ready. */
+export async function startProgram<Ready>(file: URL, args: string[]): Promise<Program & { ready: Ready }> {
+  const child = fork(fileURLToPath(file), args, { execArgv: ['--import', LOADER] });
   const died = once(child, 'exit').then(([code]) => {
-    throw new Error(`${file} ended with ${code} before it was ready`);
+    throw new Error(`${file.pathname} ended with ${code} before it was ready`);
   });
   died.catch(() => {});
   const [ready] = await within(
     START_MS,
     Promise.race([once(child, 'message'), died]),
-    () => new Error(`${file} is not ready`),
+    () => new Error(`${file.pathname} is not ready`),
   );
   return { child, ready: ready as Ready, stop: () => stopProgram(child) };
 }
@@ -39,7 +39,10 @@ export type Cloud = Program & { url: string; pushes: PushSeen[]; received(): num
 
 /** A null cloud that keeps what it was sent in `pushes`. */
 export async function startCloud(maxBatch: number, encodings: string[]): Promise<Cloud> {
-  const program = await startProgram<CloudReady>('null-cloud.ts', [String(maxBatch), encodings.join(',')]);
+  const program = await startProgram<CloudReady>(new URL('./null-cloud.ts', import.meta.url), [
+    String(maxBatch),
+    encodings.join(','),
+  ]);
   const pushes: PushSeen[] = [];
   program.child.on('message', (push: PushSeen) => pushes.push(push));
   return {
