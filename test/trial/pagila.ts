@@ -24,7 +24,7 @@ import { openJournal, readJournal } from './decoded-journal.js';
 /** The staff's password hashes are nobody's business; everything else travels. */
 const EXCLUDED = { staff: ['password'] };
 const SCRIPT = resolve(import.meta.dirname, 'pagila.pgbench');
-const QUIET_WITHIN_MS = 300_000;
+const STUCK_AFTER_MS = 45_000;
 /** A key that changes under a primary key and, by ON UPDATE CASCADE, inside the composite keys of others. */
 const CASCADE = 'UPDATE actor SET actor_id = actor_id + 1000 WHERE actor_id IN (7, 11, 13)';
 
@@ -122,14 +122,23 @@ ${entities.join('\n')}
   return file;
 }
 
+/** Looks until nothing waits any more, or until nothing has moved for a while; then says what waits. */
 async function untilQuiet(owner: pg.Client, daemon: DaemonProcess): Promise<void> {
-  for (const deadline = monotonicMs() + QUIET_WITHIN_MS; ; await sleep(50)) {
+  let least = Number.POSITIVE_INFINITY;
+  for (let deadline = 0; ; await sleep(50)) {
     const { rows } = await owner.query<{ waiting: number }>(
       "SELECT count(*)::integer AS waiting FROM syncd.sync_queue WHERE status = 'pending'",
     );
-    if (rows[0]?.waiting === 0) return;
+    const waiting = rows[0]?.waiting ?? 0;
+    if (waiting === 0) return;
+    if (waiting < least) deadline = monotonicMs() + STUCK_AFTER_MS;
+    least = Math.min(least, waiting);
     if (monotonicMs() < deadline && daemon.pid !== undefined) continue;
-    say(`${rows[0]?.waiting} changes are still waiting. The daemon's last words:\n${daemon.lastWords(20)}`);
+    say(`${waiting} changes are still waiting. The daemon's last words:\n${daemon.lastWords()}`);
+    const { rows: waits } = await owner.query('SELECT * FROM syncd.sync_queue WHERE status = $1 ORDER BY id LIMIT 10', [
+      'pending',
+    ]);
+    for (const row of waits) say(JSON.stringify(row));
     return;
   }
 }

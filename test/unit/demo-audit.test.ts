@@ -125,6 +125,15 @@ test('two changes of one transaction in the wrong order are caught', () => {
   expect(kinds(swap(ledger(), 2, 3))).toEqual(['out_of_order']);
 });
 
+test('a change that the cloud held first may take effect after the others of its transaction', () => {
+  const lines = swap(ledger(), 2, 3);
+  const held: Delivery = { ...(lines[3] as Delivery), outcome: 'held', cloud_version: null, data: null };
+  expect(kinds([...lines.slice(0, 2), held, ...lines.slice(2)])).toEqual([]);
+  // It is no excuse for the others.
+  const other: Delivery = { ...held, change_id: (lines[2] as Delivery).change_id };
+  expect(kinds([...lines.slice(0, 2), other, ...lines.slice(2)])).toEqual(['out_of_order']);
+});
+
 test('a child whose parent comes with a later transaction is caught, a child before its parent in one transaction is not', () => {
   const late = ledger();
   const [product] = late.splice(0, 1) as [Delivery];
