@@ -16,11 +16,7 @@ const DRAIN_BYTES = 256 * 1024 * 1024;
 export type Meter = (chunk: number, total: number) => Promise<void> | void;
 
 /** The bytes as they travelled, or null where there are more than `limit`. `meter` may wait, and so slow the line down. */
-export async function readWire(
-  request: IncomingMessage,
-  limit: number,
-  meter: Meter,
-): Promise<{ bytes: Buffer | null; total: number }> {
+export async function readWire(request: IncomingMessage, limit: number, meter: Meter): Promise<Buffer | null> {
   const chunks: Buffer[] = [];
   let total = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -29,7 +25,7 @@ export async function readWire(
     if (total <= limit) chunks.push(chunk);
     else if (total > DRAIN_BYTES) break;
   }
-  return { bytes: total > limit ? null : Buffer.concat(chunks), total };
+  return total > limit ? null : Buffer.concat(chunks);
 }
 
 /** @throws Refusal 415 for an encoding that is not offered, 400 for bytes that are not in it, 413 above `limit`. */

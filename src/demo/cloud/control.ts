@@ -80,7 +80,7 @@ function pageOf<T>(list: readonly T[], from: number): { items: T[]; next: number
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>> {
-  const { bytes } = await readWire(request, MAX_BODY_BYTES, () => {});
+  const bytes = await readWire(request, MAX_BODY_BYTES, () => {});
   return JSON.parse(String(bytes)) as Record<string, unknown>;
 }
 

@@ -42,7 +42,7 @@ function open(cloud: Cloud, request: IncomingMessage, response: ServerResponse):
     outlet_id: one(headers['x-outlet-id']),
     user_agent: one(headers['user-agent']),
     batch_id: one(headers['idempotency-key']),
-    content_encoding: one(headers['content-encoding']) ?? 'identity',
+    content_encoding: one(headers['content-encoding'])?.toLowerCase() ?? 'identity',
     changes: 0,
     wire_bytes: 0,
     raw_bytes: 0,

@@ -17,12 +17,16 @@ async function carry(bytes: number, fault: { bytesPerSecond: number }, signal: A
   await sleep(until - now, signal);
 }
 
-/** What reading each chunk of the body costs, and where it ends in a reset. */
+/** Counts each chunk of the body; a fault makes it cost time, or ends it in a reset. */
 export function meterFor(exchange: Exchange): Meter {
   const reset = exchange.fault('reset');
   const narrow = exchange.fault('bandwidth');
-  if (reset === undefined && narrow === undefined) return () => {};
+  const count = (total: number) => {
+    exchange.record.wire_bytes = total;
+  };
+  if (reset === undefined && narrow === undefined) return (_, total) => count(total);
   return async (chunk, total) => {
+    count(total);
     if (narrow !== undefined) await carry(chunk, narrow, exchange.closed);
     if (reset !== undefined && total >= (reset.afterBytes ?? 0)) exchange.request.socket.resetAndDestroy();
   };

@@ -56,8 +56,7 @@ function limitsOf(exchange: Exchange): Pick<WireCapabilities, 'max_batch_bytes' 
 async function read(exchange: Exchange, limits: ReturnType<typeof limitsOf>): Promise<PushedBatch> {
   const { request, record } = exchange;
   const limit = limits.max_batch_bytes;
-  const { bytes, total } = await readWire(request, limit, meterFor(exchange));
-  record.wire_bytes = total;
+  const bytes = await readWire(request, limit, meterFor(exchange));
   if (bytes === null) throw tooLarge(limit);
   const raw = await decode(bytes, record.content_encoding, limits.encodings, limit);
   record.raw_bytes = raw.length;

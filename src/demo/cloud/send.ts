@@ -55,7 +55,7 @@ export async function send(exchange: Exchange, proper: Answer): Promise<void> {
   response.once('finish', () => {
     record.answer_bytes = bytes.length;
     record.delivered = true;
-    if (cut === undefined) proper.sent?.();
+    if (cut === undefined) answer.sent?.();
   });
   if (await sendBytes(exchange, bytes)) response.end();
 }
