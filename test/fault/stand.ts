@@ -1,0 +1,178 @@
+/**
+ * Where the fault tests play: a PostgreSQL with the shop's tables and its commits kept for the checker, the reference cloud as
+ * its own process, syncd installed, the daemon as its own process. `close` ends all of it; where a test failed, it keeps the
+ * daemon's log and says where.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { installCapture } from '../../src/capture/install.js';
+import { loadSettings } from '../../src/config/load.js';
+import { Cluster } from '../../src/demo/postgres.js';
+import { seededRandom } from '../../src/demo/shop/random.js';
+import { SHOP_ENTITIES, SHOP_REFERENCES, SHOP_SCHEMA } from '../../src/demo/shop/schema.js';
+import { Till } from '../../src/demo/shop/till.js';
+import { monotonicMs, sleep } from '../../src/time.js';
+import { CloudProcess } from '../support/cloud-process.js';
+import { type CheckOptions, checkConvergence, gatherEvidence } from '../support/convergence.js';
+import { keepCommits } from '../support/convergence-journal.js';
+import type { Finding } from '../support/convergence-judge.js';
+import { Daemon } from './daemon.js';
+import { Seller, type SellerOptions } from './seller.js';
+
+export const OUTLET = 'JKT-014';
+const API_KEY = 'a-key-for-fault-tests';
+const DATABASE = 'kopi_senja';
+
+export type StandOptions = {
+  postgres?: Record<string, string>;
+  /** `cloud.timeout`; with units. */
+  timeout?: string;
+  /** Where the daemon is to find the cloud, when not at its own address. */
+  cloudUrl?: (cloud: CloudProcess) => Promise<string>;
+  /** Lines under `sync.retry`, as YAML in one line. */
+  retry?: string;
+};
+
+export class Stand {
+  readonly directory: string;
+  readonly cluster: Cluster;
+  readonly cloud: CloudProcess;
+  readonly daemon: Daemon;
+  readonly configFile: string;
+  #sellers: Seller[] = [];
+  #owner: pg.Client | undefined;
+
+  private constructor(directory: string, cluster: Cluster, cloud: CloudProcess, configFile: string) {
+    this.directory = directory;
+    this.cluster = cluster;
+    this.cloud = cloud;
+    this.configFile = configFile;
+    this.daemon = new Daemon(directory, configFile);
+  }
+
+  /** Everything but the daemon runs afterwards; the shop is stocked. */
+  static async open(options: StandOptions = {}): Promise<Stand> {
+    const directory = mkdtempSync(join(tmpdir(), 'syncd-fault-'));
+    const settings = { wal_level: 'logical', max_wal_senders: '2', max_replication_slots: '2', ...options.postgres };
+    const [cluster, cloud] = await Promise.all([
+      Cluster.start({ settings }),
+      CloudProcess.start(directory, { apiKey: API_KEY, references: SHOP_REFERENCES }),
+    ]);
+    const configFile = join(directory, 'syncd.yaml');
+    const stand = new Stand(directory, cluster, cloud, configFile);
+    try {
+      await cluster.createDatabase(DATABASE);
+      await stand.query(SHOP_SCHEMA);
+      await keepCommits(await stand.owner());
+      const cloudUrl = (await options.cloudUrl?.(cloud)) ?? cloud.url;
+      writeFileSync(configFile, configuration(stand, cloudUrl, options), { mode: 0o600 });
+      const { settings } = loadSettings({ file: configFile, env: {} });
+      await installCapture({ adminUrl: cluster.url(DATABASE), settings });
+      const till = await Till.open(stand.posUrl, seededRandom(1), () => '2026-11-22T02:00:00.000001Z');
+      await till.stockShop();
+      await till.close();
+      return stand;
+    } catch (error) {
+      await stand.close();
+      throw error;
+    }
+  }
+
+  get posUrl(): string {
+    return this.cluster.url(DATABASE, 'pos');
+  }
+
+  get databaseUrl(): string {
+    return this.cluster.url(DATABASE, 'syncd');
+  }
+
+  get ownerUrl(): string {
+    return this.cluster.url(DATABASE);
+  }
+
+  /** A connection as the owner, made anew when the last one broke. */
+  async owner(): Promise<pg.Client> {
+    if (this.#owner) return this.#owner;
+    const client = new pg.Client({ connectionString: this.ownerUrl, application_name: 'test', ssl: false });
+    client.on('error', () => {
+      if (this.#owner === client) this.#owner = undefined;
+    });
+    await client.connect();
+    this.#owner = client;
+    return client;
+  }
+
+  async query<T extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<T[]> {
+    const owner = await this.owner();
+    return values.length === 0 ? (await owner.query<T>(text)).rows : (await owner.query<T>(text, values)).rows;
+  }
+
+  /** Opens tills; `close` and `quiet` close them. */
+  sell(options: Partial<SellerOptions> = {}): Seller {
+    const seller = new Seller({ url: this.posUrl, seed: 1, ...options });
+    this.#sellers.push(seller);
+    return seller;
+  }
+
+  /** Waits for a condition. @throws Error with the daemon's last words when it does not come true within `ms` */
+  async until(what: string, ms: number, done: () => Promise<boolean> | boolean): Promise<void> {
+    for (const deadline = monotonicMs() + ms; ; await sleep(20)) {
+      const yes = await Promise.resolve(done()).catch(() => false);
+      if (yes) return;
+      if (monotonicMs() <= deadline) continue;
+      const words = this.daemon.words().split('\n').slice(-15).join('\n');
+      throw new Error(`${what}: not within ${ms} ms. The daemon's last words:\n${words}`);
+    }
+  }
+
+  /** Closes the tills, then waits until nothing is pending any more; returns for how long. */
+  async quiet(ms = 20_000): Promise<number> {
+    await this.closeTills();
+    const startedAt = monotonicMs();
+    await this.until('an empty queue', ms, async () => {
+      const [light] = await this.query<{ waiting: number }>('SELECT waiting::int FROM syncd.sync_light');
+      return light?.waiting === 0;
+    });
+    return monotonicMs() - startedAt;
+  }
+
+  /** @throws Error when a sale failed although PostgreSQL was there */
+  async closeTills(): Promise<void> {
+    await Promise.all(this.#sellers.map((seller) => seller.close()));
+    const failures = this.#sellers.flatMap((seller) => seller.failures);
+    this.#sellers = [];
+    if (failures.length > 0) throw new Error(`${failures.length} sales failed: ${failures.slice(0, 3).join('; ')}`);
+  }
+
+  /** What contradicts the invariants; empty where all is well. */
+  async findings(options: CheckOptions = {}): Promise<Finding[]> {
+    const evidence = await gatherEvidence(await this.owner(), SHOP_ENTITIES, this.cloud);
+    if (evidence.committed.length === 0) throw new Error('nothing was committed, so nothing was tested');
+    return checkConvergence(await this.owner(), SHOP_ENTITIES, evidence, { references: SHOP_REFERENCES, ...options });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#sellers.map((seller) => seller.close()));
+    await this.daemon.kill();
+    await this.#owner?.end().catch(() => {});
+    await this.cloud.end('SIGKILL');
+    await this.cluster.destroy();
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+function configuration(stand: Stand, cloudUrl: string, options: StandOptions): string {
+  const entities = SHOP_ENTITIES.map(
+    ({ entity_type, table }) => `  ${entity_type}: { table: ${table}, direction: push }`,
+  );
+  return `outlet: { id: ${OUTLET}, code: ${OUTLET}, timezone: Asia/Jakarta }
+database: { url: '${stand.databaseUrl}' }
+state_dir: '${join(stand.directory, 'state')}'
+cloud: { url: '${cloudUrl}', timeout: ${options.timeout ?? '5s'}, api_key: ${API_KEY} }
+sync: { retry: { ${options.retry ?? 'initial_backoff: 200ms, max_backoff: 1s'} } }
+entities:
+${entities.join('\n')}
+`;
+}

@@ -1,0 +1,173 @@
+/**
+ * Holds what the cloud's ledger says against what PostgreSQL committed, change by change. Pure: two lists in, findings out; it
+ * knows nothing of syncd but what syncd itself claims to have settled, and that claim is only ever doubted.
+ */
+import type { Delivery, Violation } from '../../src/demo/cloud/records.js';
+import type { CommittedChange } from './convergence-journal.js';
+
+export type FindingKind =
+  /** I1: committed, and of no effect at the cloud. */
+  | 'lost'
+  /** I2: of effect, and never committed. */
+  | 'phantom'
+  /** I3: more than one effect. */
+  | 'doubled'
+  /** I4: versions, transactions or commits in another order. */
+  | 'out_of_order'
+  /** I5: another value than was committed. */
+  | 'different'
+  /** Settled by syncd without the cloud's word. */
+  | 'unproven';
+
+export type Finding = { kind: FindingKind; entity_type: string; entity_id: string; detail: string };
+
+/** `row`: comparable text, see convergence-rows. */
+export type Committed = CommittedChange & { row: string | null };
+export type Delivered = Delivery & { row: string | null };
+
+type Named = { entity_type: string; entity_id: string };
+
+const nameOf = (of: Named) => `${of.entity_type} ${of.entity_id}`;
+const finding = (kind: FindingKind, of: Named, detail: string): Finding => ({
+  kind,
+  entity_type: of.entity_type,
+  entity_id: of.entity_id,
+  detail,
+});
+
+function grouped<T extends Named>(list: readonly T[]): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of list) {
+    const group = groups.get(nameOf(item));
+    if (group) group.push(item);
+    else groups.set(nameOf(item), [item]);
+  }
+  return groups;
+}
+
+/** Changes that took effect, entity by entity, against the commits. @param deliveries in the order of arrival. */
+export function judgeEffects(committed: readonly Committed[], deliveries: readonly Delivered[]): Finding[] {
+  const effects = deliveries.filter((delivery) => delivery.outcome === 'accepted');
+  const known = new Set(effects.map((effect) => effect.change_id));
+  const transactions = new Set(committed.map((change) => change.tx));
+  const expected = grouped(committed);
+  const arrived = grouped(effects);
+  const findings: Finding[] = [];
+  for (const name of new Set([...expected.keys(), ...arrived.keys()])) {
+    findings.push(...judgeEntity(expected.get(name) ?? [], arrived.get(name) ?? [], transactions, known));
+  }
+  return findings;
+}
+
+const labelOf = (of: { tx: string; operation: string }) => `${of.operation} of transaction ${of.tx}`;
+
+function judgeEntity(
+  expected: Committed[],
+  arrived: Delivered[],
+  transactions: ReadonlySet<string>,
+  known: ReadonlySet<string>,
+): Finding[] {
+  const findings: Finding[] = [];
+  const open = new Map<string, number[]>();
+  for (const [at, change] of expected.entries()) open.set(labelOf(change), [...(open.get(labelOf(change)) ?? []), at]);
+  /** Where each effect stands among the commits, in the order of arrival. */
+  const places = new Map<number, Delivered>();
+  for (const effect of arrived) {
+    const label = labelOf(effect);
+    const at = open.get(label)?.shift();
+    if (at !== undefined) {
+      places.set(at, effect);
+      if (expected[at]?.row !== effect.row)
+        findings.push(finding('different', effect, `${label} came with another row than was committed`));
+    } else if (open.has(label)) {
+      findings.push(finding('doubled', effect, `${label} took effect once too often`));
+    } else {
+      const why = transactions.has(effect.tx) ? 'it changed no such thing' : 'it never committed';
+      findings.push(finding('phantom', effect, `${label}: ${why}`));
+    }
+  }
+  return [...findings, ...disorder(places), ...missing(expected, places, known)];
+}
+
+function disorder(places: ReadonlyMap<number, Delivered>): Finding[] {
+  let last = -1;
+  for (const [at, effect] of places) {
+    if (at < last) return [finding('out_of_order', effect, `${labelOf(effect)} came after a later commit`)];
+    last = at;
+  }
+  return [];
+}
+
+/** A change that never took effect may have been superseded by a later one of its entity that did, one for each name given. */
+function missing(expected: Committed[], places: ReadonlyMap<number, Delivered>, known: ReadonlySet<string>): Finding[] {
+  const findings: Finding[] = [];
+  let excuses = 0;
+  for (let at = expected.length - 1; at >= 0; at -= 1) {
+    const change = expected[at] as Committed;
+    const effect = places.get(at);
+    if (effect) excuses += effect.supersedes.filter((id) => !known.has(id)).length;
+    else if (excuses > 0) excuses -= 1;
+    else findings.push(finding('lost', change, `${labelOf(change)} never took effect`));
+  }
+  return findings;
+}
+
+/** Ids, versions, epochs, and the order and wholeness of transactions, from the ledger alone. */
+export function judgeLedger(
+  deliveries: readonly Delivered[],
+  maySplit: (change: Delivered) => boolean = () => false,
+): Finding[] {
+  const findings: Finding[] = [];
+  const ids = new Set<string>();
+  const seqs = new Map<string, string>();
+  const versions = new Map<string, number>();
+  const transactions = new Map<string, { seq: bigint; request: number }>();
+  let epoch = 0;
+  for (const one of deliveries) {
+    const owner = seqs.get(one.seq) ?? one.change_id;
+    if (owner !== one.change_id) findings.push(finding('doubled', one, `seq ${one.seq} stands for two changes`));
+    seqs.set(one.seq, owner);
+    if (one.epoch < epoch) findings.push(finding('out_of_order', one, `epoch ${one.epoch} after epoch ${epoch}`));
+    epoch = Math.max(epoch, one.epoch);
+    if (one.outcome !== 'accepted') continue;
+    if (ids.has(one.change_id)) findings.push(finding('doubled', one, `${one.change_id} took effect again`));
+    ids.add(one.change_id);
+    const version = versions.get(nameOf(one)) ?? 0;
+    if ((one.cloud_version ?? 0) <= version)
+      findings.push(finding('out_of_order', one, `version ${one.cloud_version} after version ${version}`));
+    versions.set(nameOf(one), Math.max(version, one.cloud_version ?? 0));
+    const tx = transactions.get(one.tx);
+    if (tx && BigInt(one.seq) <= tx.seq)
+      findings.push(finding('out_of_order', one, `seq ${one.seq} came late in transaction ${one.tx}`));
+    if (tx && tx.request !== one.request && !maySplit(one))
+      findings.push(finding('out_of_order', one, `transaction ${one.tx} came in parts`));
+    transactions.set(one.tx, { seq: BigInt(one.seq), request: one.request });
+  }
+  return findings;
+}
+
+/** What syncd has settled as accepted must have taken effect, and a result for it must have left the cloud. */
+export function judgeClaims(
+  settled: readonly (Named & { change_id: string })[],
+  deliveries: readonly Delivery[],
+  words: boolean,
+): Finding[] {
+  const effective = new Set(deliveries.filter((one) => one.outcome === 'accepted').map((one) => one.change_id));
+  const answered = new Set(deliveries.filter((one) => one.delivered).map((one) => one.change_id));
+  return settled.flatMap((change) => {
+    if (!effective.has(change.change_id))
+      return [finding('unproven', change, `${change.change_id} was settled and never took effect`)];
+    if (words && !answered.has(change.change_id))
+      return [finding('unproven', change, `${change.change_id} was settled before any answer named it`)];
+    return [];
+  });
+}
+
+export function judgeViolations(violations: readonly Violation[]): Finding[] {
+  return violations.map(({ rule, detail }) => ({
+    kind: rule === 'other content under a known id' ? 'different' : 'out_of_order',
+    entity_type: '',
+    entity_id: '',
+    detail: `${rule}: ${detail}`,
+  }));
+}
