@@ -79,6 +79,12 @@ export function transactionKey(tx: string): string {
   return `\u0001${tx}`;
 }
 
+function isHindered({ key, changes }: Transaction, busy: ReadonlySet<string>, stays: ReadonlySet<string>): boolean {
+  if (busy.has(key) || stays.has(key)) return true;
+  for (const change of changes) if (busy.has(change.key) || stays.has(change.key)) return true;
+  return false;
+}
+
 export class Backlog {
   /** Sorted by `last`; the complete ones at the front may leave. */
   #transactions: Transaction[] = [];
@@ -107,6 +113,12 @@ export class Backlog {
     for (const change of page) {
       if (change.coalesce) this.#fold(change);
       let transaction = this.#open.get(change.tx);
+      // What would not fit beside the others begins the next part; only a change that alone is too large may overshoot.
+      if (transaction && transaction.changes.length > 0 && transaction.bytes + change.bytes > limits.maxBytes) {
+        transaction.last = Number(transaction.changes.at(-1)?.id);
+        this.#complete(transaction);
+        transaction = undefined;
+      }
       if (!transaction) {
         transaction = {
           tx: change.tx,
@@ -168,16 +180,16 @@ export class Backlog {
       const transaction = this.#transactions[index] as Transaction;
       scanned += transaction.changes.length;
       if (!transaction.whole || scanned > 10 * limits.maxChanges) break;
-      const keys = [transactionKey(transaction.tx), ...transaction.changes.map((change) => change.key)];
-      if (keys.some((key) => busy.has(key) || stays.has(key))) {
-        for (const key of keys) stays.add(key);
+      if (isHindered(transaction, busy, stays)) {
+        stays.add(transaction.key);
+        for (const { key } of transaction.changes) stays.add(key);
         continue;
       }
       const room = batch.length === 0 ? [limits.maxChanges, limits.maxBytes] : [limits.changes, limits.bytes];
       const fits =
         batch.length + transaction.changes.length <= (room[0] as number) &&
         bytes + transaction.bytes <= (room[1] as number);
-      // A part of an oversized transaction may overshoot the bytes by its last row; alone it leaves all the same.
+      // A change that alone is too large leaves all the same: the cloud's answer then says so.
       if (!fits && batch.length > 0) break;
       batch.push(...transaction.changes);
       bytes += transaction.bytes;
@@ -202,14 +214,7 @@ export class Backlog {
   /** Lets go of an entity's changes: they are held back in the table and will be read again when they may go. */
   drop(key: string): void {
     const gone = this.#byEntity.get(key);
-    if (!gone) return;
-    for (const transaction of this.#transactions) {
-      if (transaction.changes.some((change) => gone.has(change))) {
-        transaction.changes = transaction.changes.filter((change) => !gone.has(change));
-        transaction.bytes = transaction.changes.reduce((sum, change) => sum + change.bytes, 0);
-      }
-    }
-    for (const change of gone) this.#forget(change);
+    if (gone) this.#remove(new Set(gone));
   }
 
   clear(): void {
@@ -225,11 +230,21 @@ export class Backlog {
    * leaves without it.
    */
   #fold(change: PendingChange): void {
-    const [waiting] = this.#byEntity.get(change.key) ?? [];
+    const waiting = [...(this.#byEntity.get(change.key) ?? [])].at(-1);
     if (!waiting || waiting.supersedes.length >= MAX_FOLDED) return;
     change.supersedes = [...waiting.supersedes, { id: waiting.id, change_id: waiting.change_id }];
     change.bytes += change.supersedes.length * BYTES_PER_NAME;
-    this.drop(change.key);
+    this.#remove(new Set([waiting]));
+  }
+
+  #remove(gone: ReadonlySet<PendingChange>): void {
+    for (const transaction of this.#transactions) {
+      if (transaction.changes.some((change) => gone.has(change))) {
+        transaction.changes = transaction.changes.filter((change) => !gone.has(change));
+        transaction.bytes = transaction.changes.reduce((sum, change) => sum + change.bytes, 0);
+      }
+    }
+    for (const change of gone) this.#forget(change);
   }
 
   #complete(transaction: Transaction): void {
