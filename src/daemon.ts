@@ -6,7 +6,7 @@
 import { createCloudClient } from './cloud/client.js';
 import { ClockOffset } from './cloud/clock.js';
 import type { Settings } from './config/settings.js';
-import { type Db, databaseError, findPrimary, isConnectionLoss, openClient, openDb } from './db/connect.js';
+import { BY_INDEX, type Db, databaseError, findPrimary, isConnectionLoss, openClient, openDb } from './db/connect.js';
 import { takeLead } from './db/leader.js';
 import { createListener } from './db/listen.js';
 import { WakeGate } from './db/wake.js';
@@ -70,12 +70,12 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
     const lead = await takeLead(leading, VERSION, patienceMs, signal);
     const gating = await openClient(url, { role: 'gate', queryTimeoutMs: 0 }, onLost);
     closing.push(() => gating.end());
-    const open = (role: string, queryTimeoutMs = 60_000): Db => {
-      const db = openDb(url, { role, queryTimeoutMs });
+    const open = (role: string, settings: string[], queryTimeoutMs = 60_000): Db => {
+      const db = openDb(url, { role, queryTimeoutMs, settings });
       closing.push(() => db.destroy());
       return db;
     };
-    const [reader, settler, control] = [open('reader'), open('settler'), open('control', 15_000)];
+    const [reader, settler, control] = [open('reader', BY_INDEX), open('settler', []), open('control', [], 15_000)];
     const identity = await readIdentity(control, settings);
     onLead();
     log.info('working', { database: 'connected', recovered: 'database' });

@@ -31,9 +31,13 @@ const OPTIONS = [
   'search_path=pg_catalog',
   // Compiling a query takes 50 to 100 ms, as long as the longest of ours runs.
   'jit=off',
-]
-  .map((setting) => `-c ${setting}`)
-  .join(' ');
+];
+
+/**
+ * For a connection whose every query picks rows by an index. Statistics lag far behind a table that grows from nothing to a
+ * million rows while a backlog drains: left to guess, the planner scanned all of entity_state for every page.
+ */
+export const BY_INDEX = ['enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off'];
 
 export type ConnectOptions = {
   /** Shown in pg_stat_activity as `syncd <role>`. */
@@ -41,6 +45,8 @@ export type ConnectOptions = {
   /** Ends a statement that the server does not answer; default 60 s, 0: never. */
   queryTimeoutMs?: number;
   connectTimeoutMs?: number;
+  /** Server settings besides the usual ones. */
+  settings?: string[];
 };
 
 export function clientConfig(url: string, options: ConnectOptions): pg.ClientConfig {
@@ -51,7 +57,7 @@ export function clientConfig(url: string, options: ConnectOptions): pg.ClientCon
     query_timeout: options.queryTimeoutMs ?? 60_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-    options: OPTIONS,
+    options: [...OPTIONS, ...(options.settings ?? [])].map((setting) => `-c ${setting}`).join(' '),
     types,
   };
 }

@@ -63,6 +63,7 @@ const BYTES_PER_NAME = 39;
 
 type Transaction = {
   tx: string;
+  key: string;
   first: number;
   last: number;
   bytes: number;
@@ -122,6 +123,7 @@ export class Backlog {
       if (!transaction) {
         transaction = {
           tx: change.tx,
+          key: transactionKey(change.tx),
           first: Number(change.id),
           last: 0,
           bytes: 0,
@@ -155,6 +157,7 @@ export class Backlog {
       this.#remember(change);
       return {
         tx: change.tx,
+        key: transactionKey(change.tx),
         first: Number(change.id),
         last: 0,
         bytes: change.bytes,

@@ -13,9 +13,10 @@ import { stillUnsettled } from '../queue/settle.js';
 import type { Health } from '../service.js';
 import { Flag, monotonicMs } from '../time.js';
 import { Aftermath, type AftermathDeps } from './aftermath.js';
-import { Backlog, type Limits, type PendingChange, transactionKey } from './backlog.js';
+import { Backlog, type Limits } from './backlog.js';
 import { Contact, type ContactDeps } from './contact.js';
 import { pushBatch } from './exchange.js';
+import { Flights } from './flights.js';
 import { Idling } from './idling.js';
 import { Pass } from './pass.js';
 import { type Suspect, Suspects } from './suspects.js';
@@ -44,9 +45,7 @@ export class PushLoop {
   readonly #suspects = new Suspects(randomUUID);
   readonly #idling: Idling;
   readonly #flag = new Flag();
-  readonly #inFlight = new Map<string, PendingChange[]>();
-  readonly #busy = new Set<string>();
-  readonly #owned = new Set<string>();
+  readonly #flights = new Flights();
   #enabled = false;
   /** What the table last said of anything being held back, and how much was known to be by then. */
   #trouble = true;
@@ -59,7 +58,8 @@ export class PushLoop {
   constructor(deps: PushLoopDeps) {
     this.#deps = deps;
     this.#pass = new Pass({
-      db: deps.reader,
+      reader: deps.reader,
+      special: deps.db,
       backlog: this.#backlog,
       coalesced: deps.coalesced,
       correctionMs: () => deps.clock.correctionMs,
@@ -82,7 +82,7 @@ export class PushLoop {
       const waitMs = await this.#step();
       if (this.#fault === undefined) await this.#flag.wait(waitMs, signal);
     }
-    while (this.#inFlight.size > 0 || this.#pass.reading) {
+    while (this.#flights.size > 0 || this.#pass.reading) {
       this.#flag.lower();
       await this.#flag.wait(1_000);
     }
@@ -154,7 +154,7 @@ export class PushLoop {
       case 'ask':
         return this.#resume(await this.#contact.ask());
       case 'probe':
-        return this.#inFlight.size > 0 ? Number.POSITIVE_INFINITY : this.#resume(await this.#contact.probe());
+        return this.#flights.size > 0 ? Number.POSITIVE_INFINITY : this.#resume(await this.#contact.probe());
       case 'push':
         return this.#suspects.size > 0 ? this.#sendSuspect() : this.#send();
       default:
@@ -177,12 +177,12 @@ export class PushLoop {
     if (ids.length === 0) return;
     const unsettled = await stillUnsettled(this.#deps.db, ids);
     this.#suspects.retain((change) => unsettled.has(change.id));
-    this.#own();
+    this.#flights.keep([...this.#suspects.changes()]);
   }
 
   /** One suspect at a time, nothing beside it. */
   async #sendSuspect(): Promise<number> {
-    if (this.#inFlight.size > 0 || this.#pass.reading) return Number.POSITIVE_INFINITY;
+    if (this.#flights.size > 0 || this.#pass.reading) return Number.POSITIVE_INFINITY;
     if (this.#suspects.wantFresh) {
       if (!this.#dispatchFresh() && !this.#searching) {
         this.#searching = true;
@@ -198,7 +198,7 @@ export class PushLoop {
   }
 
   async #send(): Promise<number> {
-    while (this.#inFlight.size < MAX_IN_FLIGHT && this.#dispatchFresh());
+    while (this.#flights.size < MAX_IN_FLIGHT && this.#dispatchFresh());
     const room = this.#backlog.size < READ_AHEAD * this.#limits.changes && this.#backlog.bytes < READ_AHEAD_BYTES;
     if (this.#pass.reading) return Number.POSITIVE_INFINITY;
     if (!this.#pass.ended) {
@@ -220,12 +220,11 @@ export class PushLoop {
   }
 
   #read(): void {
-    const owned = () => this.#owned;
     this.#pass
-      .read(this.#limits, owned)
+      .read(this.#limits, this.#flights.owned)
       .then(async (taken) => {
-        if (this.#pass.ended) await this.#idling.looked(taken > 0 || this.#inFlight.size > 0);
-        if (taken === 0 && this.#pass.ended && this.#inFlight.size === 0 && this.#suspects.size === 0)
+        if (this.#pass.ended) await this.#idling.looked(taken > 0 || this.#flights.size > 0);
+        if (taken === 0 && this.#pass.ended && this.#flights.size === 0 && this.#suspects.size === 0)
           this.#deps.onQuiet(this.#passes);
       })
       .catch((error) => this.#fail(error))
@@ -233,36 +232,22 @@ export class PushLoop {
   }
 
   #dispatchFresh(): boolean {
-    const changes = this.#backlog.take(this.#limits, this.#busy);
+    const changes = this.#backlog.take(this.#limits, this.#flights.busy);
     if (!changes) return false;
     this.#dispatch({ changes, batch_id: randomUUID(), failures: 0 });
     return true;
   }
 
   #dispatch(suspect: Suspect): void {
-    this.#inFlight.set(suspect.batch_id, suspect.changes);
-    this.#own();
+    this.#flights.begin(suspect.changes);
     pushBatch(this.#deps, suspect.batch_id, suspect.changes, this.#deps.memory.encodings)
       .then((report) => this.#aftermath.answered(suspect, report))
       .catch((error) => this.#fail(error))
       .finally(() => {
-        this.#inFlight.delete(suspect.batch_id);
-        this.#own();
+        this.#flights.end(suspect.changes);
+        this.#flights.keep([...this.#suspects.changes()]);
         this.#flag.raise();
       });
-  }
-
-  /** Recounts what is in flight or suspect: those rows are not read again, those entities get no second request. */
-  #own(): void {
-    this.#owned.clear();
-    this.#busy.clear();
-    const add = (change: PendingChange) => {
-      this.#busy.add(change.key).add(transactionKey(change.tx));
-      this.#owned.add(change.id);
-      for (const older of change.supersedes) this.#owned.add(older.id);
-    };
-    for (const changes of this.#inFlight.values()) changes.forEach(add);
-    for (const change of this.#suspects.changes()) add(change);
   }
 
   #fail(error: unknown): void {

@@ -9,7 +9,9 @@ import { type Backlog, type EntityState, entityKey, type Limits, type PendingCha
 import { sizeOf } from './compose.js';
 
 export type PassDeps = {
-  db: Db;
+  /** Reads pages; `special` reads what needs other plans. */
+  reader: Db;
+  special: Db;
   backlog: Backlog;
   /** Entities that send only their newest state. */
   coalesced: ReadonlySet<string>;
@@ -76,7 +78,7 @@ export class Pass {
    * @param owned ids that are in flight or suspect: they are not taken in again
    * @returns how many changes were taken in
    */
-  async read(limits: Limits, owned: () => ReadonlySet<string>): Promise<number> {
+  async read(limits: Limits, owned: ReadonlySet<string>): Promise<number> {
     this.#reading = true;
     this.#settledMeanwhile.clear();
     this.#statesMeanwhile.clear();
@@ -101,19 +103,22 @@ export class Pass {
     if (this.#reading) this.#heldMeanwhile.add(key);
   }
 
-  async #readPage(limits: Limits, owned: () => ReadonlySet<string>): Promise<number> {
-    const { db, backlog, correctionMs } = this.#deps;
+  async #readPage(limits: Limits, owned: ReadonlySet<string>): Promise<number> {
+    const { reader, special, backlog, correctionMs } = this.#deps;
     const offsetMs = correctionMs();
     const generation = this.#generation;
     let taken = 0;
     if (this.#trouble && this.#snapshot === undefined && this.#after === '0') {
-      const specials = [await claimDue(db, MAX_SPECIAL, offsetMs), await claimCorrections(db, MAX_SPECIAL, offsetMs)];
-      if (specials.some((page) => !page.flushed)) await flushCommits(db);
+      const specials = [
+        await claimDue(special, MAX_SPECIAL, offsetMs),
+        await claimCorrections(special, MAX_SPECIAL, offsetMs),
+      ];
+      if (specials.some((page) => !page.flushed)) await flushCommits(reader);
       if (generation !== this.#generation) return 0;
       this.#due = (specials[0]?.rows ?? []).map((row) => row.id);
       const changes = this.#accept(
         specials.flatMap((page) => page.rows),
-        owned(),
+        owned,
       );
       backlog.addFirst(changes);
       taken += changes.length;
@@ -125,8 +130,8 @@ export class Pass {
       due: this.#due,
       trouble: this.#trouble,
     };
-    const page = await claimPage(db, pass, size, offsetMs);
-    if (!page.flushed) await flushCommits(db);
+    const page = await claimPage(reader, pass, size, offsetMs);
+    if (!page.flushed) await flushCommits(reader);
     if (generation !== this.#generation) return 0;
     const last = page.rows.at(-1);
     if (last) {
@@ -134,10 +139,10 @@ export class Pass {
       this.#snapshot ??= page.snapshot;
     }
     if (page.more && this.#spreads === undefined && this.#snapshot !== undefined) {
-      this.#spreads = await claimSpreads(db, this.#snapshot, SPREAD);
+      this.#spreads = await claimSpreads(special, this.#snapshot, SPREAD);
       if (generation !== this.#generation) return 0;
     }
-    const changes = this.#accept(page.rows, owned());
+    const changes = this.#accept(page.rows, owned);
     backlog.add(
       changes,
       page.more ? Number(this.#after) : Number.POSITIVE_INFINITY,

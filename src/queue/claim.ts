@@ -67,7 +67,7 @@ export async function claimPage(
 ): Promise<Page> {
   const { rows } = await sql<ClaimedRow & { snapshot: string; flushed: boolean; found: string }>`
     WITH page AS (
-      SELECT *, sum(pg_column_size(payload)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+      SELECT *, sum(coalesce(pg_column_size(payload), 0)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
       FROM (
         SELECT * FROM syncd.sync_queue q
         WHERE status = 'pending' AND next_attempt_at IS NULL AND id > ${pass.after}::bigint
@@ -77,8 +77,9 @@ export async function claimPage(
       ) AS fresh
     )
     SELECT ${columns(offsetMs)}, NULL AS supersedes,
-      (SELECT pg_current_snapshot()::text) AS snapshot, (SELECT count(*) FROM page) AS found,
-      (SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()) AS flushed
+      CASE WHEN q.before IS NULL THEN (SELECT pg_current_snapshot()::text) END AS snapshot,
+      CASE WHEN q.before IS NULL THEN (SELECT count(*) FROM page) END AS found,
+      CASE WHEN q.before IS NULL THEN (SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()) END AS flushed
     FROM page q ${state}
     WHERE q.before IS NULL OR q.before < ${PAGE_BYTES}
     ORDER BY q.id`.execute(db);
