@@ -15,7 +15,8 @@ import { LOCK_CLASS, LOCKS } from './schema.js';
 export class WakeGate {
   readonly #client: pg.Client;
   #taken = false;
-  #taking: Promise<unknown> | undefined;
+  #granted = false;
+  #onError: (error: unknown) => void = () => {};
 
   constructor(client: pg.Client) {
     this.#client = client;
@@ -32,16 +33,21 @@ export class WakeGate {
   wake(onError: (error: unknown) => void): void {
     if (this.#taken) return;
     this.#taken = true;
-    this.#taking = this.#client.query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.gateAwake]).catch(onError);
+    this.#granted = false;
+    this.#onError = onError;
+    this.#client.query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.gateAwake]).then(() => {
+      this.#granted = true;
+    }, onError);
   }
 
   /**
    * Lets sales notify again. True: asleep, and the caller must look at the queue once more with a new snapshot before it
-   * waits. False: a capturing transaction is open; the gate is awake again.
+   * waits. False: a capturing transaction is open, perhaps one that found us asleep and still keeps our lock from being
+   * granted; the gate is awake.
    */
   async tryToSleep(): Promise<boolean> {
     if (!this.#taken) return true;
-    await this.#taking;
+    if (!this.#granted) return false;
     await this.#client.query('SELECT pg_advisory_unlock($1, $2)', [LOCK_CLASS, LOCKS.gateAwake]);
     this.#taken = false;
     const { rows } = await this.#client.query<{ free: boolean }>(
@@ -49,7 +55,7 @@ export class WakeGate {
       [LOCK_CLASS, LOCKS.gateCapturing],
     );
     if (rows[0]?.free === true) return true;
-    this.wake(() => {});
+    this.wake(this.#onError);
     return false;
   }
 }
