@@ -1,0 +1,106 @@
+/** The house's statics: who may import whom, and which concern has one owner. Reads the source as text. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+
+const SOURCE = join(process.cwd(), 'src');
+
+/** From the roof downwards; the first pattern that fits a file gives its level. A file imports its own level or a lower one. */
+const LEVELS: [level: number, pattern: RegExp][] = [
+  [5, /^(cli|daemon)\.ts$|^commands\/|^demo\//],
+  [0, /^push\/(backlog|compose|outcome|verdict|link|standing|suspects|flights|memory)\.ts$/],
+  [0, /^cloud\/(wire|reply|backoff|clock)\.ts$/],
+  [0, /^(errors|time|service|version|redact|log-throttle)\.ts$/],
+  [4, /^push\//],
+  [3, /^(queue|capture|ops|cloud)\//],
+  [2, /^db\//],
+  [1, /^(config\/|log\.ts$)/],
+];
+
+type Import = { of: string; what: string; typeOnly: boolean };
+type SourceFile = { path: string; text: string; imports: Import[] };
+
+const files: SourceFile[] = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts'))
+  .map((path) => {
+    const text = readFileSync(join(SOURCE, path), 'utf8');
+    return { path, text, imports: importsOf(path, text) };
+  });
+
+function importsOf(path: string, text: string): Import[] {
+  const statements = text.matchAll(/^import\s+(type\s+)?[^;]*?from\s+'([^']+)';|\bimport\('([^']+)'\)/gm);
+  return [...statements].map(([, type, from, lazily]) => {
+    const of = (from ?? lazily) as string;
+    const local = of.startsWith('.') ? relative(SOURCE, join(SOURCE, dirname(path), of)).replace(/\.js$/, '.ts') : of;
+    return { of: local, what: of, typeOnly: type !== undefined };
+  });
+}
+
+function levelOf(path: string): number {
+  const found = LEVELS.find(([, pattern]) => pattern.test(path));
+  if (!found) throw new Error(`${path} has no level: name one in this test`);
+  return found[0];
+}
+
+/** Files outside of `allowed` whose text matches. */
+function strangers(pattern: RegExp, allowed: RegExp): string[] {
+  return files.filter(({ path, text }) => !allowed.test(path) && pattern.test(text)).map(({ path }) => path);
+}
+
+test('every import goes downwards or stays on its level', () => {
+  const upwards = files.flatMap(({ path, imports }) =>
+    imports
+      .filter(({ of, what, typeOnly }) => what.startsWith('.') && !typeOnly && levelOf(of) > levelOf(path))
+      .map(({ of }) => `${path} (${levelOf(path)}) imports ${of} (${levelOf(of)})`),
+  );
+  expect(upwards).toEqual([]);
+});
+
+test('what is pure imports nothing that touches the world', () => {
+  const pure =
+    /^push\/(backlog|compose|outcome|verdict|link|standing|suspects|flights)\.ts$|^cloud\/(wire|reply|backoff|clock)\.ts$/;
+  const impure = files
+    .filter(({ path }) => pure.test(path))
+    .flatMap(({ path, text, imports }) => [
+      ...imports.filter(({ typeOnly, of }) => !typeOnly && !pure.test(of)).map(({ of }) => `${path} imports ${of}`),
+      ...(/Date\.now|new Date\(\)|Math\.random\(|performance\.|process\./.test(text) ? [`${path} asks the world`] : []),
+    ]);
+  expect(impure).toEqual([]);
+});
+
+test('the reference cloud shares no code with the daemon but the types of the wire', () => {
+  const shared = files
+    .filter(({ path }) => path.startsWith('demo/cloud/'))
+    .flatMap(({ path, imports }) =>
+      imports
+        .filter(({ of, what }) => what.startsWith('.') && !/^demo\/cloud\/|^(errors|time|version)\.ts$/.test(of))
+        .filter(({ of, typeOnly }) => !(typeOnly && of === 'cloud/wire.ts'))
+        .map(({ of }) => `${path} imports ${of}`),
+    );
+  expect(shared).toEqual([]);
+});
+
+test.each([
+  ['the environment', /process\.env/, /^config\//],
+  ['timers', /\b(setTimeout|setInterval)\(/, /^time\.ts$/],
+  ['got', /from 'got'/, /^cloud\/client\.ts$/],
+  ['p-retry', /from 'p-retry'/, /^cloud\/retry\.ts$/],
+  ['winston', /from 'winston'/, /^log\.ts$/],
+  ['pg-listen', /from 'pg-listen'/, /^db\/listen\.ts$/],
+  ['the console', /\bconsole\.|process\.std(out|err)\.write/, /^(commands\/|cli\.ts$|demo\/cloud\/main\.ts$)/],
+  ['the end of the process', /process\.exit\(/, /^commands\/|^demo\/cloud\/main\.ts$/],
+])('%s has one owner', (_concern, pattern, owners) => {
+  expect(strangers(pattern, owners)).toEqual([]);
+});
+
+test('no file exports a default, re-exports others, or is named after nothing', () => {
+  expect(strangers(/^export default/m, /^$/)).toEqual([]);
+  expect(strangers(/^export (\*|\{[^}]*\}) from/m, /^$/)).toEqual([]);
+  expect(
+    files.map(({ path }) => path).filter((path) => /(utils?|helpers?|common|manager|index)\.ts$/.test(path)),
+  ).toEqual([]);
+});
+
+test('every file says what it is for and fits on a few screens', () => {
+  expect(files.filter(({ text }) => !/^(#![^\n]*\n)?\/\*\*/.test(text)).map(({ path }) => path)).toEqual([]);
+  expect(files.filter(({ text }) => text.split('\n').length > 301).map(({ path }) => path)).toEqual([]);
+});
