@@ -2,6 +2,7 @@
  * The endless demo: the till sells at a walking pace, the internet goes away now and then, the daemon is killed during every
  * second outage, an answer is lost after it. Ends when its signal aborts; whatever was told to people is all it leaves.
  */
+import { SyncError } from '../errors.js';
 import { sleep } from '../time.js';
 import { describeEvent, describeQueue } from './narrate.js';
 import { seededRandom } from './shop/random.js';
@@ -66,6 +67,10 @@ async function sell(
 async function tell(stage: Stage, say: (line: string) => void, signal: AbortSignal) {
   while (!signal.aborted) {
     await sleep(PACE_MS.figures, signal);
+    if (stage.daemon.fell) {
+      const hint = `The daemon's last words:\n${stage.daemon.lastWords()}`;
+      throw new SyncError('failed', 'the daemon ended by itself', { hint });
+    }
     if (!signal.aborted) say(describeQueue(await stage.queue(), stage.cloud.ledger.accepted().length));
   }
 }

@@ -19,7 +19,7 @@ export function describeEvent(event: TillEvent): string {
     case 'removed':
       return `removed    ${event.number}  keyed in by mistake`;
     case 'abandoned':
-      return `rolled back ${event.number} card refused; the cloud must never see it`;
+      return `refused    ${event.number}  card declined, sale rolled back: the cloud must never see it`;
     case 'customer created':
       return `customer   ${event.name} joins`;
     case 'customer edited':

@@ -32,7 +32,7 @@ export type Stage = {
   /** The database owner's connection, to look with. */
   owner: pg.Client;
   queue(): Promise<Queue>;
-  /** Looks until `done`; false when `ms` passed without it or `signal` aborted. */
+  /** Looks until `done`; false when `ms` passed without it, the daemon fell or `signal` aborted. */
   until(ms: number, done: () => Promise<boolean> | boolean, signal?: AbortSignal): Promise<boolean>;
   close(): Promise<void>;
 };
@@ -91,7 +91,7 @@ export async function openStage({ random, clock, signal }: StageOptions): Promis
 
     const until: Stage['until'] = async (ms, done, stop) => {
       for (const deadline = monotonicMs() + ms; !(await done()); await sleep(20, stop)) {
-        if (stop?.aborted || monotonicMs() > deadline) return false;
+        if (stop?.aborted || daemon.fell || monotonicMs() > deadline) return false;
       }
       return true;
     };

@@ -85,12 +85,13 @@ async function playSteps(stage: Stage, sales: number, say: (line: string) => voi
   const sellUpTo = async (share: number) => {
     const before = till.sold;
     while (till.sold < Math.ceil(sales * share) && !signal.aborted) await till.act();
+    if (signal.aborted) throw stopped();
     say(`sold ${till.sold - before}`);
     await tell();
   };
   const expect = async (ms: number, what: string, done: () => Promise<boolean> | boolean) => {
     if (await stage.until(ms, done, signal)) return;
-    if (signal.aborted) throw new SyncError('failed', 'the demo was stopped');
+    if (signal.aborted) throw stopped();
     throw new SyncError('failed', `${what}: nothing of it after ${seconds(ms)}`, {
       hint: `The daemon's last words:\n${daemon.lastWords()}`,
     });
@@ -119,10 +120,15 @@ async function playSteps(stage: Stage, sales: number, say: (line: string) => voi
   await sellUpTo(1);
   const quiet = await stage.until(QUIET_WITHIN_MS, async () => (await stage.queue()).waiting === 0, signal);
   const drainMs = monotonicMs() - backAt;
+  if (signal.aborted) throw stopped();
   await tell();
   if (!quiet) say(`Not quiet after ${seconds(drainMs)}. The daemon's last words:\n${daemon.lastWords()}`);
   if (cloud.faults.list().length > 0) throw new SyncError('failed', 'the lost answer was never played: no push came');
   return { outageMs: backAt - cutAt, drainMs };
+}
+
+function stopped(): SyncError {
+  return new SyncError('failed', 'the demo was stopped');
 }
 
 /** Whether the daemon that runs now knows that the cloud is out of reach. */

@@ -57,6 +57,8 @@ export class DaemonProcess {
   readonly #configFile: string;
   #child: ChildProcess | undefined;
   #ended: Promise<unknown> = Promise.resolve();
+  #told = false;
+  #fell = false;
   readonly #onExit = () => this.#child?.kill('SIGKILL');
 
   constructor(directory: string, configFile: string) {
@@ -69,8 +71,15 @@ export class DaemonProcess {
     return this.#child?.pid;
   }
 
+  /** It ended although nobody told it to. */
+  get fell(): boolean {
+    return this.#fell;
+  }
+
   start(): void {
     if (this.#child) return;
+    this.#told = false;
+    this.#fell = false;
     const log = openSync(this.logFile, 'a');
     const child = start(['run', '--config', this.#configFile], this.#directory, log);
     closeSync(log);
@@ -79,6 +88,7 @@ export class DaemonProcess {
     this.#ended = new Promise<void>((resolve) => {
       const over = () => {
         if (this.#child === child) this.#child = undefined;
+        this.#fell = !this.#told;
         process.off('exit', this.#onExit);
         resolve();
       };
@@ -89,12 +99,14 @@ export class DaemonProcess {
 
   /** kill -9: no goodbye, nothing written any more. */
   async kill(): Promise<void> {
+    this.#told = true;
     this.#child?.kill('SIGKILL');
     await this.#ended;
   }
 
   /** Asks it to end and, where it does not within 10 s, makes it. */
   async stop(): Promise<void> {
+    this.#told = true;
     this.#child?.kill('SIGTERM');
     try {
       await within(STOP_WITHIN_MS, this.#ended, () => new Error('still running'));
