@@ -29,7 +29,10 @@ export class Pass {
   #after = '0';
   #snapshot: string | undefined;
   #spreads: ReadonlyMap<string, number> | undefined;
-  #due: string[] = [];
+  /** The retries that this pass has loaded, by entity; those of entities held anew are out again. */
+  readonly #due = new Map<string, string>();
+  /** Every change that left its place in the queue to go first, and those that it makes superfluous. */
+  readonly #ahead = new Set<string>();
   #trouble = false;
   #ended = true;
   #reading = false;
@@ -57,7 +60,8 @@ export class Pass {
     this.#after = '0';
     this.#snapshot = undefined;
     this.#spreads = undefined;
-    this.#due = [];
+    this.#due.clear();
+    this.#ahead.clear();
     this.#trouble = trouble;
     this.#ended = false;
   }
@@ -100,6 +104,8 @@ export class Pass {
   }
 
   noteHeld(key: string): void {
+    // What follows a retry that was put off again must wait with it, also on the pages still to come.
+    this.#due.delete(key);
     if (this.#reading) this.#heldMeanwhile.add(key);
   }
 
@@ -115,11 +121,16 @@ export class Pass {
       ];
       if (specials.some((page) => !page.flushed)) await flushCommits(reader);
       if (generation !== this.#generation) return 0;
-      this.#due = (specials[0]?.rows ?? []).map((row) => row.id);
+      for (const row of specials[0]?.rows ?? []) {
+        const key = entityKey(row.entity_type, row.entity_id);
+        if (!this.#heldMeanwhile.has(key)) this.#due.set(key, row.id);
+      }
       const changes = this.#accept(
         specials.flatMap((page) => page.rows),
         owned,
       );
+      // A person may release one of them before the page is read; it would be on the page as well.
+      for (const change of changes) for (const { id } of [change, ...change.supersedes]) this.#ahead.add(id);
       backlog.addFirst(changes);
       taken += changes.length;
     }
@@ -127,7 +138,7 @@ export class Pass {
     const pass = {
       after: this.#after,
       snapshot: this.#snapshot,
-      due: this.#due,
+      due: [...this.#due.values()],
       trouble: this.#trouble,
     };
     const page = await claimPage(reader, pass, size, offsetMs);
@@ -142,7 +153,10 @@ export class Pass {
       this.#spreads = await claimSpreads(special, this.#snapshot, SPREAD);
       if (generation !== this.#generation) return 0;
     }
-    const changes = this.#accept(page.rows, owned);
+    const changes = this.#accept(
+      page.rows.filter((row) => !this.#ahead.has(row.id)),
+      owned,
+    );
     backlog.add(
       changes,
       page.more ? Number(this.#after) : Number.POSITIVE_INFINITY,
