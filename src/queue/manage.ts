@@ -19,7 +19,8 @@ export const requester = (who: string): RawBuilder<string> => sql`${who}::text |
 
 /**
  * Failed changes, and those that wait for their next try, go again at once with all their attempts. The cloud's last words stay
- * until it has answered anew. @param ids undefined: every failed one
+ * until it has answered anew. Each stays marked as a retry, now due: a pass that is already beyond it must go on holding back
+ * what follows it. @param ids undefined: every failed one
  */
 export async function retryChanges(db: Db, ids: string[] | undefined, who: string): Promise<Verdict[]> {
   const which =
@@ -30,13 +31,13 @@ export async function retryChanges(db: Db, ids: string[] | undefined, who: strin
     WITH found AS MATERIALIZED (
       SELECT q.id, q.status FROM syncd.sync_queue q WHERE ${which} FOR UPDATE
     ), done AS (
-      UPDATE syncd.sync_queue q SET status = 'pending', retry_count = 0, hold_count = 0, next_attempt_at = NULL
+      UPDATE syncd.sync_queue q SET status = 'pending', retry_count = 0, hold_count = 0, next_attempt_at = clock_timestamp()
       FROM found WHERE q.id = found.id AND (q.status = 'failed' OR (q.status = 'pending' AND q.next_attempt_at IS NOT NULL))
       RETURNING q.id, q.entity_type, q.entity_id, found.status AS was
     ), record AS (
       INSERT INTO syncd.commands (command, args, requested_by, finished_at, outcome)
       SELECT 'retry', json_build_object('ids', (SELECT json_agg(id::text ORDER BY id) FROM done)), ${requester(who)}, clock_timestamp(),
-             count(*) || ' changes go again'
+             CASE count(*) WHEN 1 THEN '1 change goes again' ELSE count(*) || ' changes go again' END
       FROM done HAVING count(*) > 0
     )
     SELECT id, entity_type, entity_id, was FROM done ORDER BY id`.execute(db);
@@ -67,7 +68,7 @@ export async function discardChanges(db: Db, ids: string[], who: string, reason:
     ), record AS (
       INSERT INTO syncd.commands (command, args, requested_by, finished_at, outcome)
       SELECT 'discard', json_build_object('ids', (SELECT json_agg(id::text ORDER BY id) FROM done), 'reason', ${reason}::text),
-             ${requester(who)}, clock_timestamp(), count(*) || ' changes discarded'
+             ${requester(who)}, clock_timestamp(), CASE count(*) WHEN 1 THEN '1 change' ELSE count(*) || ' changes' END || ' discarded'
       FROM done HAVING count(*) > 0
     )
     SELECT id, entity_type, entity_id, was FROM done ORDER BY id`.execute(db);

@@ -1,0 +1,168 @@
+/**
+ * A pass over a real queue while the world goes on: rows are answered, put off and released between its pages. Whatever
+ * happens, no change leaves before an older one of its entity, and none twice.
+ */
+import type { KyselyPlugin } from 'kysely';
+import { type Db, openDb } from '../../src/db/connect.js';
+import { Cluster } from '../../src/demo/postgres.js';
+import { Backlog, entityKey, type PendingChange } from '../../src/push/backlog.js';
+import { Pass } from '../../src/push/pass.js';
+import { retryChanges } from '../../src/queue/manage.js';
+import { agreed, makeLimits } from '../support/changes.js';
+import { addRows, emptyQueue, filler } from '../support/queue-rows.js';
+import { openShop, type Shop } from '../support/shop.js';
+
+const limits = makeLimits(100, 1_000_000, 500, 4_000_000);
+const key = entityKey('order', 'e');
+const nothing: ReadonlySet<string> = new Set();
+
+let cluster: Cluster;
+let shop: Shop;
+let db: Db;
+let backlog: Backlog;
+let pass: Pass;
+
+beforeAll(async () => {
+  cluster = await Cluster.start();
+  shop = await openShop(cluster, 'pass');
+  db = openDb(shop.url, { role: 'test reader' });
+});
+afterAll(async () => {
+  await db?.destroy();
+  await shop?.close();
+  await cluster?.destroy();
+});
+beforeEach(async () => {
+  await emptyQueue(shop);
+  backlog = new Backlog();
+  pass = passOver(db);
+});
+
+const passOver = (special: Db, coalesced: string[] = []) =>
+  new Pass({ reader: db, special, backlog, coalesced: new Set(coalesced), correctionMs: () => 0 });
+
+function takeAll(): PendingChange[] {
+  const taken: PendingChange[] = [];
+  for (let batch = backlog.take(limits, nothing); batch; batch = backlog.take(limits, nothing)) taken.push(...batch);
+  return taken;
+}
+
+async function readOn(owned = nothing): Promise<PendingChange[]> {
+  const taken = takeAll();
+  while (!pass.ended) {
+    await pass.read(limits, owned);
+    taken.push(...takeAll());
+  }
+  return taken;
+}
+const idsOf = (changes: PendingChange[], entity = 'e') =>
+  changes.filter((change) => change.entity_id === entity).map((change) => change.id);
+
+test('a long queue comes in pages, in order, each row once', async () => {
+  const ids = await addRows(shop, filler(2_300));
+  pass.begin(false);
+  const read = await readOn();
+  expect(read.map((change) => change.id)).toEqual(ids);
+});
+
+test('what follows a retry that is put off again waits with it, also on later pages', async () => {
+  const [retry] = await addRows(shop, [{ entity: 'e', nextMs: -1_000, retries: 1 }, ...filler(1_200), { entity: 'e' }]);
+  pass.begin(true);
+  await pass.read(limits, nothing);
+  expect(idsOf(takeAll())).toEqual([retry]);
+  await shop.sql.query("UPDATE syncd.sync_queue SET next_attempt_at = now() + interval '1 h' WHERE id = $1", [retry]);
+  pass.expectTrouble();
+  pass.noteHeld(key);
+  backlog.drop(key);
+  expect(idsOf(await readOn())).toEqual([]);
+});
+
+test('what follows a change that a person releases in the middle of a pass does not overtake it', async () => {
+  const rows = [{ entity: 'e', nextMs: 3_600_000, retries: 1 }, ...filler(1_200), { entity: 'e' }];
+  const ids = await addRows(shop, rows);
+  const [first, last] = [ids[0] as string, ids.at(-1) as string];
+  pass.begin(true);
+  await pass.read(limits, nothing);
+  await retryChanges(shop.db, [first], 'budi');
+  expect(idsOf(await readOn())).toEqual([]);
+  pass.begin(true);
+  expect(idsOf(await readOn())).toEqual([first, last]);
+});
+
+test('a change that is released between the look for retries and the page is taken in once', async () => {
+  const [failed, correction] = await addRows(shop, [{ entity: 'e', status: 'failed' }, { entity: 'e' }, ...filler(3)]);
+  let looks = 0;
+  const between: KyselyPlugin = {
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      if (++looks === 2) await retryChanges(shop.db, [failed as string], 'budi');
+      return result;
+    },
+  };
+  pass = passOver(db.withPlugin(between));
+  pass.begin(true);
+  const taken = (await readOn()).filter((change) => change.entity_id === 'e');
+  expect(taken.map(({ id, supersedes }) => [id, supersedes.map((older) => older.id)])).toEqual([
+    [correction, [failed]],
+  ]);
+});
+
+test('what was settled, agreed or held while a page was on its way is known when it arrives', async () => {
+  const ids = await addRows(shop, [{ entity: 'a' }, { entity: 'b' }, { entity: 'e' }]);
+  pass.begin(false);
+  const reading = pass.read(limits, nothing);
+  pass.noteSettled(ids[0] as string);
+  pass.noteState(entityKey('order', 'b'), agreed(9, 4, 'c-9'));
+  pass.noteHeld(key);
+  expect(await reading).toBe(1);
+  expect(takeAll()).toMatchObject([{ id: ids[1], state: { cloudVersion: 9, version: 4, cloudId: 'c-9' } }]);
+});
+
+test('what is in flight is not taken in again', async () => {
+  const ids = await addRows(shop, filler(3));
+  pass.begin(false);
+  expect((await readOn(new Set([ids[1] as string]))).map((change) => change.id)).toEqual([ids[0], ids[2]]);
+});
+
+test('a pass that is abandoned while it reads yields nothing and has ended', async () => {
+  await addRows(shop, filler(3));
+  pass.begin(true);
+  const reading = pass.read(limits, nothing);
+  pass.abandon();
+  expect([await reading, pass.ended, pass.reading, backlog.size]).toEqual([0, true, false, 0]);
+  pass.begin(false);
+  expect((await readOn()).length).toBe(3);
+});
+
+test('a transaction whose rows lie far apart leaves whole', async () => {
+  await addRows(shop, [{ entity: 'x1', tx: 5 }, ...filler(1_500), { entity: 'x2', tx: 5 }]);
+  pass.begin(false);
+  const batches: PendingChange[][] = [];
+  while (!pass.ended) {
+    await pass.read(limits, nothing);
+    for (let batch = backlog.take(limits, nothing); batch; batch = backlog.take(limits, nothing)) batches.push(batch);
+  }
+  const [whole] = batches.filter((batch) => batch.some((change) => change.tx === '5'));
+  expect(whole?.filter((change) => change.tx === '5').map((change) => change.entity_id)).toEqual(['x1', 'x2']);
+});
+
+test('of an entity that sends only its newest state one change is left, of the others all', async () => {
+  const stock = { entity: 's', type: 'stock' };
+  const ids = await addRows(shop, [stock, { entity: 'e' }, stock, { entity: 'e' }, stock]);
+  pass = passOver(db, ['stock']);
+  pass.begin(false);
+  const taken = await readOn();
+  expect(taken.map((change) => change.id)).toEqual([ids[1], ids[3], ids[4]]);
+  expect(taken[2]?.supersedes.map(({ id }) => id)).toEqual([ids[0], ids[2]]);
+});
+
+test('instants travel as RFC 3339 with all their digits, corrected by the clock’s offset', async () => {
+  await addRows(shop, filler(1));
+  await shop.sql.query("UPDATE syncd.sync_queue SET created_at = '2026-11-22 15:00:00.123456+07'");
+  pass.begin(false);
+  expect((await readOn()).map((change) => change.changedAt)).toEqual(['2026-11-22T08:00:00.123456Z']);
+  const ahead = new Pass({ reader: db, special: db, backlog, coalesced: new Set(), correctionMs: () => 3_600_000 });
+  ahead.begin(false);
+  await ahead.read(limits, nothing);
+  expect(takeAll().map((change) => change.changedAt)).toEqual(['2026-11-22T09:00:00.123456Z']);
+});
