@@ -39,10 +39,11 @@ test('a seq that the epoch knows as another change is a fork, whatever became of
 
 test('the same seq under another change is no fork in a new epoch', async () => {
   const outlet = newOutlet();
-  const change = outlet.create('1');
-  await outlet.push([change]);
+  const [one, two] = [outlet.create('1'), outlet.create('2')];
+  await outlet.push([one, two]);
   outlet.epoch = 2;
-  expect((await outlet.push([outlet.create('2', { seq: change.seq })])).status).toBe(200);
+  expect((await outlet.push([outlet.create('3', { seq: one.seq })])).status).toBe(200);
+  expect((await outlet.push([outlet.create('4', { seq: two.seq })])).status).toBe(200);
 });
 
 test('a fork applies nothing and stands in the ledger as refused', async () => {

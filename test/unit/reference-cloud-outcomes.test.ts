@@ -1,8 +1,10 @@
 /** Faults in the outcome of single changes, and results that are spoilt on the way. */
 import type { PushResult } from '../../src/cloud/wire.js';
 import type { FaultRule } from '../../src/demo/cloud/faults.js';
+import type { Delivery } from '../../src/demo/cloud/records.js';
 import { startReferenceCloud } from '../../src/demo/cloud/server.js';
-import { PretendOutlet } from '../support/pretend-outlet.js';
+import { monotonicMs, sleep } from '../../src/time.js';
+import { PretendOutlet, type TestChange } from '../support/pretend-outlet.js';
 
 const cloud = await startReferenceCloud({ apiKey: 'key' });
 afterAll(() => cloud.stop());
@@ -11,6 +13,8 @@ afterEach(() => cloud.faults.clear());
 let outlets = 0;
 const newOutlet = () => new PretendOutlet(cloud.url, `outlet-${++outlets}`);
 const resultsOf = (text: string) => (JSON.parse(text) as { results: PushResult[] }).results;
+
+const isOf = (change: TestChange) => (delivery: Delivery) => delivery.change_id === change.change_id;
 
 /** Pushes a change that the fault is for beside one that it is not for. */
 async function pushTwo(rule: FaultRule) {
@@ -117,11 +121,17 @@ describe('limits', () => {
   });
 });
 
-test('two pushes of one entity at once are noted as a violation', async () => {
+test('two pushes of one entity at once are noted as a violation, one after the other is none', async () => {
   const outlet = newOutlet();
-  cloud.faults.add({ kind: 'latency', ms: 100 });
-  await Promise.all([outlet.push([outlet.create('1')]), outlet.push([outlet.create('1')])]);
-  await outlet.push([outlet.create('1')]);
+  const first = outlet.create('1');
+  cloud.faults.add({ kind: 'latency', ms: 500, times: 1 });
+  const late = outlet.push([first]);
+  for (const deadline = monotonicMs() + 5_000; !cloud.ledger.deliveries.some(isOf(first)); await sleep(5)) {
+    if (monotonicMs() > deadline) throw new Error('the first push never arrived');
+  }
+  await outlet.push([outlet.update('1', { base_cloud_version: 1 })]);
+  await late;
+  await outlet.push([outlet.update('1', { base_cloud_version: 2 })]);
   expect(cloud.ledger.violations.filter((one) => one.outlet_id === outlet.id)).toMatchObject([
     { rule: 'entity in flight twice' },
   ]);

@@ -57,6 +57,22 @@ test('two transactions that interleave are each checked at their own end', async
   expect(await statuses(outlet, changes)).toEqual(['accepted', 'accepted', 'accepted', 'accepted']);
 });
 
+test('a transaction is checked where it ends, after one that began later and ended before', async () => {
+  const outlet = newOutlet();
+  const changes = [
+    outlet.create('1', item('7', '5')),
+    outlet.create('5', { tx: '8' }),
+    outlet.create('2', item('7', '5')),
+  ];
+  expect(await statuses(outlet, changes)).toEqual(['accepted', 'accepted', 'accepted']);
+});
+
+test('a child of a deleted parent is held', async () => {
+  const outlet = newOutlet();
+  await outlet.pushOne(outlet.remove('5'));
+  expect(await outlet.pushOne(outlet.create('1', item('1', '5')))).toMatchObject({ status: 'held' });
+});
+
 test('what builds on a held child is held with it, the rest of its transaction goes through', async () => {
   const outlet = newOutlet();
   const child = outlet.create('1', item('7', '5'));
@@ -88,6 +104,23 @@ test('the delete of a parent whose child lives on is held and names the child', 
     status: 'held',
     waiting_for: { entity_type: 'item', entity_id: '1' },
   });
+});
+
+test('the delete of a parent is held by a child that came earlier in the batch', async () => {
+  const outlet = newOutlet();
+  await outlet.pushOne(outlet.create('5'));
+  const changes = [outlet.create('1', item('8', '5')), outlet.remove('5', { tx: '9', base_cloud_version: 1 })];
+  expect(await statuses(outlet, changes)).toEqual(['accepted', 'held']);
+});
+
+test('a parent may be deleted in the transaction that moves its child away', async () => {
+  const outlet = newOutlet();
+  await outlet.push([outlet.create('5'), outlet.create('6'), outlet.create('1', item('1', '5'))]);
+  const changes = [
+    outlet.update('1', { ...item('9', '6'), base_cloud_version: 1 }),
+    outlet.remove('5', { tx: '9', base_cloud_version: 1 }),
+  ];
+  expect(await statuses(outlet, changes)).toEqual(['accepted', 'accepted']);
 });
 
 test('a parent whose child has moved to another may be deleted', async () => {

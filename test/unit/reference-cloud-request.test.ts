@@ -55,7 +55,6 @@ describe('headers', () => {
     ['a missing API key', { 'x-api-key': undefined }, 401, 'api_key'],
     ['a wrong API key', { 'x-api-key': 'wrong' }, 401, 'api_key'],
     ['a missing outlet', { 'x-outlet-id': undefined }, 400, 'outlet'],
-    ['an unknown outlet', { 'x-outlet-id': 'stranger' }, 403, 'outlet'],
     ['another user agent', { 'user-agent': 'curl/8' }, 400, 'user_agent'],
     ['a missing idempotency key', { 'idempotency-key': undefined }, 400, 'idempotency_key'],
     ['an idempotency key that is not the batch id', { 'idempotency-key': randomUUID() }, 400, 'idempotency_key'],
@@ -65,6 +64,12 @@ describe('headers', () => {
   ])('%s is refused', async (_, headers, status, code) => {
     const reply = await outlet.push([outlet.create(randomUUID())], { headers });
     expect([reply.status, codeOf(reply.text)]).toEqual([status, code]);
+  });
+
+  test('an outlet that the cloud does not know is 403 everywhere', async () => {
+    const stranger = new PretendOutlet(cloud.url, 'stranger');
+    expect((await stranger.get('/sync/capabilities')).status).toBe(403);
+    expect((await stranger.push([stranger.create('1')])).status).toBe(403);
   });
 
   test('an outlet_id in the body that is not the one in the header is 403', async () => {
@@ -175,6 +180,14 @@ describe('body', () => {
     const inner = outlet.body(batchId, [change]).replace('"seq":', '"seq":"1","seq":');
     expect((await outlet.push([change], { batchId, body: inner })).text).toContain('changes[0].seq stands twice');
     expect((await outlet.push([change], { batchId })).status).toBe(200);
+  });
+
+  test('a name may be written with escapes', async () => {
+    const change = outlet.create(randomUUID(), { data: '{"n":1.10}' });
+    const batchId = randomUUID();
+    const body = outlet.body(batchId, [change]).replace('"data":', '"d\\u0061ta" :\t');
+    expect((await outlet.push([change], { batchId, body })).status).toBe(200);
+    expect(cloud.ledger.deliveries.at(-1)?.data).toBe('{"n":1.10}');
   });
 
   test('unknown fields are ignored', async () => {

@@ -186,7 +186,8 @@ function brokenReferences(layer: Layer, decisions: readonly Decision[], rules: R
 function livingChild(layer: Layer, key: string): Held | undefined {
   for (const childKey of layer.childrenOf(key)) {
     const child = layer.entity(childKey);
-    if (child !== undefined && !child.deleted && child.parents.includes(key)) return child;
+    // A tombstone has no row, and so names no parent.
+    if (child?.parents.includes(key)) return child;
   }
   return undefined;
 }

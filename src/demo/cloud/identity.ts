@@ -5,7 +5,7 @@
 import type { PushedBatch } from './records.js';
 import { Refusal } from './refusal.js';
 import type { CloudState } from './state.js';
-import { idsOf } from './state.js';
+import { contentOf } from './state.js';
 
 /** @throws Refusal 409 `fork` for an old, a second or a copied machine; 422 where a batch id names other changes. */
 export function checkIdentity(state: CloudState, batch: PushedBatch): void {
@@ -22,8 +22,8 @@ export function checkIdentity(state: CloudState, batch: PushedBatch): void {
       }
     }
   }
-  const ids = known.batches.get(batch.batch_id);
-  if (ids !== undefined && ids !== idsOf(batch.changes)) {
+  const content = known.batches.get(batch.batch_id);
+  if (content !== undefined && content !== contentOf(batch.changes)) {
     throw new Refusal(422, 'idempotency_key_reused', 'this batch_id named other changes before');
   }
 }

@@ -17,6 +17,9 @@ import { Refusal } from './refusal.js';
 import { answerFor } from './results.js';
 import { watchConduct } from './watch.js';
 
+/** One list for all changes that supersede nothing. */
+const NONE: string[] = [];
+
 export async function push(exchange: Exchange): Promise<Answer> {
   const { cloud } = exchange;
   const batch = await read(exchange, limitsOf(exchange));
@@ -101,7 +104,7 @@ function lineFor(change: PushedChange, decision: Decision | undefined): PushLine
     operation,
     base_cloud_version,
     after: change.after ?? null,
-    supersedes: change.supersedes ?? [],
+    supersedes: change.supersedes ?? NONE,
     changed_at,
     outcome,
     cloud_version: decision !== undefined && 'cloud_version' in decision ? decision.cloud_version : null,

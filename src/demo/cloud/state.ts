@@ -3,6 +3,7 @@
  * outlets with their living copy. It changes only through `push` and `edit`, with the lines that the journal keeps, so a
  * restart that replays the journal ends at the same state.
  */
+import { createHash } from 'node:crypto';
 import type { EditLine, PushLine } from './journal.js';
 import type { EntityRecord, PushedChange } from './records.js';
 import type { References } from './references.js';
@@ -34,7 +35,7 @@ export type Outlet = {
   epoch: number;
   /** Change id by seq, of this epoch alone. */
   seqs: Map<string, string>;
-  /** The change ids of every batch that was answered, by batch id. */
+  /** What every batch that was answered held, by batch id. */
   batches: Map<string, string>;
 };
 
@@ -98,7 +99,7 @@ export class CloudState implements View {
   push(line: PushLine): void {
     if (line.refused) return;
     const outlet = this.#copyOf(line);
-    outlet.batches.set(line.batch_id, idsOf(line.changes));
+    outlet.batches.set(line.batch_id, contentOf(line.changes));
     for (const change of line.changes) {
       outlet.seqs.set(change.seq, change.change_id);
       if (change.outcome !== 'accepted' || change.cloud_version === null) continue;
@@ -182,7 +183,9 @@ export function recordOf(stored: EntityRecord): EntityRecord {
   };
 }
 
-/** What makes two batches the same: their changes. */
-export function idsOf(changes: readonly Pick<PushedChange, 'change_id'>[]): string {
-  return changes.map((change) => change.change_id).join(' ');
+/** What makes two batches the same: their changes. A digest, for it is kept for every batch. */
+export function contentOf(changes: readonly Pick<PushedChange, 'change_id'>[]): string {
+  const digest = createHash('sha1');
+  for (const { change_id } of changes) digest.update(change_id);
+  return digest.digest('base64');
 }
