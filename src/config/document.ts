@@ -97,7 +97,7 @@ function readText(file: string): { text: string; mode: number } {
         cause: error,
       });
     }
-    const why = error instanceof TypeError ? 'it is not UTF-8 text' : (code ?? 'unknown reason');
+    const why = code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8 text' : (code ?? 'unknown reason');
     throw new SyncError('configuration', `${file} cannot be read: ${why}`, { cause: error });
   }
 }

@@ -101,15 +101,29 @@ function faultsOf(issue: z.core.$ZodIssue, place: (path: (string | number)[]) =>
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
       where: place([...path, key]),
-      path: [...path, key].join('.'),
-      problem: `unknown key${suggestion(path, key)}`,
+      path: [...path, isWord(key) ? key : '…'].join('.'),
+      problem: isWord(key) ? `unknown key${suggestion(path, key)}` : NO_WORD,
     }));
   }
   const takes = issue.code === 'custom' ? issue.message : 'a section with keys of its own';
   if (issue.input === undefined) return [{ where: place(path), path: name, problem: `is missing; it takes ${takes}` }];
   if (issue.input === null) return [{ where: place(path), path: name, problem: `is empty; it takes ${takes}` }];
-  const given = issue.code === 'custom' ? shown(name, issue.input) : 'what is given';
+  const given = issue.code === 'custom' ? givenAt(name, issue.input) : 'what is given';
   return [{ where: place(path), path: name, problem: `${given} is not allowed; it takes ${takes}` }];
+}
+
+/** A text with a comma, unquoted in braces, ends as a key; it may be the second half of a password. */
+const NO_WORD = 'a key that is no word; put quotes around a text with a comma or a colon in it';
+
+function isWord(key: string): boolean {
+  return /^[A-Za-z_][\w-]{0,40}$/.test(key);
+}
+
+/** A database URL that cannot be read may have its password anywhere: nothing but its scheme is shown. */
+function givenAt(name: string, value: unknown): string {
+  if (name !== 'database.url') return shown(name, value);
+  const scheme = typeof value === 'string' ? /^[a-z][a-z0-9+.-]*:\/\//i.exec(value)?.[0] : undefined;
+  return scheme ? `"${scheme}…"` : 'what is given';
 }
 
 function suggestion(path: (string | number)[], key: string): string {

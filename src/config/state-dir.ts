@@ -2,9 +2,9 @@
  * The directory for the little that the daemon keeps outside of the database. Made where its parent allows; tried by writing,
  * because rights, a full disk and a read-only mount look alike from outside. Only the daemon needs it.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { codeOf, SyncError } from '../errors.js';
 
 const REASONS: Record<string, string> = {
@@ -20,7 +20,7 @@ const REASONS: Record<string, string> = {
 /** @throws SyncError `configuration` when nothing can be written there. */
 export function prepareStateDir(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o750 });
+    makeDirectory(directory);
     const probe = join(directory, `.probe-${process.pid}`);
     writeFileSync(probe, 'x', { mode: 0o600 });
     rmSync(probe);
@@ -35,6 +35,13 @@ export function prepareStateDir(directory: string): void {
       },
     );
   }
+}
+
+/** With its parents. Not by `recursive: true`, which never returns where a file system answers ENOENT to every mkdir (/proc). */
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  if (dirname(directory) !== directory) makeDirectory(dirname(directory));
+  mkdirSync(directory, { mode: 0o750 });
 }
 
 function userName(): string {

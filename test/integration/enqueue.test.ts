@@ -91,7 +91,7 @@ describe('pushing one row', () => {
       await till.query('BEGIN');
       await till.query('UPDATE lines SET qty = 2 WHERE order_no = 10');
       const pushing = enqueueEntity(shop.db, 'line', '["10","1"]', 'budi');
-      await waitsInQueue();
+      await looksOutForSales(pushing);
       await till.query('COMMIT');
       await pushing;
     } finally {
@@ -101,14 +101,19 @@ describe('pushing one row', () => {
     expect(rows.map((row) => JSON.parse(row.payload).qty)).toEqual([1, 2, 2]);
   });
 
-  /** Until the pushing transaction has queued its copy and looks out for the sale. */
-  async function waitsInQueue(): Promise<void> {
+  /** Until the push has queued its copy and looks who else is writing, or has ended without doing so. */
+  async function looksOutForSales(pushing: Promise<unknown>): Promise<void> {
+    let ended = false;
+    const note = () => {
+      ended = true;
+    };
+    pushing.then(note, note);
     const deadline = performance.now() + 10_000;
     for (;;) {
       const { rows } = await shop.sql.query(
-        `SELECT FROM pg_stat_activity WHERE application_name = 'syncd test' AND backend_xid IS NOT NULL`,
+        `SELECT FROM pg_stat_activity WHERE application_name = 'syncd test' AND backend_xid IS NOT NULL AND query LIKE '%pg_locks%'`,
       );
-      if (rows.length > 0) return;
+      if (ended || rows.length > 0) return;
       if (performance.now() > deadline) throw new Error('the push never queued anything');
     }
   }

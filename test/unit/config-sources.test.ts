@@ -1,0 +1,230 @@
+/** Where a setting comes from: flag over environment over secret files over the file over defaults, each on record. */
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LoadedSettings, type LoadOptions, loadSettings } from '../../src/config/load.js';
+import { prepareStateDir } from '../../src/config/state-dir.js';
+
+let directory: string;
+let file: string;
+const at = (name: string) => join(directory, name);
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'syncd-config-'));
+  file = at('syncd.yaml');
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const DOCUMENTED = `
+outlet: { id: 6f1c, code: JKT-014, timezone: Asia/Jakarta }
+database: { url: "postgres:///pos?host=/var/run/postgresql" }
+state_dir: /var/lib/syncd
+cloud:
+  url: https://cloud.example.com/api/v1/
+  timeout: 30s
+  api_key_file: KEYFILE
+  compression: auto
+sync: { enabled: true, interval: 30s, long_poll: 25s, conflict: newest_wins, retry: { max_retries: 3, initial_backoff: 1m, max_backoff: 30m, multiplier: 2 } }
+entities:
+  order:   { table: public.orders, direction: push }
+  product: { table: public.products, direction: both, conflict: merge, merge_fallback: manual, exclude: [cost_secret] }
+  tax:     { table: '"Tax Rates"', key: [code], direction: pull }
+  stock:   { table: public.stock, direction: both, conflict: merge, delta: [qty], coalesce: true, local: [updated_at] }
+  payment: { table: public.payments, direction: push, date_field: paid_at, money_field: amount }
+webhook: { listen: 0.0.0.0:8420, profile: auto, secrets_file: /etc/syncd/secrets, allow_ips: [203.0.113.0/24], trusted_proxies: [] }
+admin:   { listen: 127.0.0.1:8421, token_file: /etc/syncd/token, read_token_file: /etc/syncd/read, hosts: [till-7.local] }
+alerts:  { failure_rate: 5%, window: 15m, oldest_pending: 5m, offline: 30m, send: [ { url: https://x.example/planted-hook }, { command: [/usr/local/bin/notify-owner] } ] }
+retention: { queue: 30d, logs: 30d }
+capture: { notify: gate, on_error: continue }
+disk: { path: /var/lib/postgresql, warn: 14d, floor: 1GB }
+`;
+
+/** Writes the documented file with a key file beside it, and loads it. */
+function load(options: LoadOptions & { yaml?: string } = {}): LoadedSettings {
+  writeFileSync(at('key'), 'planted-file-key\n', { mode: 0o600 });
+  writeFileSync(file, (options.yaml ?? DOCUMENTED).replace('KEYFILE', at('key')), { mode: 0o600 });
+  return loadSettings({ file, env: {}, ...options });
+}
+const origin = (loaded: LoadedSettings, path: string) => loaded.origins.find((one) => one.path === path);
+
+test('the documented configuration is taken as a whole', () => {
+  const { settings, warnings } = load();
+  expect(warnings).toEqual([]);
+  expect(settings).toMatchObject({
+    outlet: { id: '6f1c', code: 'JKT-014', timezone: 'Asia/Jakarta' },
+    database: { urls: ['postgres:///pos?host=/var/run/postgresql'] },
+    cloud: {
+      url: 'https://cloud.example.com/api/v1',
+      timeoutMs: 30_000,
+      apiKey: 'planted-file-key',
+      compression: 'auto',
+    },
+    sync: {
+      intervalMs: 30_000,
+      retry: { maxRetries: 3, initialBackoffMs: 60_000, maxBackoffMs: 1_800_000, multiplier: 2 },
+    },
+    alerts: { failureRate: 0.05, windowMs: 900_000, oldestPendingMs: 300_000, offlineMs: 1_800_000 },
+  });
+  expect([...settings.entities.keys()]).toEqual(['order', 'product', 'tax', 'stock', 'payment']);
+  expect(settings.entities.get('stock')).toMatchObject({
+    delta: ['qty'],
+    coalesce: true,
+    local: ['updated_at'],
+    merge_fallback: 'manual',
+  });
+  expect(settings.entities.get('order')).toMatchObject({
+    direction: 'push',
+    exclude: [],
+    coalesce: false,
+    key: undefined,
+  });
+});
+
+test('what is left out has its default, also where a section is empty', () => {
+  const { settings } = load({
+    yaml: 'outlet: { id: a }\ndatabase: { url: postgres:///p }\ncloud: { url: "http://127.0.0.1:1", api_key_file: KEYFILE }\nsync: {}\nentities: { order: { table: orders } }',
+  });
+  expect(settings).toMatchObject({
+    outlet: { timezone: 'UTC' },
+    sync: { enabled: true, intervalMs: 30_000, retry: { maxRetries: 3 } },
+    capture: { notify: 'gate' },
+  });
+});
+
+test('the environment goes before the file, a flag before the environment', () => {
+  const env = {
+    SYNCD_SYNC_INTERVAL: '5s',
+    SYNCD_SYNC_ENABLED: 'false',
+    SYNCD_SYNC_RETRY_MAX_RETRIES: '7',
+    SYNCD_LOG_LEVEL: 'warn',
+  };
+  const loaded = load({ env, flags: { 'log.level': 'debug' } });
+  expect(loaded.settings.sync).toMatchObject({ intervalMs: 5_000, enabled: false, retry: { maxRetries: 7 } });
+  expect(loaded.settings.log.level).toBe('debug');
+  expect(origin(loaded, 'sync.interval')).toEqual({
+    path: 'sync.interval',
+    value: '5s',
+    source: '$SYNCD_SYNC_INTERVAL',
+  });
+  expect(origin(loaded, 'log.level')?.source).toBe('flag');
+  expect(origin(loaded, 'sync.conflict')?.source).toBe(`${file}:10`);
+  expect(origin(loaded, 'capture.notify')?.source).toBe(`${file}:21`);
+});
+
+test('DATABASE_URL is taken, and SYNCD_DATABASE_URL goes before it', () => {
+  expect(load({ env: { DATABASE_URL: 'postgres:///one' } }).settings.database.urls).toEqual(['postgres:///one']);
+  expect(
+    load({ env: { SYNCD_DATABASE_URL: 'postgres:///two', DATABASE_URL: 'postgres:///one' } }).settings.database.urls,
+  ).toEqual(['postgres:///two']);
+});
+
+test('a list of database URLs is kept in order', () => {
+  const yaml = DOCUMENTED.replace(
+    '"postgres:///pos?host=/var/run/postgresql"',
+    '[ "postgres://a/pos", "postgres://b/pos" ]',
+  );
+  expect(load({ yaml }).settings.database.urls).toEqual(['postgres://a/pos', 'postgres://b/pos']);
+});
+
+test('an unknown variable is warned of, with what it may have meant', () => {
+  const { warnings } = load({ env: { SYNCD_SYNC_INTERVALL: '5s', SYNCD_PORT: 'tcp://10.0.0.1' } });
+  expect(warnings).toEqual([
+    '$SYNCD_SYNC_INTERVALL sets nothing; did you mean $SYNCD_SYNC_INTERVAL?',
+    '$SYNCD_PORT sets nothing',
+  ]);
+});
+
+describe('secrets', () => {
+  test('environment, systemd credential, named file, YAML: in that order', () => {
+    const credentials = at('credentials');
+    mkdirSync(credentials);
+    const inYaml = DOCUMENTED.replace('api_key_file: KEYFILE', 'api_key: planted-yaml-key');
+    const both = DOCUMENTED.replace('api_key_file: KEYFILE', 'api_key: planted-yaml-key\n  api_key_file: KEYFILE');
+    const key = (options: LoadOptions & { yaml?: string }) => load(options).settings.cloud.apiKey;
+    expect(key({ yaml: inYaml })).toBe('planted-yaml-key');
+    expect(key({ yaml: both })).toBe('planted-file-key');
+    writeFileSync(join(credentials, 'cloud_api_key'), 'planted-systemd-key');
+    const env = { CREDENTIALS_DIRECTORY: credentials };
+    expect(key({ yaml: both, env })).toBe('planted-systemd-key');
+    expect(key({ yaml: both, env: { ...env, SYNCD_CLOUD_API_KEY: 'planted-env-key' } })).toBe('planted-env-key');
+    const loaded = load({ yaml: both, env });
+    expect(origin(loaded, 'cloud.api_key')).toEqual({
+      path: 'cloud.api_key',
+      value: '***',
+      source: 'credential cloud_api_key',
+    });
+  });
+
+  test('the database URL may come from a file, also for a command that leaves the other secrets', () => {
+    writeFileSync(at('url'), 'postgres://u:planted-pw@h/pos\n', { mode: 0o600 });
+    const yaml = DOCUMENTED.replace('url: "postgres:///pos?host=/var/run/postgresql"', `url_file: ${at('url')}`);
+    const loaded = load({ yaml, secrets: 'left' });
+    expect(loaded.settings.database.urls).toEqual(['postgres://u:planted-pw@h/pos']);
+    expect(loaded.settings.cloud.apiKey).toBeUndefined();
+    expect(loaded.secrets).toEqual(['planted-pw']);
+  });
+
+  test('a command that leaves them does not mind a key file that is not there', () => {
+    const yaml = DOCUMENTED.replace('KEYFILE', '/nowhere/key');
+    expect(load({ yaml, secrets: 'left' }).settings.cloud.apiKey).toBeUndefined();
+    expect(() => load({ yaml, secrets: 'shown' })).toThrow(/\/nowhere\/key does not exist/);
+  });
+
+  test.each([
+    ['', /is empty/],
+    ['two words\n', /more than one line or word/],
+    ['planted\nlines\n', /more than one line/],
+  ])('a key file with %j in it is refused', (content, message) => {
+    writeFileSync(at('bad'), content);
+    expect(() => load({ yaml: DOCUMENTED.replace('KEYFILE', at('bad')) })).toThrow(message);
+  });
+
+  test('nothing that is meant for eyes shows one', () => {
+    const yaml = DOCUMENTED.replace('postgres:///pos?host', 'postgres://u:planted-pw@h/pos?password=planted-too&host');
+    const loaded = load({ yaml });
+    expect(JSON.stringify([loaded.origins, loaded.warnings])).not.toContain('planted');
+    expect(origin(loaded, 'database.url')?.value).toBe('postgres://u:***@h/pos?password=***&host=/var/run/postgresql');
+    expect(loaded.secrets).toEqual(expect.arrayContaining(['planted-file-key', 'planted-pw']));
+  });
+
+  test('a file with a secret that everybody can read is warned of', () => {
+    const yaml = DOCUMENTED.replace('postgres:///pos', 'postgres://u:planted-pw@h/pos');
+    load({ yaml });
+    chmodSync(file, 0o644);
+    chmodSync(at('key'), 0o644);
+    expect(loadSettings({ file, env: {} }).warnings).toEqual([
+      expect.stringMatching(/key can be read by every user; chmod o= /),
+      expect.stringMatching(/syncd.yaml holds a secret/),
+    ]);
+  });
+});
+
+describe('finding the file', () => {
+  test('--config, then $SYNCD_CONFIG, else the error names where it looked', () => {
+    load();
+    expect(loadSettings({ env: { SYNCD_CONFIG: file } }).file).toBe(file);
+    expect(() => loadSettings({ file: at('other.yaml'), env: { SYNCD_CONFIG: file } })).toThrow(
+      /other.yaml does not exist/,
+    );
+    expect(() => loadSettings({ env: {} })).toThrow(/neither .*syncd.yaml nor \/etc\/syncd\/syncd.yaml exists/);
+  });
+});
+
+describe('the state directory', () => {
+  test('the file goes before $STATE_DIRECTORY, that before the default', () => {
+    const without = DOCUMENTED.replace('state_dir: /var/lib/syncd\n', '');
+    expect(load({ yaml: without }).settings.state_dir).toBe('/var/lib/syncd');
+    expect(load({ yaml: without, env: { STATE_DIRECTORY: '/run/a:/run/b' } }).settings.state_dir).toBe('/run/a');
+    expect(load({ env: { STATE_DIRECTORY: '/run/a' } }).settings.state_dir).toBe('/var/lib/syncd');
+  });
+
+  test('is made where it can be, and refused with what to type where not', () => {
+    prepareStateDir(at('state/deep'));
+    prepareStateDir(at('state/deep'));
+    writeFileSync(at('taken'), '');
+    for (const place of [at('taken'), join(at('taken'), 'below'), '/proc/syncd']) {
+      expect(() => prepareStateDir(place)).toThrow(
+        expect.objectContaining({ code: 'configuration', hint: expect.stringContaining('install -d') }),
+      );
+    }
+  });
+});
