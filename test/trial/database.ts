@@ -5,9 +5,8 @@
 import type pg from 'pg';
 import type { References } from '../../src/demo/cloud/references.js';
 import type { ComparedTable } from '../../src/demo/compare.js';
-import type { DecodedTable } from './decoded-journal.js';
 
-export type ForeignTable = ComparedTable & { leaves: string[]; name: string };
+export type ForeignTable = ComparedTable & { leaves: string[] };
 
 /** Tables of schema public that are no partition; `excluded` columns by table. @throws Error for a table without a key. */
 export async function describeTables(client: pg.Client, excluded: Record<string, string[]>): Promise<ForeignTable[]> {
@@ -20,7 +19,7 @@ export async function describeTables(client: pg.Client, excluded: Record<string,
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY 1`);
   return rows.map(({ name, keys, leaves }) => {
     if (!keys) throw new Error(`${name} has no primary key`);
-    const table = { entity_type: name, name, table: `public.${name}`, keys, leaves: leaves ?? [] };
+    const table = { entity_type: name, table: `public.${name}`, keys, leaves: leaves ?? [] };
     return { ...table, excluded: excluded[name] ?? [] };
   });
 }
@@ -41,6 +40,9 @@ export async function describeReferences(client: pg.Client): Promise<References>
   return references;
 }
 
-export function decodedTables(tables: ForeignTable[]): DecodedTable[] {
-  return tables.map(({ entity_type, name, keys, leaves }) => ({ entity_type, table: name, keys, leaves }));
+/** The tables and partitions whose rows PostgreSQL writes; a partition's are its root's. */
+export function writtenTables(tables: ForeignTable[]): ComparedTable[] {
+  return tables.flatMap((table) =>
+    table.leaves.length === 0 ? [table] : table.leaves.map((leaf) => ({ ...table, table: `public.${leaf}` })),
+  );
 }

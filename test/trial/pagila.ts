@@ -18,8 +18,8 @@ import { compareRows } from '../../src/demo/compare.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { DaemonProcess, runSyncd } from '../../src/demo/syncd-process.js';
 import { monotonicMs, sleep } from '../../src/time.js';
-import { decodedTables, describeReferences, describeTables, type ForeignTable } from './database.js';
-import { openJournal, readJournal } from './decoded-journal.js';
+import { keepCommits, readCommits } from '../support/convergence-journal.js';
+import { describeReferences, describeTables, type ForeignTable, writtenTables } from './database.js';
 
 /** The staff's password hashes are nobody's business; everything else travels. */
 const EXCLUDED = { staff: ['password'] };
@@ -65,7 +65,7 @@ async function runTrial(schema: string, data: string): Promise<number> {
   undo.push(() => cloud.stop());
   const configFile = writeConfiguration(tables, cloud, apiKey);
   await runSyncd(['install', '--config', configFile, '--admin-url', url], directory);
-  await openJournal(owner);
+  await keepCommits(owner);
   const daemon = new DaemonProcess(directory, configFile);
   undo.push(() => daemon.stop());
   daemon.start();
@@ -77,7 +77,7 @@ async function runTrial(schema: string, data: string): Promise<number> {
   await owner.query(CASCADE);
   const quietMs = await timed(() => untilQuiet(owner, daemon));
 
-  const journal = await readJournal(owner, decodedTables(tables));
+  const journal = await readCommits(owner, writtenTables(tables));
   const { rows, findings } = await compareRows(owner, tables, cloud.entities());
   const { deliveries, violations } = cloud.ledger;
   findings.push(...auditLedger(journal, deliveries), ...auditReferences(references, deliveries));
