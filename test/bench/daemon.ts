@@ -38,6 +38,7 @@ export async function installSyncd(cluster: Cluster, database: string): Promise<
 }
 
 export type Daemon = {
+  pid: number;
   /** Lets it send. */
   resume(): Promise<void>;
   /** The most memory that its process ever held, in MB. */
@@ -70,7 +71,7 @@ export async function startDaemon(options: DaemonOptions, paused: boolean): Prom
     await stop();
     throw error;
   }
-  return { resume: () => setEnabled(url, true), peakRssMb: () => peakRssMb(child), stop };
+  return { pid: child.pid as number, resume: () => setEnabled(url, true), peakRssMb: () => peakRssMb(child), stop };
 }
 
 async function leads(url: string, child: ChildProcess, words: string[]): Promise<void> {

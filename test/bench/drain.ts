@@ -10,7 +10,7 @@ import type { BenchOptions, Measurement } from './measurement.js';
 import { type Cloud, startCloud, startProgram } from './programs.js';
 import { allSettled, emptyAndRefill, fillQueue } from './queue-filler.js';
 import { type Figure, figureOf } from './report.js';
-import { startServer } from './server.js';
+import { cpuOf, serverCpuMs, startServer } from './server.js';
 import { median, ratios, turned } from './statistics.js';
 import { createShop } from './variants.js';
 
@@ -21,7 +21,8 @@ const PROGRAMS = ['daemon', 'pipe'] as const;
 const MILLION = 1_000_000;
 
 type Bench = { cluster: Cluster; cloud: Cloud; progress: (line: string) => void };
-type Drained = { ms: number; rssMb: number | undefined };
+/** Milliseconds of time and of CPU, the program's and the server's. */
+type Drained = { ms: number; cpuMs: number; serverCpuMs: number; rssMb: number | undefined };
 
 export const drain: Measurement = {
   benches: ['B1', 'F'],
@@ -63,22 +64,9 @@ async function drainInRounds(bench: Bench, options: BenchOptions): Promise<Figur
       }
     }
   }
-  const speeds = ENCODINGS.map((encoding) => {
-    const [ours, bare] = [drained.daemon[encoding], drained.pipe[encoding]].map((list) =>
-      list.map(({ ms }) => changes / (ms / 1000)),
-    );
-    const rates = { changes_per_s: median(ours as number[]), reference_changes_per_s: median(bare as number[]) };
-    const what = `drain of ${changes} changes, ${encoding === 'none' ? 'uncompressed' : 'brotli'}`;
-    const bound = { must: 0.6, aim: 0.8, better: 'higher' as const };
-    return figureOf(ratios(ours as number[], bare as number[]), {
-      bench: 'B1',
-      what,
-      reference: 'bare pipe',
-      unit: 'x',
-      bound,
-      detail: rates,
-    });
-  });
+  const speeds = ENCODINGS.map((encoding) =>
+    speedFigure(drained.daemon[encoding], drained.pipe[encoding], encoding, changes),
+  );
   const memory = ENCODINGS.flatMap((encoding) => drained.daemon[encoding].map(({ rssMb }) => rssMb as number));
   return [...speeds, memoryFigure(memory, changes)];
 }
@@ -93,6 +81,29 @@ async function drainMillion(bench: Bench): Promise<Figure> {
   return memoryFigure([rssMb as number], changes);
 }
 
+function speedFigure(ours: Drained[], bare: Drained[], encoding: Encoding, changes: number): Figure {
+  const speeds = (list: Drained[]) => list.map(({ ms }) => changes / (ms / 1000));
+  const cpuUs = (list: Drained[], of: 'cpuMs' | 'serverCpuMs') => (median(list.map((one) => one[of])) * 1000) / changes;
+  const detail = {
+    changes_per_s: median(speeds(ours)),
+    reference_changes_per_s: median(speeds(bare)),
+    cpu_us_per_change: cpuUs(ours, 'cpuMs'),
+    reference_cpu_us_per_change: cpuUs(bare, 'cpuMs'),
+    server_cpu_us_per_change: cpuUs(ours, 'serverCpuMs'),
+    reference_server_cpu_us_per_change: cpuUs(bare, 'serverCpuMs'),
+  };
+  const what = `drain of ${changes} changes, ${encoding === 'none' ? 'uncompressed' : 'brotli'}`;
+  const bound = { must: 0.6, aim: 0.8, better: 'higher' as const };
+  return figureOf(ratios(speeds(ours), speeds(bare)), {
+    bench: 'B1',
+    what,
+    reference: 'bare pipe',
+    unit: 'x',
+    bound,
+    detail,
+  });
+}
+
 function memoryFigure(sample: number[], changes: number): Figure {
   const bound = { must: 200, aim: 130, better: 'lower' as const };
   return figureOf(sample, {
@@ -105,36 +116,43 @@ function memoryFigure(sample: number[], changes: number): Figure {
   });
 }
 
-async function byDaemon({ cluster, cloud }: Bench, compression: Encoding, changes: number): Promise<Drained> {
+async function byDaemon(bench: Bench, compression: Encoding, changes: number): Promise<Drained> {
+  const { cluster, cloud } = bench;
   await emptyAndRefill(cluster, DATABASE);
   const daemon = await startDaemon({ cluster, database: DATABASE, cloudUrl: cloud.url, compression }, true);
   try {
-    cloud.pushes.length = 0;
-    const start = performance.now();
-    await daemon.resume();
-    await settled(cluster, cloud, changes);
-    return { ms: performance.now() - start, rssMb: daemon.peakRssMb() };
+    const drained = await timed(bench, daemon.pid, changes, () => daemon.resume());
+    return { ...drained, rssMb: daemon.peakRssMb() };
   } finally {
     await daemon.stop();
   }
 }
 
-async function byPipe({ cluster, cloud }: Bench, encoding: Encoding, changes: number): Promise<Drained> {
+async function byPipe(bench: Bench, encoding: Encoding, changes: number): Promise<Drained> {
+  const { cluster, cloud } = bench;
   await emptyAndRefill(cluster, DATABASE);
-  const pipe = await startProgram(new URL('./references/bare-pipe.ts', import.meta.url), [
-    cluster.url(DATABASE),
-    cloud.url,
-    encoding,
-  ]);
+  const file = new URL('./references/bare-pipe.ts', import.meta.url);
+  const pipe = await startProgram(file, [cluster.url(DATABASE), cloud.url, encoding]);
   try {
-    cloud.pushes.length = 0;
-    const start = performance.now();
-    pipe.child.send('go');
-    await settled(cluster, cloud, changes);
-    return { ms: performance.now() - start, rssMb: undefined };
+    const drained = await timed(bench, pipe.child.pid as number, changes, async () => void pipe.child.send('go'));
+    return { ...drained, rssMb: undefined };
   } finally {
     await pipe.stop();
   }
+}
+
+async function timed({ cluster, cloud }: Bench, pid: number, changes: number, go: () => Promise<void>) {
+  cloud.pushes.length = 0;
+  const before = { cpuMs: cpuOf(pid), serverCpuMs: await serverCpuMs(cluster.pid as number) };
+  const start = performance.now();
+  await go();
+  await settled(cluster, cloud, changes);
+  const ms = performance.now() - start;
+  return {
+    ms,
+    cpuMs: cpuOf(pid) - before.cpuMs,
+    serverCpuMs: (await serverCpuMs(cluster.pid as number)) - before.serverCpuMs,
+  };
 }
 
 /** A drain that stands still for this long has failed. */

@@ -32,17 +32,24 @@ function isProgram(path: string): boolean {
 
 export type Load = { tps: number; transactions: number };
 
-/** Sells with `clients` tills at once, with prepared statements. @throws Error where a sale failed. */
+/**
+ * Sells with `clients` tills at once, with prepared statements.
+ * @param settings of the sessions, `-c name=value`
+ * @throws Error where a sale failed
+ */
 export async function sell(
   cluster: Cluster,
   database: string,
   clients: number,
   until: { seconds: number } | { salesEach: number },
+  settings = '',
 ): Promise<Load> {
   const where = ['-h', cluster.socketDirectory, '-p', String(cluster.port), '-U', 'postgres'];
   const end = 'seconds' in until ? ['-T', String(until.seconds)] : ['-t', String(until.salesEach)];
   const how = ['-n', '-M', 'prepared', '-c', String(clients), '-j', '2', ...end, '-f', SALE];
-  const { stdout, stderr } = await promisify(execFile)(findPgbench(), [...where, ...how, database]);
+  const { stdout, stderr } = await promisify(execFile)(findPgbench(), [...where, ...how, database], {
+    env: { ...process.env, PGOPTIONS: settings },
+  });
   const tps = Number(/^tps = ([\d.]+)/m.exec(stdout)?.[1]);
   const transactions = Number(/transactions actually processed: (\d+)/.exec(stdout)?.[1]);
   if (!(tps > 0) || /aborted/.test(stderr)) throw new Error(`pgbench sold nothing or only in part: ${stderr}`);

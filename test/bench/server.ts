@@ -54,16 +54,18 @@ export async function serverCpuMs(postmaster: number): Promise<number> {
 }
 
 function readCpuMs(postmaster: number): number {
-  let ticks = 0;
+  let ms = cpuOf(postmaster, true);
   for (const entry of readdirSync('/proc')) {
-    const fields = /^\d+$/.test(entry) ? statOf(entry) : undefined;
-    if (!fields) continue;
-    // After the command's closing bracket: state, ppid, …; utime is the 12th from there, then stime, cutime, cstime.
-    const [utime, stime, cutime, cstime] = fields.slice(11, 15).map(Number) as [number, number, number, number];
-    if (Number(entry) === postmaster) ticks += utime + stime + cutime + cstime;
-    else if (Number(fields[1]) === postmaster) ticks += utime + stime;
+    if (/^\d+$/.test(entry) && Number(statOf(entry)?.[1]) === postmaster) ms += cpuOf(Number(entry), false);
   }
-  return ticks * TICK_MS;
+  return ms;
+}
+
+/** CPU that one process has used, in ms; with `buried` also its children that have ended. 0 once it is gone. */
+export function cpuOf(pid: number, buried = false): number {
+  // After the command's closing bracket: state, ppid, …; utime is the 12th from there, then stime, cutime, cstime.
+  const fields = statOf(String(pid))?.slice(11, buried ? 15 : 13) ?? [];
+  return fields.reduce((sum, ticks) => sum + Number(ticks), 0) * TICK_MS;
 }
 
 function statOf(pid: string): string[] | undefined {
