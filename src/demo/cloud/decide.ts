@@ -11,7 +11,7 @@ export type Imposed =
   | { status: 'held'; waiting_for: Named | null }
   | { status: 'conflict' };
 
-export type Named = { entity_type: string; entity_id: string };
+type Named = { entity_type: string; entity_id: string };
 
 export type Decision = { change: PushedChange; key: string } & (
   | { status: 'accepted' | 'duplicate'; cloud_version: number }

@@ -9,14 +9,14 @@ import type { Delivery, EntityRecord } from './records.js';
 type Header = 'request' | 'at' | 'outlet_id' | 'install_id' | 'epoch' | 'batch_id';
 
 /** The first line: the cloud's own epoch, made once. */
-export type StartLine = { kind: 'start'; cloud_epoch: string };
+type StartLine = { kind: 'start'; cloud_epoch: string };
 /** One push that was read and understood; `refused`: nothing of it was applied. */
 export type PushLine = { kind: 'push'; refused: boolean; changes: Omit<Delivery, Header | 'delivered'>[] } & Pick<
   Delivery,
   Header
 >;
 /** A push's answer went out to the end, with a result for every change but these. */
-export type AckLine = { kind: 'ack'; request: number; without: string[] };
+type AckLine = { kind: 'ack'; request: number; without: string[] };
 /** An edit by head office; null `data` deletes. */
 export type EditLine = { kind: 'edit' } & Pick<
   EntityRecord,

@@ -5,7 +5,7 @@ import { scalarOf } from './text.js';
 
 /** By child type. `{ order_item: [{ columns: ['order_id'], type: 'order' }] }` */
 export type References = Record<string, readonly Reference[]>;
-export type Reference = { columns: readonly string[]; type: string };
+type Reference = { columns: readonly string[]; type: string };
 
 export type Parent = { type: string; id: string };
 
