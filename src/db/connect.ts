@@ -126,6 +126,8 @@ export async function openClient(
 export function openDb(url: string, options: ConnectOptions): Db {
   const pool = new pg.Pool({ ...clientConfig(url, options), max: 1, idleTimeoutMillis: 0, allowExitOnIdle: false });
   pool.on('error', () => {});
+  // The pool listens only while a connection is idle; one that dies between two queries would take the process along.
+  pool.on('connect', (client) => client.on('error', () => {}));
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 }
 
