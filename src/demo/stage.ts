@@ -20,7 +20,7 @@ import { DaemonProcess, runSyncd } from './syncd-process.js';
 const DATABASE = 'kopi_senja';
 const OUTLET = 'JKT-014';
 
-export type Queue = { waiting: number; troubled: number };
+type Queue = { waiting: number; troubled: number };
 
 export type Stage = {
   directory: string;
