@@ -22,13 +22,6 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** Calls `act` every `ms` until the returned function is called. The timer alone keeps no process alive. */
-export function every(ms: number, act: () => void): () => void {
-  const timer = setInterval(act, ms);
-  timer.unref();
-  return () => clearInterval(timer);
-}
-
 /** Settles like `work`, or rejects with `late()` once `ms` have passed. */
 export async function within<T>(ms: number, work: Promise<T>, late: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
