@@ -32,7 +32,13 @@ type Across = { settings: Settings; log: Log; memory: CloudMemory; clock: ClockO
  * @throws SyncError `anotherDaemon`, or `configuration` where waiting cannot help
  */
 export async function runDaemon(settings: Settings, log: Log, signal: AbortSignal): Promise<void> {
-  const across: Across = { settings, log, memory: newCloudMemory(), clock: new ClockOffset(), signal };
+  const across: Across = {
+    settings,
+    log,
+    memory: newCloudMemory(),
+    clock: new ClockOffset(settings.cloud.url.startsWith('https:')),
+    signal,
+  };
   log.info('started', { version: VERSION, outlet: settings.outlet.code ?? settings.outlet.id, pid: process.pid });
   let hasLed = false;
   for (let pauseMs = 250; !signal.aborted; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {

@@ -109,8 +109,8 @@ export function chooseEncoding(
   bytes: number,
 ): 'br' | 'gzip' | undefined {
   if (wanted === 'none' || bytes < COMPRESS_FROM) return undefined;
-  if (wanted !== 'auto') return wanted;
-  return accepted.includes('br') ? 'br' : 'gzip';
+  // Every cloud takes gzip; brotli only one that says so.
+  return wanted !== 'gzip' && accepted.includes('br') ? 'br' : 'gzip';
 }
 
 async function request(

@@ -4,9 +4,18 @@
  */
 
 const KEPT = 9;
+/** What no cloud's clock can show: such an answer is garbage, and reckoning with it would leave the range of dates. */
+const EARLIEST_MS = Date.UTC(2000);
+const LATEST_MS = Date.UTC(2200);
 
 export class ClockOffset {
+  readonly #apart: boolean;
   #observed: number[] = [];
+
+  /** @param apart whether the cloud has a clock of its own: it is reached over TLS, not over loopback */
+  constructor(apart: boolean) {
+    this.#apart = apart;
+  }
 
   /**
    * @param serverMs the cloud's clock, epoch ms
@@ -14,13 +23,14 @@ export class ClockOffset {
    * @param sentAtMs our clock when the request left; `durationMs` later the answer was there
    */
   observe(serverMs: number, resolutionMs: number, sentAtMs: number, durationMs: number): void {
-    if (Number.isNaN(serverMs)) return;
+    if (!this.#apart || !(serverMs >= EARLIEST_MS && serverMs < LATEST_MS)) return;
     this.#observed.push(serverMs + resolutionMs / 2 - (sentAtMs + durationMs / 2));
     if (this.#observed.length > KEPT) this.#observed.shift();
   }
 
   /** Cloud less ours in ms; undefined before the first observation. */
   get offsetMs(): number | undefined {
+    if (!this.#apart) return 0;
     const sorted = [...this.#observed].sort((a, b) => a - b);
     return sorted[Math.floor(sorted.length / 2)];
   }

@@ -28,12 +28,21 @@ export function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Milliseconds to wait by a `Retry-After` (seconds or an HTTP date), at most 30 min; undefined where it says neither. */
+/** However soon the cloud says, no sooner: a `Retry-After: 0` must not become a storm. */
+const SHORTEST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 30 * 60_000;
+
+/**
+ * Milliseconds to wait by a `Retry-After` (seconds or an HTTP date), 1 s to 30 min; undefined where it says neither.
+ * @param nowMs the clock that a date is held against: the cloud's own, where it told it
+ */
 export function parseRetryAfterMs(value: string | undefined, nowMs: number): number | undefined {
   if (value === undefined) return undefined;
   const seconds = /^\s*(\d+)\s*$/.exec(value);
-  const waitMs = seconds ? Number(seconds[1]) * 1_000 : Date.parse(value) - nowMs;
-  return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(waitMs, 0), 30 * 60_000);
+  // A bare number with a sign or a point in it would pass for a year.
+  const date = /[a-z]{3}/i.test(value) ? Date.parse(value) : Number.NaN;
+  const waitMs = seconds ? Number(seconds[1]) * 1_000 : date - nowMs;
+  return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(waitMs, SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
 }
 
 /** The `error` of a refusal; what is missing stays undefined. */

@@ -56,6 +56,7 @@ export class Supervision {
     const reason = 'reason' in standing ? standing.reason : undefined;
     if (this.#askedInPass !== undefined && standing.kind !== 'online' && standing.kind !== 'trial') {
       this.#answer = { outcome: null, error: reason ?? 'the cloud does not answer' };
+      this.#flag.raise();
     }
     if (standing.kind === this.#told) return;
     this.#told = standing.kind;
@@ -120,9 +121,12 @@ export class Supervision {
       this.#answer = undefined;
     } else if (!active) {
       this.#answer = { outcome: null, error: 'paused: syncd resume lets it go on' };
+    } else if (this.#deps.memory.standing.kind === 'stopped') {
+      this.#answer = { outcome: null, error: this.#deps.memory.standing.reason };
     } else if (this.#askedInPass === undefined) {
-      this.#askedInPass = pass;
+      // First the wait is dropped: how we stand until then is no answer to somebody who asks for a new try.
       loop.tryNow();
+      this.#askedInPass = pass;
     }
     if (!this.#answer) return;
     await answerNow(this.#deps.db, this.#answer.outcome, this.#answer.error);

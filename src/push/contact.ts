@@ -52,6 +52,7 @@ export class Contact {
   async ask(): Promise<boolean> {
     const { memory, client, log, nowMs } = this.#deps;
     const reply = await client.capabilities();
+    if (memory.standing.kind === 'stopped') return false;
     const answered = reply.kind === 'answer' ? reply : undefined;
     const body = answered?.status === 200 ? parseObject(answered.body) : undefined;
     if (!body && answered?.status !== 404) {

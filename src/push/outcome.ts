@@ -25,7 +25,7 @@ export type ExchangeOutcome =
   /** Something in the batch is bad; which change, bisection finds out. */
   | { kind: 'bad_batch'; retryable: boolean; reason: string };
 
-/** @param nowMs wall clock, to read a `Retry-After` given as a date */
+/** @param nowMs wall clock, to read a `Retry-After` given as a date by a cloud that does not tell its own */
 export function judgeExchange(reply: Reply, nowMs: number): ExchangeOutcome {
   if (reply.kind === 'none') return { kind: 'offline', reason: reply.error, timedOut: reply.timedOut };
   const { status } = reply;
@@ -49,7 +49,8 @@ export function judgeExchange(reply: Reply, nowMs: number): ExchangeOutcome {
   const error = parseError(reply.body);
   const reason = [`HTTP ${status}`, error.code, error.message].filter(Boolean).join(': ');
   if (status === 429 || status === 503) {
-    const waitMs = parseRetryAfterMs(reply.retryAfter, nowMs);
+    const cloudNowMs = Date.parse(reply.date ?? '');
+    const waitMs = parseRetryAfterMs(reply.retryAfter, Number.isNaN(cloudNowMs) ? nowMs : cloudNowMs);
     if (waitMs !== undefined) return { kind: 'wait', waitMs, reason };
     return { kind: 'offline', reason, timedOut: false };
   }

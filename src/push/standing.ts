@@ -62,7 +62,10 @@ export function goOnTrial(standing: Standing, nowMs: number): Standing {
   };
 }
 
-/** After a reply of any endpoint. Replies that come in while a wait is already on, from requests sent before, do not prolong it. */
+/**
+ * After a reply of any endpoint. Replies that come in while a wait is already on, from requests sent before, neither prolong
+ * nor end it, and nothing but a person ends a stop.
+ */
 export function afterReply(
   standing: Standing,
   outcome: ExchangeOutcome,
@@ -70,19 +73,19 @@ export function afterReply(
   nowMs: number,
   random: number,
 ): Standing {
+  if (standing.kind === 'stopped') return standing;
+  const waits = standing.kind === 'waiting' && standing.nextTryMs > nowMs;
   switch (outcome.kind) {
     case 'results':
     case 'too_large':
     case 'bad_batch':
-      return { kind: 'online' };
+      return waits ? standing : { kind: 'online' };
     case 'offline':
-      return goOffline(standing, outcome.reason, nowMs, random);
-    case 'wait':
-      return {
-        kind: 'waiting',
-        nextTryMs: nowMs + outcome.waitMs,
-        reason: outcome.reason,
-      };
+      return waits ? standing : goOffline(standing, outcome.reason, nowMs, random);
+    case 'wait': {
+      const nextTryMs = Math.max(nowMs + outcome.waitMs, waits ? standing.nextTryMs : 0);
+      return { kind: 'waiting', nextTryMs, reason: outcome.reason };
+    }
     case 'refused': {
       if (standing.kind === 'refused' && standing.nextTryMs > nowMs) return standing;
       const failures = standing.kind === 'refused' ? standing.failures + 1 : 1;

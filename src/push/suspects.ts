@@ -18,8 +18,8 @@ export type Suspect = {
 
 const FAILURES_TO_HALVE = 3;
 const PROOF_LASTS_MS = 5 * 60_000;
-/** Fresh batches may join them in search of proof up to here. */
-const MAX_SUSPECTS = 4;
+/** Fresh batches may join them in search of proof up to here; in changes, for a few bad ones must not bar the way to proof. */
+const MAX_SUSPECT_CHANGES = 1_000;
 
 export class Suspects {
   readonly #newId: () => string;
@@ -44,7 +44,7 @@ export class Suspects {
 
   /** Every suspect has failed alone: only something fresh can tell whether the cloud takes pushes. */
   get wantFresh(): boolean {
-    return this.#turns >= this.#queue.length && this.#queue.length < MAX_SUSPECTS;
+    return this.#turns >= this.#queue.length && [...this.changes()].length < MAX_SUSPECT_CHANGES;
   }
 
   freshTried(): void {

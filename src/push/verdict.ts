@@ -54,7 +54,8 @@ export function planSettlement(
     },
   };
   const versions = versionsOf(verdicts.map(({ change }) => change));
-  const newest = new Map<string, { change: PendingChange; state: EntityState }>();
+  /** By entity: the newest agreement of this answer. `answered` is the cloud's word, `state` never falls behind what was known. */
+  const newest = new Map<string, { change: PendingChange; state: EntityState; answered: number; deleted: boolean }>();
   const held = new Set<string>();
   const outcomes: string[] = [];
   let accepted = 0;
@@ -68,7 +69,9 @@ export function planSettlement(
           settlement.superseded.ids.push(older.id);
           settlement.superseded.by.push(change.change_id);
         }
-        const before = newest.get(change.key)?.state ?? change.state;
+        const earlier = newest.get(change.key);
+        const before = earlier?.state ?? change.state;
+        const newer = !earlier || outcome.cloudVersion >= earlier.answered;
         newest.set(change.key, {
           change,
           state: {
@@ -76,6 +79,8 @@ export function planSettlement(
             cloudVersion: Math.max(outcome.cloudVersion, before.cloudVersion ?? 0),
             cloudId: outcome.cloudId ?? before.cloudId,
           },
+          answered: newer ? outcome.cloudVersion : earlier.answered,
+          deleted: newer ? change.operation === 'delete' : earlier.deleted,
         });
         break;
       }
@@ -109,14 +114,14 @@ export function planSettlement(
     }
   }
   const states = new Map<string, EntityState>();
-  for (const [key, { change, state }] of newest) {
+  for (const [key, { change, state, answered, deleted }] of newest) {
     states.set(key, state);
     settlement.states.entity_types.push(change.entity_type);
     settlement.states.entity_ids.push(change.entity_id);
     settlement.states.versions.push(state.version);
-    settlement.states.cloud_versions.push(state.cloudVersion as number);
+    settlement.states.cloud_versions.push(answered);
     settlement.states.cloud_ids.push(state.cloudId);
-    settlement.states.deleted.push(change.operation === 'delete');
+    settlement.states.deleted.push(deleted);
   }
   return {
     settlement,

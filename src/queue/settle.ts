@@ -118,7 +118,9 @@ const states = (s: Settlement) => sql`, states AS (
        AS o (entity_type, entity_id, version, cloud_version, cloud_id, deleted)
   ON CONFLICT (entity_type, entity_id) DO UPDATE
   SET version = greatest(e.version, excluded.version), cloud_version = greatest(e.cloud_version, excluded.cloud_version),
-      cloud_id = coalesce(excluded.cloud_id, e.cloud_id), sync_status = 'synced', deleted = excluded.deleted,
+      cloud_id = coalesce(excluded.cloud_id, e.cloud_id), sync_status = 'synced',
+      -- An old change that is answered late says nothing of whether the entity lives now.
+      deleted = CASE WHEN excluded.cloud_version < e.cloud_version THEN e.deleted ELSE excluded.deleted END,
       last_synced_at = excluded.last_synced_at)`;
 
 const others = (s: Settlement) => sql`, others AS (

@@ -1,0 +1,238 @@
+/** What a push reply means: the HTTP table of the wire contract row by row, then every kind of result, and hostile ones. */
+import type { Reply } from '../../src/cloud/reply.js';
+import {
+  afterHold,
+  afterRejection,
+  type ExchangeOutcome,
+  FREE_HOLDS,
+  judgeChanges,
+  judgeExchange,
+} from '../../src/push/outcome.js';
+import { makeChange, uuid } from '../support/changes.js';
+
+const NOW = Date.UTC(2026, 10, 22, 8);
+const answer = (status: number, body = '', more: Partial<Extract<Reply, { kind: 'answer' }>> = {}): Reply => ({
+  kind: 'answer',
+  status,
+  body,
+  retryAfter: undefined,
+  date: undefined,
+  durationMs: 5,
+  ...more,
+});
+const error = (code: string, more: object = {}) => JSON.stringify({ error: { code, message: 'why', ...more } });
+
+describe('the request as a whole', () => {
+  test.each<[string, Reply, Partial<ExchangeOutcome>]>([
+    [
+      'no answer',
+      { kind: 'none', error: 'ECONNRESET', timedOut: false, durationMs: 1 },
+      { kind: 'offline', timedOut: false },
+    ],
+    ['a time-out', { kind: 'none', error: 'late', timedOut: true, durationMs: 1 }, { kind: 'offline', timedOut: true }],
+    [
+      '200 with results',
+      answer(200, '{"results":[],"server_time":"2026-11-22T08:00:00Z"}'),
+      { kind: 'results', serverTime: '2026-11-22T08:00:00Z' },
+    ],
+    [
+      '200 with a server_time of another kind',
+      answer(200, '{"results":[],"server_time":7}'),
+      { kind: 'results', serverTime: undefined },
+    ],
+    ['a captive portal', answer(200, '<html>log in</html>'), { kind: 'offline' }],
+    ['a truncated body', answer(200, '{"results":[{"change_id":"'), { kind: 'offline' }],
+    ['an empty body', answer(200, ''), { kind: 'offline' }],
+    ['JSON without results', answer(200, '{"ok":true}'), { kind: 'offline' }],
+    ['results that are no array', answer(200, '{"results":{"0":1}}'), { kind: 'offline' }],
+    ['an array', answer(200, '[]'), { kind: 'offline' }],
+    ['null', answer(200, 'null'), { kind: 'offline' }],
+    ...[201, 202, 204, 206].map((s) => [`another ${s}`, answer(s, '{"results":[]}'), { kind: 'offline' }] as never),
+    ...[301, 302, 304, 307, 308].map((s) => [`a redirect ${s}`, answer(s), { kind: 'offline' }] as never),
+    ['408', answer(408), { kind: 'offline' }],
+    ...[500, 502, 503, 504, 599].map((s) => [`${s}`, answer(s), { kind: 'offline' }] as never),
+    ['429 without Retry-After', answer(429), { kind: 'offline' }],
+    ['429 with a Retry-After that says nothing', answer(429, '', { retryAfter: 'soon' }), { kind: 'offline' }],
+    ['429 with seconds', answer(429, '', { retryAfter: '90' }), { kind: 'wait', waitMs: 90_000 }],
+    ['503 with seconds', answer(503, '', { retryAfter: '90' }), { kind: 'wait', waitMs: 90_000 }],
+    ['500 with seconds is an outage', answer(500, '', { retryAfter: '90' }), { kind: 'offline' }],
+    ['a wait above half an hour', answer(503, '', { retryAfter: '86400' }), { kind: 'wait', waitMs: 1_800_000 }],
+    ['a wait of nothing', answer(429, '', { retryAfter: '0' }), { kind: 'wait', waitMs: 1_000 }],
+    ['a date', answer(503, '', { retryAfter: 'Sun, 22 Nov 2026 08:01:30 GMT' }), { kind: 'wait', waitMs: 90_000 }],
+    [
+      'a date by a clock two hours behind ours',
+      answer(503, '', { retryAfter: 'Sun, 22 Nov 2026 06:01:30 GMT', date: 'Sun, 22 Nov 2026 06:00:00 GMT' }),
+      { kind: 'wait', waitMs: 90_000 },
+    ],
+    ...[401, 403, 404, 405, 415, 402, 410, 418, 426, 451].map(
+      (status) =>
+        [
+          `${status}`,
+          answer(status, error('no')),
+          { kind: 'refused', status, reason: `HTTP ${status}: no: why` },
+        ] as never,
+    ),
+    ['409 fork', answer(409, error('fork', { epoch: 4 })), { kind: 'fork', epoch: 4 }],
+    ['409 fork with an odd epoch', answer(409, error('fork', { epoch: -1 })), { kind: 'fork', epoch: undefined }],
+    ['409 otherwise', answer(409, error('busy')), { kind: 'bad_batch', retryable: true }],
+    ['400', answer(400), { kind: 'bad_batch', retryable: false }],
+    ['422', answer(422, error('bad')), { kind: 'bad_batch', retryable: false }],
+    ['413', answer(413, '<html>nginx</html>'), { kind: 'too_large' }],
+  ])('%s', (_title, reply, expected) => {
+    expect(judgeExchange(reply, NOW)).toMatchObject(expected);
+  });
+
+  test('a reason never grows beyond what can be kept', () => {
+    const outcome = judgeExchange(answer(500, error('c', { message: 'x'.repeat(100_000) })), NOW);
+    expect('reason' in outcome && outcome.reason.length).toBeLessThan(600);
+  });
+});
+
+describe('each change', () => {
+  const sent = [makeChange({ id: '1' }), makeChange({ id: '2' })];
+  const [first, second] = [uuid(1), uuid(2)];
+  const accepted = (change_id: string, more: object = {}) => ({
+    change_id,
+    status: 'accepted',
+    cloud_version: 3,
+    ...more,
+  });
+  const judged = (...results: unknown[]) => judgeChanges(sent, results);
+
+  test('results come in any order and keep their own change', () => {
+    const { outcomes, faults } = judged(
+      { change_id: second, status: 'duplicate', cloud_version: 9, cloud_id: 'c-2' },
+      accepted(first, { cloud_id: null }),
+    );
+    expect(outcomes).toEqual([
+      { kind: 'accepted', duplicate: false, cloudVersion: 3, cloudId: null },
+      { kind: 'accepted', duplicate: true, cloudVersion: 9, cloudId: 'c-2' },
+    ]);
+    expect(faults).toEqual([]);
+  });
+
+  test('a conflict keeps where its row stands in the answer', () => {
+    const current = { cloud_version: 4, updated_at: '2026-11-22T08:00:00Z', deleted: false, data: { id: 1 } };
+    expect(judged(accepted(second), { change_id: first, status: 'conflict', current }).outcomes[0]).toEqual({
+      kind: 'conflict',
+      index: 1,
+      cloudVersion: 4,
+      updatedAt: '2026-11-22T08:00:00Z',
+      deleted: false,
+    });
+    const gone = { cloud_version: 0, deleted: true, data: null };
+    expect(judged({ change_id: first, status: 'conflict', current: gone }).outcomes[0]).toMatchObject({
+      cloudVersion: 0,
+      updatedAt: null,
+      deleted: true,
+    });
+  });
+
+  test('held and rejected say what for', () => {
+    const waiting_for = { entity_type: 'order', entity_id: '7' };
+    const held = judged({ change_id: first, status: 'held', waiting_for }, { change_id: second, status: 'held' });
+    expect(held.outcomes).toEqual([
+      { kind: 'held', waitingFor: waiting_for, reason: 'waits for order 7' },
+      { kind: 'held', waitingFor: null, reason: 'held by the cloud' },
+    ]);
+    const rejected = judged(
+      { change_id: first, status: 'rejected', error: { code: 'bad', message: 'price', retryable: true } },
+      { change_id: second, status: 'rejected' },
+    );
+    expect(rejected.outcomes).toEqual([
+      { kind: 'rejected', reason: 'bad: price', retryable: true },
+      { kind: 'rejected', reason: 'rejected: no reason given', retryable: false },
+    ]);
+    expect([held.faults, rejected.faults]).toEqual([[], []]);
+  });
+
+  test.each<[string, unknown[]]>([
+    ['no result', []],
+    ['two results', [accepted(first), accepted(first)]],
+    ['an unknown status', [{ change_id: first, status: 'fine', cloud_version: 1 }]],
+    ['no version', [{ change_id: first, status: 'accepted' }]],
+    ['a version as text', [accepted(first, { cloud_version: '3' })]],
+    ['a negative version', [accepted(first, { cloud_version: -1 })]],
+    ['a fraction of a version', [accepted(first, { cloud_version: 1.5 })]],
+    ['a version beyond exact numbers', [accepted(first, { cloud_version: 2 ** 53 })]],
+    ['a conflict without current', [{ change_id: first, status: 'conflict' }]],
+    ['a conflict with null', [{ change_id: first, status: 'conflict', current: null }]],
+    ['a conflict without a version', [{ change_id: first, status: 'conflict', current: { deleted: true } }]],
+  ])('%s counts as held and is told as a fault', (_title, results) => {
+    const { outcomes, faults } = judged(...results, accepted(second));
+    expect(outcomes[0]).toMatchObject({ kind: 'held', waitingFor: null });
+    expect(outcomes[1]).toMatchObject({ kind: 'accepted' });
+    expect(faults.length).toBe(1);
+    expect(faults[0]).toContain(first);
+  });
+
+  test.each([[null], [7], ['x'], [[]], [{}], [{ change_id: 5 }], [accepted(uuid(99))]])(
+    'a result for nobody (%j) settles nothing and is told',
+    (stray) => {
+      const { outcomes, faults } = judged(stray, accepted(first), accepted(second));
+      expect(outcomes.map(({ kind }) => kind)).toEqual(['accepted', 'accepted']);
+      expect(faults).toEqual(['1 results for changes that were not sent']);
+    },
+  );
+
+  test('names that JavaScript knows are no way in', () => {
+    const hostile = JSON.parse(`[{"change_id":"__proto__","status":"accepted","cloud_version":1},
+      {"__proto__":{"change_id":"${first}","status":"accepted","cloud_version":1}}]`);
+    expect(judged(...hostile).outcomes.map(({ kind }) => kind)).toEqual(['held', 'held']);
+  });
+});
+
+describe('afterwards', () => {
+  const policy = { maxRetries: 3, initialBackoffMs: 60_000, maxBackoffMs: 1_800_000, multiplier: 2 };
+
+  test('a retryable rejection is sent three times more, after 1, 2 and 4 minutes, and failed at the fourth', () => {
+    const after = [0, 1, 2, 3].map((retryCount) =>
+      afterRejection(makeChange({ id: '1', retryCount }), true, policy, 0),
+    );
+    expect(after.map(({ status, delayMs }) => [status, delayMs])).toEqual([
+      ['pending', 60_000],
+      ['pending', 120_000],
+      ['pending', 240_000],
+      ['failed', null],
+    ]);
+    expect(after.map(({ retryCount }) => retryCount)).toEqual([1, 2, 3, 4]);
+  });
+
+  test('one that is not retryable fails at once', () => {
+    expect(afterRejection(makeChange({ id: '1' }), false, policy, 0)).toMatchObject({
+      status: 'failed',
+      retryCount: 1,
+    });
+  });
+
+  test('five holds are free and short; from the sixth on each spends an attempt, until it fails', () => {
+    let change = makeChange({ id: '1' });
+    const seen: unknown[] = [];
+    for (let hold = 1; hold <= FREE_HOLDS + 4; hold++) {
+      const after = afterHold(change, false, policy, 0);
+      seen.push([after.status, after.retryCount, after.delayMs]);
+      change = { ...change, retryCount: after.retryCount, holdCount: after.holdCount };
+    }
+    expect(seen).toEqual([
+      ['pending', 0, 1_000],
+      ['pending', 0, 2_000],
+      ['pending', 0, 4_000],
+      ['pending', 0, 8_000],
+      ['pending', 0, 15_000],
+      ['pending', 1, 60_000],
+      ['pending', 2, 120_000],
+      ['pending', 3, 240_000],
+      ['failed', 4, null],
+    ]);
+  });
+
+  test('when what it waits for has moved the count of holds begins again', () => {
+    const held = makeChange({ id: '1', holdCount: 12, retryCount: 2 });
+    expect(afterHold(held, true, policy, 0)).toEqual({
+      status: 'pending',
+      retryCount: 2,
+      holdCount: 1,
+      delayMs: 1_000,
+    });
+  });
+});
