@@ -126,14 +126,16 @@ function configuration(at: { database: string; cloud: string; keyFile: string; d
   const entities = SHOP_ENTITIES.map(
     ({ entity_type, table }) => `  ${entity_type}: { table: ${table}, direction: push }`,
   );
+  // YAML reads JSON's quoted texts, whatever the temporary folder is called.
+  const quoted = JSON.stringify;
   return `# The demo's outlet. It is gone when the demo ends.
 outlet: { id: ${OUTLET}, code: ${OUTLET}, timezone: Asia/Jakarta }
-database: { url: '${at.database}' }
-state_dir: '${join(at.directory, 'state')}'
+database: { url: ${quoted(at.database)} }
+state_dir: ${quoted(join(at.directory, 'state'))}
 cloud:
-  url: '${at.cloud}'
+  url: ${quoted(at.cloud)}
   timeout: 5s
-  api_key_file: '${at.keyFile}'
+  api_key_file: ${quoted(at.keyFile)}
 entities:
 ${entities.join('\n')}
 `;

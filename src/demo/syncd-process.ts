@@ -16,7 +16,8 @@ const COMMAND_WITHIN_MS = 60_000;
 
 /** What a person types to run syncd here. */
 export function commandLine(command: string, configFile: string): string {
-  return `node ${PROGRAM} ${command} --config ${configFile}`;
+  const quoted = (path: string) => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`);
+  return `node ${quoted(PROGRAM)} ${command} --config ${quoted(configFile)}`;
 }
 
 function start(args: string[], directory: string, output: number | 'pipe'): ChildProcess {

@@ -11,9 +11,9 @@ import { monotonicMs, sleep } from '../../src/time.js';
 const PROGRAM = resolve('bin/syncd.js');
 const NOBODY = 65534;
 
-/** A folder that stands in for /tmp. Everybody may enter it, because PostgreSQL gives up root. */
+/** A folder that stands in for /tmp, with a name that has to be quoted. Everybody may enter it, because PostgreSQL gives up root. */
 export class Playground {
-  readonly directory = mkdtempSync(join(tmpdir(), 'syncd-e2e-'));
+  readonly directory = mkdtempSync(join(tmpdir(), "syncd e2e's-"));
   readonly #children: ChildProcess[] = [];
 
   constructor() {
