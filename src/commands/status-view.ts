@@ -19,10 +19,10 @@ export function statusScreen({ facts, report, findings, story }: Told, screen: S
   const width = Math.min(screen.width, 100);
   const name = facts.outlet.code ?? facts.outlet.id;
   const lines = [`${paint('bold', name)}  ${paint('dim', `${fullTime(facts.now, timezone)} ${timezone}`)}`, ''];
+  // All is as it should be, and yet something is on its way: that deserves no tick.
+  const mark = report.state === 'ok' && story.since !== undefined ? '…' : MARKS[report.state];
   const answer = wrapped(story.answer, width - 2);
-  lines.push(
-    ...answer.map((line, i) => paint(colour, paint('bold', `${i === 0 ? MARKS[report.state] : ' '} ${line}`))),
-  );
+  lines.push(...answer.map((line, i) => paint(colour, paint('bold', `${i === 0 ? mark : ' '} ${line}`))));
   const told: [string, string | undefined][] = [
     ['since', story.since],
     ['why', story.why],

@@ -28,6 +28,8 @@ export type Facts = {
   average_sync_duration_ms: number | null;
   today: { captured: number; pushed: number; pulled: number };
   capture: CaptureFacts[];
+  /** Entities whose table was emptied by a TRUNCATE that nobody has settled. */
+  truncated: string[];
 };
 
 export type DaemonFacts = {
@@ -135,7 +137,8 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
       'verdicts', json_build_object('accepted', log.accepted, 'refused', refused.refused),
       'average_sync_duration_ms', log.duration,
       'today', json_build_object('captured', fresh.today + restless.today + settled.captured, 'pushed', log.pushed, 'pulled', log.pulled),
-      'capture', (SELECT coalesce(json_agg(tables ORDER BY tables.entity_type), '[]') FROM tables)
+      'capture', (SELECT coalesce(json_agg(tables ORDER BY tables.entity_type), '[]') FROM tables),
+      'truncated', (SELECT coalesce(json_agg(DISTINCT t.entity_type), '[]') FROM syncd.truncations t WHERE t.settled_at IS NULL)
     )::text AS facts
     FROM clock, fresh, behind, restless, settled, log, refused, syncd.outlet_config o`.execute(db);
   const [row] = rows;

@@ -4,7 +4,7 @@
  */
 import type { Facts } from './status.js';
 import { isRunning, type State, type Topic } from './verdict.js';
-import { count, localTime, relative } from './words.js';
+import { age, count, localTime, relative } from './words.js';
 
 export type Story = {
   /** The answer in one sentence. */
@@ -58,7 +58,7 @@ function reason(facts: Facts, when: (at: string) => string): Reason {
     const gone = daemon
       ? daemon.stopped_at
         ? `it was stopped ${when(daemon.stopped_at)}`
-        : 'it ended without a word'
+        : `its last sign of life was ${age(daemon.silent_ms)} ago`
       : 'it has never been started';
     return {
       why: `the daemon is not running: ${gone}`,
@@ -82,6 +82,9 @@ function reason(facts: Facts, when: (at: string) => string): Reason {
       next: `${again}; ${kept}`,
       topic: 'offline',
     };
+  }
+  if (daemon.next_try_at && daemon.last_error && daemon.next_try_at > facts.now) {
+    return { why: `the cloud asks to wait: ${daemon.last_error}`, next: `${again}; ${kept}`, topic: 'backlog' };
   }
   if (facts.pending === 0) return { why: undefined, next: undefined, topic: undefined };
   if (facts.held >= facts.pending) {

@@ -118,6 +118,7 @@ export type Topic =
   | 'offline'
   | 'conflicts'
   | 'drift'
+  | 'truncated'
   | 'backlog';
 export type Finding = { state: 'warning' | 'critical'; topic: Topic; reason: string };
 
@@ -131,7 +132,7 @@ export function findings(facts: Facts, rules: Rules): Finding[] {
   if (!running) critical('daemon', daemonGone(daemon));
   if (facts.outlet.stopped_reason !== null)
     critical('stopped', `pushing is stopped until a person acts: ${facts.outlet.stopped_reason}`);
-  if (running && daemon?.refused) critical('refused', `the cloud refuses this outlet: ${daemon.refused}`);
+  else if (running && daemon?.refused) critical('refused', `the cloud refuses this outlet: ${daemon.refused}`);
   if (facts.failed > 0) {
     critical(
       'failed',
@@ -153,6 +154,12 @@ export function findings(facts: Facts, rules: Rules): Finding[] {
     warning('conflicts', `${count(facts.conflicts, 'conflict')} ${facts.conflicts === 1 ? 'is' : 'are'} open`);
   const missing = unwatched(facts, rules);
   if (missing.length > 0) warning('drift', `changes of ${missing.join(', ')} are not captured: run syncd install`);
+  for (const entity of facts.truncated) {
+    warning(
+      'truncated',
+      `the table of ${entity} was emptied by TRUNCATE: the cloud still has the rows, and a person has to decide`,
+    );
+  }
   const waitingMs = since(facts, facts.oldest_pending_at);
   // An outage explains its own backlog, and so does a daemon that is not there.
   if (
