@@ -1,4 +1,4 @@
--- What the capture triggers lean on: the wake gate, seen from the sale's side, and the marker of a TRUNCATE.
+-- What the capture triggers lean on: the marker of a TRUNCATE, and the NOTIFY that never makes a sale fail.
 
 CREATE TABLE syncd.truncations (
   id           bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT "a truncation has one number" PRIMARY KEY,
@@ -36,17 +36,17 @@ $$;
 REVOKE ALL ON FUNCTION syncd.wake() FROM PUBLIC;
 COMMENT ON FUNCTION syncd.wake() IS 'Wakes the daemon when this transaction commits; never makes the commit fail.';
 
--- The sale's side of the wake gate, once in a transaction. First lock gateCapturing (class 'sync', 3), shared, held until the
--- commit is visible; only then the test of gateAwake (2). In the other order a daemon could fall asleep in between and miss us.
-CREATE FUNCTION syncd.pass_gate() RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-  PERFORM pg_catalog.set_config('syncd.gate', pg_catalog.pg_current_xact_id()::pg_catalog.text, true);
-  IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(1937337955, 3) THEN
-    PERFORM syncd.wake();
-  ELSIF pg_catalog.pg_try_advisory_xact_lock_shared(1937337955, 2) THEN
-    PERFORM syncd.wake();
-  END IF;
-END
+-- The names to leave out of a table's rows: those that the configuration gave, and whatever the columns at these places are
+-- called now, so that renaming a secret does not publish it. Declared immutable although it reads the catalogue, so that the
+-- planner calls it once: altering the table makes it plan again. In a restored copy, where numbers mean something else, the oid
+-- does not fit the name and the names alone count.
+CREATE FUNCTION syncd.excluded_columns(relation oid, relation_name text, names text[], numbers int2[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT names OPERATOR(pg_catalog.||) ARRAY(
+    SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute a
+    JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) a.attrelid
+    WHERE a.attrelid OPERATOR(pg_catalog.=) relation AND c.relname OPERATOR(pg_catalog.=) relation_name::pg_catalog.name
+      AND a.attnum OPERATOR(pg_catalog.=) ANY (numbers))
 $$;
-REVOKE ALL ON FUNCTION syncd.pass_gate() FROM PUBLIC;
-COMMENT ON FUNCTION syncd.pass_gate() IS 'Tells a sleeping daemon of this transaction; free of NOTIFY while the daemon is awake.';
+REVOKE ALL ON FUNCTION syncd.excluded_columns(oid, text, text[], int2[]) FROM PUBLIC;
+COMMENT ON FUNCTION syncd.excluded_columns(oid, text, text[], int2[]) IS 'The column names that never leave the shop, followed through renames.';

@@ -6,6 +6,7 @@ import { identifier, literal } from './names.js';
 import type { KeyColumn, Recipe } from './recipe.js';
 
 type Alias = 'o' | 'n' | 't';
+type Excluded = Pick<Recipe, 'excluded' | 'excludedAt'>;
 
 const EQUALS = 'OPERATOR(pg_catalog.=)';
 const DIFFERS = 'OPERATOR(pg_catalog.<>)';
@@ -28,27 +29,31 @@ export function absent(recipe: Pick<Recipe, 'keys'>, alias: Alias): string {
 }
 
 /** The row as JSON text, column by column as the table has them at that moment, without the excluded ones. */
-export function payload(recipe: Pick<Recipe, 'excluded'>, alias: Alias): string {
+export function payload(recipe: Excluded, alias: Alias): string {
   if (recipe.excluded.length === 0) return `pg_catalog.row_to_json(${alias}.*)`;
   return `(SELECT pg_catalog.json_object_agg(e.key, e.value) FROM pg_catalog.json_each(pg_catalog.row_to_json(${alias}.*)) AS e(key, value) WHERE ${watched(recipe, 'e.key')})`;
 }
 
-function watched(recipe: Pick<Recipe, 'excluded'>, name: string): string {
-  return `${name} ${DIFFERS} ALL (ARRAY[${recipe.excluded.map(literal).join(', ')}]::pg_catalog.text[])`;
+function watched(recipe: Excluded, name: string): string {
+  const names = `ARRAY[${recipe.excluded.map(literal).join(', ')}]::pg_catalog.text[]`;
+  if (recipe.excludedAt === undefined) return `${name} ${DIFFERS} ALL (${names})`;
+  const { oid, table, numbers } = recipe.excludedAt;
+  const places = `ARRAY[${numbers.join(', ')}]::pg_catalog.int2[]`;
+  return `${name} ${DIFFERS} ALL (syncd.excluded_columns(${oid}, ${literal(table)}, ${names}, ${places}))`;
 }
 
 /**
  * True where a watched column changed. Rows are compared by image, which needs no equality operator and takes 1.0 and 1.00
  * for two values; with excluded columns a difference must show in the text that would be sent.
  */
-export function changed(recipe: Pick<Recipe, 'excluded'>): string {
+export function changed(recipe: Excluded): string {
   const image = 'o.* OPERATOR(pg_catalog.*<>) n.*';
   if (recipe.excluded.length === 0) return image;
   return `(CASE WHEN ${image} THEN ${payload(recipe, 'o')}::pg_catalog.text ${DIFFERS} ${payload(recipe, 'n')}::pg_catalog.text ELSE false END)`;
 }
 
 /** The old values of the columns that changed. Both rows are of one type, so their columns pair off by place. */
-export function previous(recipe: Pick<Recipe, 'excluded' | 'keepPrevious'>): string {
+export function previous(recipe: Excluded & Pick<Recipe, 'keepPrevious'>): string {
   if (!recipe.keepPrevious) return 'NULL::pg_catalog.json';
   const shown = recipe.excluded.length === 0 ? '' : ` AND ${watched(recipe, 'd.name')}`;
   return `(SELECT pg_catalog.json_object_agg(d.name, d.before) FROM ROWS FROM (pg_catalog.json_each(pg_catalog.row_to_json(o.*)), pg_catalog.json_each(pg_catalog.row_to_json(n.*))) AS d(name, before, same, after) WHERE d.before::pg_catalog.text ${DIFFERS} d.after::pg_catalog.text${shown})`;

@@ -5,6 +5,8 @@
  * is looked up by a bare name: functions, types and operators carry their schema (that is what makes them safe as SECURITY
  * DEFINER without the price of a pinned search_path), the POS's columns appear only as `alias."column"` or `alias.*`.
  */
+
+import { LOCK_CLASS, LOCKS } from '../db/schema.js';
 import {
   absent,
   changed,
@@ -133,6 +135,12 @@ function truncation(recipe: Recipe): string {
   VALUES (${literal(recipe.entity)}, pg_catalog.format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME));`;
 }
 
+/**
+ * The sale's side of the wake gate (db/wake has the daemon's), once in a transaction: a setting local to it remembers, and goes
+ * with the locks when a savepoint is rolled back. First gateCapturing, shared, held until the commit is visible, then the test
+ * of gateAwake: granted means that nobody is awake. The other way round a daemon could fall asleep in between and miss us.
+ * Who sets the setting by hand only delays his own changes to the daemon's next look, a second later.
+ */
 function wake(recipe: Recipe): string {
   switch (recipe.notify) {
     case 'never':
@@ -144,9 +152,13 @@ function wake(recipe: Recipe): string {
   END IF;`;
     case 'gate':
       return `
-  IF FOUND AND COALESCE(pg_catalog.current_setting('syncd.gate', true), '')
-      OPERATOR(pg_catalog.<>) pg_catalog.pg_current_xact_id()::pg_catalog.text THEN
-    PERFORM syncd.pass_gate();
+  IF FOUND AND (pg_catalog.current_setting('syncd.gate', true) OPERATOR(pg_catalog.=) 'passed') IS NOT TRUE THEN
+    IF (CASE WHEN pg_catalog.set_config('syncd.gate', 'passed', true) IS NULL THEN true
+             WHEN pg_catalog.pg_try_advisory_xact_lock_shared(${LOCK_CLASS}, ${LOCKS.gateCapturing})
+               THEN pg_catalog.pg_try_advisory_xact_lock_shared(${LOCK_CLASS}, ${LOCKS.gateAwake})
+             ELSE true END) THEN
+      PERFORM syncd.wake();
+    END IF;
   END IF;`;
   }
 }

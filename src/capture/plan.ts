@@ -174,6 +174,11 @@ function planEntity(
       entity,
       keys: key.columns.map((name, place) => keyColumn(columnOf(shape, name), key.operators[place] as string)),
       excluded,
+      excludedAt: {
+        oid: shape.oid,
+        table: shape.name,
+        numbers: excluded.map((name) => columnOf(shape, name)?.number ?? 0),
+      },
       keepPrevious: wanted.direction === 'both',
       level: family ? 'row' : 'statement',
       rereadFrom: reread ? qualified(shape.schema, shape.name) : undefined,

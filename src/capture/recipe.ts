@@ -11,7 +11,10 @@ export type KeyColumn = {
 export type Recipe = {
   entity: string;
   keys: KeyColumn[];
+  /** Columns that never leave the shop. */
   excluded: string[];
+  /** The same by number in their table, so that one that is renamed stays at home too. */
+  excludedAt?: { oid: string; table: string; numbers: number[] };
   /** Old values are kept beside new ones: what a three-way comparison starts from. */
   keepPrevious: boolean;
   /**
