@@ -1,0 +1,60 @@
+/** How large a batch may be on this line: the window shrinks at once, grows step by step, and stays between floor and maximum. */
+import fc from 'fast-check';
+import { afterAnswer, afterTooMuch, type Link, newLink, withMaxima } from '../../src/push/link.js';
+
+const DEADLINE = 30_000;
+const full = (link: Link) => ({ changes: link.changes, bytes: 1 });
+
+test('it begins in the middle, or at the cloud’s maximum where that is lower', () => {
+  expect(newLink(1_000, 4_194_304)).toMatchObject({ changes: 250, bytes: 262_144 });
+  expect(newLink(5, 1_000)).toMatchObject({ changes: 5, bytes: 1_000 });
+});
+
+test.each<[string, { changes: number; bytes: number }, number, number]>([
+  ['a full batch that was answered fast doubles it', { changes: 250, bytes: 10 }, 100, 500],
+  ['full by bytes counts as full', { changes: 3, bytes: 262_144 }, 100, 500],
+  ['a small batch proves nothing', { changes: 3, bytes: 10 }, 100, 250],
+  ['an answer of middling speed leaves it', { changes: 250, bytes: 10 }, DEADLINE * 0.2, 250],
+  ['a slow answer halves it', { changes: 3, bytes: 10 }, DEADLINE * 0.3, 125],
+])('%s', (_title, sent, durationMs, expected) => {
+  expect(afterAnswer(newLink(1_000, 4_194_304), sent, durationMs, DEADLINE).changes).toBe(expected);
+});
+
+test('too much halves what was sent, not what might have been', () => {
+  const link = newLink(1_000, 4_194_304);
+  expect(afterTooMuch(link, { changes: 100, bytes: 100_000 })).toMatchObject({ changes: 50, bytes: 50_000 });
+  expect(afterTooMuch(link, { changes: 900, bytes: 3_000_000 })).toMatchObject({ changes: 125, bytes: 131_072 });
+});
+
+test('a cloud that lowers its maxima lowers the line, one that raises them leaves what was learnt', () => {
+  const link = afterAnswer(newLink(1_000, 4_194_304), { changes: 250, bytes: 0 }, 1, DEADLINE);
+  expect(withMaxima(link, 100, 50_000)).toEqual({ maxChanges: 100, maxBytes: 50_000, changes: 100, bytes: 50_000 });
+  expect(withMaxima(link, 9_000, 9_000_000)).toMatchObject({ changes: 500, bytes: 524_288 });
+});
+
+test('after a bad quarter of an hour it comes back to the maximum', () => {
+  let link = newLink(1_000, 4_194_304);
+  for (let n = 0; n < 20; n++) link = afterTooMuch(link, link);
+  expect(link).toMatchObject({ changes: 10, bytes: 16_384 });
+  for (let n = 0; n < 20; n++) link = afterAnswer(link, full(link), 1, DEADLINE);
+  expect(link).toMatchObject({ changes: 1_000, bytes: 4_194_304 });
+});
+
+test('whatever happens it stays whole, at least one and at most the maximum', () => {
+  const event = fc.record({ kind: fc.nat(2), changes: fc.nat(2_000), bytes: fc.nat(8_000_000), ms: fc.nat(40_000) });
+  const maximum = fc.record({ changes: fc.integer({ min: 1, max: 5_000 }), bytes: fc.integer({ min: 1, max: 1e7 }) });
+  fc.assert(
+    fc.property(maximum, maximum, fc.array(event), (before, after, events) => {
+      let link = newLink(before.changes, before.bytes);
+      for (const [index, { kind, changes, bytes, ms }] of events.entries()) {
+        if (index === 3) link = withMaxima(link, after.changes, after.bytes);
+        link =
+          kind === 0 ? afterTooMuch(link, { changes, bytes }) : afterAnswer(link, { changes, bytes }, ms, DEADLINE);
+        expect(Number.isInteger(link.changes) && Number.isInteger(link.bytes)).toBe(true);
+        expect(link.changes).toBeGreaterThanOrEqual(1);
+        expect(link.changes).toBeLessThanOrEqual(link.maxChanges);
+        expect(link.bytes).toBeLessThanOrEqual(link.maxBytes);
+      }
+    }),
+  );
+});
