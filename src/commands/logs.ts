@@ -1,6 +1,6 @@
 /** `syncd logs`: what was exchanged with the cloud, and how it went; `--follow` goes on as it happens. */
 import { Command } from 'commander';
-import { shortened } from '../ops/words.js';
+import { oneLine, shortened } from '../ops/words.js';
 import { type LogItem, listLogs } from '../queue/read.js';
 import { sleep } from '../time.js';
 import { type FilterOptions, toFilter, withFilters } from './filters.js';
@@ -48,20 +48,27 @@ are in the journal: journalctl -u syncd
     });
 }
 
+/** A line for an exchange, and one for the day whenever another one begins. */
 function printer(timezone: string, paint: Paint): (item: LogItem) => void {
   const clock = new Intl.DateTimeFormat('sv-SE', { timeZone: timezone, dateStyle: 'short', timeStyle: 'medium' });
   const arrows = { push: '↑', pull: '↓' };
+  let day = '';
   return (item) => {
-    const size =
-      item.bytes < 10_000
-        ? `${item.bytes} B`
-        : item.bytes < 10_000_000
-          ? `${Math.round(item.bytes / 1000)} kB`
-          : `${Math.round(item.bytes / 1_000_000)} MB`;
-    const figures = `${String(item.changes).padStart(5)} ${item.changes === 1 ? 'change ' : 'changes'} ${size.padStart(8)} ${`${Math.round(item.duration_ms)} ms`.padStart(8)}`;
-    const head = `${clock.format(new Date(item.at))}  ${arrows[item.direction]} ${item.outcome.padEnd(9)} ${figures}`;
-    const error = item.error ? `  ${item.error}` : '';
-    const line = shortened(head + error.replaceAll(/[\p{Cc}\s]+/gu, ' '), Math.max(screenWidth(), head.length));
+    const [date = '', time = ''] = clock.format(new Date(item.at)).split(' ');
+    if (date !== day) print(paint('dim', `${date} ${timezone}`));
+    day = date;
+    const figures = [
+      `${String(item.changes).padStart(5)} ${item.changes === 1 ? 'change ' : 'changes'}`,
+      bytes(item.bytes).padStart(7),
+      `${Math.round(item.duration_ms)} ms`.padStart(8),
+    ];
+    const head = `${time} ${arrows[item.direction]} ${item.outcome.padEnd(9)} ${figures.join(' ')}`;
+    const line = item.error ? shortened(`${head}  ${oneLine(item.error)}`, screenWidth()) : head;
     print(item.error ? paint('yellow', line) : line);
   };
+}
+
+function bytes(size: number): string {
+  if (size < 10_000) return `${size} B`;
+  return size < 10_000_000 ? `${Math.round(size / 1e3)} kB` : `${Math.round(size / 1e6)} MB`;
 }

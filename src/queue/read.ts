@@ -56,21 +56,9 @@ export async function listQueue(db: Db, filter: Filter): Promise<QueueItem[]> {
   const settled = filter.status === 'synced';
   let query = db
     .selectFrom(settled ? 'syncd.sync_queue as q' : 'syncd.unsettled as q')
-    .select([
-      'q.id',
-      'q.change_id',
-      'q.entity_type',
-      'q.entity_id',
-      'q.operation',
-      'q.status',
-      'q.retry_count',
-      'q.error_message',
-    ])
-    .select([
-      iso('q.next_attempt_at').as('next_attempt_at'),
-      iso('q.created_at').as('created_at'),
-      iso('q.synced_at').as('synced_at'),
-    ]);
+    .select(['q.id', 'q.change_id', 'q.entity_type', 'q.entity_id', 'q.operation', 'q.status', 'q.retry_count'])
+    .select([iso('q.next_attempt_at').as('next_attempt_at'), 'q.error_message'])
+    .select([iso('q.created_at').as('created_at'), iso('q.synced_at').as('synced_at')]);
   if (filter.status !== undefined) query = query.where('q.status', '=', filter.status as ChangeStatus);
   if (filter.entity) query = query.where('q.entity_type', '=', filter.entity.type);
   if (filter.entity?.id !== undefined) query = query.where('q.entity_id', '=', filter.entity.id);
