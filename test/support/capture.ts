@@ -130,10 +130,11 @@ export function onEachServer(
       cluster = await Cluster.start({ ...options, package: binaries });
       pos = await Pos.open(cluster, 'pos');
     }, 60_000);
+    tests(() => pos, { version: Number(version), cluster: () => cluster });
+    // Registered last, so that it runs after the tests' own.
     afterAll(async () => {
       await pos?.close();
       await cluster?.destroy();
     });
-    tests(() => pos, { version: Number(version), cluster: () => cluster });
   });
 }
