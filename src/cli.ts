@@ -84,7 +84,7 @@ function termOf(command: Command): string {
 
 const TAIL = `
 Exit codes: 0 done, 1 failed, 64 usage, 69 database or cloud unreachable,
-75 another daemon runs, 78 configuration; status has its own (syncd status --help).
+75 another daemon runs, 78 configuration; syncd status has its own.
 `;
 
 /** The command named on the line, or all of them where none is: for the help and for "did you mean". */

@@ -10,8 +10,9 @@ export function configCommand(): Command {
     .addHelpText(
       'after',
       `
-A flag goes before the environment, that before secret files, those before syncd.yaml,
-and that before the defaults. Every fault is reported at once; exit code 78 then.
+A flag goes before the environment, that before secret files, those before
+syncd.yaml, and that before the defaults. Where something is wrong, every fault
+is reported at once, and the exit code is 78.
 `,
     )
     .action((_options, command: Command) => {

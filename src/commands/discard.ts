@@ -14,8 +14,9 @@ export function discardCommand(): Command {
     .addHelpText(
       'after',
       `
-The row in the shop stays as it is; a later change of it goes to the cloud as usual,
-and syncd push TYPE ID sends it as it is now. An open conflict of the change is closed.
+The row in the shop stays as it is; a later change of it goes to the cloud as
+usual, and syncd push TYPE ID sends it as it is now. An open conflict of the
+change is closed.
 `,
     )
     .action(async (ids: string[], _options, self: Command) => {

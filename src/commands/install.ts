@@ -14,8 +14,8 @@ export function installCommand(): Command {
     .addHelpText(
       'after',
       `
-May be repeated at any time, also while the till sells: no sale waits longer than
-a second for it. Tables that left the configuration are captured no more.
+May be repeated at any time, also while the till sells: no sale waits longer
+than a second for it. Tables that left the configuration are captured no more.
 `,
     )
     .action(async (own: { dryRun?: boolean; adminUrl?: string }, command: Command) => {

@@ -20,9 +20,9 @@ export function logsCommand(): Command {
     .addHelpText(
       'after',
       `
-The last ones are shown, the newest at the bottom. With --json a list, the newest
-first; with --json --follow one object a line as it happens. The daemon's own words
-are in the journal: journalctl -u syncd
+The last ones are shown, the newest at the bottom. With --json a list, the
+newest first; with --json --follow one object a line as it happens. The daemon's
+own words are in the journal: journalctl -u syncd
 `,
     )
     .action(async (_options, command: Command) => {

@@ -23,7 +23,7 @@ export function pushCommand(): Command {
   return withAuthor(command)
     .addHelpText(
       'after',
-      '\nA row that is gone but known to the cloud is sent as deleted. It takes its place in\nthe queue behind what waits already.\n',
+      '\nA row that is gone but known to the cloud is sent as deleted. It takes its place\nin the queue behind what waits already.\n',
     )
     .action(async (type: string, id: string, _options, self: Command) => {
       const options = { ...commonOptions(self), ...self.opts<{ wait: number; by?: string }>() };

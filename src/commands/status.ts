@@ -30,9 +30,9 @@ Exit codes:
               the daemon is not running
   3 unknown   PostgreSQL does not answer, or the configuration is at fault
 
-Rates are over the last 24 hours: of all changes that the cloud judged, those that
-it accepted (success_rate) and those that it rejected or that were in conflict
-(failure_rate). An outage judges nothing.
+Rates are over the last 24 hours: of all changes that the cloud judged, those
+that it accepted (success_rate) and those that it rejected or that were in
+conflict (failure_rate). An outage judges nothing.
 `,
     )
     .action(async (_options, command: Command) => {

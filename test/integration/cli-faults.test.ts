@@ -1,0 +1,182 @@
+/** What goes wrong before anything is done: usage, configuration, a database that is away, too bare or not ours; and no secret in any of it. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Cluster } from '../../src/demo/postgres.js';
+import { type CliRun, syncd } from '../support/cli.js';
+import { golden } from '../support/golden.js';
+import { openShop, type Shop } from '../support/shop.js';
+
+let cluster: Cluster;
+let shop: Shop;
+
+beforeAll(async () => {
+  cluster = await Cluster.start();
+  shop = await openShop(cluster, 'cli_faults');
+  await cluster.createDatabase('bare');
+});
+afterAll(async () => {
+  await shop?.close();
+  await cluster?.destroy();
+});
+
+/** As the shop's configuration has it, with another database. */
+const on = (url: string, ...args: string[]): Promise<CliRun> =>
+  syncd([...args, '--config', shop.config], { DATABASE_URL: url });
+const AWAY = 'postgres://u:planted-pw@127.0.0.1:1/pos';
+
+test('the help says what there is, and every command its own', async () => {
+  const { code, stdout, stderr } = await syncd(['--help']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  golden('help.txt', stdout);
+  const commands = [
+    'status',
+    'queue',
+    'logs',
+    'config',
+    'now',
+    'push',
+    'retry',
+    'discard',
+    'pause',
+    'resume',
+    'demo',
+    'install',
+    'uninstall',
+    'run',
+  ];
+  for (const command of commands) {
+    const help = await syncd([command, '--help']);
+    expect(help).toMatchObject({ code: 0, stderr: '' });
+    for (const line of help.stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+    golden(`help-${command}.txt`, help.stdout);
+  }
+});
+
+test('--version prints the version alone', async () => {
+  expect(await syncd(['--version'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+    stderr: '',
+  });
+});
+
+test.each<[string[], RegExp]>([
+  [[], /Usage: syncd COMMAND/],
+  [['statsu'], /unknown command 'statsu' \(Did you mean status\?\)/],
+  [['queue', '--colour'], /unknown option '--colour'/],
+  [['queue', '--status', 'lost'], /Allowed choices are pending, failed, conflict, synced/],
+  [['queue', '--since', 'yesterday'], /It takes a span/],
+  [['queue', '--since', '2026-02-30'], /It takes a span/],
+  [['queue', '--limit', '0'], /a whole number from 1/],
+  [['status', '--watch', '--json'], /--watch is for a screen/],
+  [['push', 'order'], /missing required argument 'id'/],
+  [['retry', 'abc'], /the number that syncd queue shows/],
+])('usage: %j ends with 64', async (args, message) => {
+  expect(await syncd(args)).toMatchObject({ code: 64, stdout: '', stderr: expect.stringMatching(message) });
+});
+
+test('an error is "what: why" and a hint, and with --json one object', async () => {
+  const plain = await on(AWAY, 'queue');
+  expect(plain).toMatchObject({ code: 69, stdout: '' });
+  expect(plain.stderr).toMatch(
+    /^syncd: 127.0.0.1:1\/pos does not answer: .*ECONNREFUSED.*\nhint: Is PostgreSQL running.*\n$/,
+  );
+  const json = await on(AWAY, 'queue', '--json');
+  expect(JSON.parse(json.stderr)).toEqual({
+    error: {
+      code: 'unavailable',
+      message: expect.stringContaining('does not answer'),
+      hint: expect.any(String),
+      exit: 69,
+    },
+  });
+  expect((await on(AWAY, 'queue', '-v')).stderr).toMatch(/\n {4}at /);
+});
+
+test('status answers 3 where PostgreSQL is away, in each of its forms', async () => {
+  expect(await on(AWAY, 'status')).toMatchObject({
+    code: 3,
+    stdout: '',
+    stderr: expect.stringContaining('does not answer'),
+  });
+  const json = await on(AWAY, 'status', '--json');
+  expect(json.code).toBe(3);
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    state: 'unknown',
+    reasons: [expect.stringContaining('does not answer')],
+    pending: null,
+  });
+  expect(await on(AWAY, 'status', '--nagios')).toMatchObject({
+    code: 3,
+    stdout: expect.stringMatching(/^SYNCD UNKNOWN - .*\n$/),
+  });
+});
+
+test.each<[string, () => string, number, RegExp]>([
+  ['a database without syncd', () => cluster.url('bare'), 78, /has no syncd schema.*\nhint: Run: syncd install/s],
+  [
+    'a database that does not exist',
+    () => cluster.url('nowhere'),
+    78,
+    /database "nowhere" does not exist\nhint: Check the database name/,
+  ],
+  ['a role that does not exist', () => cluster.url('cli_faults', 'nobody'), 78, /refuses the login/],
+])('%s', async (_, url, code, message) => {
+  expect(await on(url(), 'queue')).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(message) });
+});
+
+test('a role without rights is told so', async () => {
+  await shop.sql.query('CREATE ROLE cashier LOGIN');
+  expect(await on(cluster.url('cli_faults', 'cashier'), 'status')).toMatchObject({
+    code: 3,
+    stderr: expect.stringMatching(/permission denied.*\nhint: .*sudo -u syncd/s),
+  });
+});
+
+test('the configuration ends with 78, all faults in the JSON too', async () => {
+  const broken = join(shop.settings.state_dir, '..', 'broken.yaml');
+  writeFileSync(broken, 'outlet: { id: 7 }\ncloud: { url: ftp://u:planted-pw@h }\n');
+  const run = await syncd(['config', '--json', '--config', broken]);
+  expect(run).toMatchObject({ code: 78, stdout: '' });
+  const { error } = JSON.parse(run.stderr);
+  expect(error.faults.map((fault: { path: string }) => fault.path)).toEqual(
+    expect.arrayContaining(['outlet.id', 'cloud.url', 'database', 'entities']),
+  );
+  expect(run.stderr).not.toContain('planted');
+  expect(await syncd(['queue', '--config', '/nowhere.yaml'])).toMatchObject({
+    code: 78,
+    stderr: expect.stringContaining('/nowhere.yaml does not exist'),
+  });
+});
+
+test('config prints every setting and its source; no secret planted anywhere is seen by anybody', async () => {
+  const env = {
+    SYNCD_CLOUD_API_KEY: 'planted-env-key-1',
+    DATABASE_URL: `${cluster.url('cli_faults').replace('postgres@', 'postgres:planted-pw@')}`,
+  };
+  const runs: CliRun[] = [];
+  for (const args of [
+    ['config'],
+    ['config', '--json'],
+    ['status'],
+    ['status', '--json', '-v'],
+    ['queue'],
+    ['logs', '-v'],
+  ]) {
+    runs.push(await syncd([...args, '--config', shop.config], env));
+  }
+  for (const args of [
+    ['queue', '-v'],
+    ['status', '-v'],
+    ['now', '--json', '-v'],
+  ])
+    runs.push(await on(AWAY, ...args));
+  expect(runs[0]?.stdout).toMatch(/^cloud\.api_key\s+\*\*\*\s+\$SYNCD_CLOUD_API_KEY$/m);
+  expect(runs[0]?.stdout).toMatch(/^outlet\.code\s+JKT-014\s+line 2$/m);
+  expect(runs[0]?.stdout).toMatch(/^sync\.interval\s+30s\s+default$/m);
+  expect(JSON.parse(runs[1]?.stdout ?? '')).toMatchObject({
+    file: shop.config,
+    settings: expect.arrayContaining([{ path: 'cloud.api_key', value: '***', source: '$SYNCD_CLOUD_API_KEY' }]),
+  });
+  for (const { stdout, stderr } of runs) expect(stdout + stderr).not.toMatch(/planted/);
+});
