@@ -69,7 +69,8 @@ CREATE TABLE syncd.entity_state (
   sync_status    text NOT NULL DEFAULT 'synced',
   deleted        boolean NOT NULL DEFAULT false,
   last_synced_at timestamptz,
-  CONSTRAINT "one state for one entity" PRIMARY KEY (entity_type, entity_id),
+  -- The id first: it tells entities apart at once, the type rarely does.
+  CONSTRAINT "one state for one entity" PRIMARY KEY (entity_id, entity_type),
   CONSTRAINT "an entity's status is synced, conflict or failed" CHECK (sync_status IN ('synced', 'conflict', 'failed'))
 ) WITH (fillfactor = 85);
 COMMENT ON TABLE syncd.entity_state IS 'What an outlet and the cloud last agreed on for one entity; outlives the queue''s history.';

@@ -93,11 +93,11 @@ export class Aftermath {
       reason,
     });
     const held = await blame(this.#deps, suspect.batch_id, change, reason, retryable);
-    this.#digest([change], { states: new Map(), held });
+    this.#digest([change], { states: new Map(), held, again: [] });
   }
 
   /** Carries over to everything in memory what was settled. */
-  #digest(changes: PendingChange[], settled: Pick<ExchangeReport, 'states' | 'held'>): void {
+  #digest(changes: PendingChange[], settled: Pick<ExchangeReport, 'states' | 'held' | 'again'>): void {
     for (const change of changes) {
       this.#parts.pass.noteSettled(change.id);
       for (const older of change.supersedes) this.#parts.pass.noteSettled(older.id);
@@ -114,6 +114,7 @@ export class Aftermath {
       this.#parts.backlog.drop(key);
       this.#parts.suspects.retain((change) => change.key !== key);
     }
+    if (settled.again.length > 0) this.#parts.suspects.add(settled.again);
   }
 
   /** What was only read is read again later; it may be days until then. */

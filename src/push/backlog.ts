@@ -90,7 +90,8 @@ export class Backlog {
   /** Sorted by `last`; the complete ones at the front may leave. */
   #transactions: Transaction[] = [];
   readonly #open = new Map<string, Transaction>();
-  readonly #byEntity = new Map<string, Set<PendingChange>>();
+  /** In the order in which they came. */
+  readonly #byEntity = new Map<string, PendingChange[]>();
   #changes = 0;
   #bytes = 0;
 
@@ -233,7 +234,7 @@ export class Backlog {
    * leaves without it.
    */
   #fold(change: PendingChange): void {
-    const waiting = [...(this.#byEntity.get(change.key) ?? [])].at(-1);
+    const waiting = this.#byEntity.get(change.key)?.at(-1);
     if (!waiting || waiting.supersedes.length >= MAX_FOLDED) return;
     change.supersedes = [...waiting.supersedes, { id: waiting.id, change_id: waiting.change_id }];
     change.bytes += change.supersedes.length * BYTES_PER_NAME;
@@ -257,16 +258,18 @@ export class Backlog {
 
   #remember(change: PendingChange): void {
     const others = this.#byEntity.get(change.key);
-    if (others) others.add(change);
-    else this.#byEntity.set(change.key, new Set([change]));
+    if (others) others.push(change);
+    else this.#byEntity.set(change.key, [change]);
     this.#changes++;
     this.#bytes += change.bytes;
   }
 
   #forget(change: PendingChange): void {
     const others = this.#byEntity.get(change.key);
-    if (!others?.delete(change)) return;
-    if (others.size === 0) this.#byEntity.delete(change.key);
+    const place = others?.indexOf(change) ?? -1;
+    if (!others || place < 0) return;
+    if (others.length === 1) this.#byEntity.delete(change.key);
+    else others.splice(place, 1);
     this.#changes--;
     this.#bytes -= change.bytes;
   }

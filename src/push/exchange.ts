@@ -44,12 +44,15 @@ type Settled = {
   states: Map<string, EntityState>;
   /** Entities that are held back from now on. */
   held: Set<string>;
+  /** To be sent again as soon as nothing else is in flight. */
+  again: PendingChange[];
 };
 
 const nothingSettled = (): Settled => ({
   accepted: 0,
   states: new Map(),
   held: new Set(),
+  again: [],
 });
 
 export async function pushBatch(
@@ -157,7 +160,7 @@ async function settleVerdicts(
     if (!codeOf(error)?.startsWith('22')) throw error;
     return settleOneByOne(deps, verdicts, log, raw);
   }
-  return { accepted: plan.log.accepted, states: plan.states, held: plan.held };
+  return { accepted: plan.log.accepted, states: plan.states, held: plan.held, again: plan.again };
 }
 
 async function settleOneByOne(
@@ -188,6 +191,7 @@ async function settleOneByOne(
     sum.accepted += report.accepted;
     for (const [key, state] of report.states) sum.states.set(key, state);
     for (const key of report.held) sum.held.add(key);
+    sum.again.push(...report.again);
   }
   return sum;
 }

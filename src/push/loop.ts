@@ -33,7 +33,7 @@ export type PushLoopDeps = AftermathDeps &
 
 const MAX_IN_FLIGHT = 3;
 /** Batches that are read ahead of the line. */
-const READ_AHEAD = 4;
+const READ_AHEAD = 3;
 const READ_AHEAD_BYTES = 16 * 1024 * 1024;
 
 export class PushLoop {

@@ -20,7 +20,7 @@ export type PassDeps = {
 };
 
 const MIN_PAGE = 500;
-const MAX_PAGE = 2_000;
+const MAX_PAGE = 1_000;
 /** Retries and corrections that one pass takes up. */
 const MAX_SPECIAL = 500;
 
@@ -134,7 +134,7 @@ export class Pass {
       backlog.addFirst(changes);
       taken += changes.length;
     }
-    const size = Math.min(MAX_PAGE, Math.max(MIN_PAGE, 2 * limits.changes));
+    const size = Math.min(MAX_PAGE, Math.max(MIN_PAGE, limits.changes));
     const pass = {
       after: this.#after,
       snapshot: this.#snapshot,
@@ -194,9 +194,9 @@ export class Pass {
       payload: row.payload,
       changedAt: rfc3339(row.changed_at),
       changedFields: row.changed_fields,
-      retryCount: row.retry_count,
-      holdCount: row.hold_count,
-      retried: row.next_attempt_at !== null,
+      retryCount: row.retry_count ?? 0,
+      holdCount: row.hold_count ?? 0,
+      retried: row.retried ?? false,
       state,
       supersedes: row.supersedes ?? [],
       coalesce: this.#deps.coalesced.has(row.entity_type),

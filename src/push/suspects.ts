@@ -1,6 +1,6 @@
 /**
- * Batches that failed as a whole, on their way to being sent again, and how the bad change in one is found: by halving. Pure
- * bookkeeping. While there are suspects they go one at a time and nothing else is in flight, so that an answer is proof.
+ * Batches that failed as a whole, on their way to being sent again, and how the bad change in one is found: by halving; also
+ * changes that were held because what they need travelled beside them. Pure bookkeeping. While there are suspects they go one at a time and nothing else is in flight, so that an answer is proof.
  *
  * A batch that nobody answers (while the health check is answered) is halved after three failures. A lone change that goes
  * on failing is blamed only once something else was accepted lately; without that proof the cloud is simply away. To
@@ -82,6 +82,11 @@ export class Suspects {
     // One more failure halves a half again: the whole has already had its three.
     this.halve(suspect.changes, FAILURES_TO_HALVE - 1);
     return undefined;
+  }
+
+  /** Takes up changes that are to go alone, without any suspicion yet. */
+  add(changes: PendingChange[]): void {
+    this.#queue.push({ changes, batch_id: this.#newId(), failures: 0 });
   }
 
   /** Splits a batch of at least two and puts both halves in front. */

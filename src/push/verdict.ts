@@ -1,5 +1,7 @@
 /**
- * Turns the outcomes of a batch into what is written down about it. Pure. Per entity only the last accepted change makes the
+ * Turns the outcomes of a batch into what is written down about it. Pure. A first hold mostly means that a parent travelled in
+ * another request at the same time. Such a change is sent again at once rather than put off: while it waits in the table, a
+ * later transaction that deletes child and parent would leave without the child's part, and the child could never arrive. Per entity only the last accepted change makes the
  * new agreement; what follows a change that was not accepted is left as it was, for it will be sent again behind it.
  */
 import type { RetrySettings } from '../config/settings.js';
@@ -16,8 +18,12 @@ export type Plan = {
   states: Map<string, EntityState>;
   /** Entities that are held back now. */
   held: Set<string>;
+  /** Held for the first time, with what follows them: to be sent again as soon as nothing else is in flight. */
+  again: PendingChange[];
   hasConflicts: boolean;
 };
+
+type Noted = Omit<Afterwards, 'status'> & { status: Afterwards['status'] | 'conflict' };
 
 /** @param moved ids of held changes whose awaited entity was settled since their last hold */
 export function planSettlement(
@@ -57,10 +63,17 @@ export function planSettlement(
   /** By entity: the newest agreement of this answer. `answered` is the cloud's word, `state` never falls behind what was known. */
   const newest = new Map<string, { change: PendingChange; state: EntityState; answered: number; deleted: boolean }>();
   const held = new Set<string>();
+  const again = new Map<string, PendingChange[]>();
   const outcomes: string[] = [];
   let accepted = 0;
   for (const [index, { change, outcome }] of verdicts.entries()) {
     outcomes.push(outcome.kind === 'accepted' && outcome.duplicate ? 'duplicate' : outcome.kind);
+    const behind = again.get(change.key);
+    if (outcome.kind !== 'accepted' && (behind || held.has(change.key))) {
+      // Behind a change of its own entity that was not accepted, whatever the cloud says of it is nothing new.
+      behind?.push(change);
+      continue;
+    }
     switch (outcome.kind) {
       case 'accepted': {
         accepted++;
@@ -102,9 +115,16 @@ export function planSettlement(
         settlement.conflicts.deleted.push(outcome.deleted);
         break;
       case 'held':
-        // Behind a change of its own entity that was not accepted, a hold says nothing new.
-        if (!held.has(change.key))
+        if (change.holdCount === 0) {
+          again.set(change.key, [{ ...change, holdCount: 1, retried: false }]);
+          note(
+            change,
+            { status: 'pending', retryCount: change.retryCount, holdCount: 1, delayMs: null },
+            outcome.reason,
+          );
+        } else {
           hold(change, afterHold(change, moved.has(change.id), policy, random()), outcome.reason);
+        }
         break;
       case 'rejected':
         hold(change, afterRejection(change, outcome.retryable, policy, random()), outcome.reason);
@@ -128,17 +148,16 @@ export function planSettlement(
     log: { accepted, outcomes },
     states,
     held,
+    again: [...again.values()].flat().sort((a, b) => Number(a.id) - Number(b.id)),
     hasConflicts: settlement.conflicts.ids.length > 0,
   };
 
-  function hold(
-    change: PendingChange,
-    after: Omit<Afterwards, 'status'> & {
-      status: Afterwards['status'] | 'conflict';
-    },
-    reason: string,
-  ): void {
+  function hold(change: PendingChange, after: Noted, reason: string): void {
     held.add(change.key);
+    note(change, after, reason);
+  }
+
+  function note(change: PendingChange, after: Noted, reason: string): void {
     const { others } = settlement;
     others.ids.push(change.id);
     others.statuses.push(after.status);

@@ -24,13 +24,14 @@ export type ClaimedRow = {
   /** `2026-11-22 08:00:00.123456+00`, corrected by the clock's offset. */
   changed_at: string;
   changed_fields: string | null;
-  retry_count: number;
-  hold_count: number;
-  next_attempt_at: string | null;
   version: string | null;
   cloud_version: string | null;
   cloud_id: string | null;
-  supersedes: { id: string; change_id: string }[] | null;
+  /** Null or absent: zero, and false. */
+  retry_count?: number | null;
+  hold_count?: number | null;
+  retried?: boolean;
+  supersedes?: { id: string; change_id: string }[] | null;
 };
 
 /** `more`: the page ended at its limit of rows or bytes, not at the end of the queue. */
@@ -39,11 +40,14 @@ export type Page = { rows: ClaimedRow[]; snapshot: string | undefined; flushed: 
 /** Payload bytes, as stored, after which a page ends early; a row above it comes alone. */
 const PAGE_BYTES = 8 * 1024 * 1024;
 
+/** What a change needs on the wire. Of a fresh change the counts are mostly zero: a null costs nothing to carry. */
 const columns = (offsetMs: number) => sql`
   q.id, q.change_id, q.txid::text AS txid, q.entity_type, q.entity_id, q.operation, q.payload::text AS payload,
   ${offsetMs === 0 ? sql`q.created_at` : sql`(q.created_at + ${offsetMs} * interval '1 ms')`}::text AS changed_at,
   CASE WHEN q.previous IS NOT NULL THEN (SELECT json_agg(k)::text FROM json_object_keys(q.previous) AS k) END AS changed_fields,
-  q.retry_count, q.hold_count, q.next_attempt_at::text AS next_attempt_at, s.version, s.cloud_version, s.cloud_id`;
+  s.version, s.cloud_version, s.cloud_id`;
+
+const counts = sql`q.retry_count, q.hold_count, q.next_attempt_at IS NOT NULL AS retried`;
 
 const state = sql`LEFT JOIN syncd.entity_state s ON s.entity_type = q.entity_type AND s.entity_id = q.entity_id`;
 
@@ -76,7 +80,7 @@ export async function claimPage(
         ORDER BY id LIMIT ${limit}
       ) AS fresh
     )
-    SELECT ${columns(offsetMs)}, NULL AS supersedes,
+    SELECT ${columns(offsetMs)}, nullif(q.retry_count, 0) AS retry_count, nullif(q.hold_count, 0) AS hold_count,
       CASE WHEN q.before IS NULL THEN (SELECT pg_current_snapshot()::text) END AS snapshot,
       CASE WHEN q.before IS NULL THEN (SELECT count(*) FROM page) END AS found,
       CASE WHEN q.before IS NULL THEN (SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()) END AS flushed
@@ -96,7 +100,7 @@ export async function claimPage(
 export function claimDue(db: Db, limit: number, offsetMs: number): Promise<Page> {
   return claimSpecial(
     db,
-    sql`SELECT ${columns(offsetMs)}, NULL AS supersedes FROM syncd.sync_queue q ${state}
+    sql`SELECT ${columns(offsetMs)}, ${counts}, NULL AS supersedes FROM syncd.sync_queue q ${state}
     WHERE q.status = 'pending' AND q.next_attempt_at <= clock_timestamp()
       AND NOT EXISTS (
         SELECT FROM syncd.sync_queue h
@@ -122,7 +126,7 @@ export function claimCorrections(db: Db, limit: number, offsetMs: number): Promi
       SELECT entity_type, entity_id, max(id) FILTER (WHERE status = 'pending') AS id
       FROM candidates GROUP BY entity_type, entity_id HAVING NOT bool_or(status = 'conflict')
     )
-    SELECT ${columns(offsetMs)},
+    SELECT ${columns(offsetMs)}, ${counts},
       (SELECT json_agg(json_build_object('id', o.id::text, 'change_id', o.change_id) ORDER BY o.id)
        FROM candidates o WHERE o.entity_type = q.entity_type AND o.entity_id = q.entity_id AND o.id < q.id) AS supersedes
     FROM candidates q JOIN newest USING (entity_type, entity_id, id) ${state}
