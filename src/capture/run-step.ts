@@ -12,6 +12,8 @@ const LOCK_TIMEOUT_MS = 1_000;
 const PATIENCE_MS = 60_000;
 /** lock_not_available, deadlock_detected, and what concurrent GRANTs raise ("tuple concurrently updated"). */
 const PASSING = new Set(['55P03', '40P01', 'XX000']);
+/** duplicate_object, and unique_violation where two create it at the same moment. */
+const ALREADY_THERE = new Set(['42710', '23505']);
 
 export async function runStep(client: pg.Client, step: Step, report: (line: string) => void): Promise<void> {
   const deadline = monotonicMs() + PATIENCE_MS;
@@ -26,6 +28,7 @@ export async function runStep(client: pg.Client, step: Step, report: (line: stri
       return;
     } catch (error) {
       await client.query('ROLLBACK').catch(() => {});
+      if (step.sharedByDatabases && ALREADY_THERE.has(codeOf(error) ?? '')) return;
       if (!PASSING.has(codeOf(error) ?? '')) throw failure(step, error);
       if (monotonicMs() > deadline) throw busy(step, error);
       await sleep(pauseMs);

@@ -30,7 +30,8 @@ export type State = {
   triggers: InstalledTrigger[];
   /** Explicit grants outside schema syncd to our roles, and on schemas to PUBLIC. */
   grants: Grant[];
-  captures: { entity_type: string; table_name: string; record: Record<string, unknown> }[];
+  /** `tableOid` is null where the table is gone. */
+  captures: { entity_type: string; tableOid: string | null; record: Record<string, unknown> }[];
   outlet: Record<string, string | null> | undefined;
   /** The daemon's role may use schema syncd: the grants inside it were made. */
   daemonAdmitted: boolean;
@@ -79,6 +80,10 @@ const GRANTS = `
   CROSS JOIN LATERAL aclexplode(g.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
   WHERE r.rolname = ANY ($2::text[]) OR a.grantee = 0 AND g.object LIKE 'SCHEMA %'`;
 
+const CAPTURES = `
+  SELECT entity_type, to_regclass(table_name)::oid::text AS "tableOid", to_json(c)::text AS record
+  FROM syncd.capture c ORDER BY entity_type`;
+
 export async function readState(client: pg.Client): Promise<State> {
   const rows = async <T extends pg.QueryResultRow>(query: string, values: unknown[]) =>
     (await client.query<T>(query, values)).rows;
@@ -87,7 +92,7 @@ export async function readState(client: pg.Client): Promise<State> {
   if (!self) throw new Error('the current role is not in pg_roles');
   const { hasTables, schemaOwner, ...who } = self;
   const captures = hasTables
-    ? await rows<{ record: string }>('SELECT to_json(c)::text AS record FROM syncd.capture c ORDER BY entity_type', [])
+    ? await rows<{ entity_type: string; tableOid: string | null; record: string }>(CAPTURES, [])
     : [];
   const outlet = hasTables
     ? await rows<Record<string, string | null>>(
@@ -103,7 +108,7 @@ export async function readState(client: pg.Client): Promise<State> {
     sequences: (await rows<{ name: string }>(SEQUENCES, [SCHEMA])).map((sequence) => sequence.name),
     triggers: await rows(TRIGGERS, [SCHEMA]),
     grants: await rows(GRANTS, [SCHEMA, [OWNER, DAEMON]]),
-    captures: captures.map(({ record }) => JSON.parse(record)).map((record) => ({ ...record, record })),
+    captures: captures.map((capture) => ({ ...capture, record: JSON.parse(capture.record) })),
     outlet: outlet[0],
   };
 }

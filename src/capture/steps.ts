@@ -15,6 +15,8 @@ export type Step = {
   asOwner?: boolean;
   /** The POS table that is locked meanwhile. */
   locks?: string;
+  /** Another database's install may do the same at this moment. */
+  sharedByDatabases?: boolean;
 };
 
 /** Roles and schema: what the migrations stand on. */
@@ -28,6 +30,7 @@ export function foundationSteps(state: State): Step[] {
     if (has(role)) continue;
     steps.push({
       about: `role ${role}`,
+      sharedByDatabases: true,
       statements: [`CREATE ROLE ${role} ${login}`, `COMMENT ON ROLE ${role} IS ${literal(ROLE_MARK)}`],
     });
   }
@@ -193,7 +196,13 @@ export function removalSteps(all: EntityObjects[], state: State): Step[] {
   const functions = all.flatMap((objects) => objects.functions.map((one) => one.name));
   const unused = state.functions.map((one) => one.name).filter((name) => !functions.includes(name));
   const entities = all.map((objects) => objects.plan.entity);
-  const gone = state.captures.map((capture) => capture.entity_type).filter((entity) => !entities.includes(entity));
+  const lost = state.captures.filter((capture) => !entities.includes(capture.entity_type));
+  const gone = lost.map((capture) => capture.entity_type);
+  const kept = all.flatMap((objects) => [objects.plan.root.oid, ...objects.triggers.map((one) => one.member.oid)]);
+  const left = lost.map((capture) => capture.tableOid).filter((oid) => oid !== null && !kept.includes(oid));
+  const rights = state.grants.filter((grant) => left.some((oid) => grant.object === `TABLE ${oid}`));
+  const revoked = [...new Set(rights.map((grant) => `REVOKE ALL ON ${grant.target} FROM ${grant.grantee}`))];
+  if (revoked.length > 0) steps.push({ about: `no rights any more: ${gone.join(', ')}`, statements: revoked });
   const sequences = all.map((objects) => objects.sequence);
   const counters = state.sequences.filter((name) => !sequences.includes(name));
   const statements = [

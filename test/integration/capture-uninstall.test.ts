@@ -1,0 +1,83 @@
+/** `uninstall` leaves the database as it was, and nothing while changes wait. */
+import pg from 'pg';
+import { uninstallCapture } from '../../src/capture/uninstall.js';
+import { LOCK_CLASS, LOCKS } from '../../src/db/schema.js';
+import { onEachServer } from '../support/capture.js';
+import { catalogue } from '../support/catalogue.js';
+
+const SHOP = `CREATE TABLE sale (id int PRIMARY KEY, name text); CREATE SCHEMA back; CREATE TABLE back.stock (id int PRIMARY KEY, qty int);
+  CREATE TABLE root (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE leaf PARTITION OF root DEFAULT;
+  CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child () INHERITS (parent);
+  CREATE FUNCTION noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+  CREATE TRIGGER noop AFTER INSERT ON sale FOR EACH ROW EXECUTE FUNCTION noop()`;
+const ENTITIES = {
+  sale: 'sale',
+  stock: { table: 'back.stock', direction: 'both' as const },
+  root: 'root',
+  parent: 'parent',
+};
+
+onEachServer('uninstall', (pos, server) => {
+  test('leaves no object behind', async () => {
+    await pos().sql.query(SHOP);
+    const before = await catalogue(pos().sql);
+    await pos().capture('', ENTITIES);
+    expect(await catalogue(pos().sql)).not.toEqual(before);
+    const report = await uninstallCapture({ adminUrl: pos().url });
+    expect(report.notices).toEqual([]);
+    expect(await catalogue(pos().sql)).toEqual(before);
+    expect((await uninstallCapture({ adminUrl: pos().url })).changes).toEqual([]);
+  });
+
+  test('is refused while changes wait, unless told to lose them', async () => {
+    await pos().capture('', ENTITIES);
+    await pos().sql.query('INSERT INTO sale VALUES (1)');
+    const installed = await catalogue(pos().sql);
+    const refused = uninstallCapture({ adminUrl: pos().url });
+    await expect(refused).rejects.toMatchObject({
+      code: 'failed',
+      message: expect.stringContaining('one change has not reached the cloud'),
+      hint: expect.stringContaining('--discard-pending'),
+    });
+    expect(await catalogue(pos().sql)).toEqual(installed);
+  });
+
+  test('as a dry run prints the SQL and changes nothing', async () => {
+    const installed = await catalogue(pos().sql);
+    const lines: string[] = [];
+    await uninstallCapture({
+      adminUrl: pos().url,
+      discardPending: true,
+      dryRun: true,
+      report: (line) => lines.push(line),
+    });
+    expect(lines).toEqual(
+      expect.arrayContaining(['DROP TRIGGER "!syncd insert" ON "public"."sale";', 'DROP SCHEMA syncd CASCADE;']),
+    );
+    expect(await catalogue(pos().sql)).toEqual(installed);
+  });
+
+  test('is refused while a daemon runs', async () => {
+    const daemon = new pg.Client(pos().url);
+    await daemon.connect();
+    await daemon.query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.leader]);
+    const refused = uninstallCapture({ adminUrl: pos().url, discardPending: true });
+    await expect(refused).rejects.toMatchObject({ message: expect.stringContaining('a daemon is running') });
+    await daemon.end();
+  });
+
+  test('keeps roles that another database uses or that were there before, and says so', async () => {
+    const url = await server.cluster().createDatabase('other');
+    const other = new pg.Client(url);
+    await other.connect();
+    await other.query('CREATE TABLE thing (id int); GRANT SELECT ON thing TO syncd');
+    const { notices } = await uninstallCapture({ adminUrl: pos().url, discardPending: true });
+    expect(notices).toEqual([expect.stringMatching(/role syncd stays/)]);
+    await other.query('REVOKE ALL ON thing FROM syncd; COMMENT ON ROLE syncd IS NULL');
+    await pos().capture('', ENTITIES);
+    expect((await uninstallCapture({ adminUrl: pos().url })).notices).toEqual([
+      'role syncd stays: it was there before syncd',
+    ]);
+    await other.end();
+  });
+});
