@@ -14,13 +14,13 @@ import { wireBytes } from './wire-bytes.js';
 
 const MEASUREMENTS: Measurement[] = [captureSales, captureBulk, drain, latency, wireBytes];
 const KNOWN = MEASUREMENTS.flatMap((measurement) => measurement.benches);
-const USAGE = `npm run bench -- [${KNOWN.join(' ')}] [--rounds 5] [--seconds 10] [--changes 200000] [--singles 300] [--million] [--json]`;
+const USAGE = `npm run bench -- [${KNOWN.join(' ')}] [--rounds 9] [--seconds 3] [--changes 200000] [--singles 300] [--million] [--json]`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '10' },
+    rounds: { type: 'string', default: '9' },
+    seconds: { type: 'string', default: '3' },
     changes: { type: 'string', default: '200000' },
     singles: { type: 'string', default: '300' },
     million: { type: 'boolean', default: false },
