@@ -83,13 +83,20 @@ export async function migrate(db: Db, files = readMigrations()): Promise<string[
   return (results ?? []).filter((result) => result.status === 'Success').map((result) => result.migrationName);
 }
 
+const RECORDS = `
+  CREATE TABLE IF NOT EXISTS syncd.migrations (
+    name       text CONSTRAINT "a migration is applied once" PRIMARY KEY,
+    checksum   text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp());
+  COMMENT ON TABLE syncd.migrations IS 'One applied file of the program.';
+  COMMENT ON COLUMN syncd.migrations.name IS 'The file''s name without .sql.';
+  COMMENT ON COLUMN syncd.migrations.checksum IS 'SHA-256 of the file as it was applied.';
+  COMMENT ON COLUMN syncd.migrations.applied_at IS 'When.'`;
+
 function migrationOf(file: SqlFile): Migration {
   return {
     up: async (db: Kysely<unknown>) => {
-      await sql`CREATE TABLE IF NOT EXISTS syncd.migrations (
-        name text CONSTRAINT "a migration is applied once" PRIMARY KEY,
-        checksum text NOT NULL,
-        applied_at timestamptz NOT NULL DEFAULT clock_timestamp())`.execute(db);
+      await sql.raw(RECORDS).execute(db);
       await sql.raw(file.text).execute(db);
       await sql`INSERT INTO syncd.migrations (name, checksum) VALUES (${file.name}, ${file.checksum})`.execute(db);
     },
