@@ -1,0 +1,192 @@
+/** The daemon against a cloud with limits of its own, bad changes in good batches, sales that stay open, and rivals. */
+import pg from 'pg';
+import { runDaemon } from '../../src/daemon.js';
+import { Cluster } from '../../src/demo/postgres.js';
+import { setEnabled } from '../../src/ops/control.js';
+import { eventually } from '../support/eventually.js';
+import { type Outlet, openOutlet } from '../support/running-daemon.js';
+
+let cluster: Cluster;
+const open: Outlet[] = [];
+let databases = 0;
+
+beforeAll(async () => {
+  cluster = await Cluster.start();
+});
+afterEach(async () => {
+  for (const outlet of open.splice(0)) await outlet.close();
+});
+afterAll(() => cluster?.destroy());
+
+async function start(options: Parameters<typeof openOutlet>[2] = {}): Promise<Outlet> {
+  const outlet = await openOutlet(cluster, `limits${++databases}`, options);
+  open.push(outlet);
+  return outlet;
+}
+const statuses = async (outlet: Outlet) =>
+  (await outlet.shop.sql.query('SELECT entity_id, status, error_message FROM syncd.sync_queue ORDER BY id')).rows;
+const insert = (outlet: Outlet, from: number, to: number) =>
+  outlet.shop.sql.query('INSERT INTO exact SELECT n, n FROM generate_series($1::int, $2::int) n', [from, to]);
+/** Everything that waits is in one batch then. */
+async function atOnce(outlet: Outlet, write: () => Promise<unknown>): Promise<void> {
+  await setEnabled(outlet.shop.db, false, 'budi', undefined);
+  await eventually(
+    () => outlet.lines.some((line) => line.message.startsWith('paused')),
+    (told) => told,
+    'paused',
+  );
+  await write();
+  await setEnabled(outlet.shop.db, true, 'budi', undefined);
+}
+
+test('a cloud without capabilities gets the contract’s defaults: 500 changes, gzip', async () => {
+  const outlet = await start({
+    prepare: (cloud) => cloud.faults.add({ kind: 'status', status: 404, match: { path: '/sync/capabilities' } }),
+  });
+  await insert(outlet, 1, 1_300);
+  await outlet.drained();
+  const pushes = outlet.cloud.ledger.requests.filter((request) => request.path === '/sync/push');
+  expect(Math.max(...pushes.map(({ changes }) => changes))).toBeLessThanOrEqual(500);
+  expect(new Set(pushes.map((push) => push.content_encoding))).toEqual(new Set(['gzip']));
+  expect(outlet.cloud.entities().length).toBe(1_300);
+});
+
+test('a cloud that takes fewer changes than it says gets halves, and all of them', async () => {
+  const outlet = await start({ prepare: (cloud) => cloud.faults.add({ kind: 'limit', changes: 3 }) });
+  await atOnce(outlet, () => insert(outlet, 1, 20));
+  await outlet.drained();
+  expect(outlet.cloud.entities().length).toBe(20);
+  expect((await statuses(outlet)).filter(({ status }) => status !== 'synced')).toEqual([]);
+});
+
+test('a change that alone is too large fails with that reason and holds up nobody', async () => {
+  const outlet = await start({ prepare: (cloud) => cloud.faults.add({ kind: 'limit', bytes: 3_000 }) });
+  await atOnce(outlet, async () => {
+    await insert(outlet, 1, 3);
+    await outlet.shop.sql.query("INSERT INTO orders (status) VALUES (repeat('x', 5000))");
+    await insert(outlet, 4, 6);
+  });
+  await outlet.drained();
+  const failed = (await statuses(outlet)).filter(({ status }) => status !== 'synced');
+  expect(failed).toMatchObject([{ status: 'failed', error_message: expect.stringMatching(/too large/) }]);
+  expect(outlet.cloud.entities().length).toBe(6);
+});
+
+test('in a batch that is refused as a whole the bad changes are found, all others go through', async () => {
+  const bad = ['4', '11', '17'];
+  const outlet = await start({
+    prepare: (cloud) => {
+      for (const entity_id of bad) cloud.faults.add({ kind: 'status', status: 422, match: { entity_id } });
+    },
+  });
+  await atOnce(outlet, () => insert(outlet, 1, 20));
+  await outlet.drained();
+  const failed = (await statuses(outlet)).filter(({ status }) => status === 'failed');
+  expect(failed.map((row) => row.entity_id)).toEqual(bad);
+  expect(outlet.cloud.entities().length).toBe(17);
+});
+
+test('a change that the cloud chokes on is set aside once another was accepted, and no other spends an attempt', async () => {
+  const outlet = await start({
+    prepare: (cloud) => cloud.faults.add({ kind: 'status', status: 500, match: { entity_id: '3' } }),
+    retry: { maxRetries: 0 },
+  });
+  await atOnce(outlet, () => insert(outlet, 1, 4));
+  await eventually(
+    () => statuses(outlet),
+    (rows) => rows.every(({ status, entity_id }) => status === (entity_id === '3' ? 'failed' : 'synced')),
+    'all but the bad one are in the cloud',
+    25_000,
+  );
+  const { rows } = await outlet.shop.sql.query("SELECT retry_count FROM syncd.sync_queue WHERE entity_id <> '3'");
+  expect(rows).toEqual(Array(3).fill({ retry_count: 0 }));
+});
+
+test('a transaction beyond the cloud’s maximum leaves in parts, in order', async () => {
+  const outlet = await start({ cloud: { capabilities: { max_batch_changes: 50 } } });
+  await insert(outlet, 1, 230);
+  await outlet.drained();
+  const arrived = outlet.cloud.ledger.accepted().map(({ entity_id }) => Number(entity_id));
+  expect(arrived).toEqual(Array.from({ length: 230 }, (_, n) => n + 1));
+});
+
+test('while a sale that found the daemon asleep stays open, the sales after it arrive', async () => {
+  const outlet = await start();
+  const asleep = async () =>
+    (await outlet.one("SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory' AND objid = 2 AND granted"))
+      .n === 0;
+  await outlet.drained();
+  await eventually(asleep, (yes) => yes, 'asleep');
+  const slow = new pg.Client(outlet.shop.url);
+  await slow.connect();
+  await slow.query('BEGIN; INSERT INTO exact (id) VALUES (1)');
+  await insert(outlet, 2, 2);
+  await eventually(
+    () => outlet.entity('exact', '2'),
+    (found) => found !== undefined,
+    'the sale that woke it',
+  );
+  // Longer than it takes to try to sleep again.
+  await new Promise((resolve) => setTimeout(resolve, 3_500));
+  await insert(outlet, 3, 3);
+  await eventually(
+    () => outlet.entity('exact', '3'),
+    (found) => found !== undefined,
+    'the sale after',
+    5_000,
+  );
+  await slow.query('COMMIT');
+  await eventually(
+    () => outlet.entity('exact', '1'),
+    (found) => found !== undefined,
+    'the slow one',
+    5_000,
+  );
+  await slow.end();
+});
+
+test('a fork stops pushing for good, also for the next run', async () => {
+  const outlet = await start({
+    prepare: (cloud) =>
+      cloud.faults.add({ kind: 'status', status: 409, code: 'fork', times: 1, match: { path: '/sync/push' } }),
+  });
+  await insert(outlet, 1, 1);
+  const stopped = () => outlet.one('SELECT stopped_code FROM syncd.outlet_config');
+  await eventually(stopped, (row) => row.stopped_code === 'fork', 'stopped');
+  await outlet.stop();
+  const pushes = outlet.cloud.ledger.statistics().pushes;
+  const stopping = new AbortController();
+  const told: string[] = [];
+  const note = (message: string) => void told.push(message);
+  const again = runDaemon(outlet.settings, { error: note, warn: note, info: note, debug: note }, stopping.signal);
+  await eventually(
+    () => told,
+    (lines) => lines.some((line) => line.includes('another copy')),
+    'told again',
+  );
+  stopping.abort();
+  await again;
+  expect(outlet.cloud.ledger.statistics().pushes).toBe(pushes);
+});
+
+test('a second daemon, and one for another outlet, end and say why', async () => {
+  const outlet = await start();
+  await outlet.drained();
+  const quiet = { error() {}, warn() {}, info() {}, debug() {} };
+  const signal = new AbortController().signal;
+  await eventually(
+    () => outlet.lines.some(({ message }) => message === 'working'),
+    (yes) => yes,
+    'working',
+  );
+  await expect(runDaemon(outlet.settings, quiet, signal)).rejects.toMatchObject({
+    code: 'anotherDaemon',
+    message: expect.stringContaining(`pid ${process.pid}`),
+  });
+  await outlet.stop();
+  const other = { ...outlet.settings, outlet: { ...outlet.settings.outlet, id: 'outlet-8' } };
+  await expect(runDaemon(other, quiet, signal)).rejects.toMatchObject({
+    code: 'configuration',
+    message: 'outlet.id is outlet-8, but the database belongs to outlet outlet-7',
+  });
+});

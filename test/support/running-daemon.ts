@@ -1,0 +1,92 @@
+/** The real daemon in this process, between a shop's database and a reference cloud, and ways to look at both ends. */
+import { installCapture } from '../../src/capture/install.js';
+import type { EntitySettings, Settings } from '../../src/config/settings.js';
+import { runDaemon } from '../../src/daemon.js';
+import type { CloudOptions } from '../../src/demo/cloud/open.js';
+import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/server.js';
+import type { Cluster } from '../../src/demo/postgres.js';
+import type { Log, LogFields } from '../../src/log.js';
+import { eventually } from './eventually.js';
+import { openShop } from './shop.js';
+
+const API_KEY = 'planted-api-key-123';
+
+export type Line = { level: string; message: string; fields: LogFields };
+
+export type OutletOptions = {
+  cloud?: Partial<CloudOptions>;
+  /** Told before the daemon starts. */
+  prepare?: (cloud: ReferenceCloud) => void;
+  retry?: Partial<Settings['sync']['retry']>;
+  timeoutMs?: number;
+};
+
+export type Outlet = Awaited<ReturnType<typeof openOutlet>>;
+
+/** Exact values of every kind that JavaScript would spoil; a line's parent where the cloud is told so. */
+const EXACT = 'CREATE TABLE exact (id bigint PRIMARY KEY, n numeric, f float8, at timestamptz)';
+
+export async function openOutlet(cluster: Cluster, name: string, options: OutletOptions = {}) {
+  const shop = await openShop(cluster, name);
+  const cloud = await startReferenceCloud({ apiKey: API_KEY, ...options.cloud });
+  options.prepare?.(cloud);
+  await shop.sql.query(EXACT);
+  const entities = new Map(shop.settings.entities);
+  entities.set('exact', { ...(entities.get('line') as EntitySettings), table: 'exact' });
+  entities.set('shift', { ...(entities.get('shift') as EntitySettings), coalesce: true });
+  const settings: Settings = {
+    ...shop.settings,
+    entities,
+    database: { urls: [cluster.url(name, 'syncd')] },
+    cloud: { ...shop.settings.cloud, url: cloud.url, timeoutMs: options.timeoutMs ?? 5_000 },
+    sync: {
+      ...shop.settings.sync,
+      retry: { maxRetries: 3, initialBackoffMs: 50, maxBackoffMs: 200, multiplier: 2, ...options.retry },
+    },
+  };
+  await installCapture({ adminUrl: shop.url, settings });
+  const lines: Line[] = [];
+  const stopping = new AbortController();
+  const running = runDaemon(settings, collect(lines), stopping.signal);
+  running.catch(() => {});
+  const one = async (text: string, values: unknown[] = []) => (await shop.sql.query(text, values)).rows[0];
+  return {
+    shop,
+    cloud,
+    settings,
+    lines,
+    running,
+    one,
+    entity: (type: string, id: string) =>
+      cloud.entities().find((entity) => entity.entity_type === type && entity.entity_id === id),
+    /** What the cloud saw of one entity, in order. */
+    deliveries: (type: string, id: string) =>
+      cloud.ledger.deliveries.filter((delivery) => delivery.entity_type === type && delivery.entity_id === id),
+    /** Waits until nothing is pending any more; `troubled` may stay. */
+    drained: () =>
+      eventually(
+        async () => (await one('SELECT waiting::int FROM syncd.sync_light')).waiting as number,
+        (waiting) => waiting === 0,
+        'the queue drained',
+      ),
+    /** Ends the daemon alone. */
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+    async close() {
+      stopping.abort();
+      await running.catch(() => {});
+      await cloud.stop();
+      await shop.close();
+    },
+  };
+}
+
+function collect(lines: Line[]): Log {
+  const take =
+    (level: string) =>
+    (message: string, fields: LogFields = {}) =>
+      void lines.push({ level, message, fields });
+  return { error: take('error'), warn: take('warn'), info: take('info'), debug: take('debug') };
+}
