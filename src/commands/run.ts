@@ -15,9 +15,9 @@ export function runCommand(): Command {
     .description('run the daemon in the foreground: send what the queue holds, and keep sending')
     .action(async (_options: unknown, command: Command) => {
       const { config, verbose } = commonOptions(command);
-      const { settings, warnings, secrets } = loadSettings({ file: config });
-      const level = verbose ? 'debug' : settings.log.level;
-      const log = createLog({ level, format: settings.log.format, secrets });
+      const flags = verbose ? { 'log.level': 'debug' } : {};
+      const { settings, warnings, secrets } = loadSettings({ file: config, flags });
+      const log = createLog({ ...settings.log, secrets });
       for (const warning of warnings) log.warn(warning);
       prepareStateDir(settings.state_dir);
       const stopping = new AbortController();

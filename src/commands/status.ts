@@ -1,6 +1,6 @@
 /** `syncd status`: asks the database, judges, prints; also while the daemon is down, and with an answer when PostgreSQL is away. */
 import { Command } from 'commander';
-import { EXIT, SyncError } from '../errors.js';
+import { EXIT, SyncError, wordsOf } from '../errors.js';
 import { type Facts, gatherFacts } from '../ops/status.js';
 import { tell } from '../ops/story.js';
 import { findings, judge, STATE_EXIT, type StatusReport, since, unknownReport } from '../ops/verdict.js';
@@ -49,8 +49,12 @@ async function show(options: StatusOptions): Promise<number> {
     return await withDatabase(options, 'status', async (session) => {
       if (!options.watch) return showOnce(session, options);
       for (;;) {
-        const screen = await oneScreen(session, options);
-        print(`\x1b[H${screen.text.replaceAll('\n', '\x1b[K\n')}\x1b[K\x1b[J`);
+        // A database that goes away while somebody watches is news, not the end of watching.
+        const text = await oneScreen(session, options).then(
+          (screen) => screen.text,
+          (error: unknown) => `No answer from the database: ${wordsOf(error)}\nTrying again …`,
+        );
+        print(`\x1b[H${text.replaceAll('\n', '\x1b[K\n')}\x1b[K\x1b[J`);
         await sleep(WATCH_MS);
       }
     });

@@ -92,7 +92,7 @@ export async function awaitAnswer(
   const deadline = monotonicMs() + patienceMs;
   for (;;) {
     const standing = await standingOf(db, id, since);
-    if (!standing || standing.status !== 'pending' || standing.waits || monotonicMs() > deadline) return standing;
+    if (standing?.status !== 'pending' || standing.waits || monotonicMs() > deadline) return standing;
     const daemon = await lookAtDaemon(db);
     if (!daemon.running || !daemon.enabled || daemon.online === false || daemon.refused) return standing;
     await sleep(LOOK_MS);

