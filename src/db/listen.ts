@@ -21,6 +21,8 @@ export function createListener(url: string, onWake: () => void, onFault: (error:
   let subscriber: Subscriber | undefined;
   let connected = false;
   const stopping = new AbortController();
+  /** pg-listen goes on reconnecting after a close: what it still brings about is closed again. */
+  const discarded = new WeakSet<Subscriber>();
   let replacing: Promise<void> | undefined;
 
   async function connect(): Promise<void> {
@@ -30,8 +32,12 @@ export function createListener(url: string, onWake: () => void, onFault: (error:
         { parse: (text: string) => text, retryTimeout: OWN_RETRY_MS, paranoidChecking: CHECK_MS },
       );
       fresh.notifications.on(WAKE_CHANNEL, onWake);
-      fresh.events.on('connected', onWake);
+      fresh.events.on('connected', () => {
+        if (discarded.has(fresh)) void close(fresh);
+        else onWake();
+      });
       fresh.events.on('error', (error) => {
+        if (discarded.has(fresh)) return;
         onFault(error);
         replace(fresh);
       });
@@ -49,6 +55,11 @@ export function createListener(url: string, onWake: () => void, onFault: (error:
         await sleep(RETRY_MS, stopping.signal);
       }
     }
+  }
+
+  async function close(unwanted: Subscriber): Promise<void> {
+    discarded.add(unwanted);
+    await unwanted.close().catch(() => {});
   }
 
   function replace(broken: Subscriber): void {
@@ -76,8 +87,4 @@ export function createListener(url: string, onWake: () => void, onFault: (error:
       progressAt: monotonicMs(),
     }),
   };
-}
-
-async function close(subscriber: Subscriber): Promise<void> {
-  await subscriber.close().catch(() => {});
 }
