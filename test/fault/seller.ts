@@ -57,14 +57,14 @@ export class Seller {
         await sleep(pauseMs, this.#closing.signal);
       } catch (error) {
         if (!isAway(error)) this.failures.push(wordsOf(error));
-        await client?.end().catch(none);
+        void client?.end().catch(none);
         client = undefined;
         // Whether the last one counts is unknown; its orders are not touched again.
         day.open.length = 0;
         await sleep(20, this.#closing.signal);
       }
     }
-    await client?.end().catch(none);
+    void client?.end().catch(none);
   }
 
   async #connect(till: number): Promise<pg.Client> {

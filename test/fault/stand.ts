@@ -42,6 +42,7 @@ export class Stand {
   readonly daemon: Daemon;
   readonly configFile: string;
   #sellers: Seller[] = [];
+  #days = 0;
   #owner: pg.Client | undefined;
 
   private constructor(directory: string, cluster: Cluster, cloud: CloudProcess, configFile: string) {
@@ -111,9 +112,22 @@ export class Stand {
 
   /** Opens tills; `close` and `quiet` close them. */
   sell(options: Partial<SellerOptions> = {}): Seller {
-    const seller = new Seller({ url: this.posUrl, seed: 1, ...options });
+    this.#days += 1;
+    const seller = new Seller({ url: this.posUrl, ...options, seed: (options.seed ?? 1) + 7919 * this.#days });
     this.#sellers.push(seller);
     return seller;
+  }
+
+  /** New customers, each in a transaction of its own; their names count from 1. */
+  async addCustomers(count: number): Promise<void> {
+    await this.query(`DO $$ BEGIN FOR i IN 1..${count} LOOP
+      INSERT INTO customers VALUES (gen_random_uuid(), 'customer ' || i, '+62', 0, NULL, clock_timestamp());
+      COMMIT; END LOOP; END $$`);
+  }
+
+  /** How many changes the cloud has accepted. */
+  async accepted(): Promise<number> {
+    return (await this.cloud.statistics()).outcomes.accepted;
   }
 
   /** Waits for a condition. @throws Error with the daemon's last words when it does not come true within `ms` */

@@ -1,0 +1,114 @@
+/**
+ * The daemon dies while the till sells: kill -9 at any moment, SIGTERM in mid batch, a second daemon beside it. Whatever
+ * happens, every sale arrives once and in order, and the next daemon works at once.
+ */
+import { seededRandom } from '../../src/demo/shop/random.js';
+import { sleep } from '../../src/time.js';
+import { checkBounds, TillWatch } from '../support/convergence-bounds.js';
+import { SOAK, seeded } from '../support/convergence-soak.js';
+import { Daemon } from './daemon.js';
+import { Stand } from './stand.js';
+
+let stand: Stand;
+beforeAll(async () => {
+  stand = await Stand.open();
+});
+afterAll(() => stand?.close());
+
+test(
+  'kill -9 in a loop while two tills sell loses nothing and doubles nothing',
+  () =>
+    seeded(async (seed) => {
+      const random = seededRandom(seed);
+      const watch = await TillWatch.start(stand.ownerUrl);
+      const seller = stand.sell({ seed, pauseMs: SOAK ? 5 : 2 });
+      for (let kills = 0; kills < (SOAK ? 100 : 6); kills += 1) {
+        stand.daemon.start();
+        const before = await stand.accepted();
+        // One time in four it does not even get to its first push.
+        if (random.fraction() < 0.25) await sleep(random.between(50, 600));
+        else {
+          const pushed = before + random.between(1, 400);
+          await stand.until('a push', 10_000, async () => (await stand.accepted()) >= pushed);
+        }
+        await stand.daemon.kill();
+      }
+      stand.daemon.start();
+      await stand.quiet(SOAK ? 120_000 : 30_000);
+      const statistics = await stand.cloud.statistics();
+      expect(await stand.findings()).toEqual([]);
+      expect(await checkBounds(await stand.owner(), stand.daemon.pid, stand.daemon.logFile)).toEqual([]);
+      expect(await watch.stop()).toEqual([]);
+      await stand.daemon.end();
+      SOAK?.(`kill -9: ${seller.sold} transactions, ${JSON.stringify(statistics.outcomes)}`);
+    }),
+  SOAK ? 900_000 : 60_000,
+);
+
+test(
+  'SIGTERM in mid batch ends it with 0 within 10 s, and the next daemon goes on',
+  () =>
+    seeded(async (seed) => {
+      const random = seededRandom(seed);
+      const slowest = { ms: 0 };
+      // Every answer takes a while, so that a batch is always under way.
+      await stand.cloud.addFault({ kind: 'latency', ms: 100, match: { path: '/sync/push' } });
+      stand.sell({ seed });
+      for (let ends = 0; ends < (SOAK ? 100 : 6); ends += 1) {
+        stand.daemon.start();
+        const { pushes } = await stand.cloud.statistics();
+        await stand.until('a push', 10_000, async () => (await stand.cloud.statistics()).pushes > pushes);
+        await sleep(random.between(0, 200));
+        const end = await stand.daemon.end();
+        expect(end).toMatchObject({ code: 0, signal: null });
+        slowest.ms = Math.max(slowest.ms, end.ms);
+      }
+      expect(slowest.ms).toBeLessThan(10_000);
+      await stand.cloud.clearFaults();
+      stand.daemon.start();
+      await stand.quiet(SOAK ? 120_000 : 30_000);
+      await stand.daemon.end();
+      expect(await stand.findings()).toEqual([]);
+      SOAK?.(`SIGTERM: the slowest of them took ${Math.round(slowest.ms)} ms`);
+    }),
+  SOAK ? 900_000 : 60_000,
+);
+
+test('SIGTERM ends it within 10 s also while the cloud never answers', async () => {
+  await stand.cloud.addFault({ kind: 'silence', match: { path: '/sync/push' } });
+  await stand.addCustomers(10);
+  const { pushes } = await stand.cloud.statistics();
+  stand.daemon.start();
+  await stand.until('a push', 10_000, async () => (await stand.cloud.statistics()).pushes > pushes);
+  const end = await stand.daemon.end();
+  expect(end).toMatchObject({ code: 0, signal: null });
+  expect(end.ms).toBeLessThan(10_000);
+  await stand.cloud.clearFaults();
+  stand.daemon.start();
+  await stand.quiet();
+  expect(await stand.findings()).toEqual([]);
+});
+
+test('a second daemon exits 75 and leaves the first one to its work', async () => {
+  const second = new Daemon(stand.directory, stand.configFile, 'second');
+  second.start();
+  expect(await second.ended).toEqual({ code: 75, signal: null });
+  expect(second.words()).toContain(`pid ${stand.daemon.pid}`);
+  const seller = stand.sell();
+  await stand.until('20 sales', 10_000, () => seller.sold >= 20);
+  await stand.quiet();
+  expect(await stand.findings()).toEqual([]);
+});
+
+test('a daemon that was frozen for a while goes on where it stood', async () => {
+  const before = await stand.accepted();
+  const seller = stand.sell({ pauseMs: 1 });
+  await stand.until('a push', 10_000, async () => (await stand.accepted()) > before + 50);
+  process.kill(stand.daemon.pid, 'SIGSTOP');
+  const { sold } = seller;
+  await sleep(2_000);
+  expect(seller.sold).toBeGreaterThan(sold);
+  process.kill(stand.daemon.pid, 'SIGCONT');
+  await stand.quiet();
+  expect(await stand.findings()).toEqual([]);
+});
