@@ -18,7 +18,7 @@ import { rightsIssues } from './rights.js';
 import { printStep, runStep } from './run-step.js';
 import type { TableShape } from './shape.js';
 import { readState } from './state.js';
-import { admission, entitySteps, foundationSteps, outletSteps, removalSteps, type Step } from './steps.js';
+import { admission, entitySteps, foundationSteps, outletSteps, policySteps, removalSteps, type Step } from './steps.js';
 
 export type InstallOptions = {
   /** A role that may create roles and triggers: rights that the daemon must not have. */
@@ -57,6 +57,7 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
     const rest = [
       ...(fresh ? [admission()] : []),
       ...outletSteps(settings, state),
+      ...policySteps(objects, state),
       ...objects.flatMap((one) => entitySteps(one, state)),
       ...removalSteps(objects, state),
     ];

@@ -13,6 +13,8 @@ export type EntityPlan = {
   table: string;
   root: { schema: string; name: string; oid: string };
   direction: EntitySettings['direction'];
+  /** Its triggers read a table with row-level security, which the owner must be able to bypass. */
+  bypassesPolicies: boolean;
   coalesce: boolean;
   recipe: Recipe;
   /** Digest of the columns as they are now. */
@@ -165,6 +167,7 @@ function planEntity(
     table: qualified(shape.schema, shape.name),
     root: { schema: shape.schema, name: shape.name, oid: shape.oid },
     direction: wanted.direction,
+    bypassesPolicies: reread && shape.rowSecurity && wanted.direction !== 'pull',
     coalesce: wanted.coalesce,
     fingerprint: digest(
       JSON.stringify(shape.columns.map(({ name, type, notNull, generated }) => [name, type, notNull, generated])),
@@ -182,7 +185,8 @@ function planEntity(
       keepPrevious: wanted.direction === 'both',
       level: family ? 'row' : 'statement',
       rereadFrom: reread ? qualified(shape.schema, shape.name) : undefined,
-      pins: pinsFor(watched.flatMap((column) => column.parts)),
+      // A row that a policy hides from the owner must be a fault, not a row that is gone.
+      pins: { ...pinsFor(watched.flatMap((column) => column.parts)), ...(reread && { row_security: 'off' }) },
       notify: settings.capture.notify,
       onError: settings.capture.on_error,
       failures: qualified(SCHEMA, failuresName(entity)),

@@ -22,6 +22,11 @@ export function rightsIssues(state: State, entities: EntityObjects[]): string[] 
     issues.push(`schema ${SCHEMA} belongs to ${state.schemaOwner}, so it is not syncd's: rename it first`);
   }
   if (state.superuser) return issues;
+  for (const { plan } of entities.filter((entity) => entity.plan.bypassesPolicies && !owner?.bypassesPolicies)) {
+    issues.push(
+      `entity ${plan.entity}: ${plan.table} has row-level security and triggers of its own, so its rows are read again: a superuser must run ALTER ROLE ${OWNER} BYPASSRLS`,
+    );
+  }
   for (const { plan, triggers } of entities) {
     for (const member of plan.members) {
       const table = qualified(member.schema, member.name);

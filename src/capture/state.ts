@@ -22,7 +22,7 @@ export type State = {
   superuser: boolean;
   mayCreateRoles: boolean;
   mayCreateSchemas: boolean;
-  roles: { name: string; usable: boolean; ours: boolean }[];
+  roles: { name: string; usable: boolean; ours: boolean; bypassesPolicies: boolean }[];
   /** Undefined where there is no schema syncd. */
   schemaOwner: string | undefined;
   functions: InstalledFunction[];
@@ -51,7 +51,7 @@ const SELF = `
   FROM pg_roles r WHERE r.rolname = current_user`;
 
 const ROLES = `
-  SELECT r.rolname::text AS name, pg_has_role(r.oid, 'USAGE') AS usable,
+  SELECT r.rolname::text AS name, pg_has_role(r.oid, 'USAGE') AS usable, r.rolsuper OR r.rolbypassrls AS "bypassesPolicies",
          coalesce(shobj_description(r.oid, 'pg_authid') = $2, false) AS ours
   FROM pg_roles r WHERE r.rolname = ANY ($1::text[]) ORDER BY 1`;
 

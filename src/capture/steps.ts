@@ -88,6 +88,13 @@ ON CONFLICT (one) DO UPDATE SET ${assignments.join(', ')}`,
   ];
 }
 
+/** Where a table's policies would hide rows from the triggers themselves. */
+export function policySteps(entities: EntityObjects[], state: State): Step[] {
+  const needed = entities.some(({ plan }) => plan.bypassesPolicies);
+  if (!needed || state.roles.find((role) => role.name === OWNER)?.bypassesPolicies) return [];
+  return [{ about: `${OWNER} bypasses row-level security`, statements: [`ALTER ROLE ${OWNER} BYPASSRLS`] }];
+}
+
 /** One entity: its counter and functions, its rights, then each table's triggers. */
 export function entitySteps(objects: EntityObjects, state: State): Step[] {
   const { plan } = objects;
@@ -150,7 +157,7 @@ function rightsOf({ plan, triggers }: EntityObjects, state: State): string[] {
   const surplus = plan.direction === 'push' ? ['INSERT', 'UPDATE', 'DELETE'] : [];
   const withdrawn = surplus.filter((privilege) => held(DAEMON, `TABLE ${plan.root.oid}`, privilege));
   if (withdrawn.length > 0) statements.push(`REVOKE ${withdrawn.join(', ')} ON ${plan.table} FROM ${DAEMON}`);
-  if (plan.recipe.rereadFrom !== undefined) {
+  if (plan.recipe.rereadFrom !== undefined && triggers.length > 0) {
     grant(OWNER, plan.root, ['SELECT']);
     if (plan.recipe.level === 'row') for (const { member } of triggers) grant(OWNER, member, ['SELECT']);
   }

@@ -124,6 +124,24 @@ onEachServer('a capture', (pos, server) => {
     expect((await pos().changes()).map(({ data }) => data)).toEqual(['{"id":1,"who":"till"}']);
   });
 
+  test('reads a row again past the policies of the table, and a policy it cannot pass is a fault, never a lost row', async () => {
+    await pos().sql.query(`CREATE TABLE guarded (id int PRIMARY KEY, who text DEFAULT current_user);
+      CREATE FUNCTION noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+      CREATE TRIGGER noop AFTER INSERT ON guarded FOR EACH ROW EXECUTE FUNCTION noop();
+      ALTER TABLE guarded ENABLE ROW LEVEL SECURITY; GRANT INSERT ON guarded TO till;
+      CREATE POLICY mine ON guarded FOR INSERT TO till WITH CHECK (true)`);
+    await pos().capture('', { guarded: 'guarded' });
+    await asTill(async (till) => {
+      await till.query('INSERT INTO guarded VALUES (1)');
+    });
+    await pos().sql.query('ALTER ROLE syncd_owner NOBYPASSRLS');
+    await asTill(async (till) => {
+      await till.query('INSERT INTO guarded VALUES (2)');
+    });
+    expect((await pos().changes()).map(({ id }) => id)).toEqual(['1']);
+    expect(await pos().failures('guarded')).toBe(1);
+  });
+
   test('of a TRUNCATE is a marker with its place among the changes', async () => {
     await asTill(async (till) => {
       await till.query(`INSERT INTO sale VALUES (1, 'a')`);
