@@ -28,11 +28,11 @@ export const failuresName = (entity: string): string => `failures_${slug(entity)
 
 /** An entity's name as part of an identifier: itself where it is plain and short, else made so, with a digest against collisions. */
 function slug(entity: string): string {
-  if (/^[a-z][a-z0-9_]{0,37}$/.test(entity)) return entity;
+  if (/^[a-z][a-z0-9_]{0,36}$/.test(entity)) return entity;
   const plain = entity
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '_')
-    .slice(0, 29);
+    .slice(0, 28);
   return `${plain}_${digest(entity).slice(0, 8)}`;
 }
 
