@@ -14,10 +14,15 @@ const createSubscriber = pgListen.default;
 const RETRY_MS = 1_000;
 /** pg-listen tries this long by itself; after that it reports the error and is replaced. */
 const OWN_RETRY_MS = 5_000;
-/** How often pg-listen asks whether the link is still alive; a half-open one is found within this and the query's time-out. */
-const CHECK_MS = 30_000;
+/** How often pg-listen asks whether the link is still alive, and for how long it waits; a half-open one is found within both. */
+const PATIENCE = { checkMs: 30_000, queryTimeoutMs: 10_000 };
 
-export function createListener(url: string, onWake: () => void, onFault: (error: Error) => void): Service {
+export function createListener(
+  url: string,
+  onWake: () => void,
+  onFault: (error: Error) => void,
+  patience: typeof PATIENCE = PATIENCE,
+): Service {
   let subscriber: Subscriber | undefined;
   let connected = false;
   const stopping = new AbortController();
@@ -28,8 +33,8 @@ export function createListener(url: string, onWake: () => void, onFault: (error:
   async function connect(): Promise<void> {
     while (!stopping.signal.aborted) {
       const fresh = createSubscriber(
-        { ...clientConfig(url, { role: 'listen', queryTimeoutMs: 10_000 }) },
-        { parse: (text: string) => text, retryTimeout: OWN_RETRY_MS, paranoidChecking: CHECK_MS },
+        { ...clientConfig(url, { role: 'listen', queryTimeoutMs: patience.queryTimeoutMs }) },
+        { parse: (text: string) => text, retryTimeout: OWN_RETRY_MS, paranoidChecking: patience.checkMs },
       );
       fresh.notifications.on(WAKE_CHANNEL, onWake);
       fresh.events.on('connected', () => {

@@ -1,0 +1,78 @@
+/** Who leads: one at a time, by a lock that dies with its connection, under a number that only grows. */
+import pg from 'pg';
+import { takeLead } from '../../src/db/leader.js';
+import { Cluster } from '../../src/demo/postgres.js';
+import { emptyQueue } from '../support/queue-rows.js';
+import { openShop, type Shop } from '../support/shop.js';
+
+let cluster: Cluster;
+let shop: Shop;
+const clients: pg.Client[] = [];
+const never = new AbortController().signal;
+
+beforeAll(async () => {
+  cluster = await Cluster.start();
+  shop = await openShop(cluster, 'lead');
+});
+afterEach(async () => {
+  for (const client of clients.splice(0)) await client.end();
+  await emptyQueue(shop);
+});
+afterAll(async () => {
+  await shop?.close();
+  await cluster?.destroy();
+});
+
+async function candidate(): Promise<pg.Client> {
+  const client = new pg.Client(cluster.url('lead', 'syncd'));
+  await client.connect();
+  clients.push(client);
+  return client;
+}
+const runs = async () => (await shop.sql.query('SELECT * FROM syncd.daemon ORDER BY leader_epoch')).rows;
+
+test('the first one leads and says who it is; the second one is told', async () => {
+  const lead = await takeLead(await candidate(), '1.2.3', 0, never);
+  expect(await runs()).toMatchObject([
+    { id: lead.id, leader_epoch: lead.leader_epoch, pid: process.pid, version: '1.2.3' },
+  ]);
+  await expect(takeLead(await candidate(), '1.2.3', 0, never)).rejects.toMatchObject({
+    code: 'anotherDaemon',
+    message: expect.stringContaining(`pid ${process.pid}`),
+  });
+  expect((await runs()).length).toBe(1);
+});
+
+test('the lead ends with its connection; the next one’s number is higher', async () => {
+  const first = await candidate();
+  const before = await takeLead(first, 'v', 0, never);
+  const waiting = takeLead(await candidate(), 'v', 10_000, never);
+  await clients.shift()?.end();
+  const after = await waiting;
+  expect(Number(after.leader_epoch)).toBeGreaterThan(Number(before.leader_epoch));
+});
+
+test('one that is told to stop waits no longer', async () => {
+  await takeLead(await candidate(), 'v', 0, never);
+  const stopping = new AbortController();
+  const waiting = takeLead(await candidate(), 'v', 60_000, stopping.signal);
+  stopping.abort();
+  await expect(waiting).rejects.toMatchObject({ code: 'anotherDaemon' });
+});
+
+test('what was known of the cloud is handed on, and old runs are forgotten', async () => {
+  await shop.sql.query(
+    `INSERT INTO syncd.daemon (id, host, pid, version, leader_epoch, online, offline_since, last_error, refused)
+     SELECT gen_random_uuid(), 'h', 1, 'v', n - 100, false, '2026-11-22 08:00+00', 'gone', 'no' FROM generate_series(1, 30) n`,
+  );
+  const lead = await takeLead(await candidate(), 'v', 0, never);
+  const all = await runs();
+  expect(all.at(-1)).toMatchObject({ id: lead.id, online: false, last_error: 'gone', refused: 'no' });
+  expect(all.at(-1).offline_since.toISOString()).toBe('2026-11-22T08:00:00.000Z');
+  for (let n = 0; n < 25; n++) {
+    await shop.sql.query("SELECT nextval('syncd.leader_epochs')");
+  }
+  await clients.shift()?.end();
+  await takeLead(await candidate(), 'v', 5_000, never);
+  expect((await runs()).map((run) => run.id)).toHaveLength(1);
+});

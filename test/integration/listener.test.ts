@@ -1,0 +1,139 @@
+/** The ear for sales: it hears, survives the loss of its connection in every form, and leaves none behind. */
+import { createListener } from '../../src/db/listen.js';
+import { Cluster } from '../../src/demo/postgres.js';
+import type { Service } from '../../src/service.js';
+import { openBlackHoleProxy } from '../support/black-hole-proxy.js';
+import { eventually } from '../support/eventually.js';
+import { openShop, type Shop } from '../support/shop.js';
+
+let cluster: Cluster;
+let shop: Shop;
+let listener: Service;
+let wakes: number;
+const patience = { checkMs: 300, queryTimeoutMs: 500 };
+
+beforeAll(async () => {
+  cluster = await Cluster.start();
+  shop = await openShop(cluster, 'listen');
+});
+afterAll(async () => {
+  await shop?.close();
+  await cluster?.destroy();
+});
+beforeEach(() => {
+  wakes = 0;
+});
+afterEach(() => listener.stop());
+
+function listenOn(url: string): Service {
+  listener = createListener(
+    url,
+    () => wakes++,
+    () => {},
+    patience,
+  );
+  return listener;
+}
+const connections = async () =>
+  (await shop.sql.query("SELECT pid FROM pg_stat_activity WHERE application_name = 'syncd listen'")).rows.map(
+    (row) => row.pid,
+  );
+const listening = () =>
+  eventually(
+    () => listener.health().ok,
+    (ok) => ok,
+    'listening',
+  );
+const more = (than: number, what: string) =>
+  eventually(
+    () => wakes,
+    (count) => count > than,
+    what,
+  );
+async function hears(): Promise<void> {
+  const before = wakes;
+  await shop.sql.query('INSERT INTO orders DEFAULT VALUES');
+  await more(before, 'the sale');
+}
+
+test('a connection counts as a wake-up, and every sale is heard after it', async () => {
+  await listenOn(shop.url).start();
+  await listening();
+  expect(wakes).toBeGreaterThan(0);
+  await hears();
+  await hears();
+});
+
+test('started twice it listens once, stopped it listens no more', async () => {
+  listenOn(shop.url);
+  await Promise.all([listener.start(), listener.start()]);
+  await listening();
+  expect((await connections()).length).toBe(1);
+  await listener.stop();
+  await listener.stop();
+  await eventually(connections, (pids) => pids.length === 0, 'gone');
+  expect(listener.health().ok).toBe(false);
+});
+
+test('stopped before it was started it does nothing', async () => {
+  await listenOn(shop.url).stop();
+  expect(await connections()).toEqual([]);
+});
+
+test('when its backend is killed it comes back by itself and looks at once', async () => {
+  await listenOn(shop.url).start();
+  await listening();
+  const [pid] = await connections();
+  const before = wakes;
+  await shop.sql.query('SELECT pg_terminate_backend($1)', [pid]);
+  await more(before, 'back again');
+  await hears();
+  expect((await connections()).length).toBe(1);
+});
+
+test('a link that is half open is noticed and replaced', async () => {
+  const proxy = await openBlackHoleProxy(cluster.port);
+  try {
+    await listenOn(shop.url.replace(`:${cluster.port}`, `:${proxy.port}`)).start();
+    await listening();
+    await hears();
+    const before = wakes;
+    proxy.swallow();
+    await more(before, 'a new link');
+    await hears();
+  } finally {
+    await listener.stop();
+    await proxy.close();
+  }
+});
+
+test('stopped while the server restarts it leaves no connection behind', async () => {
+  const away = await Cluster.start();
+  try {
+    const first = await openShop(away, 'away');
+    await listenOn(first.url).start();
+    await listening();
+    first.sql.on('error', () => {});
+    await away.stop('immediate');
+    await eventually(
+      () => wakes,
+      () => true,
+      'a moment',
+    );
+    await listener.stop();
+    await away.start();
+    const other = await openShop(away, 'look');
+    const found = async () =>
+      (await other.sql.query("SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = 'syncd listen'"))
+        .rows[0].n;
+    // It goes on trying to reconnect for some time; whatever it opens by then must be closed again.
+    for (const until = performance.now() + 2_500; performance.now() < until; ) {
+      await eventually(found, (count) => count === 0, 'no connection stays', 2_000);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await other.close();
+    await first.close().catch(() => {});
+  } finally {
+    await away.destroy();
+  }
+});
