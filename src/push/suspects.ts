@@ -3,8 +3,8 @@
  * changes that were held because what they need travelled beside them. Pure bookkeeping. While there are suspects they go one at a time and nothing else is in flight, so that an answer is proof.
  *
  * A batch that nobody answers (while the health check is answered) is halved after three failures. A lone change that goes
- * on failing is blamed only once something else was accepted lately; without that proof the cloud is simply away. To
- * find proof, suspects take turns, and every round one fresh batch may try its luck.
+ * on failing is blamed only once something else was accepted meanwhile; without that proof the cloud is simply away, however
+ * lately it took a push. To find proof, suspects take turns, and every round one fresh batch may try its luck.
  */
 import type { PendingChange } from './backlog.js';
 
@@ -14,6 +14,8 @@ export type Suspect = {
   batch_id: string;
   /** Times in a row that nobody answered it. */
   failures: number;
+  /** When it, or the batch that it is a part of, had failed often enough to look for the bad change in it. */
+  sinceMs?: number;
 };
 
 const FAILURES_TO_HALVE = 3;
@@ -72,15 +74,16 @@ export class Suspects {
       this.#queue.unshift({ ...suspect, failures });
       return undefined;
     }
+    const { sinceMs = nowMs } = suspect;
     const [lone, ...others] = suspect.changes;
     if (lone && others.length === 0) {
-      if (nowMs - this.#provenAtMs <= PROOF_LASTS_MS) return lone;
+      if (this.#provenAtMs > sinceMs && nowMs - this.#provenAtMs <= PROOF_LASTS_MS) return lone;
       this.#turns++;
-      this.#queue.push({ ...suspect, failures });
+      this.#queue.push({ ...suspect, failures, sinceMs });
       return undefined;
     }
     // One more failure halves a half again: the whole has already had its three.
-    this.halve(suspect.changes, FAILURES_TO_HALVE - 1);
+    this.halve(suspect.changes, FAILURES_TO_HALVE - 1, sinceMs);
     return undefined;
   }
 
@@ -90,7 +93,7 @@ export class Suspects {
   }
 
   /** Splits a batch of at least two and puts both halves in front. */
-  halve(changes: PendingChange[], failures = 0): void {
+  halve(changes: PendingChange[], failures = 0, sinceMs?: number): void {
     const middle = Math.ceil(changes.length / 2);
     const halves = [changes.slice(0, middle), changes.slice(middle)];
     this.#queue.unshift(
@@ -98,6 +101,7 @@ export class Suspects {
         changes: half,
         batch_id: this.#newId(),
         failures,
+        ...(sinceMs !== undefined && { sinceMs }),
       })),
     );
   }
