@@ -137,10 +137,11 @@ export function judgeLedger(
       findings.push(finding('out_of_order', one, `version ${one.cloud_version} after version ${version}`));
     versions.set(nameOf(one), Math.max(version, one.cloud_version ?? 0));
     const tx = transactions.get(one.tx);
-    if (tx && BigInt(one.seq) <= tx.seq)
+    const apart = tx !== undefined && tx.request !== one.request;
+    if (apart && !maySplit(one)) findings.push(finding('out_of_order', one, `transaction ${one.tx} came in parts`));
+    // What was held back or retried comes behind the rest of its transaction, in a request of its own.
+    if (tx && BigInt(one.seq) <= tx.seq && !(apart && maySplit(one)))
       findings.push(finding('out_of_order', one, `seq ${one.seq} came late in transaction ${one.tx}`));
-    if (tx && tx.request !== one.request && !maySplit(one))
-      findings.push(finding('out_of_order', one, `transaction ${one.tx} came in parts`));
     transactions.set(one.tx, { seq: BigInt(one.seq), request: one.request });
   }
   return findings;
