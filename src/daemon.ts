@@ -49,11 +49,16 @@ export async function runDaemon(settings: Settings, log: Log, signal: AbortSigna
       });
     } catch (error) {
       const fault = error instanceof SyncError ? error : databaseError(error, settings.database.urls[0] as string);
-      if (fault.code !== 'unavailable' && fault.code !== 'failed') throw fault;
-      log.warn('the database is away; sales go on, and so does their capture', {
-        trouble: 'database',
-        error: wordsOf(fault),
-      });
+      if (fault.code === 'unavailable') {
+        log.warn('the database is away; sales go on, and so does their capture', {
+          trouble: 'database',
+          error: wordsOf(fault),
+        });
+      } else if (fault.code === 'failed') {
+        log.error('a fault ended the work on the database; it begins anew', { trouble: 'database', error: fault });
+      } else {
+        throw fault;
+      }
       await sleep(pauseMs, signal);
     }
   }

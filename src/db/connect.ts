@@ -196,5 +196,6 @@ export function isConnectionLoss(error: unknown): boolean {
   const code = codeOf(error instanceof SyncError ? error.cause : error);
   // Class 08 is "connection exception", 57P0x a shutdown or start-up, 53300 too many connections.
   if (code) return UNREACHABLE.has(code) || code.startsWith('08') || code.startsWith('57P0') || code === '53300';
-  return error instanceof Error && !('severity' in error);
+  // pg's own words for a lost link are plain Errors without a code; a TypeError is a fault of ours.
+  return error instanceof Error && error.constructor === Error && !('severity' in error);
 }
