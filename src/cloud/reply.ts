@@ -54,8 +54,8 @@ export function parseError(body: string): {
   const error = parseObject(body)?.error;
   const fields = typeof error === 'object' && error !== null ? (error as Record<string, unknown>) : {};
   return {
-    code: typeof fields.code === 'string' ? fields.code : undefined,
-    message: typeof fields.message === 'string' ? fields.message.slice(0, 500) : undefined,
+    code: wordsIn(fields.code),
+    message: wordsIn(fields.message),
     epoch: isCount(fields.epoch) ? fields.epoch : undefined,
   };
 }
@@ -87,7 +87,8 @@ export function parseResult(value: unknown): PushResult | undefined {
     case 'accepted':
     case 'duplicate': {
       if (!isCount(given.cloud_version)) return undefined;
-      const cloud_id = typeof given.cloud_id === 'string' ? given.cloud_id : null;
+      // What could not be stored could not be sent back either.
+      const cloud_id = typeof given.cloud_id === 'string' && !given.cloud_id.includes('\u0000') ? given.cloud_id : null;
       return { change_id, status: given.status, cloud_version: given.cloud_version, cloud_id };
     }
     case 'conflict': {
@@ -106,13 +107,12 @@ export function parseResult(value: unknown): PushResult | undefined {
     }
     case 'held': {
       const waiting = given.waiting_for as Record<string, unknown> | null | undefined;
-      const named = typeof waiting?.entity_type === 'string' && typeof waiting.entity_id === 'string';
+      const names = [waiting?.entity_type, waiting?.entity_id];
+      const named = names.every((name) => typeof name === 'string' && !name.includes('\u0000'));
       return {
         change_id,
         status: 'held',
-        waiting_for: named
-          ? { entity_type: waiting.entity_type as string, entity_id: waiting.entity_id as string }
-          : null,
+        waiting_for: named ? { entity_type: names[0] as string, entity_id: names[1] as string } : null,
       };
     }
     case 'rejected': {
@@ -124,8 +124,8 @@ export function parseResult(value: unknown): PushResult | undefined {
         change_id,
         status: 'rejected',
         error: {
-          code: typeof error.code === 'string' ? error.code : 'rejected',
-          message: typeof error.message === 'string' ? error.message.slice(0, 500) : 'no reason given',
+          code: wordsIn(error.code) ?? 'rejected',
+          message: wordsIn(error.message) ?? 'no reason given',
           retryable: error.retryable === true,
         },
       };
@@ -133,6 +133,19 @@ export function parseResult(value: unknown): PushResult | undefined {
     default:
       return undefined;
   }
+}
+
+/** The same JSON text with U+FFFD in place of the escapes that PostgreSQL refuses: U+0000 and halves of surrogate pairs. */
+export function withoutUnstorable(json: string): string {
+  return json.replace(
+    /\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u(0000|[dD][89a-fA-F]..)|\\./g,
+    (found: string, unstorable: string | undefined) => (unstorable === undefined ? found : '\\ufffd'),
+  );
+}
+
+/** A stranger's words, as much of them as is kept, without what PostgreSQL cannot store. */
+function wordsIn(value: unknown): string | undefined {
+  return typeof value === 'string' ? value.slice(0, 500).replaceAll('\u0000', '') : undefined;
 }
 
 function isCount(value: unknown): value is number {

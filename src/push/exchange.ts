@@ -7,7 +7,7 @@
 import { holdDelayMs } from '../cloud/backoff.js';
 import type { CloudClient } from '../cloud/client.js';
 import type { ClockOffset } from '../cloud/clock.js';
-import type { Reply } from '../cloud/reply.js';
+import { type Reply, withoutUnstorable } from '../cloud/reply.js';
 import type { RetrySettings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
 import { codeOf, SyncError } from '../errors.js';
@@ -158,7 +158,7 @@ async function settleVerdicts(
   } catch (error) {
     // Class 22 is "data exception": some text of the answer cannot be stored. It must not keep the others from settling.
     if (!codeOf(error)?.startsWith('22')) throw error;
-    return settleOneByOne(deps, verdicts, log, raw);
+    return settleOneByOne(deps, verdicts, log, raw === null ? null : withoutUnstorable(raw));
   }
   return { accepted: plan.log.accepted, states: plan.states, held: plan.held, again: plan.again };
 }

@@ -137,7 +137,9 @@ export function judgeChanges(sent: { change_id: string }[], results: unknown[]):
         };
       case 'held': {
         const waitingFor = result.waiting_for ?? null;
-        const reason = waitingFor ? `waits for ${waitingFor.entity_type} ${waitingFor.entity_id}` : 'held by the cloud';
+        const reason = waitingFor
+          ? `waits for ${waitingFor.entity_type} ${waitingFor.entity_id}`.slice(0, 500)
+          : 'held by the cloud';
         return { kind: 'held', waitingFor, reason };
       }
       case 'rejected':

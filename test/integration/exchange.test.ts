@@ -1,0 +1,136 @@
+/** One push from its body to the settled rows, against answers that no honest cloud would give: none may stop the daemon. */
+import type { CloudClient } from '../../src/cloud/client.js';
+import { ClockOffset } from '../../src/cloud/clock.js';
+import type { PendingChange } from '../../src/push/backlog.js';
+import { type ExchangeReport, pushBatch } from '../../src/push/exchange.js';
+import { makeChange, uuid } from '../support/changes.js';
+import { openSettleStage, type SettleStage } from '../support/settle-stage.js';
+
+let stage: SettleStage;
+let told: unknown[];
+beforeAll(async () => {
+  stage = await openSettleStage('embedded-postgres');
+});
+afterAll(() => stage?.close());
+beforeEach(async () => {
+  await stage.reset();
+  told = [];
+});
+
+/** Changes of entities of their own that really wait in the queue. */
+async function waiting(count: number): Promise<PendingChange[]> {
+  const given = Array.from({ length: count }, (_, n) => ({ entity: `e${n}` }));
+  const ids = await stage.add(...given);
+  const { rows } = await stage.shop.sql.query('SELECT id, change_id, entity_id FROM syncd.sync_queue ORDER BY id');
+  expect(rows.map((row) => row.id)).toEqual(ids);
+  return rows.map((row) => makeChange(row));
+}
+
+function push(changes: PendingChange[], status: number, body: string, leader_epoch = '1'): Promise<ExchangeReport> {
+  const answer = { kind: 'answer', status, body, retryAfter: undefined, date: undefined, durationMs: 1 } as const;
+  const client = { push: async () => ({ reply: answer, bytes: 10, wireBytes: 5 }) } as unknown as CloudClient;
+  const note = (_message: string, fields: unknown) => void told.push(fields);
+  const deps = {
+    db: stage.db,
+    client,
+    clock: new ClockOffset(true),
+    identity: { outlet_id: 'o', install_id: uuid(1), epoch: '1' },
+    leader_epoch,
+    retry: { maxRetries: 3, initialBackoffMs: 60_000, maxBackoffMs: 1_800_000, multiplier: 2 },
+    log: { error: note, warn: note, info: note, debug: note },
+    nowMs: Date.now,
+    random: () => 0,
+  };
+  return pushBatch(deps, uuid(900), changes, ['gzip']);
+}
+const accepted = (change: PendingChange | undefined, more = '') =>
+  `{"change_id":"${change?.change_id}","status":"accepted","cloud_version":1${more}}`;
+const conflict = (change: PendingChange | undefined, data: string, more = '') =>
+  `{"change_id":"${change?.change_id}","status":"conflict","current":{"cloud_version":2${more},"data":${data}}}`;
+const answered = (...results: string[]) => `{"results":[${results.join(',')}]}`;
+const statuses = async () =>
+  (await stage.shop.sql.query('SELECT status FROM syncd.sync_queue ORDER BY id')).rows.map((row) => row.status);
+
+test('a row with texts that cannot be stored spoils no other; each change has its line in the log', async () => {
+  const changes = await waiting(4);
+  const body = answered(
+    accepted(changes[0]),
+    conflict(changes[1], '{"n":"a\\u0000b\\ud800","m":"\\\\u0000 \\ud83d\\ude00"}'),
+    accepted(changes[2]),
+    conflict(changes[3], '{"n":1.00000000000000000001}'),
+  );
+  const report = await push(changes, 200, body);
+  expect(await statuses()).toEqual(['synced', 'conflict', 'synced', 'conflict']);
+  expect([report.accepted, report.states.size, report.held.size]).toEqual([2, 2, 2]);
+  const { rows: conflicts } = await stage.shop.sql.query('SELECT cloud::text FROM syncd.sync_conflicts ORDER BY id');
+  expect(conflicts.map((row) => row.cloud)).toEqual([
+    '{"n":"a\\ufffdb\\ufffd","m":"\\\\u0000 \\ud83d\\ude00"}',
+    '{"n":1.00000000000000000001}',
+  ]);
+  const { rows } = await stage.shop.sql.query('SELECT change_ids, outcomes FROM syncd.sync_logs ORDER BY id');
+  expect(rows.map((row) => row.outcomes)).toEqual([['accepted'], ['conflict'], ['accepted'], ['conflict']]);
+  expect(rows.flatMap((row) => row.change_ids)).toEqual(changes.map((change) => change.change_id));
+});
+
+test('an instant that only JavaScript takes for one holds that change, not the batch', async () => {
+  const changes = await waiting(2);
+  await push(changes, 200, answered(conflict(changes[0], '{}', ',"updated_at":"1"'), accepted(changes[1])));
+  expect(await statuses()).toEqual(['pending', 'synced']);
+  expect(await stage.row(changes[0]?.id)).toMatchObject({ hold_count: 1, retry_count: 0 });
+});
+
+test.each<[string, number, (changes: PendingChange[]) => string]>([
+  ['a refusal', 422, () => '{"error":{"code":"a\\u0000b","message":"c\\u0000d"}}'],
+  ['an outage', 500, () => '{"error":{"code":"a\\u0000b","message":"c\\u0000d"}}'],
+  [
+    'a rejection',
+    200,
+    ([one]) =>
+      answered(`{"change_id":"${one?.change_id}","status":"rejected","error":{"code":"\\u0000","message":"\\u0000"}}`),
+  ],
+  [
+    'a hold',
+    200,
+    ([one]) =>
+      answered(
+        `{"change_id":"${one?.change_id}","status":"held","waiting_for":{"entity_type":"\\u0000","entity_id":"\\u0000"}}`,
+      ),
+  ],
+  ['an agreement', 200, ([one]) => answered(accepted(one, ',"cloud_id":"\\u0000"'))],
+])('U+0000 in %s is survived', async (_title, status, body) => {
+  const [change] = await waiting(1);
+  const held = { ...(change as PendingChange), holdCount: 1 };
+  await push([held], status, body([held]));
+  expect(await stage.count('sync_logs')).toBe(1);
+});
+
+test('clocks from beyond the range of dates are survived', async () => {
+  for (const server_time of ['+275760-09-13T00:00:00Z', '-000001-01-01T00:00:00Z', '9999-12-31T23:59:59Z']) {
+    const changes = await waiting(1);
+    const body = `{"results":[${accepted(changes[0])}],"server_time":"${server_time}"}`;
+    for (let n = 0; n < 3; n++) await push(changes, 200, body);
+    expect(await statuses()).toEqual(['synced']);
+    await stage.reset();
+  }
+});
+
+test('once another daemon leads, an answer settles nothing and ends this one', async () => {
+  const changes = await waiting(1);
+  await stage.lead(2);
+  await expect(push(changes, 200, answered(accepted(changes[0])))).rejects.toMatchObject({ code: 'anotherDaemon' });
+  expect(await statuses()).toEqual(['pending']);
+});
+
+test('results for nobody, twice or broken are told and settle nothing of theirs', async () => {
+  const changes = await waiting(3);
+  const body = answered(
+    accepted(changes[0]),
+    accepted(changes[0]),
+    accepted(makeChange({ id: '99' })),
+    'null',
+    accepted(changes[2]),
+  );
+  await push(changes, 200, body);
+  expect(await statuses()).toEqual(['pending', 'pending', 'synced']);
+  expect(told.length).toBe(3);
+});
