@@ -92,7 +92,7 @@ onEachServer('a capture', (pos, server) => {
     await asTill(async (till) => {
       await till.query(`INSERT INTO sale VALUES (1, 'a')`);
       await till.query(`UPDATE sale SET name = 'b'`);
-      for (const forbidden of [
+      const forbidden = [
         'SELECT * FROM syncd.sync_queue',
         'DELETE FROM syncd.sync_queue',
         `INSERT INTO syncd.sync_queue (entity_type, entity_id, operation) VALUES ('sale', '1', 'delete')`,
@@ -101,14 +101,17 @@ onEachServer('a capture', (pos, server) => {
         'SELECT syncd.wake()',
         `SELECT nextval('syncd.failures_sale')`,
         'SET ROLE syncd_owner',
-      ]) {
-        expect(await codeOf(till.query(forbidden))).toBe('42501');
-      }
+      ];
+      for (const statement of forbidden) expect(await codeOf(till.query(statement))).toBe('42501');
+      await pos().sql.query('GRANT USAGE ON SCHEMA syncd TO till');
+      // Also for one who gets into the schema.
+      for (const statement of forbidden) expect(await codeOf(till.query(statement))).toBe('42501');
       // With a table of one's own and our trigger on it, one could write whatever one wants into the queue.
       await pos().sql.query('CREATE SCHEMA IF NOT EXISTS AUTHORIZATION till');
       await till.query('CREATE TABLE till.fake (id int PRIMARY KEY, name text)');
       const forge = `CREATE TRIGGER forge AFTER INSERT ON till.fake REFERENCING NEW TABLE AS syncd_new FOR EACH STATEMENT EXECUTE FUNCTION syncd.capture_sale_insert()`;
       expect(await codeOf(till.query(forge))).toBe('42501');
+      await pos().sql.query('REVOKE USAGE ON SCHEMA syncd FROM till');
     });
     expect((await pos().changes()).map(({ operation, id }) => `${operation} ${id}`)).toEqual(['create 1', 'update 1']);
   });

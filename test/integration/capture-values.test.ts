@@ -3,7 +3,7 @@ import { onEachServer } from '../support/capture.js';
 
 /** What a POS might have set; each would write some value differently. */
 const HOSTILE = `SET extra_float_digits = -15; SET bytea_output = 'escape'; SET IntervalStyle = 'sql_standard'; SET DateStyle = 'German';
-  SET TimeZone = 'Asia/Jakarta'; SET search_path = trap, public; SET standard_conforming_strings = on`;
+  SET TimeZone = 'Asia/Jakarta'; SET search_path = trap, public, pg_catalog; SET standard_conforming_strings = on`;
 
 onEachServer('a value', (pos, server) => {
   beforeAll(async () => {
@@ -65,6 +65,9 @@ onEachServer('a value', (pos, server) => {
     }
     await pos().sql.query(`UPDATE public.exact SET n = 'NaN', tz = 'infinity', d = '-infinity', f8 = '-0'`);
     const [updated] = await pos().changes();
+    // Two rows take the other way through the update function.
+    await pos().sql.query('INSERT INTO public.exact (id) VALUES (1), (2)');
+    expect(await pos().write('UPDATE public.exact SET n = 5')).toHaveLength(5);
     for (const exact of ['"n":"NaN"', '"tz":"infinity"', '"d":"-infinity"', '"f8":-0'])
       expect(updated?.data).toContain(exact);
   });
