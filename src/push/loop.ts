@@ -223,6 +223,7 @@ export class PushLoop {
     this.#pass
       .read(this.#limits, this.#flights.owned)
       .then(async (taken) => {
+        if (taken === undefined) return;
         if (this.#pass.ended) await this.#idling.looked(taken > 0 || this.#flights.size > 0);
         if (taken === 0 && this.#pass.ended && this.#flights.size === 0 && this.#suspects.size === 0)
           this.#deps.onQuiet(this.#passes);

@@ -80,9 +80,9 @@ export class Pass {
   /**
    * Reads the next page into the backlog.
    * @param owned ids that are in flight or suspect: they are not taken in again
-   * @returns how many changes were taken in
+   * @returns how many changes were taken in; undefined when the pass was abandoned meanwhile, so that nothing was learnt
    */
-  async read(limits: Limits, owned: ReadonlySet<string>): Promise<number> {
+  async read(limits: Limits, owned: ReadonlySet<string>): Promise<number | undefined> {
     this.#reading = true;
     this.#settledMeanwhile.clear();
     this.#statesMeanwhile.clear();
@@ -109,7 +109,7 @@ export class Pass {
     if (this.#reading) this.#heldMeanwhile.add(key);
   }
 
-  async #readPage(limits: Limits, owned: ReadonlySet<string>): Promise<number> {
+  async #readPage(limits: Limits, owned: ReadonlySet<string>): Promise<number | undefined> {
     const { reader, special, backlog, correctionMs } = this.#deps;
     const offsetMs = correctionMs();
     const generation = this.#generation;
@@ -120,7 +120,7 @@ export class Pass {
         await claimCorrections(special, MAX_SPECIAL, offsetMs),
       ];
       if (specials.some((page) => !page.flushed)) await flushCommits(reader);
-      if (generation !== this.#generation) return 0;
+      if (generation !== this.#generation) return undefined;
       for (const row of specials[0]?.rows ?? []) {
         const key = entityKey(row.entity_type, row.entity_id);
         if (!this.#heldMeanwhile.has(key)) this.#due.set(key, row.id);
@@ -143,7 +143,7 @@ export class Pass {
     };
     const page = await claimPage(reader, pass, size, offsetMs);
     if (!page.flushed) await flushCommits(reader);
-    if (generation !== this.#generation) return 0;
+    if (generation !== this.#generation) return undefined;
     const last = page.rows.at(-1);
     if (last) {
       this.#after = last.id;
@@ -151,7 +151,7 @@ export class Pass {
     }
     if (page.more && this.#spreads === undefined && this.#snapshot !== undefined) {
       this.#spreads = await claimSpreads(special, this.#snapshot, SPREAD);
-      if (generation !== this.#generation) return 0;
+      if (generation !== this.#generation) return undefined;
     }
     const changes = this.#accept(
       page.rows.filter((row) => !this.#ahead.has(row.id)),
