@@ -1,0 +1,166 @@
+/** The one HTTP client against a server that answers in every wrong way: what comes back is a reply or none, never a throw. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
+import { chooseEncoding, createCloudClient } from '../../src/cloud/client.js';
+
+type Handler = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
+let handle: Handler;
+let requests: { request: IncomingMessage; body: Buffer }[];
+let base: string;
+const server = createServer((request, response) => {
+  const chunks: Buffer[] = [];
+  request.on('data', (chunk) => chunks.push(chunk));
+  request.on('end', () => {
+    const body = Buffer.concat(chunks);
+    requests.push({ request, body });
+    handle(request, response, body);
+  });
+});
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1`;
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+beforeEach(() => {
+  requests = [];
+  handle = (_request, response) => response.end('{}');
+});
+
+const client = (more: Partial<Parameters<typeof createCloudClient>[0]> = {}) =>
+  createCloudClient({
+    url: base,
+    outletId: 'outlet-7',
+    apiKey: 'secret-key',
+    timeoutMs: 2_000,
+    compression: 'auto',
+    ca: undefined,
+    version: '1.2.3',
+    ...more,
+  });
+
+describe('a push', () => {
+  test('goes to its place with every header, small as it is, large compressed as the cloud likes', async () => {
+    const large = JSON.stringify({ text: 'x'.repeat(5_000) });
+    await client().push('{"a":1}', 'batch-1', ['br']);
+    await client().push(large, 'batch-2', ['gzip']);
+    await client().push(large, 'batch-3', ['gzip', 'br']);
+    expect(requests[0]?.request).toMatchObject({
+      method: 'POST',
+      url: '/api/v1/sync/push',
+      headers: {
+        'x-api-key': 'secret-key',
+        'x-outlet-id': 'outlet-7',
+        'idempotency-key': 'batch-1',
+        'user-agent': 'syncd/1.2.3',
+        'content-type': 'application/json',
+        'accept-encoding': 'gzip, br',
+      },
+    });
+    expect(requests.map(({ request }) => request.headers['content-encoding'])).toEqual([undefined, 'gzip', 'br']);
+    expect(String(gunzipSync(requests[1]?.body as Buffer))).toBe(large);
+    expect(String(brotliDecompressSync(requests[2]?.body as Buffer))).toBe(large);
+  });
+
+  test('that nobody answers is sent three times in all; what the cloud said is not repeated at once', async () => {
+    handle = (request) => request.socket.destroy();
+    expect(await client().push('{}', 'b', [])).toMatchObject({ reply: { kind: 'none', timedOut: false }, bytes: 2 });
+    expect(requests.length).toBe(3);
+    for (const [status, sent] of [
+      [500, 3],
+      [200, 1],
+      [401, 1],
+      [429, 1],
+    ] as const) {
+      requests = [];
+      handle = (_request, response) => response.writeHead(status).end();
+      expect((await client().push('{}', 'b', [])).reply).toMatchObject({ kind: 'answer', status });
+      expect(requests.length).toBe(sent);
+    }
+    requests = [];
+    handle = (_request, response) => response.writeHead(503, { 'retry-after': '7' }).end();
+    expect((await client().push('{}', 'b', [])).reply).toMatchObject({ status: 503, retryAfter: '7' });
+    expect(requests.length).toBe(1);
+  });
+
+  test('that uses up its whole deadline is a time-out and is not repeated at once', async () => {
+    handle = () => {};
+    const { reply } = await client({ timeoutMs: 150 }).push('{}', 'b', []);
+    expect(reply).toMatchObject({ kind: 'none', timedOut: true });
+    expect(requests.length).toBe(1);
+  });
+
+  test('whose answer trickles beyond the deadline is a time-out as well', async () => {
+    handle = (_request, response) => {
+      response.writeHead(200).write('{');
+    };
+    expect((await client({ timeoutMs: 150 }).push('{}', 'b', [])).reply).toMatchObject({
+      kind: 'none',
+      timedOut: true,
+    });
+  });
+
+  test('is not redirected: the key goes nowhere else', async () => {
+    handle = (_request, response) => response.writeHead(307, { location: '/elsewhere' }).end();
+    expect((await client().push('{}', 'b', [])).reply).toMatchObject({ kind: 'answer', status: 307 });
+    expect(requests.map(({ request }) => request.url)).toEqual(['/api/v1/sync/push']);
+  });
+
+  test('that is aborted ends at once, and later ones are not sent', async () => {
+    handle = () => {};
+    const cloud = client();
+    const pushing = cloud.push('{}', 'b', []);
+    setImmediate(() => cloud.abort());
+    expect((await pushing).reply.kind).toBe('none');
+    const before = requests.length;
+    expect((await cloud.push('{}', 'b', [])).reply.kind).toBe('none');
+    expect(requests.length).toBe(before);
+  });
+});
+
+describe('an answer', () => {
+  const replyTo = async (answer: (response: ServerResponse) => void) => {
+    handle = (_request, response) => answer(response);
+    return client().health();
+  };
+
+  test.each(['gzip', 'br'] as const)('is read also when it comes as %s', async (encoding) => {
+    const packed = encoding === 'gzip' ? gzipSync('{"é":1}') : brotliCompressSync('{"é":1}');
+    expect(
+      await replyTo((response) => response.writeHead(200, { 'content-encoding': encoding }).end(packed)),
+    ).toMatchObject({
+      kind: 'answer',
+      body: '{"é":1}',
+    });
+  });
+
+  test.each<[string, (response: ServerResponse) => void]>([
+    ['that is no UTF-8', (response) => response.end(Buffer.from([0x7b, 0xff, 0x7d]))],
+    ['that is not what it says it is', (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end('{}')],
+    [
+      'that unpacks beyond every bound',
+      (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(40_000_000))),
+    ],
+    [
+      'that ends early',
+      (response) => response.writeHead(200, { 'content-length': 100 }).write('{', () => response.destroy()),
+    ],
+  ])('%s is none', async (_title, answer) => {
+    expect(await replyTo(answer)).toMatchObject({ kind: 'none', timedOut: false });
+  });
+});
+
+test('brotli goes only to a cloud that lists it, small bodies go as they are', () => {
+  const choose = (wanted: Parameters<typeof chooseEncoding>[0], accepted: string[], bytes = 5_000) =>
+    chooseEncoding(wanted, accepted, bytes);
+  expect([choose('auto', ['br']), choose('auto', ['gzip']), choose('auto', [])]).toEqual(['br', 'gzip', 'gzip']);
+  expect([choose('br', ['br']), choose('br', ['gzip']), choose('gzip', ['br'])]).toEqual(['br', 'gzip', 'gzip']);
+  expect([choose('none', ['br']), choose('auto', ['br'], 1_023), choose('auto', ['br'], 1_024)]).toEqual([
+    undefined,
+    undefined,
+    'br',
+  ]);
+});
