@@ -8,7 +8,7 @@ const HOSTILE = `SET extra_float_digits = -15; SET bytea_output = 'escape'; SET 
 onEachServer('a value', (pos, server) => {
   beforeAll(async () => {
     // Whoever resolves an operator or a function by its bare name falls into these.
-    await pos().sql.query(`CREATE SCHEMA trap;
+    await pos().sql.query(`CREATE SCHEMA trap; GRANT USAGE ON SCHEMA trap TO PUBLIC;
       CREATE FUNCTION trap.never(text, text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE 'trapped'; END $$;
       CREATE FUNCTION trap.row_to_json(record) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RAISE 'trapped'; END $$;
       CREATE FUNCTION trap.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN RAISE 'trapped'; END $$;
