@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { installCapture } from '../../src/capture/install.js';
+import type { WireCapabilities } from '../../src/cloud/wire.js';
 import { loadSettings } from '../../src/config/load.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { seededRandom } from '../../src/demo/shop/random.js';
@@ -31,6 +32,8 @@ export type StandOptions = {
   timeout?: string;
   /** Where the daemon is to find the cloud, when not at its own address. */
   cloudUrl?: (cloud: CloudProcess) => Promise<string>;
+  /** What the cloud says that it takes. */
+  capabilities?: Partial<WireCapabilities>;
   /** Lines under `sync.retry`, as YAML in one line. */
   retry?: string;
 };
@@ -59,7 +62,11 @@ export class Stand {
     const settings = { wal_level: 'logical', max_wal_senders: '2', max_replication_slots: '2', ...options.postgres };
     const [cluster, cloud] = await Promise.all([
       Cluster.start({ settings }),
-      CloudProcess.start(directory, { apiKey: API_KEY, references: SHOP_REFERENCES }),
+      CloudProcess.start(directory, {
+        apiKey: API_KEY,
+        references: SHOP_REFERENCES,
+        ...(options.capabilities && { capabilities: options.capabilities }),
+      }),
     ]);
     const configFile = join(directory, 'syncd.yaml');
     const stand = new Stand(directory, cluster, cloud, configFile);
