@@ -57,12 +57,18 @@ export async function startDaemon(options: DaemonOptions, paused: boolean): Prom
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const words = tail(child);
+  const abandon = () => {
+    child.kill('SIGKILL');
+    folder.remove();
+  };
+  process.once('exit', abandon);
   const stop = async () => {
     if (child.exitCode === null && child.signalCode === null) {
       const ended = once(child, 'exit');
       child.kill('SIGTERM');
       await ended;
     }
+    process.off('exit', abandon);
     folder.remove();
   };
   try {

@@ -42,6 +42,8 @@ const options: BenchOptions = {
   singles: countOf('singles'),
   million: values.million,
 };
+// Whoever ends it early leaves no server and no daemon behind: both go with the process's exit.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const machine = machineOf();
 const figures: Figure[] = [];
 for (const { benches, measure } of MEASUREMENTS) {
