@@ -100,7 +100,8 @@ async function refuseWhileUsed(client: pg.Client): Promise<void> {
 }
 
 function triggerRemoval(state: State): Step[] {
-  return removalSteps([], state).filter((step) => step.locks !== undefined);
+  const steps = removalSteps([], state).filter((step) => step.locks !== undefined);
+  return steps.map((step) => ({ ...step, about: `triggers on ${step.locks}` }));
 }
 
 function schemaRemoval(state: State): Step[] {
