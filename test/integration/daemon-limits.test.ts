@@ -126,8 +126,14 @@ test('while a sale that found the daemon asleep stays open, the sales after it a
     (found) => found !== undefined,
     'the sale that woke it',
   );
-  // Longer than it takes to try to sleep again.
-  await new Promise((resolve) => setTimeout(resolve, 3_500));
+  // Looks that come so rarely: it has tried to sleep again and was refused.
+  const sinceLook = async () =>
+    (
+      await outlet.one(
+        "SELECT extract(epoch FROM clock_timestamp() - query_start)::float8 AS s FROM pg_stat_activity WHERE application_name = 'syncd reader'",
+      )
+    ).s;
+  await eventually(sinceLook, (seconds) => seconds > 0.6, 'the looks grow rare');
   await insert(outlet, 3, 3);
   await eventually(
     () => outlet.entity('exact', '3'),

