@@ -7,10 +7,14 @@ import type { WakeGate } from '../db/wake.js';
 import { monotonicMs } from '../time.js';
 
 const FIRST_POLL_MS = 5;
-const LONGEST_POLL_MS = 200;
+/** While awake nobody notifies, so this is what a lone sale waits at most. */
+const LONGEST_POLL_MS = 20;
+/** Asleep. */
 const BACKSTOP_MS = 1_000;
-/** Looks in a row that found nothing before sleep is tried: some two seconds. */
-const LOOKS_BEFORE_SLEEP = 15;
+/** Kept from sleeping by a capturing transaction that stays open: nobody notifies meanwhile. */
+const PINNED_POLL_MS = 200;
+/** Looks in a row that found nothing before sleep is tried: some 150 ms. A calm shop then notifies, which costs it nothing. */
+const LOOKS_BEFORE_SLEEP = 10;
 
 export class Idling {
   readonly #gate: WakeGate;
@@ -48,9 +52,11 @@ export class Idling {
       this.#pollMs = BACKSTOP_MS;
     } else if (++this.#emptyLooks < LOOKS_BEFORE_SLEEP) {
       this.#pollMs = Math.min(LONGEST_POLL_MS, this.#pollMs * 2);
+    } else if (await this.#gate.tryToSleep()) {
+      // Asleep, one more look with a new snapshot is owed.
+      this.#pollMs = 0;
     } else {
-      // Asleep, one more look with a new snapshot is owed; refused, a long transaction pins the gate and polling slows down.
-      this.#pollMs = (await this.#gate.tryToSleep()) ? 0 : BACKSTOP_MS;
+      this.#pollMs = Math.min(PINNED_POLL_MS, this.#pollMs * 2);
     }
     this.#nextLookAt = monotonicMs() + this.#pollMs;
   }

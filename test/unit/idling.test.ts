@@ -40,19 +40,13 @@ test('with something found it looks again after 5 ms and is awake', async () => 
   expect(gate.awake).toBe(true);
 });
 
-test('with nothing found it looks ever more rarely, up to 200 ms, then falls asleep with one look owed', async () => {
+test('with nothing found it looks ever more rarely, up to 20 ms, then falls asleep with one look owed', async () => {
   await idling.looked(true);
   const waits: number[] = [];
-  for (let look = 0; look < 14; look++) waits.push(await waitAfter(false));
-  expect(waits.slice(0, 6).map((ms, n) => ms <= 10 * 2 ** n && ms > 10 * 2 ** n - 5)).toEqual([
-    true,
-    true,
-    true,
-    true,
-    true,
-    false,
-  ]);
-  expect(Math.max(...waits)).toBeLessThanOrEqual(200);
+  for (let look = 0; look < 9; look++) waits.push(await waitAfter(false));
+  expect(waits.map((ms) => ms > 0 && ms <= 20)).toEqual(Array(9).fill(true));
+  expect(waits[0]).toBeLessThanOrEqual(10);
+  expect(waits[8]).toBeGreaterThan(10);
   expect(gate.sleeps).toBe(0);
   expect(await waitAfter(false)).toBe(0);
   expect([gate.sleeps, gate.awake]).toEqual([1, false]);
@@ -61,13 +55,16 @@ test('with nothing found it looks ever more rarely, up to 200 ms, then falls asl
   expect(backstop).toBeLessThanOrEqual(1_000);
 });
 
-test('refused sleep it stays awake and looks once a second, trying again each time', async () => {
+test('refused sleep it stays awake, tries again at every look, and looks at least five times a second', async () => {
   gate.grants = false;
   await idling.looked(true);
-  for (let look = 0; look < 14; look++) await idling.looked(false);
-  expect(await waitAfter(false)).toBeGreaterThan(950);
-  await idling.looked(false);
-  expect([gate.sleeps, gate.awake]).toEqual([2, true]);
+  for (let look = 0; look < 9; look++) await idling.looked(false);
+  const waits: number[] = [];
+  for (let look = 0; look < 6; look++) waits.push(await waitAfter(false));
+  expect(waits[0]).toBeLessThanOrEqual(40);
+  expect(Math.max(...waits)).toBeLessThanOrEqual(200);
+  expect(waits[5]).toBeGreaterThan(150);
+  expect([gate.sleeps, gate.awake]).toEqual([6, true]);
 });
 
 test('found in its sleep, a change wakes it and the looks are quick again', async () => {
