@@ -16,7 +16,7 @@ import { signOff } from './ops/heartbeat.js';
 import { Supervision } from './ops/supervision.js';
 import { PushLoop } from './push/loop.js';
 import { type CloudMemory, newCloudMemory } from './push/memory.js';
-import { sleep, within } from './time.js';
+import { sleep, steadyMs, within } from './time.js';
 import { VERSION } from './version.js';
 
 /** What is in flight may take this long after the signal to stop; then it is abandoned, and repeated by the next run. */
@@ -127,6 +127,7 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
       timeoutMs: settings.cloud.timeoutMs,
       log,
       nowMs: Date.now,
+      steadyMs,
       random: Math.random,
       onStanding: (standing) => supervision.noteStanding(standing),
       onQuiet: (pass) => supervision.noteQuiet(pass),

@@ -8,6 +8,20 @@ export function monotonicMs(): number {
   return performance.now();
 }
 
+/**
+ * Epoch milliseconds by a clock that was set when the process started and never jumps since: for every wait and every age. The
+ * wall's clock may be a day off in the next moment, and a wait reckoned by it would last that day.
+ */
+export function steadyMs(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+/** What the wall's clock shows, as it goes now, at an instant of `steadyMs`; for people. */
+export function wallInstant(steady: number): Date {
+  const jumpedMs = Math.round((Date.now() - steadyMs()) / 1_000) * 1_000;
+  return new Date(steady + jumpedMs);
+}
+
 /** Resolves after `ms`, or as soon as `signal` aborts; never rejects. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

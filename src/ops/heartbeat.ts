@@ -5,6 +5,7 @@
 import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
 import type { Standing } from '../push/standing.js';
+import { wallInstant } from '../time.js';
 
 /** @param runId the run's row */
 export async function beat(
@@ -20,9 +21,9 @@ export async function beat(
     .set({
       heartbeat_at: sql`clock_timestamp()`,
       online: standing.kind === 'unknown' ? null : !offline,
-      offline_since: offline ? new Date(standing.sinceMs).toISOString() : null,
+      offline_since: offline ? wallInstant(standing.sinceMs).toISOString() : null,
       last_error: reason,
-      next_try_at: 'nextTryMs' in standing ? new Date(standing.nextTryMs).toISOString() : null,
+      next_try_at: 'nextTryMs' in standing ? wallInstant(standing.nextTryMs).toISOString() : null,
       refused: standing.kind === 'refused' || standing.kind === 'stopped' ? reason : null,
       clock_offset_ms: clockOffsetMs ?? null,
     })

@@ -15,6 +15,7 @@ export type AftermathDeps = ExchangeDeps & {
   memory: CloudMemory;
   /** The deadline of one request. */
   timeoutMs: number;
+  steadyMs: () => number;
   onFork: (reason: string) => Promise<void>;
 };
 
@@ -37,12 +38,12 @@ export class Aftermath {
 
   /** To be called once for every batch that was sent, before it stops being in flight. */
   async answered(suspect: Suspect, report: ExchangeReport): Promise<void> {
-    const { memory, log, timeoutMs, nowMs } = this.#deps;
+    const { memory, log, timeoutMs, steadyMs } = this.#deps;
     const { outcome, changes, accepted } = report;
     switch (outcome.kind) {
       case 'results':
         memory.link = afterAnswer(memory.link, report, report.durationMs, timeoutMs);
-        if (accepted > 0) this.#parts.suspects.proven(nowMs());
+        if (accepted > 0) this.#parts.suspects.proven(steadyMs());
         this.#digest(suspect.changes, report);
         log.info('pushed', {
           batch_id: suspect.batch_id,
@@ -54,7 +55,7 @@ export class Aftermath {
       case 'offline': {
         if (outcome.timedOut) memory.link = afterTooMuch(memory.link, report);
         this.#backlogToTable();
-        const guilty = this.#parts.suspects.unanswered(suspect, nowMs());
+        const guilty = this.#parts.suspects.unanswered(suspect, steadyMs());
         if (guilty) return this.#blame(suspect, guilty, outcome.reason, true);
         break;
       }

@@ -16,7 +16,10 @@ export type ContactDeps = {
   memory: CloudMemory;
   retry: RetrySettings;
   log: Log;
+  /** The wall's clock, to read dates by. */
   nowMs: () => number;
+  /** One that never jumps, to wait by. */
+  steadyMs: () => number;
   random: () => number;
   /** Told at every change of standing. */
   onStanding: (standing: Standing) => void;
@@ -30,7 +33,7 @@ export class Contact {
   }
 
   get permission(): Permission {
-    return permission(this.#deps.memory.standing, this.#deps.nowMs());
+    return permission(this.#deps.memory.standing, this.#deps.steadyMs());
   }
 
   get standing(): Standing {
@@ -50,7 +53,7 @@ export class Contact {
    * @returns whether a push may be tried
    */
   async ask(): Promise<boolean> {
-    const { memory, client, log, nowMs } = this.#deps;
+    const { memory, client, log, nowMs, steadyMs } = this.#deps;
     const reply = await client.capabilities();
     if (memory.standing.kind === 'stopped') return false;
     const answered = reply.kind === 'answer' ? reply : undefined;
@@ -64,19 +67,19 @@ export class Contact {
     memory.link = withMaxima(memory.link, limits.max_batch_changes, limits.max_batch_bytes);
     memory.encodings = limits.encodings;
     log.debug('the cloud told its limits', { ...limits });
-    this.#set(memory.standing.kind === 'offline' ? goOnTrial(memory.standing, nowMs()) : { kind: 'online' });
+    this.#set(memory.standing.kind === 'offline' ? goOnTrial(memory.standing, steadyMs()) : { kind: 'online' });
     return true;
   }
 
   /** Takes note of what a reply, to whatever request, says about the cloud as a whole. */
   replied(outcome: ExchangeOutcome): void {
-    const { memory, retry, nowMs, random } = this.#deps;
-    this.#set(afterReply(memory.standing, outcome, retry, nowMs(), random()));
+    const { memory, retry, steadyMs, random } = this.#deps;
+    this.#set(afterReply(memory.standing, outcome, retry, steadyMs(), random()));
   }
 
   /** A person asked, or the cloud called: every wait ends. */
   tryNow(): void {
-    this.#set(tryNow(this.#deps.memory.standing, this.#deps.nowMs()));
+    this.#set(tryNow(this.#deps.memory.standing, this.#deps.steadyMs()));
   }
 
   /** Another copy of this outlet lives; nothing leaves until a person has decided. */

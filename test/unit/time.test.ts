@@ -1,5 +1,6 @@
 /** Waiting: what ends a sleep, what a flag remembers, and how late is late. */
-import { Flag, monotonicMs, sleep, within } from '../../src/time.js';
+import { jest } from '@jest/globals';
+import { Flag, monotonicMs, sleep, steadyMs, wallInstant, within } from '../../src/time.js';
 
 const FOREVER = 2 ** 40;
 const late = () => new Error('late');
@@ -71,4 +72,12 @@ describe('within', () => {
   test('what takes longer is late', async () => {
     await expect(within(5, new Promise(() => {}), late)).rejects.toThrow('late');
   });
+});
+
+test('the steady clock agrees with the wall at first and does not follow its jumps; what is shown to people does', () => {
+  const [wall, steady] = [Date.now(), steadyMs()];
+  expect(Math.abs(wall - steady)).toBeLessThan(1_000);
+  jest.spyOn(Date, 'now').mockReturnValue(wall - 86_400_000);
+  expect(steadyMs() - steady).toBeGreaterThanOrEqual(0);
+  expect(Math.abs(wallInstant(steady).getTime() - (wall - 86_400_000))).toBeLessThan(2_000);
 });
