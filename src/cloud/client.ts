@@ -24,6 +24,8 @@ export type CloudClient = {
   capabilities(): Promise<Reply>;
   /** Ends every request that is under way; later ones are not sent. */
   abort(): void;
+  /** From then on a missing answer says nothing about the cloud. */
+  readonly aborted: boolean;
 };
 
 export type CloudOptions = {
@@ -94,6 +96,9 @@ export function createCloudClient(options: CloudOptions): CloudClient {
     health: () => get('health', Math.min(options.timeoutMs, PROBE_TIMEOUT_MS)),
     capabilities: () => withShortRetries(() => get('sync/capabilities', options.timeoutMs), isHiccup, aborting.signal),
     abort: () => aborting.abort(),
+    get aborted() {
+      return aborting.signal.aborted;
+    },
   };
 }
 

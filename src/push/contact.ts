@@ -73,7 +73,8 @@ export class Contact {
 
   /** Takes note of what a reply, to whatever request, says about the cloud as a whole. */
   replied(outcome: ExchangeOutcome): void {
-    const { memory, retry, steadyMs, random } = this.#deps;
+    const { memory, client, retry, steadyMs, random } = this.#deps;
+    if (client.aborted && outcome.kind === 'offline') return;
     this.#set(afterReply(memory.standing, outcome, retry, steadyMs(), random()));
   }
 

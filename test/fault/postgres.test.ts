@@ -60,6 +60,8 @@ test.each(['leader', 'gate', 'reader', 'settler', 'control', 'listen'])(
     });
     await expectHealed();
     expect(await connectionsOf('listen')).toBe(1);
+    // Requests that were given up with the connection are no outage of the cloud.
+    expect(stand.daemon.words()).not.toContain('the cloud is away');
     expect(await checkBounds(await stand.owner(), pid, stand.daemon.logFile)).toEqual([]);
   },
 );
