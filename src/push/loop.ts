@@ -126,6 +126,9 @@ export class PushLoop {
     this.#knownTroubles = troubles;
     if (enabled === this.#enabled) return;
     this.#enabled = enabled;
+    // What was read before a pause may be discarded or outdated by its end.
+    this.#backlog.clear();
+    this.#pass.abandon();
     this.wake();
   }
 
