@@ -18,12 +18,14 @@ export function composeBody(envelope: Envelope, changes: readonly PendingChange[
   const head = `{"batch_id":"${batch_id}","outlet_id":${JSON.stringify(outlet_id)},"install_id":"${install_id}","epoch":${epoch},"sent_at":"${sent_at}","changes":[`;
   const versions = versionsOf(changes);
   const before = new Map<string, string>();
-  const parts = changes.map((change, index) => {
+  let body = head;
+  for (const [index, change] of changes.entries()) {
     const after = before.get(change.key);
     before.set(change.key, change.change_id);
-    return composeChange(change, after, versions[index] as number);
-  });
-  return `${head}${parts.join(',\n')}]}`;
+    if (index > 0) body += ',\n';
+    body += composeChange(change, after, versions[index] as number);
+  }
+  return `${body}]}`;
 }
 
 /** The outlet's own version of each change: the agreed one, plus one for every change since, superseded ones included. */

@@ -217,14 +217,14 @@ export class PushLoop {
   /** Begins a new pass. */
   #look(): number {
     this.#passes++;
-    this.#pass.begin(this.#trouble || this.#aftermath.troubles > this.#knownTroubles);
+    this.#pass.begin(this.#trouble || this.#aftermath.troubles > this.#knownTroubles, this.#flights.owned());
     this.#read();
     return Number.POSITIVE_INFINITY;
   }
 
   #read(): void {
     this.#pass
-      .read(this.#limits, this.#flights.owned)
+      .read(this.#limits)
       .then(async (taken) => {
         if (taken === undefined) return;
         if (this.#pass.ended) await this.#idling.looked(taken > 0 || this.#flights.size > 0);

@@ -93,21 +93,10 @@ export type JudgedBatch = {
 
 /** Gives every sent change its outcome; a result that is missing, doubled or malformed counts as `held`. */
 export function judgeChanges(sent: { change_id: string }[], results: unknown[]): JudgedBatch {
-  const found = new Map<string, { index: number; count: number }>();
   const faults: string[] = [];
-  const asked = new Set(sent.map((change) => change.change_id));
-  let unknown = 0;
-  for (const [index, value] of results.entries()) {
-    const id = (value as { change_id?: unknown } | null)?.change_id;
-    if (typeof id !== 'string' || !asked.has(id)) {
-      unknown++;
-      continue;
-    }
-    found.set(id, { index, count: (found.get(id)?.count ?? 0) + 1 });
-  }
-  if (unknown > 0) faults.push(`${unknown} results for changes that were not sent`);
-  const outcomes = sent.map((change): ChangeOutcome => {
-    const seen = found.get(change.change_id);
+  const found = findResults(sent, results, faults);
+  const outcomes = sent.map((change, place): ChangeOutcome => {
+    const seen = found ? found.get(change.change_id) : { index: place, count: 1 };
     const result = seen?.count === 1 ? parseResult(results[seen.index]) : undefined;
     if (!seen || !result) {
       const reason = !seen
@@ -153,6 +142,25 @@ export function judgeChanges(sent: { change_id: string }[], results: unknown[]):
     }
   });
   return { outcomes, faults };
+}
+
+type Found = Map<string, { index: number; count: number }>;
+
+/** Where each change's result stands; undefined where all stand in the order of the changes, as they mostly do. */
+function findResults(sent: { change_id: string }[], results: unknown[], faults: string[]): Found | undefined {
+  const idOf = (value: unknown) => (value as { change_id?: unknown } | null)?.change_id;
+  if (results.length === sent.length && sent.every(({ change_id }, place) => idOf(results[place]) === change_id))
+    return;
+  const found: Found = new Map();
+  const asked = new Set(sent.map((change) => change.change_id));
+  let unknown = 0;
+  for (const [index, value] of results.entries()) {
+    const id = idOf(value);
+    if (typeof id === 'string' && asked.has(id)) found.set(id, { index, count: (found.get(id)?.count ?? 0) + 1 });
+    else unknown++;
+  }
+  if (unknown > 0) faults.push(`${unknown} results for changes that were not sent`);
+  return found;
 }
 
 /** How a change that was not accepted stands afterwards. `delayMs` counts from the settle. */

@@ -34,6 +34,7 @@ export class Pass {
   /** Every change that left its place in the queue to go first, and those that it makes superfluous. */
   readonly #ahead = new Set<string>();
   #trouble = false;
+  #owned: ReadonlySet<string> = new Set();
   #ended = true;
   #reading = false;
   #generation = 0;
@@ -55,8 +56,12 @@ export class Pass {
     return this.#reading;
   }
 
-  /** @param trouble whether anything is held back, so that retries and corrections have to be looked for */
-  begin(trouble: boolean): void {
+  /**
+   * @param owned ids that are in flight or suspect now: this pass does not take them in
+   * @param trouble whether anything is held back, so that retries and corrections have to be looked for
+   */
+  begin(trouble: boolean, owned: ReadonlySet<string>): void {
+    this.#owned = owned;
     this.#after = '0';
     this.#snapshot = undefined;
     this.#spreads = undefined;
@@ -79,16 +84,15 @@ export class Pass {
 
   /**
    * Reads the next page into the backlog.
-   * @param owned ids that are in flight or suspect: they are not taken in again
    * @returns how many changes were taken in; undefined when the pass was abandoned meanwhile, so that nothing was learnt
    */
-  async read(limits: Limits, owned: ReadonlySet<string>): Promise<number | undefined> {
+  async read(limits: Limits): Promise<number | undefined> {
     this.#reading = true;
     this.#settledMeanwhile.clear();
     this.#statesMeanwhile.clear();
     this.#heldMeanwhile.clear();
     try {
-      return await this.#readPage(limits, owned);
+      return await this.#readPage(limits);
     } finally {
       this.#reading = false;
     }
@@ -109,7 +113,7 @@ export class Pass {
     if (this.#reading) this.#heldMeanwhile.add(key);
   }
 
-  async #readPage(limits: Limits, owned: ReadonlySet<string>): Promise<number | undefined> {
+  async #readPage(limits: Limits): Promise<number | undefined> {
     const { reader, special, backlog, correctionMs } = this.#deps;
     const offsetMs = correctionMs();
     const generation = this.#generation;
@@ -125,10 +129,7 @@ export class Pass {
         const key = entityKey(row.entity_type, row.entity_id);
         if (!this.#heldMeanwhile.has(key)) this.#due.set(key, row.id);
       }
-      const changes = this.#accept(
-        specials.flatMap((page) => page.rows),
-        owned,
-      );
+      const changes = this.#accept(specials.flatMap((page) => page.rows));
       // A person may release one of them before the page is read; it would be on the page as well.
       for (const change of changes) for (const { id } of [change, ...change.supersedes]) this.#ahead.add(id);
       backlog.addFirst(changes);
@@ -153,10 +154,7 @@ export class Pass {
       this.#spreads = await claimSpreads(special, this.#snapshot, SPREAD);
       if (generation !== this.#generation) return undefined;
     }
-    const changes = this.#accept(
-      page.rows.filter((row) => !this.#ahead.has(row.id)),
-      owned,
-    );
+    const changes = this.#accept(page.rows.filter((row) => !this.#ahead.has(row.id)));
     backlog.add(
       changes,
       page.more ? Number(this.#after) : Number.POSITIVE_INFINITY,
@@ -167,11 +165,11 @@ export class Pass {
     return taken + changes.length;
   }
 
-  #accept(rows: ClaimedRow[], owned: ReadonlySet<string>): PendingChange[] {
+  #accept(rows: ClaimedRow[]): PendingChange[] {
     const changes: PendingChange[] = [];
     for (const row of rows) {
       const key = entityKey(row.entity_type, row.entity_id);
-      const gone = owned.has(row.id) || this.#settledMeanwhile.has(row.id) || this.#heldMeanwhile.has(key);
+      const gone = this.#owned.has(row.id) || this.#settledMeanwhile.has(row.id) || this.#heldMeanwhile.has(key);
       if (!gone) changes.push(this.#toChange(row, key));
     }
     return changes;

@@ -47,10 +47,10 @@ function takeAll(): PendingChange[] {
   return taken;
 }
 
-async function readOn(owned = nothing): Promise<PendingChange[]> {
+async function readOn(): Promise<PendingChange[]> {
   const taken = takeAll();
   while (!pass.ended) {
-    await pass.read(limits, owned);
+    await pass.read(limits);
     taken.push(...takeAll());
   }
   return taken;
@@ -60,15 +60,15 @@ const idsOf = (changes: PendingChange[], entity = 'e') =>
 
 test('a long queue comes in pages, in order, each row once', async () => {
   const ids = await addRows(shop, filler(2_300));
-  pass.begin(false);
+  pass.begin(false, nothing);
   const read = await readOn();
   expect(read.map((change) => change.id)).toEqual(ids);
 });
 
 test('what follows a retry that is put off again waits with it, also on later pages', async () => {
   const [retry] = await addRows(shop, [{ entity: 'e', nextMs: -1_000, retries: 1 }, ...filler(1_200), { entity: 'e' }]);
-  pass.begin(true);
-  await pass.read(limits, nothing);
+  pass.begin(true, nothing);
+  await pass.read(limits);
   expect(idsOf(takeAll())).toEqual([retry]);
   await shop.sql.query("UPDATE syncd.sync_queue SET next_attempt_at = now() + interval '1 h' WHERE id = $1", [retry]);
   pass.expectTrouble();
@@ -81,11 +81,11 @@ test('what follows a change that a person releases in the middle of a pass does 
   const rows = [{ entity: 'e', nextMs: 3_600_000, retries: 1 }, ...filler(1_200), { entity: 'e' }];
   const ids = await addRows(shop, rows);
   const [first, last] = [ids[0] as string, ids.at(-1) as string];
-  pass.begin(true);
-  await pass.read(limits, nothing);
+  pass.begin(true, nothing);
+  await pass.read(limits);
   await retryChanges(shop.db, [first], 'budi');
   expect(idsOf(await readOn())).toEqual([]);
-  pass.begin(true);
+  pass.begin(true, nothing);
   expect(idsOf(await readOn())).toEqual([first, last]);
 });
 
@@ -100,7 +100,7 @@ test('a change that is released between the look for retries and the page is tak
     },
   };
   pass = passOver(db.withPlugin(between));
-  pass.begin(true);
+  pass.begin(true, nothing);
   const taken = (await readOn()).filter((change) => change.entity_id === 'e');
   expect(taken.map(({ id, supersedes }) => [id, supersedes.map((older) => older.id)])).toEqual([
     [correction, [failed]],
@@ -109,8 +109,8 @@ test('a change that is released between the look for retries and the page is tak
 
 test('what was settled, agreed or held while a page was on its way is known when it arrives', async () => {
   const ids = await addRows(shop, [{ entity: 'a' }, { entity: 'b' }, { entity: 'e' }]);
-  pass.begin(false);
-  const reading = pass.read(limits, nothing);
+  pass.begin(false, nothing);
+  const reading = pass.read(limits);
   pass.noteSettled(ids[0] as string);
   pass.noteState(entityKey('order', 'b'), agreed(9, 4, 'c-9'));
   pass.noteHeld(key);
@@ -120,26 +120,26 @@ test('what was settled, agreed or held while a page was on its way is known when
 
 test('what is in flight is not taken in again', async () => {
   const ids = await addRows(shop, filler(3));
-  pass.begin(false);
-  expect((await readOn(new Set([ids[1] as string]))).map((change) => change.id)).toEqual([ids[0], ids[2]]);
+  pass.begin(false, new Set([ids[1] as string]));
+  expect((await readOn()).map((change) => change.id)).toEqual([ids[0], ids[2]]);
 });
 
 test('a pass that is abandoned while it reads yields nothing and has ended', async () => {
   await addRows(shop, filler(3));
-  pass.begin(true);
-  const reading = pass.read(limits, nothing);
+  pass.begin(true, nothing);
+  const reading = pass.read(limits);
   pass.abandon();
   expect([await reading, pass.ended, pass.reading, backlog.size]).toEqual([undefined, true, false, 0]);
-  pass.begin(false);
+  pass.begin(false, nothing);
   expect((await readOn()).length).toBe(3);
 });
 
 test('a transaction whose rows lie far apart leaves whole', async () => {
   await addRows(shop, [{ entity: 'x1', tx: 5 }, ...filler(1_500), { entity: 'x2', tx: 5 }]);
-  pass.begin(false);
+  pass.begin(false, nothing);
   const batches: PendingChange[][] = [];
   while (!pass.ended) {
-    await pass.read(limits, nothing);
+    await pass.read(limits);
     for (let batch = backlog.take(limits, nothing); batch; batch = backlog.take(limits, nothing)) batches.push(batch);
   }
   const [whole] = batches.filter((batch) => batch.some((change) => change.tx === '5'));
@@ -150,7 +150,7 @@ test('of an entity that sends only its newest state one change is left, of the o
   const stock = { entity: 's', type: 'stock' };
   const ids = await addRows(shop, [stock, { entity: 'e' }, stock, { entity: 'e' }, stock]);
   pass = passOver(db, ['stock']);
-  pass.begin(false);
+  pass.begin(false, nothing);
   const taken = await readOn();
   expect(taken.map((change) => change.id)).toEqual([ids[1], ids[3], ids[4]]);
   expect(taken[2]?.supersedes.map(({ id }) => id)).toEqual([ids[0], ids[2]]);
@@ -159,10 +159,10 @@ test('of an entity that sends only its newest state one change is left, of the o
 test('instants travel as RFC 3339 with all their digits, corrected by the clock’s offset', async () => {
   await addRows(shop, filler(1));
   await shop.sql.query("UPDATE syncd.sync_queue SET created_at = '2026-11-22 15:00:00.123456+07'");
-  pass.begin(false);
+  pass.begin(false, nothing);
   expect((await readOn()).map((change) => change.changedAt)).toEqual(['2026-11-22T08:00:00.123456Z']);
   const ahead = new Pass({ reader: db, special: db, backlog, coalesced: new Set(), correctionMs: () => 3_600_000 });
-  ahead.begin(false);
-  await ahead.read(limits, nothing);
+  ahead.begin(false, nothing);
+  await ahead.read(limits);
   expect(takeAll().map((change) => change.changedAt)).toEqual(['2026-11-22T09:00:00.123456Z']);
 });

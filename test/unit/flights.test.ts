@@ -11,7 +11,7 @@ test('what is in flight is owned, its superseded changes with it, and its entiti
   flights.begin(one);
   flights.begin(two);
   expect(flights.size).toBe(2);
-  expect([...flights.owned].sort()).toEqual(['1', '2', '3', '9']);
+  expect([...flights.owned()].sort()).toEqual(['1', '2', '3', '9']);
   expect([...flights.busy].sort()).toEqual(
     [...one, ...two]
       .flatMap((change) => [change.key, transactionKey(change.tx)])
@@ -20,7 +20,7 @@ test('what is in flight is owned, its superseded changes with it, and its entiti
   );
   flights.end(one);
   flights.end(two);
-  expect([flights.size, flights.owned.size, flights.busy.size]).toEqual([0, 0, 0]);
+  expect([flights.size, flights.owned().size, flights.busy.size]).toEqual([0, 0, 0]);
 });
 
 test('a suspect stays owned after its request has ended, and is let go when it is none any more', () => {
@@ -28,11 +28,11 @@ test('a suspect stays owned after its request has ended, and is let go when it i
   flights.begin(two);
   flights.end(two);
   flights.keep(two);
-  expect([flights.size, [...flights.owned]]).toEqual([0, ['2', '3']]);
+  expect([flights.size, [...flights.owned()]]).toEqual([0, ['2', '3']]);
   flights.begin(one);
   flights.keep([two[1] as (typeof two)[1]]);
-  expect([...flights.owned].sort()).toEqual(['1', '3', '9']);
+  expect([...flights.owned()].sort()).toEqual(['1', '3', '9']);
   flights.end(one);
   flights.keep([]);
-  expect([flights.owned.size, flights.busy.size]).toEqual([0, 0]);
+  expect([flights.owned().size, flights.busy.size]).toEqual([0, 0]);
 });
