@@ -117,15 +117,22 @@ export function auditReferences(references: References, ledger: readonly Deliver
   const alive = new Map<string, Delivery>();
   const byTx = new Map<string, Delivery[]>();
   const findings: Finding[] = [];
-  const orphaned = (child: Delivery): Finding[] =>
+  /** The transaction that a parent went in. Transactions interleave: until it has ended, its children may still be on their way out. */
+  const goneIn = new Map<string, string>();
+  const orphaned = (child: Delivery, now: number): Finding[] =>
     parentsOf(references, child.entity_type, child.data)
-      .filter((parent) => !alive.has(nameOf({ entity_type: parent.type, entity_id: parent.id })))
+      .filter((parent) => {
+        const name = nameOf({ entity_type: parent.type, entity_id: parent.id });
+        return !alive.has(name) && (lastOf.get(goneIn.get(name) ?? '') ?? 0) <= now;
+      })
       .map(({ type, id }) =>
         finding('out_of_order', child, `${type} ${id} was not there at the end of transaction ${child.tx}`),
       );
   for (const [index, effect] of effects.entries()) {
-    if (effect.operation === 'delete') alive.delete(nameOf(effect));
-    else alive.set(nameOf(effect), effect);
+    if (effect.operation === 'delete') {
+      alive.delete(nameOf(effect));
+      goneIn.set(nameOf(effect), effect.tx);
+    } else alive.set(nameOf(effect), effect);
     const changed = byTx.get(effect.tx) ?? [];
     byTx.set(effect.tx, changed);
     changed.push(effect);
@@ -133,7 +140,7 @@ export function auditReferences(references: References, ledger: readonly Deliver
     // A parent that goes may leave orphans anywhere; otherwise only this transaction's own rows can lack one.
     const parentGone = changed.some((one) => one.operation === 'delete' && parentTypes.has(one.entity_type));
     const children = parentGone ? [...alive.values()] : changed.filter((one) => alive.get(nameOf(one)) === one);
-    findings.push(...children.flatMap(orphaned));
+    findings.push(...children.flatMap((child) => orphaned(child, index)));
   }
   return findings;
 }

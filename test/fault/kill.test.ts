@@ -13,6 +13,10 @@ let stand: Stand;
 beforeAll(async () => {
   stand = await Stand.open();
 });
+afterEach(async () => {
+  await stand.daemon.kill();
+  await stand.cloud.clearFaults();
+});
 afterAll(() => stand?.close());
 
 test(

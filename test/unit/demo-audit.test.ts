@@ -150,3 +150,9 @@ test('a parent that is deleted from under its children is caught', () => {
     expect.objectContaining({ kind: 'out_of_order', entity_type: 'order_item', entity_id: '["b","1"]' }),
   ]);
 });
+
+test('a transaction that ends in the middle of another says nothing about the children that the other still removes', () => {
+  const lines = ledger();
+  const other: Delivery = { ...(lines[9] as Delivery), tx: '16', entity_type: 'customer', entity_id: '9' };
+  expect(auditReferences(SHOP_REFERENCES, lines.toSpliced(10, 0, other))).toEqual([]);
+});
