@@ -34,8 +34,6 @@ CREATE INDEX sync_queue_fresh ON syncd.sync_queue (id) WHERE status = 'pending' 
 -- What waits for a retry or holds an entity back; empty on a good day, and free for the sale (a fresh row never matches).
 CREATE INDEX sync_queue_held ON syncd.sync_queue (entity_type, entity_id, id)
   WHERE status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL;
-CREATE INDEX sync_queue_held_id ON syncd.sync_queue (id)
-  WHERE status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL;
 CREATE INDEX sync_queue_settled ON syncd.sync_queue (synced_at) WHERE status = 'synced';
 -- Without a primary key a publication FOR ALL TABLES would refuse our updates.
 ALTER TABLE syncd.sync_queue REPLICA IDENTITY FULL;

@@ -25,16 +25,20 @@ COMMENT ON COLUMN syncd.truncations.settled_as IS 'deleted: the cloud deletes to
 
 -- Wakes the daemon at this transaction's commit, unless that could make the commit itself fail: a full notification queue does,
 -- and a transaction that is to be prepared must not have notified. Then the daemon's own look once a second finds the change.
+-- Nor where no daemon runs: a NOTIFY makes every commit of the server wait for the one before, for nobody. A daemon holds the
+-- lock (1937337955, 5) as long as it lives; the lock is taken here for a moment only, and a daemon that waits for it counts.
 CREATE FUNCTION syncd.wake() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   IF pg_catalog.current_setting('max_prepared_transactions') OPERATOR(pg_catalog.=) '0'
-     AND pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.<) 0.25::pg_catalog.float8 THEN
+     AND pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.<) 0.25::pg_catalog.float8
+     AND (CASE WHEN pg_catalog.pg_try_advisory_lock_shared(1937337955, 5)
+               THEN NOT pg_catalog.pg_advisory_unlock_shared(1937337955, 5) ELSE true END) THEN
     PERFORM pg_catalog.pg_notify('syncd_wake', '');
   END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION syncd.wake() FROM PUBLIC;
-COMMENT ON FUNCTION syncd.wake() IS 'Wakes the daemon when this transaction commits; never makes the commit fail.';
+COMMENT ON FUNCTION syncd.wake() IS 'Wakes the daemon, if one runs, when this transaction commits; never makes the commit fail.';
 
 -- The names to leave out of a table's rows: those that the configuration gave, and whatever the columns at these places are
 -- called now, so that renaming a secret does not publish it. Declared immutable although it reads the catalogue, so that the

@@ -9,7 +9,7 @@ import type { Settings } from './config/settings.js';
 import { BY_INDEX, type Db, databaseError, findPrimary, isConnectionLoss, openClient, openDb } from './db/connect.js';
 import { takeLead } from './db/leader.js';
 import { createListener } from './db/listen.js';
-import { WakeGate } from './db/wake.js';
+import { announce, WakeGate } from './db/wake.js';
 import { SyncError, wordsOf } from './errors.js';
 import type { Log } from './log.js';
 import { signOff } from './ops/heartbeat.js';
@@ -79,6 +79,7 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
     const leading = await openClient(url, { role: 'leader' }, onLost);
     closing.push(() => leading.end());
     const lead = await takeLead(leading, VERSION, patienceMs, signal);
+    announce(leading, onLost);
     const gating = await openClient(url, { role: 'gate', queryTimeoutMs: 0 }, onLost);
     closing.push(() => gating.end());
     const open = (role: string, settings: string[], queryTimeoutMs = 60_000): Db => {

@@ -12,6 +12,14 @@
 import type pg from 'pg';
 import { LOCK_CLASS, LOCKS } from './schema.js';
 
+/**
+ * Lets sales know that somebody would hear a NOTIFY. Asked for on a connection that has nothing else to do: the lock may be long
+ * in coming, and a request that waits counts as well.
+ */
+export function announce(client: pg.Client, onError: (error: unknown) => void): void {
+  client.query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.present]).catch(onError);
+}
+
 export class WakeGate {
   readonly #client: pg.Client;
   #taken = false;

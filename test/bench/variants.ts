@@ -63,7 +63,7 @@ export const VARIANTS: Variant[] = [
     database: 'syncd',
     queue: 'syncd.sync_queue',
     install: installSyncd,
-    attend: `LISTEN ${WAKE_CHANNEL}`,
+    attend: `LISTEN ${WAKE_CHANNEL}; SELECT pg_advisory_lock(${LOCK_CLASS}, ${LOCKS.present})`,
   },
 ];
 

