@@ -21,6 +21,7 @@ export class TillWatch {
   readonly #ending = new AbortController();
   #watching: Promise<void> = Promise.resolve();
   #longestMs = 0;
+  #fault: unknown;
 
   private constructor(client: pg.Client) {
     this.#client = client;
@@ -31,7 +32,9 @@ export class TillWatch {
     client.on('error', () => {});
     await client.connect();
     const watch = new TillWatch(client);
-    watch.#watching = watch.#watch();
+    watch.#watching = watch.#watch().catch((error) => {
+      watch.#fault = error;
+    });
     return watch;
   }
 
@@ -40,6 +43,7 @@ export class TillWatch {
     this.#ending.abort();
     await this.#watching;
     await this.#client.end();
+    if (this.#fault !== undefined) throw this.#fault;
     return this.#longestMs > WAIT_BOUND_MS ? [`a till waited ${this.#longestMs} ms for a lock of syncd's`] : [];
   }
 
