@@ -181,7 +181,7 @@ export class Pass {
       cloudVersion: row.cloud_version === null ? null : Number(row.cloud_version),
       cloudId: row.cloud_id,
     };
-    const change = {
+    const change: PendingChange = {
       id: row.id,
       change_id: row.change_id,
       tx: row.txid,
@@ -198,8 +198,10 @@ export class Pass {
       state,
       supersedes: row.supersedes ?? [],
       coalesce: this.#deps.coalesced.has(row.entity_type),
+      bytes: 0,
     };
-    return { ...change, bytes: sizeOf(change) };
+    change.bytes = sizeOf(change);
+    return change;
   }
 }
 

@@ -4,6 +4,7 @@
  * daemon is the leader. A crash before it leaves the changes pending: they are sent again, and the cloud answers `duplicate`.
  */
 import { sql } from 'kysely';
+import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 
 /** Every array is parallel to its neighbours. */
@@ -68,7 +69,7 @@ export async function settle(db: Db, s: Settlement): Promise<boolean> {
       UPDATE syncd.sync_queue q
       SET status = 'synced', settled_as = 'accepted', synced_at = leader.at, batch_id = ${s.log.batch_id}::uuid,
           next_attempt_at = NULL, error_message = NULL
-      FROM leader WHERE q.id = ANY (${s.accepted.fresh}::bigint[]) AND q.status = 'pending' AND q.next_attempt_at IS NULL
+      FROM leader WHERE q.id = ANY (${arrayLiteral(s.accepted.fresh)}::bigint[]) AND q.status = 'pending' AND q.next_attempt_at IS NULL
     )
     ${s.accepted.retried.length === 0 ? sql`` : retried(s)}
     ${s.superseded.ids.length === 0 ? sql`` : superseded(s)}
@@ -82,7 +83,7 @@ export async function settle(db: Db, s: Settlement): Promise<boolean> {
                                    error, change_ids, outcomes)
       SELECT 'push', ${s.log.batch_id}::uuid, ${s.log.outcome}, ${s.log.http_status}::int, ${s.log.change_ids.length}::int,
              ${s.log.accepted}::int, ${s.log.bytes}::bigint, ${s.log.wire_bytes}::bigint, ${s.log.duration_ms}::float8,
-             ${s.log.error}, ${s.log.change_ids}::uuid[], ${s.log.outcomes}::text[]
+             ${s.log.error}, ${arrayLiteral(s.log.change_ids)}::uuid[], ${arrayLiteral(s.log.outcomes)}::text[]
       FROM leader
     )
     SELECT EXISTS (SELECT FROM leader) AS leads`.execute(db);
@@ -91,10 +92,10 @@ export async function settle(db: Db, s: Settlement): Promise<boolean> {
 
 /** Where unsettled rows of these ids lie: two arms, so that each finds its own partial index. */
 const places = (ids: string[]) => sql`ARRAY(
-  SELECT ctid FROM syncd.sync_queue WHERE id = ANY (${ids}::bigint[]) AND status = 'pending' AND next_attempt_at IS NULL
+  SELECT ctid FROM syncd.sync_queue WHERE id = ANY (${arrayLiteral(ids)}::bigint[]) AND status = 'pending' AND next_attempt_at IS NULL
   UNION ALL
   SELECT ctid FROM syncd.sync_queue
-  WHERE id = ANY (${ids}::bigint[]) AND (status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL))`;
+  WHERE id = ANY (${arrayLiteral(ids)}::bigint[]) AND (status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL))`;
 
 const retried = (s: Settlement) => sql`, retried AS (
   UPDATE syncd.sync_queue q
@@ -106,15 +107,15 @@ const superseded = (s: Settlement) => sql`, superseded AS (
   UPDATE syncd.sync_queue q
   SET status = 'synced', settled_as = 'superseded', superseded_by = o.by, synced_at = leader.at, next_attempt_at = NULL,
       batch_id = ${s.log.batch_id}::uuid
-  FROM leader, unnest(${s.superseded.ids}::bigint[], ${s.superseded.by}::uuid[]) AS o (id, by)
+  FROM leader, unnest(${arrayLiteral(s.superseded.ids)}::bigint[], ${arrayLiteral(s.superseded.by)}::uuid[]) AS o (id, by)
   WHERE q.ctid = ANY (${places(s.superseded.ids)}) AND q.id = o.id AND q.status IN ('pending', 'failed'))`;
 
 const states = (s: Settlement) => sql`, states AS (
   INSERT INTO syncd.entity_state AS e
     (entity_type, entity_id, version, cloud_version, cloud_id, sync_status, deleted, last_synced_at)
   SELECT o.entity_type, o.entity_id, o.version, o.cloud_version, o.cloud_id, 'synced', o.deleted, leader.at
-  FROM leader, unnest(${s.states.entity_types}::text[], ${s.states.entity_ids}::text[], ${s.states.versions}::bigint[],
-              ${s.states.cloud_versions}::bigint[], ${s.states.cloud_ids}::text[], ${s.states.deleted}::boolean[])
+  FROM leader, unnest(${arrayLiteral(s.states.entity_types)}::text[], ${arrayLiteral(s.states.entity_ids)}::text[], ${arrayLiteral(s.states.versions)}::bigint[],
+              ${arrayLiteral(s.states.cloud_versions)}::bigint[], ${arrayLiteral(s.states.cloud_ids)}::text[], ${arrayLiteral(s.states.deleted)}::boolean[])
        AS o (entity_type, entity_id, version, cloud_version, cloud_id, deleted)
   ON CONFLICT (entity_type, entity_id) DO UPDATE
   SET version = greatest(e.version, excluded.version), cloud_version = greatest(e.cloud_version, excluded.cloud_version),
@@ -127,8 +128,8 @@ const others = (s: Settlement) => sql`, others AS (
   UPDATE syncd.sync_queue q
   SET status = o.status, retry_count = o.retry_count, hold_count = o.hold_count, error_message = o.error,
       next_attempt_at = leader.at + o.delay_ms * interval '1 ms', batch_id = ${s.log.batch_id}::uuid
-  FROM leader, unnest(${s.others.ids}::bigint[], ${s.others.statuses}::text[], ${s.others.retry_counts}::int[],
-              ${s.others.hold_counts}::int[], ${s.others.delays_ms}::float8[], ${s.others.errors}::text[])
+  FROM leader, unnest(${arrayLiteral(s.others.ids)}::bigint[], ${arrayLiteral(s.others.statuses)}::text[], ${arrayLiteral(s.others.retry_counts)}::int[],
+              ${arrayLiteral(s.others.hold_counts)}::int[], ${arrayLiteral(s.others.delays_ms)}::float8[], ${arrayLiteral(s.others.errors)}::text[])
        AS o (id, status, retry_count, hold_count, delay_ms, error)
   WHERE q.ctid = ANY (${places(s.others.ids)}) AND q.id = o.id AND q.status = 'pending'
   RETURNING q.entity_type, q.entity_id, q.status
@@ -146,8 +147,8 @@ const conflicts = (s: Settlement) => sql`, conflicts AS (
                FROM jsonb_each(coalesce(q.payload::jsonb, '{}')) l
                FULL JOIN jsonb_each(coalesce(c.data::jsonb, '{}')) r ON r.key = l.key
                WHERE l.value IS DISTINCT FROM r.value ORDER BY 1)
-  FROM leader, unnest(${s.conflicts.ids}::bigint[], ${s.conflicts.indexes}::int[], ${s.conflicts.cloud_versions}::bigint[],
-              ${s.conflicts.updated_ats}::timestamptz[], ${s.conflicts.deleted}::boolean[])
+  FROM leader, unnest(${arrayLiteral(s.conflicts.ids)}::bigint[], ${arrayLiteral(s.conflicts.indexes)}::int[], ${arrayLiteral(s.conflicts.cloud_versions)}::bigint[],
+              ${arrayLiteral(s.conflicts.updated_ats)}::timestamptz[], ${arrayLiteral(s.conflicts.deleted)}::boolean[])
        AS o (id, index, cloud_version, updated_at, deleted)
   JOIN syncd.sync_queue q ON q.ctid = ANY (${places(s.conflicts.ids)}) AND q.id = o.id AND q.status = 'pending'
   CROSS JOIN LATERAL (SELECT CASE WHEN json_typeof(d) = 'object' THEN d END AS data
@@ -163,7 +164,7 @@ export async function movedSinceHeld(
 ): Promise<Set<string>> {
   const { rows } = await sql<{ id: string }>`
     SELECT o.id::text AS id
-    FROM unnest(${held.ids}::bigint[], ${held.entity_types}::text[], ${held.entity_ids}::text[], ${held.delays_ms}::float8[])
+    FROM unnest(${arrayLiteral(held.ids)}::bigint[], ${arrayLiteral(held.entity_types)}::text[], ${arrayLiteral(held.entity_ids)}::text[], ${arrayLiteral(held.delays_ms)}::float8[])
          AS o (id, entity_type, entity_id, delay_ms)
     JOIN syncd.sync_queue q ON q.id = o.id AND q.status = 'pending' AND q.next_attempt_at IS NOT NULL
     JOIN syncd.entity_state s ON s.entity_type = o.entity_type AND s.entity_id = o.entity_id
