@@ -14,6 +14,7 @@ beforeAll(async () => {
   stand = await Stand.open();
 });
 afterEach(async () => {
+  await stand.closeTills();
   await stand.daemon.kill();
   await stand.cloud.clearFaults();
 });
@@ -94,6 +95,11 @@ test('SIGTERM ends it within 10 s also while the cloud never answers', async () 
 });
 
 test('a second daemon exits 75 and leaves the first one to its work', async () => {
+  stand.daemon.start();
+  await stand.until('the first one leads', 10_000, async () => {
+    const rows = await stand.query('SELECT FROM syncd.daemon WHERE pid = $1', [stand.daemon.pid]);
+    return rows.length === 1;
+  });
   const second = new Daemon(stand.directory, stand.configFile, 'second');
   second.start();
   expect(await second.ended).toEqual({ code: 75, signal: null });
@@ -105,6 +111,7 @@ test('a second daemon exits 75 and leaves the first one to its work', async () =
 });
 
 test('a daemon that was frozen for a while goes on where it stood', async () => {
+  stand.daemon.start();
   const before = await stand.accepted();
   const seller = stand.sell({ pauseMs: 1 });
   await stand.until('a push', 10_000, async () => (await stand.accepted()) > before + 50);

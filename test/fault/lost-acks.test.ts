@@ -29,6 +29,7 @@ test(
     await stand.addCustomers(CHANGES);
     const seller = stand.sell({ pauseMs: 20 });
     stand.daemon.start();
+    await stand.until('sales beside them', 20_000, () => seller.sold >= 20);
     await stand.quiet(SOAK ? 600_000 : 60_000);
     const { outcomes } = await stand.cloud.statistics();
     // A change may have lost more than one: a batch that is made up anew has a first answer again.

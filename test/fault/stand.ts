@@ -144,7 +144,8 @@ export class Stand {
       if (yes) return;
       if (monotonicMs() <= deadline) continue;
       const words = this.daemon.words().split('\n').slice(-15).join('\n');
-      throw new Error(`${what}: not within ${ms} ms. The daemon's last words:\n${words}`);
+      const sold = this.#sellers.map((seller) => seller.sold).join(', ');
+      throw new Error(`${what}: not within ${ms} ms; sold: ${sold}. The daemon's last words:\n${words}`);
     }
   }
 
