@@ -34,7 +34,7 @@ test(
         if (random.fraction() < 0.25) await sleep(random.between(50, 600));
         else {
           const pushed = before + random.between(1, 400);
-          await stand.until('a push', 10_000, async () => (await stand.accepted()) >= pushed);
+          await stand.until('a push', 30_000, async () => (await stand.accepted()) >= pushed);
         }
         await stand.daemon.kill();
       }
@@ -47,7 +47,7 @@ test(
       await stand.daemon.end();
       SOAK?.(`kill -9: ${seller.sold} transactions, ${JSON.stringify(statistics.outcomes)}`);
     }),
-  SOAK ? 900_000 : 60_000,
+  SOAK ? 900_000 : 90_000,
 );
 
 test(
@@ -62,7 +62,7 @@ test(
       for (let ends = 0; ends < (SOAK ? 100 : 6); ends += 1) {
         stand.daemon.start();
         const { pushes } = await stand.cloud.statistics();
-        await stand.until('a push', 10_000, async () => (await stand.cloud.statistics()).pushes > pushes);
+        await stand.until('a push', 30_000, async () => (await stand.cloud.statistics()).pushes > pushes);
         await sleep(random.between(0, 200));
         const end = await stand.daemon.end();
         expect(end).toMatchObject({ code: 0, signal: null });
@@ -76,7 +76,7 @@ test(
       expect(await stand.findings()).toEqual([]);
       SOAK?.(`SIGTERM: the slowest of them took ${Math.round(slowest.ms)} ms`);
     }),
-  SOAK ? 900_000 : 60_000,
+  SOAK ? 900_000 : 90_000,
 );
 
 test('SIGTERM ends it within 10 s also while the cloud never answers', async () => {
@@ -84,7 +84,7 @@ test('SIGTERM ends it within 10 s also while the cloud never answers', async () 
   await stand.addCustomers(10);
   const { pushes } = await stand.cloud.statistics();
   stand.daemon.start();
-  await stand.until('a push', 10_000, async () => (await stand.cloud.statistics()).pushes > pushes);
+  await stand.until('a push', 30_000, async () => (await stand.cloud.statistics()).pushes > pushes);
   const end = await stand.daemon.end();
   expect(end).toMatchObject({ code: 0, signal: null });
   expect(end.ms).toBeLessThan(10_000);
@@ -114,7 +114,7 @@ test('a daemon that was frozen for a while goes on where it stood', async () => 
   stand.daemon.start();
   const before = await stand.accepted();
   const seller = stand.sell({ pauseMs: 1 });
-  await stand.until('a push', 10_000, async () => (await stand.accepted()) > before + 50);
+  await stand.until('a push', 30_000, async () => (await stand.accepted()) > before + 50);
   process.kill(stand.daemon.pid, 'SIGSTOP');
   const { sold } = seller;
   await sleep(2_000);
