@@ -1,5 +1,7 @@
 /** The ear for sales: it hears, survives the loss of its connection in every form, and leaves none behind. */
+import pg from 'pg';
 import { createListener } from '../../src/db/listen.js';
+import { announce } from '../../src/db/wake.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import type { Service } from '../../src/service.js';
 import { openBlackHoleProxy } from '../support/black-hole-proxy.js';
@@ -10,13 +12,19 @@ let cluster: Cluster;
 let shop: Shop;
 let listener: Service;
 let wakes: number;
+/** Stands for the daemon that a sale notifies only where there is one. */
+let present: pg.Client;
 const patience = { checkMs: 300, queryTimeoutMs: 500 };
 
 beforeAll(async () => {
   cluster = await Cluster.start();
   shop = await openShop(cluster, 'listen');
+  present = new pg.Client(shop.url);
+  await present.connect();
+  announce(present, () => {});
 });
 afterAll(async () => {
+  await present?.end();
   await shop?.close();
   await cluster?.destroy();
 });
