@@ -142,7 +142,9 @@ async function request(
     };
   } catch (error) {
     const timedOut = error instanceof TimeoutError;
-    const code = error instanceof RequestError && error.code !== 'ERR_GOT_REQUEST_ERROR' ? ` (${error.code})` : '';
+    const named =
+      error instanceof RequestError && error.code !== 'ERR_GOT_REQUEST_ERROR' && !error.message.includes(error.code);
+    const code = named ? ` (${error.code})` : '';
     const reason = timedOut ? `no answer within ${Math.round(passed() / 1000)} s` : `${wordsOf(error)}${code}`;
     return { kind: 'none', error: reason, timedOut, durationMs: passed() };
   }

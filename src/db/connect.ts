@@ -2,6 +2,7 @@
  * Opens connections to the POS's PostgreSQL. Owns how they are set up: values as text, hidden rows as errors, settings that
  * make texts unambiguous. A daemon uses one connection per role (pg queues a second query on the same one); commands use one.
  */
+import { userInfo } from 'node:os';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { codeOf, SyncError, wordsOf } from '../errors.js';
@@ -17,6 +18,18 @@ const types = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
     AS_TEXT.has(oid) ? (text: string) => text : pg.types.getTypeParser(oid, format as 'text')) as never,
 };
+
+// Without a user in the URL the system's user is meant, as in psql; pg asks $USER alone, which cron and containers leave empty.
+pg.defaults.user ??= systemUser();
+
+function systemUser(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    // A user id without a name: then the URL has to say who connects.
+    return undefined;
+  }
+}
 
 /** Settings of every connection: row security hides nothing silently, texts are ISO and exact, our commits wait for no standby. */
 const OPTIONS = [
@@ -160,7 +173,7 @@ export function databaseError(error: unknown, url: string): SyncError {
   const server = nameOf(url);
   if (code === '28P01' || code === '28000') {
     return new SyncError('configuration', `${server} refuses the login: ${wordsOf(error)}`, {
-      hint: 'With peer authentication run it as the user that the role is named after: sudo -u syncd syncd …',
+      hint: 'Check user and password. With peer authentication run it as the user that the role is named after (sudo -u syncd syncd …); before the first syncd install there is no role syncd.',
       cause: error,
     });
   }

@@ -24,7 +24,7 @@ export async function beat(
       offline_since: offline ? wallInstant(standing.sinceMs).toISOString() : null,
       last_error: reason,
       next_try_at: 'nextTryMs' in standing ? wallInstant(standing.nextTryMs).toISOString() : null,
-      refused: standing.kind === 'refused' || standing.kind === 'stopped' ? reason : null,
+      refused: standing.kind === 'refused' ? reason : null,
       clock_offset_ms: clockOffsetMs ?? null,
     })
     .where('id', '=', runId)

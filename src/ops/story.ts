@@ -72,7 +72,8 @@ function reason(facts: Facts, when: (at: string) => string): Reason {
     const who = facts.paused ? `${facts.paused.by} paused syncing ${when(facts.paused.at)}` : 'syncing is switched off';
     return { why: who, next: `nothing is sent until somebody resumes it; ${kept}`, topic: 'backlog' };
   }
-  const again = daemon.next_try_at ? `the next try is ${relative(daemon.next_try_at, facts.now)}` : 'it keeps trying';
+  const ahead = daemon.next_try_at !== null && daemon.next_try_at > facts.now;
+  const again = ahead ? `the next try is ${relative(daemon.next_try_at as string, facts.now)}` : 'it is trying again';
   if (daemon.refused)
     return { why: `the cloud refuses this outlet: ${daemon.refused}`, next: `${again}; ${kept}`, topic: 'refused' };
   if (daemon.online === false) {
@@ -110,6 +111,6 @@ function todo(facts: Facts): Story['todo'] {
   if (facts.failed > 0) list.push({ what: 'see what failed and why', type: 'syncd queue --status failed' });
   if (facts.conflicts > 0) list.push({ what: 'see the conflicts', type: 'syncd queue --status conflict' });
   if (isRunning(facts.daemon) && facts.daemon?.refused)
-    list.push({ what: 'after correcting the key, try at once', type: 'syncd now' });
+    list.push({ what: 'once the cause is mended, try at once', type: 'syncd now' });
   return list;
 }

@@ -21,6 +21,7 @@ export interface Supervised {
   configure(enabled: boolean, trouble: boolean, troubles: number): void;
   tryNow(): void;
   stop(reason: string): void;
+  goOn(): void;
 }
 
 type Deps = { db: Db; runId: string; enabled: boolean; memory: CloudMemory; clock: ClockOffset; log: Log };
@@ -100,6 +101,8 @@ export class Supervision {
   async #look(loop: Supervised): Promise<void> {
     const { db, runId, enabled, memory, clock, log } = this.#deps;
     const [troubles, pass] = [loop.troubles, loop.passes];
+    // Known before the look, so that a stop which is recorded meanwhile is not taken for one that was lifted.
+    const wasStopped = memory.standing.kind === 'stopped';
     const seen = await glance(db);
     const active = enabled && seen.enabled;
     if (active === this.#pausedTold) {
@@ -107,6 +110,7 @@ export class Supervision {
       log.info(active ? 'resumed' : 'paused; capture goes on, nothing is sent');
     }
     if (seen.stopped !== null && memory.standing.kind !== 'stopped') loop.stop(seen.stopped);
+    if (seen.stopped === null && wasStopped) loop.goOn();
     loop.configure(active, seen.trouble, troubles);
     await this.#answerNow(loop, seen.now_requested, active, pass);
     if (monotonicMs() - this.#beatAt >= BEAT_MS) {

@@ -88,6 +88,11 @@ export class Contact {
     this.#set({ kind: 'stopped', reason });
   }
 
+  /** A person has decided that this copy is the living one. */
+  goOn(): void {
+    this.#set({ kind: 'unknown' });
+  }
+
   #set(standing: Standing): void {
     this.#deps.memory.standing = standing;
     this.#deps.onStanding(standing);

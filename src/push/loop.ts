@@ -108,6 +108,12 @@ export class PushLoop {
     this.#contact.stop(reason);
   }
 
+  /** A person has decided that this copy goes on. */
+  goOn(): void {
+    this.#contact.goOn();
+    this.wake();
+  }
+
   /** Passes begun so far. */
   get passes(): number {
     return this.#passes;

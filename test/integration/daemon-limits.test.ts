@@ -177,6 +177,21 @@ test('a fork stops pushing for good, also for the next run', async () => {
   expect(outlet.cloud.ledger.statistics().pushes).toBe(pushes);
 });
 
+test('a fork that a person has settled in the database lets the running daemon go on', async () => {
+  const outlet = await start({
+    prepare: (cloud) =>
+      cloud.faults.add({ kind: 'status', status: 409, code: 'fork', times: 1, match: { path: '/sync/push' } }),
+  });
+  await insert(outlet, 1, 1);
+  const stopped = () => outlet.one('SELECT stopped_code FROM syncd.outlet_config');
+  await eventually(stopped, (row) => row.stopped_code === 'fork', 'stopped');
+  await outlet.shop.sql.query(
+    'UPDATE syncd.outlet_config SET stopped_code = NULL, stopped_reason = NULL, stopped_at = NULL',
+  );
+  await outlet.drained();
+  expect(outlet.cloud.ledger.statistics().outcomes.accepted).toBe(1);
+});
+
 test('a second daemon, and one for another outlet, end and say why', async () => {
   const outlet = await start();
   await outlet.drained();
