@@ -150,14 +150,11 @@ test('another living copy of this outlet (409 fork) stops pushing, also after a 
   await stand.until('it stopped', SOON_MS, async () => (await stopped()) === 1);
   const { pushes } = await stand.cloud.statistics();
   await stand.daemon.end();
+  const before = stand.daemon.words().length;
   stand.daemon.start();
   await stand.addCustomers(1);
-  await stand.until('the new run is at work', SOON_MS, async () => {
-    const rows = await stand.query('SELECT FROM syncd.daemon WHERE pid = $1 AND refused IS NOT NULL', [
-      stand.daemon.pid,
-    ]);
-    return rows.length === 1;
-  });
+  const said = () => stand.daemon.words().slice(before).includes('pushing has stopped');
+  await stand.until('the new run knows it too', SOON_MS, said);
   expect((await stand.cloud.statistics()).pushes).toBe(pushes);
   expect((await unsettled()).map((row) => row.status)).toEqual(['pending', 'pending']);
 });
