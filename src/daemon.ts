@@ -113,6 +113,7 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
       memory,
       clock,
       log,
+      reidentify: async () => void Object.assign(identity, await readIdentity(control, settings)),
     });
     const loop = new PushLoop({
       db: settler,

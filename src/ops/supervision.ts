@@ -24,7 +24,16 @@ export interface Supervised {
   goOn(): void;
 }
 
-type Deps = { db: Db; runId: string; enabled: boolean; memory: CloudMemory; clock: ClockOffset; log: Log };
+type Deps = {
+  db: Db;
+  runId: string;
+  enabled: boolean;
+  memory: CloudMemory;
+  clock: ClockOffset;
+  log: Log;
+  /** Reads the outlet's install id and epoch anew: who settles a fork changes them. */
+  reidentify: () => Promise<void>;
+};
 
 export class Supervision {
   readonly #deps: Deps;
@@ -110,7 +119,10 @@ export class Supervision {
       log.info(active ? 'resumed' : 'paused; capture goes on, nothing is sent');
     }
     if (seen.stopped !== null && memory.standing.kind !== 'stopped') loop.stop(seen.stopped);
-    if (seen.stopped === null && wasStopped) loop.goOn();
+    if (seen.stopped === null && wasStopped) {
+      await this.#deps.reidentify();
+      loop.goOn();
+    }
     loop.configure(active, seen.trouble, troubles);
     await this.#answerNow(loop, seen.now_requested, active, pass);
     if (monotonicMs() - this.#beatAt >= BEAT_MS) {
