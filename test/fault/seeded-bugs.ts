@@ -16,6 +16,12 @@ function lastEffect({ deliveries }: Evidence, is: (one: One) => boolean): number
   return at;
 }
 
+/** Others of its transaction stand before it: alone it could be neither early nor apart. */
+const follows =
+  ({ deliveries }: Evidence, entity_type: string) =>
+  (one: One) =>
+    one.entity_type === entity_type && deliveries.findIndex(({ tx }) => tx === one.tx) < deliveries.indexOf(one);
+
 const swap = <T>(list: T[], a: number, b: number) => ([list[a], list[b]] = [list[b] as T, list[a] as T]);
 const updates = (entity_type: string) => (one: One) => one.entity_type === entity_type && one.operation === 'update';
 
@@ -130,7 +136,7 @@ export const SEEDED_BUGS: [string, FindingKind[], (copy: Evidence) => void][] = 
     'the changes of a transaction arrive in another order',
     ['out_of_order'],
     (copy) => {
-      const last = lastEffect(copy, (one) => one.entity_type === 'payment');
+      const last = lastEffect(copy, follows(copy, 'payment'));
       const first = copy.deliveries.findIndex((one) => one.tx === copy.deliveries[last]?.tx);
       swap(copy.deliveries, first, last);
     },
@@ -139,7 +145,7 @@ export const SEEDED_BUGS: [string, FindingKind[], (copy: Evidence) => void][] = 
     'a transaction is split over two requests',
     ['out_of_order'],
     (copy) => {
-      const last = lastEffect(copy, (one) => one.entity_type === 'payment');
+      const last = lastEffect(copy, follows(copy, 'payment'));
       for (const one of copy.deliveries.slice(last)) one.request += 1;
     },
   ],
