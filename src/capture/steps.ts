@@ -49,7 +49,18 @@ export function foundationSteps(state: State): Step[] {
 
 /** What the daemon may do inside the schema; the POS's roles and PUBLIC may nothing. */
 export function admission(): Step {
-  const writes = ['sync_queue', 'entity_state', 'sync_conflicts', 'sync_logs', 'daemon', 'commands', 'truncations'];
+  const writes = [
+    'sync_queue',
+    'entity_state',
+    'sync_conflicts',
+    'sync_logs',
+    'daemon',
+    'commands',
+    'truncations',
+    'inbox',
+    'incoming',
+    'clock_offsets',
+  ];
   return {
     about: `grants to ${DAEMON} in schema ${SCHEMA}`,
     asOwner: true,

@@ -7,6 +7,8 @@
  * - **entity**: one row of the shop, named by (`entity_type`, `entity_id`).
  * - **state**: what outlet and cloud last agreed on for an entity.
  * - **conflict**: one divergence between the two sides.
+ * - **event**: what came in at once: a page, a fetched entity, a webhook; it brings *incoming changes*.
+ * - **parked**: an incoming change that cannot be applied, set aside with its reason.
  * - **wake**: telling the daemon that there is something to look for; a hint, never the truth.
  * - **leader**: the one daemon that may settle; `leader_epoch` fences out an earlier one.
  *
@@ -38,6 +40,7 @@ export interface SyncQueueTable {
   batch_id: string | null;
   settled_as: SettledAs | null;
   superseded_by: string | null;
+  supersedes: string[] | null;
 }
 
 export interface EntityStateTable {
@@ -57,7 +60,7 @@ export interface SyncConflictsTable {
   entity_id: string;
   queue_id: string | null;
   change_id: string | null;
-  source: 'push';
+  source: 'push' | 'pull' | 'fetch' | 'webhook';
   strategy: Generated<string>;
   fields: Generated<string[]>;
   base: string | null;
@@ -71,6 +74,41 @@ export interface SyncConflictsTable {
   resolved_at: string | null;
   resolved_by: string | null;
   reason: string | null;
+  resolution: 'cloud' | 'local' | 'merged' | 'data' | 'equal' | null;
+  result: string | null;
+  resolved_change_id: string | null;
+}
+
+export interface InboxTable {
+  id: ColumnType<string, never, never>;
+  event_id: string;
+  source: 'pull' | 'fetch' | 'webhook';
+  sent_at: string | null;
+  received_at: Generated<string>;
+  changes: number;
+}
+
+export interface IncomingTable {
+  id: ColumnType<string, never, never>;
+  inbox_id: string;
+  source: 'pull' | 'fetch' | 'webhook' | 'conflict';
+  entity_type: string;
+  entity_id: string;
+  cloud_id: string | null;
+  operation: Operation | 'hint';
+  cloud_version: string | null;
+  updated_at: string | null;
+  data: string | null;
+  status: Generated<'waiting' | 'parked'>;
+  attempts: Generated<number>;
+  next_attempt_at: string | null;
+  reason: string | null;
+}
+
+export interface ClockOffsetsTable {
+  at: Generated<string>;
+  offset_ms: number | null;
+  jumped: Generated<boolean>;
 }
 
 export interface SyncLogsTable {
@@ -103,6 +141,10 @@ export interface OutletConfigTable {
   stopped_code: string | null;
   stopped_reason: string | null;
   stopped_at: string | null;
+  pull_cursor: string | null;
+  last_pull_at: string | null;
+  cloud_epoch: string | null;
+  webhooks_timestamped: Generated<boolean>;
 }
 
 export interface CaptureTable {
@@ -167,6 +209,9 @@ export interface Database {
   'syncd.capture': CaptureTable;
   'syncd.daemon': DaemonTable;
   'syncd.commands': CommandsTable;
+  'syncd.inbox': InboxTable;
+  'syncd.incoming': IncomingTable;
+  'syncd.clock_offsets': ClockOffsetsTable;
   /** Pending, failed and conflict rows only, by the indexes that hold them. */
   'syncd.unsettled': SyncQueueTable;
   'syncd.entity_status': EntityStatusView;

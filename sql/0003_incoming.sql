@@ -1,0 +1,95 @@
+-- What comes from the cloud, and what becomes of it.
+
+CREATE TABLE syncd.inbox (
+  id          bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT "an event has one number" PRIMARY KEY,
+  event_id    text NOT NULL CONSTRAINT "an event is taken in once" UNIQUE,
+  source      text NOT NULL,
+  sent_at     timestamptz,
+  received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  changes     integer NOT NULL,
+  CONSTRAINT "an event comes by pull, fetch or webhook" CHECK (source IN ('pull', 'fetch', 'webhook'))
+);
+CREATE INDEX inbox_received ON syncd.inbox (received_at);
+COMMENT ON TABLE syncd.inbox IS 'One incoming event: a page, a fetched entity or a webhook. Stored before it is answered; remembered so that it counts once.';
+COMMENT ON COLUMN syncd.inbox.id IS 'Place in the inbox.';
+COMMENT ON COLUMN syncd.inbox.event_id IS 'The event''s name for ever, with its source in front.';
+COMMENT ON COLUMN syncd.inbox.source IS 'pull, fetch or webhook.';
+COMMENT ON COLUMN syncd.inbox.sent_at IS 'When the cloud says it sent it.';
+COMMENT ON COLUMN syncd.inbox.received_at IS 'When it was stored.';
+COMMENT ON COLUMN syncd.inbox.changes IS 'How many changes it brought.';
+
+CREATE TABLE syncd.incoming (
+  id              bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT "an incoming change has one number" PRIMARY KEY,
+  inbox_id        bigint NOT NULL,
+  source          text NOT NULL,
+  entity_type     text NOT NULL,
+  entity_id       text NOT NULL,
+  cloud_id        text,
+  operation       text NOT NULL,
+  cloud_version   bigint,
+  updated_at      timestamptz,
+  data            json,
+  status          text NOT NULL DEFAULT 'waiting',
+  attempts        integer NOT NULL DEFAULT 0,
+  next_attempt_at timestamptz,
+  reason          text,
+  CONSTRAINT "an incoming change is a create, an update, a delete or a hint" CHECK (operation IN ('create', 'update', 'delete', 'hint')),
+  CONSTRAINT "an incoming change waits or is parked" CHECK (status IN ('waiting', 'parked')),
+  CONSTRAINT "an incoming change comes by pull, fetch, webhook or conflict" CHECK (source IN ('pull', 'fetch', 'webhook', 'conflict'))
+);
+CREATE INDEX incoming_waiting ON syncd.incoming (id) WHERE status = 'waiting' AND next_attempt_at IS NULL;
+CREATE INDEX incoming_later ON syncd.incoming (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
+CREATE INDEX incoming_troubled ON syncd.incoming (entity_type, entity_id) WHERE status = 'parked' OR next_attempt_at IS NOT NULL;
+COMMENT ON TABLE syncd.incoming IS 'One incoming change that is not dealt with yet; it leaves in the transaction that deals with it.';
+COMMENT ON COLUMN syncd.incoming.id IS 'Place among the incoming changes.';
+COMMENT ON COLUMN syncd.incoming.inbox_id IS 'The event that brought it.';
+COMMENT ON COLUMN syncd.incoming.source IS 'pull, fetch, webhook, or conflict: the webhook with which the cloud tells of one.';
+COMMENT ON COLUMN syncd.incoming.entity_type IS 'The cloud''s word for the entity; it need not be one of ours.';
+COMMENT ON COLUMN syncd.incoming.entity_id IS 'The primary key as text.';
+COMMENT ON COLUMN syncd.incoming.cloud_id IS 'The cloud''s own name for the entity.';
+COMMENT ON COLUMN syncd.incoming.operation IS 'create, update, delete, or hint: the entity has to be fetched.';
+COMMENT ON COLUMN syncd.incoming.cloud_version IS 'The version that this change made; null on a hint that does not tell.';
+COMMENT ON COLUMN syncd.incoming.updated_at IS 'When the cloud''s edit was made.';
+COMMENT ON COLUMN syncd.incoming.data IS 'The whole row, as the cloud wrote it; null on delete and on a hint.';
+COMMENT ON COLUMN syncd.incoming.status IS 'waiting, or parked: it could not be applied and does not stop the others.';
+COMMENT ON COLUMN syncd.incoming.attempts IS 'How often it was put off.';
+COMMENT ON COLUMN syncd.incoming.next_attempt_at IS 'Not looked at before this instant; null: at once if waiting, not by itself if parked.';
+COMMENT ON COLUMN syncd.incoming.reason IS 'Why it was put off or parked.';
+
+-- Changes that this one contains and that are settled with it already: the cloud may have applied one of them unheard.
+ALTER TABLE syncd.sync_queue ADD COLUMN supersedes uuid[];
+COMMENT ON COLUMN syncd.sync_queue.supersedes IS 'Settled changes whose effect a resolution put into this one.';
+
+ALTER TABLE syncd.sync_conflicts
+  DROP CONSTRAINT "a conflict is found by a push",
+  ADD COLUMN resolution text,
+  ADD COLUMN result json,
+  ADD COLUMN resolved_change_id uuid,
+  ADD CONSTRAINT "a conflict is found by push, pull, fetch or webhook" CHECK (source IN ('push', 'pull', 'fetch', 'webhook')),
+  ADD CONSTRAINT "a resolution keeps the cloud's side, the shop's, a mixture or given values"
+    CHECK (resolution IN ('cloud', 'local', 'merged', 'data', 'equal'));
+CREATE INDEX sync_conflicts_history ON syncd.sync_conflicts (entity_type, entity_id, id);
+COMMENT ON COLUMN syncd.sync_conflicts.resolution IS 'Which side was kept: cloud, local, merged, data (given by a person), equal (both were the same).';
+COMMENT ON COLUMN syncd.sync_conflicts.result IS 'The row that both sides then agreed on; null: deleted. What is in local or cloud and not here was discarded.';
+COMMENT ON COLUMN syncd.sync_conflicts.resolved_change_id IS 'The change that carries the result to the cloud; null: the cloud has it.';
+
+ALTER TABLE syncd.outlet_config
+  ADD COLUMN pull_cursor text,
+  ADD COLUMN last_pull_at timestamptz,
+  ADD COLUMN cloud_epoch text,
+  ADD COLUMN webhooks_timestamped boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN syncd.outlet_config.pull_cursor IS 'The cloud''s own mark of how far was pulled; stored with the page that it follows.';
+COMMENT ON COLUMN syncd.outlet_config.last_pull_at IS 'The last answered pull.';
+COMMENT ON COLUMN syncd.outlet_config.cloud_epoch IS 'Names the cloud''s own history; another one means that the cloud was restored.';
+COMMENT ON COLUMN syncd.outlet_config.webhooks_timestamped IS 'A webhook with a signed time has come: the profile without one is refused from then on.';
+
+CREATE TABLE syncd.clock_offsets (
+  at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+  offset_ms double precision,
+  jumped    boolean NOT NULL DEFAULT false
+);
+CREATE INDEX clock_offsets_at ON syncd.clock_offsets (at);
+COMMENT ON TABLE syncd.clock_offsets IS 'What was known of the clock, whenever that changed: an edit is dated by what was known when it was captured.';
+COMMENT ON COLUMN syncd.clock_offsets.at IS 'Since when, by the outlet''s clock.';
+COMMENT ON COLUMN syncd.clock_offsets.offset_ms IS 'The cloud''s clock less ours; null: unknown.';
+COMMENT ON COLUMN syncd.clock_offsets.jumped IS 'The wall clock was set just before.';
