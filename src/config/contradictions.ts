@@ -64,7 +64,9 @@ function entities(tree: Tree): Contradiction[] {
         problem: `${String(entity.table)} is the table of entity ${owner} already; one table is one entity`,
       });
     else if (identity) owners.set(identity, name);
-    for (const [field, problem] of columnsAgainst(entity)) found.push({ path: [...path, field], problem });
+    const strategy = entity.conflict ?? at(tree, ['sync', 'conflict']);
+    const faults = [...columnsAgainst(entity), ...strategyAgainst(entity, strategy)];
+    for (const [field, problem] of faults) found.push({ path: [...path, field], problem });
   }
   return found;
 }
@@ -95,6 +97,19 @@ function columnsAgainst(entity: Tree): [string, string][] {
     both(field, texts([entity[field]]), excluded, 'is excluded: it never reaches the cloud');
   if (entity.direction === 'pull' && entity.coalesce === true)
     found.push(['coalesce', 'is for what is pushed, and direction is pull']);
+  return found;
+}
+
+/** @param strategy the one that holds for the entity, its own or everybody's */
+function strategyAgainst(entity: Tree, strategy: unknown): [string, string][] {
+  const found: [string, string][] = [];
+  const { direction } = entity;
+  if (entity.conflict === 'merge' && (direction === 'push' || direction === 'pull'))
+    found.push(['conflict', `merge is for what both sides edit, and direction is ${direction}`]);
+  if (texts(entity.delta).length > 0 && (strategy !== 'merge' || direction !== 'both'))
+    found.push(['delta', 'is for what is merged: it needs direction: both and conflict: merge']);
+  if (texts(entity.also_writes).length > 0 && direction === 'push')
+    found.push(['also_writes', 'is for what is pulled, and direction is push']);
   return found;
 }
 

@@ -20,6 +20,7 @@ const DEFAULTS: Tree = {
     conflict: 'newest_wins',
     retry: { max_retries: 3, initial_backoff: '1m', max_backoff: '30m', multiplier: 2 },
   },
+  admin: { listen: '127.0.0.1:8421', hosts: [] },
   alerts: { failure_rate: '5%', window: '15m', oldest_pending: '5m', offline: '30m', send: [] },
   retention: { queue: '30d', logs: '30d' },
   capture: { notify: 'gate', on_error: 'continue' },
@@ -27,8 +28,7 @@ const DEFAULTS: Tree = {
 };
 /** What holds in a section that is only there when somebody writes it. */
 const SECTION_DEFAULTS: Record<string, Tree> = {
-  webhook: { listen: '0.0.0.0:8420', profile: 'auto', allow_ips: [], trusted_proxies: [] },
-  admin: { listen: '127.0.0.1:8421', hosts: [] },
+  webhook: { listen: '0.0.0.0:8420', profile: 'auto', trusted_proxies: [] },
   disk: { path: '/var/lib/postgresql', warn: '14d', floor: '1GB' },
 };
 const ENTITY_DEFAULTS: Tree = {
@@ -38,6 +38,7 @@ const ENTITY_DEFAULTS: Tree = {
   coalesce: false,
   delta: [],
   local: [],
+  also_writes: [],
 };
 
 /** The defaults that apply beside what a file says. */
@@ -69,8 +70,9 @@ const VARIABLES = new Map(
   [
     ['outlet.id', 'outlet.code', 'outlet.timezone', 'database.url', 'database.url_file', 'state_dir'],
     ['cloud.url', 'cloud.timeout', 'cloud.api_key', 'cloud.api_key_file', 'cloud.compression', 'cloud.ca_file'],
-    ['sync.enabled', 'sync.interval', 'sync.long_poll', 'sync.conflict'],
+    ['sync.enabled', 'sync.interval', 'sync.long_poll', 'sync.since', 'sync.conflict'],
     ['sync.retry.max_retries', 'sync.retry.initial_backoff', 'sync.retry.max_backoff', 'sync.retry.multiplier'],
+    ['admin.listen', 'admin.token_file', 'admin.read_token_file'],
     ['alerts.failure_rate', 'alerts.window', 'alerts.oldest_pending', 'alerts.offline'],
     ['retention.queue', 'retention.logs', 'capture.notify', 'capture.on_error', 'log.level', 'log.format'],
   ]

@@ -8,6 +8,7 @@ import { type Document, findFile, readDocument } from './document.js';
 import { ConfigurationError, type Fault, nearest, shown } from './faults.js';
 import { defaultsBeside, environmentLeaves, isTree, type Leaf, lay, leavesOf, type Tree } from './layers.js';
 import { type Configuration, configuration, keysAt, SECTIONS } from './schema.js';
+import { checkSecretFiles, credentialFiles } from './secret-files.js';
 import { fetchSecrets, readCertificates, type SecretUse } from './secrets.js';
 import type { Settings } from './settings.js';
 
@@ -53,6 +54,7 @@ export function loadSettings(options: LoadOptions = {}): LoadedSettings {
     ...defaultsBeside(file),
     ...fromFile,
     ...secrets.leaves,
+    ...credentialFiles(file, env),
     ...fromEnv.leaves,
     ...Object.entries(options.flags ?? {}).map(([path, value]) => ({ path: path.split('.'), value, source: 'flag' })),
   ]);
@@ -77,13 +79,16 @@ export function loadSettings(options: LoadOptions = {}): LoadedSettings {
   if (certificates && 'problem' in certificates) {
     faults.push({ where: place(['cloud', 'ca_file']), path: 'cloud.ca_file', problem: certificates.problem });
   }
+  const use = options.secrets ?? 'needed';
+  const files = use === 'left' ? undefined : checkSecretFiles(tree, use, place);
+  faults.push(...(files?.faults ?? []));
   if (!checked.success || faults.length > 0) throw new ConfigurationError(document.file, sorted(faults), hint);
   return {
     settings: toSettings(checked.data, certificates && 'pem' in certificates ? certificates.pem : undefined),
     file: document.file,
     origins: originsOf(sources, tree),
-    warnings: [...fromEnv.warnings, ...secrets.warnings, ...exposed(document, fromFile)],
-    secrets: secretsOf(checked.data),
+    warnings: [...fromEnv.warnings, ...secrets.warnings, ...(files?.warnings ?? []), ...exposed(document, fromFile)],
+    secrets: [...secretsOf(checked.data), ...(files?.secrets ?? [])],
   };
 }
 
@@ -196,7 +201,7 @@ function passwordOf(url: string): string | undefined {
 }
 
 function toSettings(config: Configuration, ca: string | undefined): Settings {
-  const { outlet, cloud, sync, alerts } = config;
+  const { outlet, cloud, sync, alerts, webhook, admin } = config;
   return {
     outlet: { id: outlet.id, code: outlet.code, timezone: outlet.timezone },
     database: { urls: config.database.url },
@@ -205,6 +210,8 @@ function toSettings(config: Configuration, ca: string | undefined): Settings {
     sync: {
       enabled: sync.enabled,
       intervalMs: sync.interval,
+      longPollMs: sync.long_poll,
+      since: sync.since,
       conflict: sync.conflict,
       retry: {
         maxRetries: sync.retry.max_retries,
@@ -225,6 +232,19 @@ function toSettings(config: Configuration, ca: string | undefined): Settings {
         },
       ]),
     ),
+    webhook: webhook && {
+      listen: webhook.listen,
+      profile: webhook.profile,
+      secretsFile: webhook.secrets_file,
+      allowIps: webhook.allow_ips,
+      trustedProxies: webhook.trusted_proxies,
+    },
+    admin: {
+      listen: admin.listen,
+      tokenFile: admin.token_file,
+      readTokenFile: admin.read_token_file,
+      hosts: admin.hosts,
+    },
     capture: config.capture,
     alerts: {
       failureRate: alerts.failure_rate,

@@ -59,6 +59,24 @@ export function timezone(raw: unknown): string | undefined {
   }
 }
 
+/** An instant that means the same everywhere, as written: RFC 3339. */
+export function instant(raw: unknown): string | undefined {
+  const parts =
+    typeof raw === 'string'
+      ? /^(\d{4}-\d\d-\d\d)[Tt]([01]\d|2[0-3])(:[0-5]\d){2}(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.exec(raw)
+      : null;
+  if (!parts || Number.isNaN(Date.parse(raw as string))) return undefined;
+  // Date.parse takes 31 June for 1 July.
+  return new Date(`${parts[1]}T00:00:00Z`).toISOString().startsWith(parts[1] as string) ? (raw as string) : undefined;
+}
+
+/** A name or an address as it stands in a Host header, without a port. */
+export function hostName(raw: unknown): string | undefined {
+  if (typeof raw !== 'string' || raw.length > 253) return undefined;
+  const bare = raw.replace(/^\[|\]$/g, '');
+  return isIP(bare) !== 0 || /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?$/.test(raw) ? raw.toLowerCase() : undefined;
+}
+
 function urlOf(raw: unknown): URL | undefined {
   return typeof raw === 'string' && URL.canParse(raw) ? new URL(raw) : undefined;
 }

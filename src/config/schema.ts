@@ -82,6 +82,9 @@ const entity = z.strictObject({
   coalesce: bool,
   delta: columns,
   local: columns,
+  also_writes: list('a list of tables, such as [public.stock_log, \'"Audit"\']', (raw) =>
+    read.sqlPath(raw) ? (raw as string) : undefined,
+  ),
   date_field: column.optional(),
   money_field: column.optional(),
 });
@@ -106,6 +109,7 @@ export const configuration = z.strictObject({
     enabled: bool,
     interval: duration('30s', '1s', '1d'),
     long_poll: duration('25s', '0s', '55s'),
+    since: field('an instant with its zone, such as 2026-11-01T00:00:00Z', read.instant).optional(),
     conflict: strategy,
     retry: z.strictObject({
       max_retries: number('a whole number', 0, 100, true),
@@ -120,18 +124,20 @@ export const configuration = z.strictObject({
       listen,
       profile: oneOf('auto', 'body', 'timestamped', 'standard'),
       secrets_file: path,
-      allow_ips: list('a list of addresses or networks, such as [203.0.113.0/24]', read.cidr),
+      allow_ips: list(
+        "a list of addresses or networks, such as [203.0.113.0/24]; [0.0.0.0/0, '::/0'] is everybody",
+        read.cidr,
+        1,
+      ),
       trusted_proxies: list('a list of addresses or networks', read.cidr),
     })
     .optional(),
-  admin: z
-    .strictObject({
-      listen,
-      token_file: path.optional(),
-      read_token_file: path.optional(),
-      hosts: list('a list of host names', read.headerText),
-    })
-    .optional(),
+  admin: z.strictObject({
+    listen,
+    token_file: path.optional(),
+    read_token_file: path.optional(),
+    hosts: list('a list of host names without a port, such as [till-7.local]', read.hostName),
+  }),
   alerts: z.strictObject({
     failure_rate: field('a percentage, such as 5%', read.rate),
     window: duration('15m', '1m', '1d'),

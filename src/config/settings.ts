@@ -19,6 +19,8 @@ export type EntitySettings = {
   coalesce: boolean;
   delta: string[];
   local: string[];
+  /** Tables, as written, that the POS's own triggers on this table write. */
+  also_writes: string[];
   date_field: string | undefined;
   money_field: string | undefined;
 };
@@ -38,15 +40,45 @@ export type Settings = {
   sync: {
     enabled: boolean;
     intervalMs: number;
+    /** How long the cloud may keep a pull waiting; 0: no long poll. */
+    longPollMs: number;
+    /** RFC 3339, as written; goes with the very first pull alone. */
+    since: string | undefined;
     conflict: Strategy;
     retry: RetrySettings;
   };
   /** In the order of the file. */
   entities: Map<string, EntitySettings>;
+  /** Undefined: no webhook listener. */
+  webhook: WebhookSettings | undefined;
+  admin: AdminSettings;
   capture: { notify: 'gate' | 'always' | 'never'; on_error: 'continue' | 'block' };
   /** When status speaks of trouble; a rate of 0.05 is 5 %. */
   alerts: { failureRate: number; windowMs: number; oldestPendingMs: number; offlineMs: number };
   log: { level: 'error' | 'warn' | 'info' | 'debug'; format: 'json' | 'text' | undefined };
+};
+
+/** An address to listen on; port 0 takes any free one. */
+export type Listen = { host: string; port: number };
+
+export type WebhookSettings = {
+  listen: Listen;
+  profile: 'auto' | 'body' | 'timestamped' | 'standard';
+  /** Checked when the settings were loaded, read again by the listener: secrets are exchanged while it runs. */
+  secretsFile: string;
+  /** Addresses and networks, never empty. */
+  allowIps: string[];
+  trustedProxies: string[];
+};
+
+export type AdminSettings = {
+  listen: Listen;
+  /** Undefined: a token of our own making in the state directory. */
+  tokenFile: string | undefined;
+  /** Undefined: nobody may only look. */
+  readTokenFile: string | undefined;
+  /** Names beside the address itself and this machine's own under which it may be called. */
+  hosts: string[];
 };
 
 /** After the first send: `maxRetries` more, the n-th `initialBackoffMs * multiplier^(n-1)` later, never above the cap. */

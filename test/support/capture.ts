@@ -21,7 +21,7 @@ export function captureSettings(entities: Entities, capture: Partial<Settings['c
     merge_fallback: 'manual',
     coalesce: false,
   } as const;
-  const none = { exclude: [], delta: [], local: [], date_field: undefined, money_field: undefined };
+  const none = { exclude: [], delta: [], local: [], also_writes: [], date_field: undefined, money_field: undefined };
   const settings = Object.entries(entities).map(([entity, given]): [string, EntitySettings] => [
     entity,
     { ...plain, ...none, ...(typeof given === 'string' ? { table: given } : given) },
@@ -40,10 +40,14 @@ export function captureSettings(entities: Entities, capture: Partial<Settings['c
     sync: {
       enabled: true,
       intervalMs: 1_000,
+      longPollMs: 0,
+      since: undefined,
       conflict: 'manual',
       retry: { maxRetries: 3, initialBackoffMs: 60_000, maxBackoffMs: 1_800_000, multiplier: 2 },
     },
     entities: new Map(settings),
+    webhook: undefined,
+    admin: { listen: { host: '127.0.0.1', port: 0 }, tokenFile: undefined, readTokenFile: undefined, hosts: [] },
     capture: { notify: 'gate', on_error: 'continue', ...capture },
     alerts: { failureRate: 0.05, windowMs: 900_000, oldestPendingMs: 300_000, offlineMs: 1_800_000 },
     log: { level: 'info', format: undefined },

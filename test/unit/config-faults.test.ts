@@ -7,9 +7,12 @@ import { loadSettings } from '../../src/config/load.js';
 
 let directory: string;
 let file: string;
+let secretsFile: string;
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'syncd-config-'));
   file = join(directory, 'syncd.yaml');
+  secretsFile = join(directory, 'secrets');
+  writeFileSync(secretsFile, 'planted-webhook-secret\n', { mode: 0o600 });
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
@@ -24,7 +27,7 @@ entities:
 /** Loads GOOD with one line replaced or lines added, and gives the faults, without the file's name. */
 function faults(change: string | [find: string, replace: string], env: NodeJS.ProcessEnv = {}): string[] {
   const text = typeof change === 'string' ? GOOD + change : GOOD.replace(change[0], change[1]);
-  writeFileSync(file, text);
+  writeFileSync(file, text.replaceAll('SECRETS', secretsFile));
   try {
     loadSettings({ file, env });
     return [];
@@ -136,10 +139,52 @@ describe('one fault', () => {
     ],
     [
       'an added-up key',
-      entity('order: { table: orders, key: [code], delta: [code] }'),
+      entity('order: { table: orders, direction: both, conflict: merge, key: [code], delta: [code] }'),
       /entities.order.delta \| code is a key column/,
     ],
-    ['an excluded delta', entity('order: { table: orders, exclude: [qty], delta: [qty] }'), /delta \| qty is excluded/],
+    [
+      'an excluded delta',
+      entity('order: { table: orders, direction: both, conflict: merge, exclude: [qty], delta: [qty] }'),
+      /delta \| qty is excluded/,
+    ],
+    [
+      'a delta that is also local',
+      entity('order: { table: orders, direction: both, conflict: merge, local: [qty], delta: [qty] }'),
+      /delta \| qty is also listed as local/,
+    ],
+    [
+      'a delta under another strategy',
+      entity('order: { table: orders, direction: both, delta: [qty] }'),
+      /^6 \| entities.order.delta \| is for what is merged: it needs direction: both and conflict: merge$/,
+    ],
+    [
+      'a delta of what is only pushed',
+      [
+        'sync: { interval: 30s }\nentities:\n  order: { table: public.orders }',
+        'sync: { conflict: merge }\nentities:\n  order: { table: orders, delta: [qty] }',
+      ],
+      /delta \| is for what is merged/,
+    ],
+    [
+      'merging what only comes in',
+      entity('order: { table: orders, direction: pull, conflict: merge }'),
+      /^6 \| entities.order.conflict \| merge is for what both sides edit, and direction is pull$/,
+    ],
+    [
+      'tables written by triggers on what is only pushed',
+      entity('order: { table: orders, also_writes: [audit] }'),
+      /also_writes \| is for what is pulled/,
+    ],
+    [
+      'tables written by triggers that SQL could not name',
+      entity('order: { table: orders, direction: both, also_writes: [a b] }'),
+      /also_writes \| \["a b"\] is not allowed; it takes a list of tables/,
+    ],
+    ['a pull since yesterday', sync('since: yesterday'), /since \| "yesterday" is not allowed; it takes an instant/],
+    ['a pull since no zone knows when', sync('since: 2026-11-01T00:00:00'), /since \| .*with its zone/],
+    ['a pull since 31 June', sync('since: 2026-06-31T00:00:00Z'), /since \| /],
+    ['a long poll of an hour', sync('long_poll: 1h'), /long_poll \| .*from 0s to 55s/],
+    ['a host with a port', 'admin: { hosts: ["till:8421"] }\n', /admin.hosts \| .*without a port/],
     ['a column twice', entity('order: { table: orders, exclude: [a, a] }'), /exclude \| a stands twice/],
     ['an empty key', entity('order: { table: orders, key: [] }'), /a list of key columns/],
     [
@@ -165,13 +210,23 @@ describe('one fault', () => {
     ['an open admin port without a token', 'admin: { listen: 0.0.0.0:8421 }\n', /needs admin.token_file/],
     [
       'one port for two',
-      'admin: { listen: 127.0.0.1:8420 }\nwebhook: { secrets_file: /s }\n',
+      `admin: { listen: 127.0.0.1:8420 }\nwebhook: { secrets_file: SECRETS, allow_ips: ["::1"] }\n`,
       /port 8420 is admin.listen's already/,
     ],
-    ['a webhook without secrets', 'webhook: { listen: 0.0.0.0:8420 }\n', /^7 \| webhook.secrets_file \| is missing/],
+    [
+      'the default admin port for webhooks',
+      'webhook: { listen: 0.0.0.0:8421, secrets_file: SECRETS, allow_ips: ["::1"] }\n',
+      /port 8421 is admin.listen's already/,
+    ],
+    [
+      'a webhook without secrets',
+      'webhook: { listen: 0.0.0.0:8420, allow_ips: ["::1"] }\n',
+      /^7 \| webhook.secrets_file \| is missing/,
+    ],
+    ['a webhook from nowhere', 'webhook: { secrets_file: SECRETS, allow_ips: [] }\n', /is everybody$/],
     [
       'a network of 33 bits',
-      'webhook: { secrets_file: /s, allow_ips: [10.0.0.0/33] }\n',
+      'webhook: { secrets_file: SECRETS, allow_ips: [10.0.0.0/33] }\n',
       /\["10.0.0.0\/33"\] is not allowed/,
     ],
     ['a rate without a percent sign', 'alerts: { failure_rate: 5 }\n', /a percentage/],
@@ -193,6 +248,41 @@ describe('one fault', () => {
     const found = faults(change);
     expect(found.join('\n')).toMatch(expected);
     expect(found).toHaveLength(1);
+  });
+});
+
+describe('a file of secrets', () => {
+  const webhook = 'webhook: { secrets_file: FILE, allow_ips: ["::1"] }\n';
+  const admin = 'admin: { token_file: FILE }\n';
+  test.each([
+    [webhook, '', /^7 \| webhook.secrets_file \| .* holds no secret; it takes one a line$/],
+    [webhook, '\n \n', /holds no secret/],
+    [webhook, 'planted-webhook-secret\n\nplanted', /line 3 is shorter than 16 characters$/],
+    [webhook, 'planted webhook secret 1', /line 1 is not made of visible ASCII/],
+    [webhook, 'whsec_planted', /line 1 is shorter/],
+    [webhook, 'whsec_planted-planted-planted!', /line 1 begins with whsec_, but what follows is not base64/],
+    [admin, '', /^7 \| admin.token_file \| .* is empty$/],
+    [admin, 'planted-admin', /is shorter than 16/],
+    [admin, 'planted-admin-token-1\nplanted-admin-token-2', /holds something else than one token/],
+    ['admin: { read_token_file: FILE }\n', 'planted "admin" token', /^7 \| admin.read_token_file \| /],
+    [
+      'admin: { token_file: FILE, read_token_file: FILE }\n',
+      'planted-admin-token-1',
+      /holds the same as admin.token_file/,
+    ],
+    [
+      webhook.replace('FILE', '/nowhere/secrets'),
+      '',
+      /^7 \| webhook.secrets_file \| \/nowhere\/secrets does not exist$/,
+    ],
+    [admin.replace('FILE', '/proc'), '', /admin.token_file \| \/proc cannot be read \(EISDIR\)$/],
+  ])('%s with %j in it', (yaml, content, expected) => {
+    const named = join(directory, 'named');
+    writeFileSync(named, content, { mode: 0o600 });
+    const found = faults(yaml.replaceAll('FILE', named));
+    expect(found.join('\n')).toMatch(expected);
+    expect(found).toHaveLength(1);
+    expect(found.join()).not.toContain('planted');
   });
 });
 

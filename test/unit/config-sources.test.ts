@@ -23,15 +23,15 @@ cloud:
   timeout: 30s
   api_key_file: KEYFILE
   compression: auto
-sync: { enabled: true, interval: 30s, long_poll: 25s, conflict: newest_wins, retry: { max_retries: 3, initial_backoff: 1m, max_backoff: 30m, multiplier: 2 } }
+sync: { enabled: true, interval: 30s, long_poll: 25s, since: 2026-11-01T00:00:00+07:00, conflict: newest_wins, retry: { max_retries: 3, initial_backoff: 1m, max_backoff: 30m, multiplier: 2 } }
 entities:
   order:   { table: public.orders, direction: push }
   product: { table: public.products, direction: both, conflict: merge, merge_fallback: manual, exclude: [cost_secret] }
   tax:     { table: '"Tax Rates"', key: [code], direction: pull }
-  stock:   { table: public.stock, direction: both, conflict: merge, delta: [qty], coalesce: true, local: [updated_at] }
+  stock:   { table: public.stock, direction: both, conflict: merge, delta: [qty], coalesce: true, local: [updated_at], also_writes: [public.stock_log] }
   payment: { table: public.payments, direction: push, date_field: paid_at, money_field: amount }
-webhook: { listen: 0.0.0.0:8420, profile: auto, secrets_file: /etc/syncd/secrets, allow_ips: [203.0.113.0/24], trusted_proxies: [] }
-admin:   { listen: 127.0.0.1:8421, token_file: /etc/syncd/token, read_token_file: /etc/syncd/read, hosts: [till-7.local] }
+webhook: { listen: 0.0.0.0:8420, profile: auto, secrets_file: SECRETSFILE, allow_ips: [203.0.113.0/24], trusted_proxies: [] }
+admin:   { listen: 127.0.0.1:8421, token_file: TOKENFILE, read_token_file: READFILE, hosts: [till-7.local] }
 alerts:  { failure_rate: 5%, window: 15m, oldest_pending: 5m, offline: 30m, send: [ { url: https://x.example/planted-hook }, { command: [/usr/local/bin/notify-owner] } ] }
 retention: { queue: 30d, logs: 30d }
 capture: { notify: gate, on_error: continue }
@@ -41,7 +41,13 @@ disk: { path: /var/lib/postgresql, warn: 14d, floor: 1GB }
 /** Writes the documented file with a key file beside it, and loads it. */
 function load(options: LoadOptions & { yaml?: string } = {}): LoadedSettings {
   writeFileSync(at('key'), 'planted-file-key\n', { mode: 0o600 });
-  writeFileSync(file, (options.yaml ?? DOCUMENTED).replace('KEYFILE', at('key')), { mode: 0o600 });
+  writeFileSync(at('secrets'), `planted-webhook-1\nwhsec_${Buffer.from('planted-webhook-2').toString('base64')}\n`, {
+    mode: 0o600,
+  });
+  writeFileSync(at('token'), 'planted-admin-token\n', { mode: 0o600 });
+  writeFileSync(at('read'), 'planted-read-token\n', { mode: 0o600 });
+  const yaml = (options.yaml ?? DOCUMENTED).replace('KEYFILE', at('key')).replace('SECRETSFILE', at('secrets'));
+  writeFileSync(file, yaml.replace('TOKENFILE', at('token')).replace('READFILE', at('read')), { mode: 0o600 });
   return loadSettings({ file, env: {}, ...options });
 }
 const origin = (loaded: LoadedSettings, path: string) => loaded.origins.find((one) => one.path === path);
@@ -60,7 +66,22 @@ test('the documented configuration is taken as a whole', () => {
     },
     sync: {
       intervalMs: 30_000,
+      longPollMs: 25_000,
+      since: '2026-11-01T00:00:00+07:00',
       retry: { maxRetries: 3, initialBackoffMs: 60_000, maxBackoffMs: 1_800_000, multiplier: 2 },
+    },
+    webhook: {
+      listen: { host: '0.0.0.0', port: 8420 },
+      profile: 'auto',
+      secretsFile: at('secrets'),
+      allowIps: ['203.0.113.0/24'],
+      trustedProxies: [],
+    },
+    admin: {
+      listen: { host: '127.0.0.1', port: 8421 },
+      tokenFile: at('token'),
+      readTokenFile: at('read'),
+      hosts: ['till-7.local'],
     },
     alerts: { failureRate: 0.05, windowMs: 900_000, oldestPendingMs: 300_000, offlineMs: 1_800_000 },
   });
@@ -69,6 +90,7 @@ test('the documented configuration is taken as a whole', () => {
     delta: ['qty'],
     coalesce: true,
     local: ['updated_at'],
+    also_writes: ['public.stock_log'],
     merge_fallback: 'manual',
   });
   expect(settings.entities.get('order')).toMatchObject({
@@ -85,7 +107,9 @@ test('what is left out has its default, also where a section is empty', () => {
   });
   expect(settings).toMatchObject({
     outlet: { timezone: 'UTC' },
-    sync: { enabled: true, intervalMs: 30_000, retry: { maxRetries: 3 } },
+    sync: { enabled: true, intervalMs: 30_000, longPollMs: 25_000, since: undefined, retry: { maxRetries: 3 } },
+    webhook: undefined,
+    admin: { listen: { host: '127.0.0.1', port: 8421 }, tokenFile: undefined, readTokenFile: undefined, hosts: [] },
     capture: { notify: 'gate' },
   });
 });
@@ -152,6 +176,23 @@ describe('secrets', () => {
       value: '***',
       source: 'credential cloud_api_key',
     });
+  });
+
+  test('the files of the listeners may be credentials too, and no line of the log shows what is in them', () => {
+    const credentials = at('credentials');
+    mkdirSync(credentials);
+    for (const name of ['webhook_secrets', 'admin_token']) writeFileSync(join(credentials, name), `planted-${name}-1`);
+    const loaded = load({ env: { CREDENTIALS_DIRECTORY: credentials } });
+    expect(loaded.settings.webhook?.secretsFile).toBe(join(credentials, 'webhook_secrets'));
+    expect(loaded.settings.admin.tokenFile).toBe(join(credentials, 'admin_token'));
+    expect(origin(loaded, 'admin.token_file')?.source).toBe('credential admin_token');
+    expect(loaded.secrets).toEqual(
+      expect.arrayContaining(['planted-webhook_secrets-1', 'planted-admin_token-1', 'planted-read-token']),
+    );
+    const without = DOCUMENTED.split('\n').filter((line) => !/^(webhook|admin):/.test(line));
+    const open = load({ yaml: without.join('\n'), env: { CREDENTIALS_DIRECTORY: credentials } });
+    expect(open.settings.webhook).toBeUndefined();
+    expect(open.settings.admin.tokenFile).toBe(join(credentials, 'admin_token'));
   });
 
   test('the database URL may come from a file, also for a command that leaves the other secrets', () => {
