@@ -136,6 +136,7 @@ cloud:
   url: ${quoted(at.cloud)}
   timeout: 5s
   api_key_file: ${quoted(at.keyFile)}
+admin: { listen: 127.0.0.1:0 }
 entities:
 ${entities.join('\n')}
 `;

@@ -140,6 +140,7 @@ class Folder {
 database: { url: '${cluster.url(database, 'syncd')}' }
 state_dir: ${join(this.#path, 'state')}
 cloud: { url: '${cloudUrl}', api_key_file: ${key}, compression: ${compression} }
+admin: { listen: 127.0.0.1:0 }
 entities:
   product: { table: public.products, direction: push }
   stock: { table: public.stock, direction: push }

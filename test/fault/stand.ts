@@ -193,6 +193,7 @@ function configuration(stand: Stand, cloudUrl: string, options: StandOptions): s
 database: { url: '${stand.databaseUrl}' }
 state_dir: '${join(stand.directory, 'state')}'
 cloud: { url: '${cloudUrl}', timeout: ${options.timeout ?? '5s'}, api_key: ${API_KEY} }
+admin: { listen: 127.0.0.1:0 }
 sync: { retry: { ${options.retry ?? 'initial_backoff: 200ms, max_backoff: 1s'} } }
 entities:
 ${entities.join('\n')}

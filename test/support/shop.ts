@@ -25,6 +25,7 @@ outlet: { id: outlet-7, code: JKT-014, timezone: Asia/Jakarta }
 database: { url: "${url}" }
 state_dir: ${join(directory, 'state')}
 cloud: { url: "http://127.0.0.1:9/api/v1", api_key: planted-api-key-123 }
+admin: { listen: 127.0.0.1:0 }
 entities:
   order: { table: public.orders, exclude: [secret_note] }
   line: { table: lines }

@@ -115,6 +115,7 @@ function writeConfiguration(tables: ForeignTable[], cloud: ReferenceCloud, apiKe
 database: { url: '${cluster.url('pagila', 'syncd')}' }
 state_dir: '${join(directory, 'state')}'
 cloud: { url: '${cloud.url}', api_key_file: '${keyFile}' }
+admin: { listen: 127.0.0.1:0 }
 entities:
 ${entities.join('\n')}
 `;
