@@ -7,9 +7,17 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Edit } from '../../src/demo/cloud/edit.js';
 import type { FaultRule } from '../../src/demo/cloud/faults.js';
-import type { CloudOptions, Edit } from '../../src/demo/cloud/open.js';
-import type { Delivery, EntityRecord, RequestRecord, Statistics, Violation } from '../../src/demo/cloud/records.js';
+import type { CloudOptions } from '../../src/demo/cloud/open.js';
+import type {
+  Delivery,
+  EntityRecord,
+  FeedEntry,
+  RequestRecord,
+  Statistics,
+  Violation,
+} from '../../src/demo/cloud/records.js';
 
 const PROGRAM = resolve('dist/demo/cloud/main.js');
 
@@ -63,6 +71,7 @@ export class CloudProcess {
 
   ledger = () => this.#all<Delivery>('ledger');
   requests = () => this.#all<RequestRecord>('requests');
+  feed = () => this.#all<FeedEntry>('feed');
   violations = () => this.#all<Violation>('violations');
   entities = (outletId?: string) =>
     this.#all<EntityRecord>('entities', outletId === undefined ? '' : `outlet=${encodeURIComponent(outletId)}`);

@@ -6,10 +6,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { wordsOf } from '../../errors.js';
 import { sleep } from '../../time.js';
 import { readWire } from './body.js';
+import type { Edit } from './edit.js';
 import type { Cloud } from './exchange.js';
 import type { FaultRule } from './faults.js';
 import { isFaultKind } from './faults.js';
-import type { Edit } from './open.js';
 import { Refusal } from './refusal.js';
 import type { ReferenceCloud } from './server.js';
 
@@ -56,6 +56,8 @@ async function act(cloud: Cloud, self: ReferenceCloud, request: IncomingMessage)
       return pageOf(cloud.ledger.violations, from);
     case 'GET entities':
       return pageOf(self.entities(url.searchParams.get('outlet') ?? undefined), from);
+    case 'GET feed':
+      return pageOf(self.feed(), from);
     case 'GET statistics':
       return cloud.ledger.statistics();
     case 'GET faults':

@@ -42,6 +42,7 @@ export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly head: Head;
+  readonly query: URLSearchParams;
   readonly record: RequestRecord;
   /** Aborts when the connection has gone, whoever closed it. */
   readonly closed: AbortSignal;
@@ -52,6 +53,7 @@ export class Exchange {
     this.request = request;
     this.response = response;
     this.head = head;
+    this.query = new URLSearchParams(record.query);
     this.record = record;
     const closed = new AbortController();
     response.once('close', () => closed.abort());
@@ -83,6 +85,11 @@ export class Exchange {
       (fault) =>
         WITHHOLDING.has(fault.kind) || ((fault.kind === 'status' || fault.kind === 'body') && fault.commit !== true),
     );
+  }
+
+  /** The history that the cloud claims to be. */
+  get cloudEpoch(): string {
+    return this.fault('epoch')?.cloud_epoch ?? this.cloud.capabilities.cloud_epoch;
   }
 
   /** The cloud's clock as it shows it. */

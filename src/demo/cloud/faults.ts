@@ -34,8 +34,14 @@ export type Fault =
   | { kind: 'reject'; retryable: boolean; code?: string; message?: string }
   | { kind: 'hold'; waitingFor?: { entity_type: string; entity_id: string } }
   | { kind: 'conflict' }
+  /** Spoils a page of changes. `version` (default 1) is for `lower-version`, `bytes` (default 10 MB) for `huge`. */
+  | { kind: 'page'; how: PageFault; version?: number; bytes?: number }
+  /** The cloud calls itself another history, as after a restore. */
+  | { kind: 'epoch'; cloud_epoch: string }
   /** The cloud's clock is off by so much, in `Date` and `server_time`. */
   | { kind: 'clock'; offsetMs: number };
+
+type PageFault = 'still-cursor' | 'more-for-ever' | 'doubled' | 'reversed' | 'lower-version' | 'huge';
 
 const KINDS: Record<Fault['kind'], true> = {
   reset: true,
@@ -54,6 +60,8 @@ const KINDS: Record<Fault['kind'], true> = {
   reject: true,
   hold: true,
   conflict: true,
+  page: true,
+  epoch: true,
   clock: true,
 };
 
@@ -72,6 +80,9 @@ export type Match = {
 } & Partial<Pick<PushedChange, (typeof CHANGE_FIELDS)[number]>>;
 
 const CHANGE_FIELDS = ['change_id', 'seq', 'tx', 'entity_type', 'entity_id', 'operation'] as const;
+
+/** A change as far as a fault can name it; what comes from head office has no change_id. */
+type Named = Partial<Pick<PushedChange, (typeof CHANGE_FIELDS)[number]>>;
 
 /** `times`: for so many matching requests, else until cleared. `chance`: hits only this share of them (0 to 1). */
 export type FaultRule = Fault & { times?: number; chance?: number; match?: Match };
@@ -111,8 +122,8 @@ export class Faults {
     return this.#take((match) => !namesChange(match) && headMatches(match, head));
   }
 
-  /** The faults that name something in a change of this push. */
-  takeForChanges(head: Head, changes: readonly PushedChange[]): FaultRule[] {
+  /** The faults that name something in a change of this push or page. */
+  takeForChanges(head: Head, changes: readonly Named[]): FaultRule[] {
     return this.#take(
       (match) =>
         namesChange(match) && headMatches(match, head) && changes.some((change) => changeMatches(match, change)),
@@ -146,7 +157,7 @@ function headMatches(match: Match, head: Head): boolean {
 }
 
 /** Whether a change is meant by a fault that hit its request. */
-export function changeMatches(match: Match, change: PushedChange): boolean {
+export function changeMatches(match: Match, change: Named): boolean {
   return CHANGE_FIELDS.every((field) => match[field] === undefined || match[field] === change[field]);
 }
 

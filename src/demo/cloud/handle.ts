@@ -31,7 +31,7 @@ export async function handle(cloud: Cloud, request: IncomingMessage, response: S
 function open(cloud: Cloud, request: IncomingMessage, response: ServerResponse): Exchange {
   const startedMs = monotonicMs();
   const { headers, method = 'GET' } = request;
-  const full = (request.url ?? '/').split('?')[0] ?? '/';
+  const [full = '/', query = ''] = (request.url ?? '/').split('?', 2);
   const path = full.startsWith(`${BASE}/`) ? full.slice(BASE.length) : `/..${full}`;
   const isPush = path === '/sync/push';
   if (isPush) cloud.openPushes++;
@@ -39,6 +39,7 @@ function open(cloud: Cloud, request: IncomingMessage, response: ServerResponse):
     at: new Date().toISOString(),
     method,
     path,
+    query,
     outlet_id: one(headers['x-outlet-id']),
     user_agent: one(headers['user-agent']),
     batch_id: one(headers['idempotency-key']),

@@ -4,7 +4,7 @@
  */
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { SyncError } from '../../errors.js';
-import type { Delivery, EntityRecord } from './records.js';
+import type { Delivery, FeedEntry } from './records.js';
 
 type Header = 'request' | 'at' | 'outlet_id' | 'install_id' | 'epoch' | 'batch_id';
 
@@ -19,8 +19,8 @@ export type PushLine = { kind: 'push'; refused: boolean; changes: Omit<Delivery,
 type AckLine = { kind: 'ack'; request: number; without: string[] };
 /** An edit by head office; null `data` deletes. */
 export type EditLine = { kind: 'edit' } & Pick<
-  EntityRecord,
-  'outlet_id' | 'entity_type' | 'entity_id' | 'cloud_version' | 'data' | 'updated_at'
+  FeedEntry,
+  'at' | 'outlet_id' | 'entity_type' | 'entity_id' | 'cloud_version' | 'changed_fields' | 'data' | 'updated_at'
 >;
 export type JournalLine = StartLine | PushLine | AckLine | EditLine;
 

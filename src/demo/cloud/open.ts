@@ -1,15 +1,14 @@
 /**
- * The cloud's memory, made from its options and its journal, and the one change to it that comes from head office. Before stands
+ * The cloud's memory, made from its options and its journal. Before stands
  * a file, or nothing; after it everything that an exchange works on.
  */
 import { randomUUID } from 'node:crypto';
 import type { WireCapabilities } from '../../cloud/wire.js';
 import type { Cloud } from './exchange.js';
 import { Faults } from './faults.js';
-import type { EditLine, JournalLine } from './journal.js';
+import type { JournalLine } from './journal.js';
 import { Journal } from './journal.js';
 import { Ledger } from './ledger.js';
-import type { EntityRecord } from './records.js';
 import type { References } from './references.js';
 import { CloudState } from './state.js';
 
@@ -25,22 +24,15 @@ export type CloudOptions = {
   capabilities?: Partial<WireCapabilities>;
   /** The outlets that may call; missing: any. */
   outlets?: string[];
+  /** How many of the latest changes a pull's cursor may be behind before it is 410; missing: any. */
+  horizon?: number;
   /** Of the faults that hit by chance. */
   seed?: number;
 };
 
-/** What head office changes; `data` is the row as JSON text, null deletes. The outlet is left out for a shared type. */
-export type Edit = {
-  outlet_id?: string;
-  entity_type: string;
-  entity_id: string;
-  data: string | null;
-  updated_at?: string;
-};
-
 /** @throws SyncError where the journal is damaged. */
 export function openCloud(options: CloudOptions): Cloud {
-  const state = new CloudState(options.shared ?? [], options.references ?? {});
+  const state = new CloudState(options.shared ?? [], options.references ?? {}, options.horizon);
   const ledger = new Ledger();
   let epoch: string | undefined;
   const journal = Journal.open(options.journal, (line) => {
@@ -59,7 +51,7 @@ export function openCloud(options: CloudOptions): Cloud {
       max_batch_changes: 1000,
       max_batch_bytes: 4 * 1024 * 1024,
       encodings: ['gzip', 'br'],
-      long_poll: false,
+      long_poll: true,
       digest: false,
       cloud_epoch: epoch,
       ...options.capabilities,
@@ -90,16 +82,4 @@ function replay(line: JournalLine, state: CloudState, ledger: Ledger): void {
     default:
       line satisfies never;
   }
-}
-
-/** An edit by head office: one version above whatever is there, tombstones included. */
-export function applyEdit({ state, journal }: Cloud, edit: Edit): EntityRecord {
-  const { entity_type, entity_id, data } = edit;
-  const outlet_id = state.isShared(entity_type) ? null : (edit.outlet_id ?? null);
-  const key = state.keyOf(outlet_id ?? '', entity_type, entity_id);
-  const cloud_version = (state.entity(key)?.cloud_version ?? 0) + 1;
-  const updated_at = edit.updated_at ?? new Date().toISOString();
-  const line: EditLine = { kind: 'edit', outlet_id, entity_type, entity_id, cloud_version, data, updated_at };
-  journal.append(line);
-  return state.edit(line);
 }

@@ -34,6 +34,18 @@ export type EntityRecord = {
   origin_outlet_id: string | null;
 };
 
+/** One version that an entity took, at its place in the feed. */
+export type FeedEntry = EntityRecord & {
+  place: number;
+  /** The entity's key in the cloud's memory. */
+  key: string;
+  /** When the cloud took it. */
+  at: string;
+  operation: Operation;
+  /** The columns that head office named; null: not known. */
+  changed_fields: string[] | null;
+};
+
 /** `refused`: it arrived and was understood, but the request as a whole was refused and nothing of it was applied. */
 export type Outcome = PushResult['status'] | 'refused';
 
@@ -70,6 +82,8 @@ export type RequestRecord = {
   at: string;
   method: string;
   path: string;
+  /** Without the question mark. */
+  query: string;
   outlet_id: string | null;
   user_agent: string | null;
   batch_id: string | null;

@@ -22,7 +22,7 @@ export function answerFor(exchange: Exchange, decisions: readonly Decision[]): A
       without.add(decision.change.change_id);
     for (const result of spoiled) texts.push(textOf(result));
   }
-  const epoch = JSON.stringify(cloud.capabilities.cloud_epoch);
+  const epoch = JSON.stringify(exchange.cloudEpoch);
   const body = `{"results":[${texts.join(',')}],"cloud_epoch":${epoch},"server_time":"${exchange.now().toISOString()}"}`;
   return {
     ...json(200, body),

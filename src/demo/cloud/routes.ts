@@ -2,11 +2,12 @@
  * Which request is answered by what, and the headers that each must carry. Everything here looks only; the one route that
  * changes anything is the push.
  */
+import { changes } from './changes.js';
+import { entity } from './entity.js';
 import type { Answer, Exchange } from './exchange.js';
 import { json } from './exchange.js';
 import { push } from './push.js';
 import { Refusal } from './refusal.js';
-import { recordOf } from './state.js';
 
 const USER_AGENT = /^syncd\/\d+\.\d+\.\d+\S*/;
 
@@ -20,7 +21,9 @@ export async function route(exchange: Exchange): Promise<Answer> {
     case 'sync/capabilities':
       allow(exchange, 'GET');
       authenticate(exchange);
-      if (parts.length === 2) return json(200, exchange.cloud.capabilities);
+      if (parts.length === 2) {
+        return json(200, { ...exchange.cloud.capabilities, cloud_epoch: exchange.cloudEpoch });
+      }
       break;
     case 'sync/push':
       allow(exchange, 'POST');
@@ -28,10 +31,16 @@ export async function route(exchange: Exchange): Promise<Answer> {
       requireForPush(exchange);
       if (parts.length === 2) return await push(exchange);
       break;
+    case 'sync/changes': {
+      allow(exchange, 'GET');
+      const outletId = authenticate(exchange);
+      if (parts.length === 2) return await changes(exchange, outletId);
+      break;
+    }
     default:
       if (parts[0] !== 'entities' || parts.length < 3 || parts.length > 4) break;
       allow(exchange, 'GET');
-      return entity(exchange, parts[1] ?? '', parts[2] ?? '', parts[3], authenticate(exchange));
+      return entity(exchange, authenticate(exchange), parts[1] ?? '', parts[2] ?? '', parts[3]);
   }
   throw new Refusal(404, 'not_found', 'there is no such route');
 }
@@ -61,24 +70,4 @@ function requireForPush({ request, record }: Exchange): void {
     throw new Refusal(415, 'content_type', 'Content-Type must be application/json');
   }
   if (record.batch_id === null) throw new Refusal(400, 'idempotency_key', 'Idempotency-Key is missing');
-}
-
-function entity(exchange: Exchange, type: string, id: string, tail: string | undefined, outletId: string): Answer {
-  const { state } = exchange.cloud;
-  const stored = state.entity(state.keyOf(outletId, decoded(type), decoded(id)));
-  if (stored === undefined || (tail !== undefined && tail !== 'version')) {
-    throw new Refusal(404, 'not_found', 'this outlet has no such entity');
-  }
-  if (tail === 'version') return json(200, { cloud_version: stored.cloud_version });
-  const { outlet_id: _, data, ...rest } = recordOf(stored);
-  const operation = stored.deleted ? 'delete' : stored.cloud_version === 1 ? 'create' : 'update';
-  return json(200, `${JSON.stringify({ ...rest, operation }).slice(0, -1)},"data":${data ?? 'null'}}`);
-}
-
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    throw new Refusal(400, 'path', 'the path is not percent-encoded UTF-8');
-  }
 }

@@ -6,12 +6,14 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { control, isControl } from './control.js';
+import type { Edit } from './edit.js';
+import { applyEdit } from './edit.js';
 import type { Faults } from './faults.js';
 import { BASE, handle } from './handle.js';
 import type { Ledger } from './ledger.js';
-import type { CloudOptions, Edit } from './open.js';
-import { applyEdit, openCloud } from './open.js';
-import type { EntityRecord } from './records.js';
+import type { CloudOptions } from './open.js';
+import { openCloud } from './open.js';
+import type { EntityRecord, FeedEntry } from './records.js';
 
 export type ReferenceCloud = {
   /** The base that outlets call, ending in /api/v1. */
@@ -21,6 +23,10 @@ export type ReferenceCloud = {
   readonly faults: Faults;
   /** Every entity and tombstone; with an outlet, those that it can see. */
   entities(outletId?: string): EntityRecord[];
+  /** Every version that an entity took, in order; beyond the horizon the latest of each alone. */
+  feed(): readonly FeedEntry[];
+  /** How many long polls are open. */
+  polling(): number;
   /** An edit by head office: raises the entity's version, makes it where it is missing. */
   edit(edit: Edit): EntityRecord;
   /** Refuses connections and cuts those that are open, until `up`. */
@@ -69,6 +75,8 @@ export async function startReferenceCloud(options: CloudOptions): Promise<Refere
     ledger: cloud.ledger,
     faults: cloud.faults,
     entities: (outletId) => cloud.state.entities(outletId),
+    feed: () => cloud.state.feed.entries,
+    polling: () => cloud.state.feed.waiting,
     edit: (edit) => applyEdit(cloud, edit),
     down,
     up,

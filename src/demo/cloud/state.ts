@@ -4,8 +4,9 @@
  * restart that replays the journal ends at the same state.
  */
 import { createHash } from 'node:crypto';
+import { Feed } from './feed.js';
 import type { EditLine, PushLine } from './journal.js';
-import type { EntityRecord, PushedChange } from './records.js';
+import type { EntityRecord, FeedEntry, PushedChange } from './records.js';
 import type { References } from './references.js';
 import { parentsOf } from './references.js';
 
@@ -27,7 +28,7 @@ export type Held = Pick<EntityRecord, 'cloud_version' | 'deleted' | 'data' | 'up
   parents: readonly string[];
 };
 
-type Stored = EntityRecord & { parents: readonly string[] };
+type Stored = FeedEntry & { parents: readonly string[] };
 
 /** The living copy of an outlet, and what its epoch has sent. */
 export type Outlet = {
@@ -41,14 +42,17 @@ export type Outlet = {
 
 export class CloudState implements View {
   readonly references: References;
+  readonly feed: Feed;
   readonly #shared: ReadonlySet<string>;
   readonly #entities = new Map<string, Stored>();
   readonly #applied = new Map<string, Applied>();
   readonly #outlets = new Map<string, Outlet>();
   readonly #children = new Map<string, Set<string>>();
 
-  constructor(shared: readonly string[], references: References) {
+  /** @param horizon how many of the latest changes a pull's cursor may be behind. */
+  constructor(shared: readonly string[], references: References, horizon = Infinity) {
     this.#shared = new Set(shared);
+    this.feed = new Feed(horizon);
     this.references = references;
   }
 
@@ -115,13 +119,15 @@ export class CloudState implements View {
         data,
         updated_at: change.changed_at,
         origin_outlet_id: line.outlet_id,
+        at: line.at,
+        changed_fields: null,
       });
     }
   }
 
   /** An edit by head office. */
   edit(line: EditLine): EntityRecord {
-    const { outlet_id, entity_type, entity_id, cloud_version, data, updated_at } = line;
+    const { at, outlet_id, entity_type, entity_id, cloud_version, changed_fields, data, updated_at } = line;
     const key = this.keyOf(outlet_id ?? '', entity_type, entity_id);
     const stored = this.#put(key, outlet_id ?? '', {
       outlet_id,
@@ -132,6 +138,8 @@ export class CloudState implements View {
       data,
       updated_at,
       origin_outlet_id: null,
+      at,
+      changed_fields,
     });
     return recordOf(stored);
   }
@@ -150,7 +158,7 @@ export class CloudState implements View {
   }
 
   /** A version never decreases; the same version again (deleting what is deleted) changes nothing. */
-  #put(key: string, outletId: string, next: Omit<EntityRecord, 'cloud_id'>): Stored {
+  #put(key: string, outletId: string, next: Omit<FeedEntry, 'cloud_id' | 'key' | 'operation' | 'place'>): Stored {
     const before = this.#entities.get(key);
     if (before !== undefined && before.cloud_version >= next.cloud_version) return before;
     const parents = this.parentsOf(outletId, next.entity_type, next.data).map((parent) => parent.key);
@@ -160,7 +168,9 @@ export class CloudState implements View {
       if (children === undefined) this.#children.set(parent, new Set([key]));
       else children.add(key);
     }
-    const stored = { ...next, cloud_id: before?.cloud_id ?? `c-${this.#entities.size + 1}`, parents };
+    const operation = next.deleted ? 'delete' : before === undefined || before.deleted ? 'create' : 'update';
+    const cloud_id = before?.cloud_id ?? `c-${this.#entities.size + 1}`;
+    const stored = { ...this.feed.append({ ...next, cloud_id, key, operation }), parents };
     this.#entities.set(key, stored);
     return stored;
   }

@@ -87,3 +87,37 @@ export function scalarOf(row: string, column: string): string | null {
   }
   return found;
 }
+
+/** Whether the text is JSON for an object. */
+export function isObject(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
+export function namesOf(row: string): string[] {
+  return [...membersOf(row, 0)].map(({ name }) => name);
+}
+
+/** Lays the members of `patch` over `row`: in place where the row has them, else behind the others. Every digit stays. */
+export function layOver(row: string, patch: string): string {
+  const news = new Map([...membersOf(patch, 0)].map(({ name, start, end }) => [name, patch.slice(start, end)]));
+  let text = '';
+  let from = 0;
+  let members = 0;
+  for (const { name, start, end } of membersOf(row, 0)) {
+    members++;
+    const value = news.get(name);
+    if (value === undefined) continue;
+    text += row.slice(from, start) + value;
+    from = end;
+    news.delete(name);
+  }
+  const end = row.lastIndexOf('}');
+  text += row.slice(from, end).trimEnd();
+  for (const [name, value] of news) text += `${members++ === 0 ? '' : ','}${JSON.stringify(name)}:${value}`;
+  return `${text}}`;
+}
