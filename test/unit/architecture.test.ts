@@ -9,9 +9,10 @@ const LEVELS: [level: number, pattern: RegExp][] = [
   [5, /^(cli|daemon)\.ts$|^commands\/|^demo\//],
   [0, /^push\/(backlog|compose|outcome|verdict|link|standing|suspects|flights|memory)\.ts$/],
   [0, /^cloud\/(wire|reply|backoff|clock)\.ts$/],
+  [0, /^apply\/(decide|merge|strategy)\.ts$/],
   [0, /^(errors|time|service|version|redact|log-throttle)\.ts$/],
-  [4, /^push\//],
-  [3, /^(queue|capture|ops|cloud)\//],
+  [4, /^push\/|^inbox\/loop\.ts$/],
+  [3, /^(queue|capture|ops|cloud|apply|inbox)\//],
   [2, /^db\//],
   [1, /^(config\/|log\.ts$)/],
 ];
@@ -57,7 +58,7 @@ test('every import goes downwards or stays on its level', () => {
 
 test('what is pure imports nothing that touches the world', () => {
   const pure =
-    /^push\/(backlog|compose|outcome|verdict|link|standing|suspects|flights)\.ts$|^cloud\/(wire|reply|backoff|clock)\.ts$/;
+    /^push\/(backlog|compose|outcome|verdict|link|standing|suspects|flights)\.ts$|^cloud\/(wire|reply|backoff|clock)\.ts$|^apply\/(decide|merge|strategy)\.ts$/;
   const impure = files
     .filter(({ path }) => pure.test(path))
     .flatMap(({ path, text, imports }) => [
