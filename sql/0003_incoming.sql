@@ -84,12 +84,13 @@ COMMENT ON COLUMN syncd.outlet_config.cloud_epoch IS 'Names the cloud''s own his
 COMMENT ON COLUMN syncd.outlet_config.webhooks_timestamped IS 'A webhook with a signed time has come: the profile without one is refused from then on.';
 
 CREATE TABLE syncd.clock_offsets (
-  at        timestamptz NOT NULL DEFAULT clock_timestamp(),
-  offset_ms double precision,
-  jumped    boolean NOT NULL DEFAULT false
+  id          bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT "an entry of the clock log has one number" PRIMARY KEY,
+  at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+  offset_ms   double precision,
+  jumped_from timestamptz
 );
-CREATE INDEX clock_offsets_at ON syncd.clock_offsets (at);
 COMMENT ON TABLE syncd.clock_offsets IS 'What was known of the clock, whenever that changed: an edit is dated by what was known when it was captured.';
+COMMENT ON COLUMN syncd.clock_offsets.id IS 'The order in which it was noted; the instants themselves jump with the clock.';
 COMMENT ON COLUMN syncd.clock_offsets.at IS 'Since when, by the outlet''s clock.';
 COMMENT ON COLUMN syncd.clock_offsets.offset_ms IS 'The cloud''s clock less ours; null: unknown.';
-COMMENT ON COLUMN syncd.clock_offsets.jumped IS 'The wall clock was set just before.';
+COMMENT ON COLUMN syncd.clock_offsets.jumped_from IS 'The wall clock was set just before; this is what it would show else.';

@@ -6,6 +6,7 @@
 import { createCloudClient } from './cloud/client.js';
 import { ClockOffset } from './cloud/clock.js';
 import type { Settings } from './config/settings.js';
+import { ClockLog } from './db/clock-log.js';
 import { BY_INDEX, type Db, databaseError, findPrimary, isConnectionLoss, openClient, openDb } from './db/connect.js';
 import { takeLead } from './db/leader.js';
 import { createListener } from './db/listen.js';
@@ -16,7 +17,7 @@ import { signOff } from './ops/heartbeat.js';
 import { Supervision } from './ops/supervision.js';
 import { PushLoop } from './push/loop.js';
 import { type CloudMemory, newCloudMemory } from './push/memory.js';
-import { sleep, steadyMs, within } from './time.js';
+import { monotonicMs, sleep, steadyMs, within } from './time.js';
 import { VERSION } from './version.js';
 
 /** What is in flight may take this long after the signal to stop; then it is abandoned, and repeated by the next run. */
@@ -25,18 +26,27 @@ const LONGEST_PAUSE_MS = 5_000;
 /** A server that was restarted, or whose client was killed, needs a moment to let go of the old lock. */
 const PATIENCE_MS = { first: 3_000, later: 20_000 };
 
-type Across = { settings: Settings; log: Log; memory: CloudMemory; clock: ClockOffset; signal: AbortSignal };
+type Across = {
+  settings: Settings;
+  log: Log;
+  memory: CloudMemory;
+  clock: ClockOffset;
+  clockLog: ClockLog;
+  signal: AbortSignal;
+};
 
 /**
  * Runs until `signal` aborts.
  * @throws SyncError `anotherDaemon`, or `configuration` where waiting cannot help
  */
 export async function runDaemon(settings: Settings, log: Log, signal: AbortSignal): Promise<void> {
+  const clock = new ClockOffset(settings.cloud.url.startsWith('https:'));
   const across: Across = {
     settings,
     log,
     memory: newCloudMemory(),
-    clock: new ClockOffset(settings.cloud.url.startsWith('https:')),
+    clock,
+    clockLog: new ClockLog(clock, { nowMs: Date.now, monotonicMs }),
     signal,
   };
   log.info('started', { version: VERSION, outlet: settings.outlet.code ?? settings.outlet.id, pid: process.pid });
@@ -66,7 +76,7 @@ export async function runDaemon(settings: Settings, log: Log, signal: AbortSigna
 }
 
 async function runSession(across: Across, patienceMs: number, onLead: () => void): Promise<void> {
-  const { settings, log, memory, clock, signal } = across;
+  const { settings, log, memory, clock, clockLog, signal } = across;
   const lost = new AbortController();
   let cause: unknown;
   const onLost = (error: unknown) => {
@@ -112,6 +122,7 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
       enabled: settings.sync.enabled,
       memory,
       clock,
+      clockLog,
       log,
       reidentify: async () => void Object.assign(identity, await readIdentity(control, settings)),
     });

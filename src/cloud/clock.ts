@@ -28,6 +28,11 @@ export class ClockOffset {
     if (this.#observed.length > KEPT) this.#observed.shift();
   }
 
+  /** Our clock was set: what was observed before says nothing of it any more. */
+  forget(): void {
+    this.#observed = [];
+  }
+
   /** Cloud less ours in ms; undefined before the first observation. */
   get offsetMs(): number | undefined {
     if (!this.#apart) return 0;

@@ -106,9 +106,10 @@ export interface IncomingTable {
 }
 
 export interface ClockOffsetsTable {
+  id: ColumnType<string, never, never>;
   at: Generated<string>;
   offset_ms: number | null;
-  jumped: Generated<boolean>;
+  jumped_from: string | null;
 }
 
 export interface SyncLogsTable {

@@ -3,6 +3,7 @@
  * released something, and writes down how it does. Also tells the log when the cloud goes and comes.
  */
 import type { ClockOffset } from '../cloud/clock.js';
+import type { ClockLog } from '../db/clock-log.js';
 import type { Db } from '../db/connect.js';
 import type { Log } from '../log.js';
 import type { CloudMemory } from '../push/memory.js';
@@ -30,6 +31,7 @@ type Deps = {
   enabled: boolean;
   memory: CloudMemory;
   clock: ClockOffset;
+  clockLog: ClockLog;
   log: Log;
   /** Reads the outlet's install id and epoch anew: who settles a fork changes them. */
   reidentify: () => Promise<void>;
@@ -108,7 +110,7 @@ export class Supervision {
   }
 
   async #look(loop: Supervised): Promise<void> {
-    const { db, runId, enabled, memory, clock, log } = this.#deps;
+    const { db, runId, enabled, memory, clock, clockLog, log } = this.#deps;
     const [troubles, pass] = [loop.troubles, loop.passes];
     // Known before the look, so that a stop which is recorded meanwhile is not taken for one that was lifted.
     const wasStopped = memory.standing.kind === 'stopped';
@@ -125,6 +127,7 @@ export class Supervision {
     }
     loop.configure(active, seen.trouble, troubles);
     await this.#answerNow(loop, seen.now_requested, active, pass);
+    await clockLog.look(db);
     if (monotonicMs() - this.#beatAt >= BEAT_MS) {
       this.#beatAt = monotonicMs();
       await beat(db, runId, memory.standing, clock.offsetMs);
