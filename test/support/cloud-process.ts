@@ -16,8 +16,11 @@ import type {
   FeedEntry,
   RequestRecord,
   Statistics,
+  Subscription,
   Violation,
+  WebhookRecord,
 } from '../../src/demo/cloud/records.js';
+import type { WebhookOrder } from '../../src/demo/cloud/webhook-events.js';
 
 const PROGRAM = resolve('dist/demo/cloud/main.js');
 
@@ -76,6 +79,9 @@ export class CloudProcess {
   entities = (outletId?: string) =>
     this.#all<EntityRecord>('entities', outletId === undefined ? '' : `outlet=${encodeURIComponent(outletId)}`);
   statistics = () => this.#call<Statistics>('GET', 'statistics');
+  webhooks = () => this.#all<WebhookRecord>('webhooks');
+  webhook = (order: WebhookOrder) => this.#call<WebhookRecord>('POST', 'webhooks', order);
+  subscribe = (subscription: Subscription) => this.#call('POST', 'subscriptions', subscription);
   edit = (edit: Edit) => this.#call<EntityRecord>('POST', 'edit', edit);
   down = (forMs: number) => this.#call('POST', 'down', { forMs });
   addFault = async (rule: FaultRule) => (await this.#call<{ id: string }>('POST', 'faults', rule)).id;

@@ -10,8 +10,10 @@ import type { Edit } from './edit.js';
 import type { Cloud } from './exchange.js';
 import type { FaultRule } from './faults.js';
 import { isFaultKind } from './faults.js';
+import type { Subscription } from './records.js';
 import { Refusal } from './refusal.js';
 import type { ReferenceCloud } from './server.js';
+import type { WebhookOrder } from './webhook-events.js';
 
 const PREFIX = '/_control/';
 const PAGE = 10_000;
@@ -69,6 +71,13 @@ async function act(cloud: Cloud, self: ReferenceCloud, request: IncomingMessage)
       return {};
     case 'POST edit':
       return self.edit((await bodyOf(request)) as Edit);
+    case 'GET webhooks':
+      return pageOf(self.webhooks(), from);
+    case 'POST webhooks':
+      return self.webhook((await bodyOf(request)) as WebhookOrder);
+    case 'POST subscriptions':
+      self.subscribe((await bodyOf(request)) as Subscription);
+      return {};
     case 'POST down':
       return goDown(self, await bodyOf(request));
     default:

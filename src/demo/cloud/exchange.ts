@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { WireCapabilities } from '../../cloud/wire.js';
+import type { Courier } from './courier.js';
 import type { Fault, FaultRule, Faults, Head } from './faults.js';
 import type { Journal } from './journal.js';
 import type { Ledger } from './ledger.js';
@@ -19,6 +20,7 @@ export type Cloud = {
   state: CloudState;
   ledger: Ledger;
   journal: Journal;
+  courier: Courier;
   faults: Faults;
   /** Entities in a push that is being answered: the request by outlet and key. */
   inFlight: Map<string, number>;

@@ -15,6 +15,7 @@ export class Feed {
   readonly #horizon: number;
   #entries: FeedEntry[] = [];
   #last = 0;
+  #listener: (entry: FeedEntry) => void = () => {};
   readonly #waiting = new Set<{ outletId: string; news: AbortController }>();
 
   /** @param horizon how many of the latest entries a cursor may be behind. */
@@ -30,8 +31,14 @@ export class Feed {
     const entry = { place: ++this.#last, ...given };
     this.#entries.push(entry);
     if (this.#entries.length > 2 * this.#horizon + SLACK) this.#compact();
+    this.#listener(entry);
     for (const { outletId, news } of this.#waiting) if (sees(outletId, entry)) news.abort();
     return entry;
+  }
+
+  /** Hears of every entry from now on. */
+  listen(listener: (entry: FeedEntry) => void): void {
+    this.#listener = listener;
   }
 
   /** What an outlet can see after `place`, at most `limit` of them and about so many bytes of rows. */

@@ -4,7 +4,7 @@
  */
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { SyncError } from '../../errors.js';
-import type { Delivery, FeedEntry } from './records.js';
+import type { Delivery, FeedEntry, Subscription, WebhookEvent, WebhookRecord } from './records.js';
 
 type Header = 'request' | 'at' | 'outlet_id' | 'install_id' | 'epoch' | 'batch_id';
 
@@ -22,7 +22,13 @@ export type EditLine = { kind: 'edit' } & Pick<
   FeedEntry,
   'at' | 'outlet_id' | 'entity_type' | 'entity_id' | 'cloud_version' | 'changed_fields' | 'data' | 'updated_at'
 >;
-export type JournalLine = StartLine | PushLine | AckLine | EditLine;
+type SubscribeLine = { kind: 'subscribe'; subscription: Subscription };
+type WebhookLine = { kind: 'webhook'; event: WebhookEvent };
+/** What became of one attempt, and so of the event. */
+export type WebhookAnswerLine = { kind: 'webhook-answer' } & Pick<WebhookRecord, 'event_id' | 'state'> &
+  WebhookRecord['attempts'][number];
+export type CourierLine = SubscribeLine | WebhookLine | WebhookAnswerLine;
+export type JournalLine = StartLine | PushLine | AckLine | EditLine | CourierLine;
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -54,6 +60,11 @@ export class Journal {
     if (this.#file === undefined) return;
     const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
     for (let written = 0; written < bytes.length; ) written += writeSync(this.#file, bytes, written);
+  }
+
+  /** Whether nothing can be kept any more. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   close(): void {

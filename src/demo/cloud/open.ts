@@ -4,9 +4,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { WireCapabilities } from '../../cloud/wire.js';
+import type { RetryOptions } from './courier.js';
+import { Courier } from './courier.js';
 import type { Cloud } from './exchange.js';
 import { Faults } from './faults.js';
-import type { JournalLine } from './journal.js';
+import type { CourierLine, JournalLine } from './journal.js';
 import { Journal } from './journal.js';
 import { Ledger } from './ledger.js';
 import type { References } from './references.js';
@@ -26,6 +28,7 @@ export type CloudOptions = {
   outlets?: string[];
   /** How many of the latest changes a pull's cursor may be behind before it is 410; missing: any. */
   horizon?: number;
+  webhook_retry?: Partial<RetryOptions>;
   /** Of the faults that hit by chance. */
   seed?: number;
 };
@@ -35,10 +38,15 @@ export function openCloud(options: CloudOptions): Cloud {
   const state = new CloudState(options.shared ?? [], options.references ?? {}, options.horizon);
   const ledger = new Ledger();
   let epoch: string | undefined;
+  const lines: CourierLine[] = [];
   const journal = Journal.open(options.journal, (line) => {
     epoch ??= line.kind === 'start' ? line.cloud_epoch : undefined;
-    replay(line, state, ledger);
+    const rest = replay(line, state, ledger);
+    if (rest !== undefined) lines.push(rest);
   });
+  const courier = new Courier(journal, state, options.webhook_retry);
+  for (const line of lines) courier.recall(line);
+  state.feed.listen((entry) => courier.tell(entry));
   if (epoch === undefined) {
     epoch = randomUUID();
     journal.append({ kind: 'start', cloud_epoch: epoch });
@@ -59,27 +67,33 @@ export function openCloud(options: CloudOptions): Cloud {
     state,
     ledger,
     journal,
+    courier,
     faults: new Faults(options.seed ?? 1),
     inFlight: new Map(),
     openPushes: 0,
   };
 }
 
-function replay(line: JournalLine, state: CloudState, ledger: Ledger): void {
+/** Returns the line where it is the courier's, who can be made only after the journal. */
+function replay(line: JournalLine, state: CloudState, ledger: Ledger): CourierLine | undefined {
   switch (line.kind) {
     case 'start':
-      return;
+      return undefined;
     case 'push':
       state.push(line);
       ledger.push(line);
-      return;
+      return undefined;
     case 'ack':
       ledger.acknowledge(line.request, new Set(line.without));
-      return;
+      return undefined;
     case 'edit':
       state.edit(line);
-      return;
+      return undefined;
+    case 'subscribe':
+    case 'webhook':
+    case 'webhook-answer':
+      return line;
     default:
-      line satisfies never;
+      return line satisfies never;
   }
 }

@@ -4,6 +4,7 @@
  * `data` is always JSON text exactly as it arrived, never a parsed value.
  */
 import type { Operation, PushResult, WireChange } from '../../cloud/wire.js';
+import type { Signing } from './webhook-signature.js';
 
 /** A change as pushed, with its row as the text that came. */
 export type PushedChange = Omit<WireChange, 'data'> & { data: string | null };
@@ -120,4 +121,31 @@ export type Statistics = {
   answer_bytes: number;
   max_in_flight: number;
   violations: number;
+};
+
+/** Where an outlet takes webhooks, and how they are signed. */
+export type Subscription = Signing & {
+  outlet_id: string;
+  /** Of its webhook port, without a path. */
+  url: string;
+  /** Tells of every change that the outlet can see and did not make. */
+  automatic?: boolean;
+  /** What automatic webhooks carry; missing: rows. */
+  as?: 'row' | 'hint';
+};
+
+/** One webhook; `body` is the text that is signed. */
+export type WebhookEvent = {
+  event_id: string;
+  at: string;
+  outlet_id: string;
+  kind: 'update' | 'delete' | 'conflict';
+  body: string;
+};
+
+/** `taken`: some 2xx; `refused`: another answer that no repetition would change. */
+export type WebhookRecord = WebhookEvent & {
+  state: 'waiting' | 'taken' | 'refused' | 'expired';
+  /** Status null: no answer came, for the reason in `error`. */
+  attempts: { at: string; status: number | null; error: string | null }[];
 };

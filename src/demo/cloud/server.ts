@@ -13,7 +13,8 @@ import { BASE, handle } from './handle.js';
 import type { Ledger } from './ledger.js';
 import type { CloudOptions } from './open.js';
 import { openCloud } from './open.js';
-import type { EntityRecord, FeedEntry } from './records.js';
+import type { EntityRecord, FeedEntry, Subscription, WebhookRecord } from './records.js';
+import type { WebhookOrder } from './webhook-events.js';
 
 export type ReferenceCloud = {
   /** The base that outlets call, ending in /api/v1. */
@@ -25,11 +26,16 @@ export type ReferenceCloud = {
   entities(outletId?: string): EntityRecord[];
   /** Every version that an entity took, in order; beyond the horizon the latest of each alone. */
   feed(): readonly FeedEntry[];
+  /** Where an outlet takes webhooks from now on. */
+  subscribe(subscription: Subscription): void;
+  /** Sends a webhook and repeats it until it is taken. */
+  webhook(order: WebhookOrder): WebhookRecord;
+  webhooks(): WebhookRecord[];
   /** How many long polls are open. */
   polling(): number;
   /** An edit by head office: raises the entity's version, makes it where it is missing. */
   edit(edit: Edit): EntityRecord;
-  /** Refuses connections and cuts those that are open, until `up`. */
+  /** Refuses connections, cuts those that are open and sends no webhooks, until `up`. */
   down(): Promise<void>;
   /** Listens again, on the same port. */
   up(): Promise<void>;
@@ -57,10 +63,12 @@ export async function startReferenceCloud(options: CloudOptions): Promise<Refere
     });
     port = (server.address() as AddressInfo).port;
     listening = true;
+    cloud.courier.start();
   };
   const down = async () => {
     if (!listening) return;
     listening = false;
+    await cloud.courier.stop();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     server.closeAllConnections();
     await closed;
@@ -76,6 +84,9 @@ export async function startReferenceCloud(options: CloudOptions): Promise<Refere
     faults: cloud.faults,
     entities: (outletId) => cloud.state.entities(outletId),
     feed: () => cloud.state.feed.entries,
+    subscribe: (subscription) => cloud.courier.subscribe(subscription),
+    webhook: (order) => cloud.courier.order(order),
+    webhooks: () => cloud.courier.records,
     polling: () => cloud.state.feed.waiting,
     edit: (edit) => applyEdit(cloud, edit),
     down,
