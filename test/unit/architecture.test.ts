@@ -8,7 +8,8 @@ const SOURCE = join(process.cwd(), 'src');
 const LEVELS: [level: number, pattern: RegExp][] = [
   [5, /^(cli|daemon)\.ts$|^commands\/|^demo\//],
   [0, /^push\/(backlog|compose|outcome|verdict|link|standing|suspects|flights|memory)\.ts$/],
-  [0, /^cloud\/(wire|reply|backoff|clock)\.ts$/],
+  [0, /^cloud\/(wire|reply|backoff|clock|instant)\.ts$/],
+  [0, /^inbox\/(scan|span|change|envelope)\.ts$/],
   [0, /^apply\/(decide|merge|strategy)\.ts$/],
   [0, /^(errors|time|service|version|redact|log-throttle)\.ts$/],
   [4, /^push\/|^inbox\/loop\.ts$/],
@@ -58,7 +59,7 @@ test('every import goes downwards or stays on its level', () => {
 
 test('what is pure imports nothing that touches the world', () => {
   const pure =
-    /^push\/(backlog|compose|outcome|verdict|link|standing|suspects|flights)\.ts$|^cloud\/(wire|reply|backoff|clock)\.ts$|^apply\/(decide|merge|strategy)\.ts$/;
+    /^push\/(backlog|compose|outcome|verdict|link|standing|suspects|flights)\.ts$|^cloud\/(wire|reply|backoff|clock|instant)\.ts$|^inbox\/(scan|span|change|envelope)\.ts$|^apply\/(decide|merge|strategy)\.ts$/;
   const impure = files
     .filter(({ path }) => pure.test(path))
     .flatMap(({ path, text, imports }) => [
