@@ -8,8 +8,8 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import { keyText, payload } from '../capture/expressions.js';
+import { keyTexts, readKeys, type TypedKey } from '../capture/keys.js';
 import { identifier } from '../capture/names.js';
-import type { KeyColumn } from '../capture/recipe.js';
 import type { Db } from '../db/connect.js';
 import { codeOf, SyncError } from '../errors.js';
 import { monotonicMs, sleep } from '../time.js';
@@ -25,7 +25,7 @@ export type Enqueued = {
 
 const PATIENCE_MS = 10_000;
 
-type Captured = { table: string; keys: (KeyColumn & { type: string })[]; excluded: string[] };
+type Captured = { table: string; keys: TypedKey[]; excluded: string[] };
 
 /** @throws SyncError `failed` when the entity is unknown, or its table is being written to without a pause */
 export async function enqueueEntity(db: Db, entityType: string, entityId: string, who: string): Promise<Enqueued> {
@@ -152,45 +152,14 @@ async function capturedTable(db: Db, entityType: string): Promise<Captured> {
       hint: known.length > 0 ? `Known are: ${known.map((one) => one.entity_type).join(', ')}.` : 'Run: syncd install',
     });
   }
-  const { rows } = await sql<Captured['keys'][number]>`
-    WITH RECURSIVE base AS (
-      SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type, a.atttypid AS oid
-      FROM pg_attribute a WHERE a.attrelid = ${row.table_name}::regclass AND a.attname = ANY (${row.keys}::text[]) AND NOT a.attisdropped
-      UNION ALL
-      SELECT b.name, b.type, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'
-    )
-    SELECT b.name, b.type, b.oid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) AS iso,
-           coalesce((
-             SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
-             FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod AND m.amname = 'btree'
-             JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amopstrategy = 3
-                           AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype
-             JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
-             WHERE c.opcintype = b.oid AND c.opcdefault), 'OPERATOR(pg_catalog.=)') AS equals
-    FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype <> 'd'`.execute(db);
-  const keys = row.keys.map((name) => {
-    const column = rows.find((one) => one.name === name);
-    if (!column)
-      throw new SyncError('failed', `${row.table_name} has no column ${name} any more`, { hint: 'Run: syncd install' });
-    return column;
-  });
+  const keys = await readKeys(db, row.table_name, row.keys);
   return { table: row.table_name, keys, excluded: row.excluded };
 }
 
 /** The key's texts, in key order. */
 function keyParts(captured: Captured, entityId: string): string[] {
-  if (captured.keys.length === 1) return [entityId];
-  try {
-    const parts: unknown = JSON.parse(entityId);
-    if (
-      Array.isArray(parts) &&
-      parts.length === captured.keys.length &&
-      parts.every((part) => typeof part === 'string')
-    )
-      return parts;
-  } catch {
-    // Told below, with what is wanted.
-  }
+  const parts = keyTexts(captured.keys, entityId);
+  if (parts) return parts;
   throw new SyncError('usage', `${entityId} names no row: the key has ${captured.keys.length} columns`, {
     hint: `Give a JSON array of texts in key order (${captured.keys.map((key) => key.name).join(', ')}), '["7","2"]' say.`,
   });

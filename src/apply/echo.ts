@@ -1,0 +1,89 @@
+/**
+ * Takes back what the capture triggers wrote because of our own writes, in the same transaction: the queue's rows of our txid
+ * that say nothing which the cloud does not know. What the POS's own triggers changed or wrote beyond that stays, and goes out.
+ *
+ * Looked at is the row as it stands now: where it is what the cloud sent, whatever happened to it in between is nobody's
+ * concern. Else only those rows of the queue go that equal what was sent, column by column of the data, `local` ones aside.
+ */
+import { sql } from 'kysely';
+import { identifier, literal } from '../capture/names.js';
+import { arrayLiteral } from '../db/array.js';
+import type { Db } from '../db/connect.js';
+import { matches, overlaid, type Source } from './rows.js';
+import type { AppliedTable } from './tables.js';
+
+/** The queue's place before our first write: our own rows stand behind it. To be asked before anything is written. */
+export async function queuePosition(trx: Db): Promise<string> {
+  const { rows } = await sql<{ position: string }>`
+    SELECT (CASE WHEN is_called THEN last_value ELSE 0 END)::text AS position FROM syncd.sync_queue_id_seq`.execute(
+    trx,
+  );
+  return rows[0]?.position ?? '0';
+}
+
+/**
+ * @param source what was written: the rows with their data, and with null those that were deleted
+ * @param position of the queue before the first write
+ * @returns how many rows of the queue went
+ */
+export async function takeBackEcho(trx: Db, table: AppliedTable, source: Source, position: string): Promise<number> {
+  // Nothing is captured there.
+  if (table.direction === 'pull') return 0;
+  const { numAffectedRows } = await sql`
+    WITH own AS MATERIALIZED (
+      SELECT q.ctid AS place, q.id, q.entity_id, q.operation, q.payload, s.data
+      FROM syncd.sync_queue q JOIN (${source}) AS s ON s.entity_id = q.entity_id
+      WHERE q.status = 'pending' AND q.next_attempt_at IS NULL AND q.id > ${position}::bigint
+        AND q.txid = pg_catalog.pg_current_xact_id() AND q.entity_type = ${table.entity}
+    ), looked AS (
+      SELECT s.place, s.id, s.entity_id,
+        CASE WHEN s.data IS NULL THEN s.operation = 'delete' AND now.t IS NULL
+             WHEN now.t IS NULL THEN false
+             WHEN ${sameImage(table)} THEN true
+             ELSE s.operation <> 'delete' AND ${sameColumns(table)} END AS same
+      FROM own AS s LEFT JOIN LATERAL (
+        SELECT t.*::${sql.raw(table.table)} AS t, ${overlaid(table)} AS n FROM ${sql.raw(table.table)} AS t
+        WHERE ${matches(table)} OFFSET 0
+      ) AS now ON true
+    ), judged AS (
+      SELECT place, same OR last_value(same) OVER (PARTITION BY entity_id ORDER BY id
+        ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS echo FROM looked
+    )
+    DELETE FROM syncd.sync_queue WHERE ctid = ANY (ARRAY(SELECT place FROM judged WHERE echo))`.execute(trx);
+  return Number(numAffectedRows ?? 0n);
+}
+
+/** Laying the data over the row changes nothing in it, images compared: no type needs an equality for that, and 1.0 is not 1.00. */
+function sameImage(table: AppliedTable) {
+  const apart = table.columns.some(
+    (column) => column.json || column.kind === 'generated' || table.local.includes(column.name),
+  );
+  if (!apart) return sql`NOT (now.n OPERATOR(pg_catalog.*<>) now.t)`;
+  const compared = table.columns.filter(
+    (column) => column.kind !== 'generated' && !column.excluded && !table.local.includes(column.name),
+  );
+  const row = (alias: 'n' | 't') =>
+    sql.raw(
+      `ROW(${compared.map(({ name, json }) => (json ? jsonOf(name, alias) : `(now.${alias}).${identifier(name)}`)).join(', ')})`,
+    );
+  return sql`NOT pg_catalog.record_image_ne(${row('n')}, ${row('t')})`;
+}
+
+/** A json column is its text, which reading it into a row and writing it again would change. */
+function jsonOf(name: string, alias: 'n' | 't'): string {
+  const present = `(now.t).${identifier(name)}::pg_catalog.text`;
+  if (alias === 't') return present;
+  const sent = `(s.data OPERATOR(pg_catalog.->) ${literal(name)}::pg_catalog.text)`;
+  return `(CASE pg_catalog.json_typeof${sent} WHEN 'null' THEN NULL ELSE COALESCE(${sent}::pg_catalog.text, ${present}) END)`;
+}
+
+/** The queue's text and the data agree in every column that both have, but for those that nobody wrote or nobody cares about. */
+function sameColumns(table: AppliedTable) {
+  const apart = table.columns.filter(
+    (column) => column.kind === 'generated' || column.excluded || table.local.includes(column.name),
+  );
+  return sql`NOT EXISTS (
+    SELECT FROM pg_catalog.json_each(s.payload) AS a(key, value)
+    JOIN pg_catalog.json_each(pg_catalog.row_to_json(now.n)) AS b(key, value) ON b.key = a.key
+    WHERE a.value::text <> b.value::text AND a.key <> ALL (${arrayLiteral(apart.map((column) => column.name))}::text[]))`;
+}

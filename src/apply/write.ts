@@ -1,0 +1,141 @@
+/**
+ * Writes rows of the cloud into a table of the POS, by sets: one row given as a parameter or a thousand from syncd.incoming take
+ * the same way. The caller holds the transaction, has locked the rows that are there with `lockRows`, and looks only afterwards at
+ * what was changed here: a statement that decides by a snapshot older than its own wait for a lock overwrites a sale.
+ *
+ * Only columns that the data brings are written; generated ones and those that stay in the shop never. A crash undoes all of it.
+ */
+import { type RawBuilder, sql } from 'kysely';
+import { keyText, payload } from '../capture/expressions.js';
+import { identifier } from '../capture/names.js';
+import { arrayLiteral } from '../db/array.js';
+import type { Db } from '../db/connect.js';
+import { matches, ownName, record, type Source, value, writable } from './rows.js';
+import type { AppliedTable, TableColumn } from './tables.js';
+
+/** `present`: in the table. `locked`: present, and nobody else can change it before our end. Neither is in the table's order. */
+export type Locked = { locked: Set<string>; present: Set<string> };
+
+/**
+ * Locks those rows that nobody else is just writing, and looks which are there with a snapshot taken afterwards. A row that is
+ * present and not locked belongs to a sale at this moment.
+ * @param purpose `update` lets a sale go on that only refers to the row
+ * @throws class 22 where an id cannot be a key of this table
+ */
+export async function lockRows(
+  trx: Db,
+  table: AppliedTable,
+  entityIds: readonly string[],
+  purpose: 'update' | 'delete',
+): Promise<Locked> {
+  const ids = sql`unnest(${arrayLiteral(entityIds)}::text[]) AS s(entity_id)`;
+  const locking = purpose === 'delete' ? sql`FOR UPDATE OF t SKIP LOCKED` : sql`FOR NO KEY UPDATE OF t SKIP LOCKED`;
+  const locked = await sql<{ entity_id: string }>`
+    SELECT s.entity_id FROM ${ids} JOIN ${sql.raw(table.table)} AS t ON ${matches(table)} ${locking}`.execute(trx);
+  const present = await sql<{ entity_id: string }>`
+    SELECT s.entity_id FROM ${ids} WHERE EXISTS (SELECT FROM ${sql.raw(table.table)} AS t WHERE ${matches(table)})`.execute(
+    trx,
+  );
+  const set = (rows: { entity_id: string }[]) => new Set(rows.map((row) => row.entity_id));
+  return { locked: set(locked.rows), present: set(present.rows) };
+}
+
+/** The row's text exactly as capture writes it; undefined where there is none. */
+export async function currentRow(trx: Db, table: AppliedTable, entityId: string): Promise<string | undefined> {
+  const { rows } = await sql<{ payload: string }>`
+    SELECT ${sql.raw(payload(table, 't'))}::text AS payload
+    FROM ${sql.raw(table.table)} AS t, (SELECT ${entityId}::text AS entity_id) AS s WHERE ${matches(table)}`.execute(
+    trx,
+  );
+  return rows[0]?.payload;
+}
+
+export type Group = { columns: TableColumn[]; entityIds: string[] };
+
+/** The rows by what columns they bring: mostly one group. */
+export async function columnGroups(trx: Db, table: AppliedTable, source: Source): Promise<Group[]> {
+  const { rows } = await sql<{ brought: string[]; ids: string[] }>`
+    SELECT brought, array_agg(entity_id) AS ids
+    FROM (SELECT s.entity_id, ARRAY(SELECT pg_catalog.json_object_keys(s.data)) AS brought FROM (${source}) AS s) AS one
+    GROUP BY brought`.execute(trx);
+  return rows.map(({ brought, ids }) => ({ columns: writable(table, brought), entityIds: ids }));
+}
+
+/** @returns the ids whose rows are now as the data says; the others are not there, or bear another name in the data */
+export async function updateRows(
+  trx: Db,
+  table: AppliedTable,
+  source: Source,
+  columns: readonly TableColumn[],
+): Promise<string[]> {
+  const set = columns.filter((column) => !column.key && column.kind === 'plain');
+  const same = sql.raw(
+    table.keys.map(({ name, equals }) => `t.${identifier(name)} ${equals} n.${identifier(name)}`).join(' AND '),
+  );
+  const found = sql`${same} AND ${ownName(table)} AND ${matchingText(table)}`;
+  const from = sql`(${source}) AS s CROSS JOIN LATERAL ${record(table, set)}`;
+  const statement =
+    set.length === 0
+      ? sql`SELECT s.entity_id FROM ${from} JOIN ${sql.raw(table.table)} AS t ON ${found}`
+      : sql`UPDATE ${sql.raw(table.table)} AS t
+            SET ${sql.raw(set.map((column) => `${identifier(column.name)} = ${value(column)}`).join(', '))}
+            FROM ${from} WHERE ${found} RETURNING s.entity_id`;
+  return idsOf(trx, statement);
+}
+
+const matchingText = (table: AppliedTable): RawBuilder<boolean> =>
+  sql.raw(`${keyText(table, 't')} OPERATOR(pg_catalog.=) s.entity_id`);
+
+/** @returns the ids whose rows were made; the others are there already, or bear another name in the data */
+export async function insertRows(
+  trx: Db,
+  table: AppliedTable,
+  source: Source,
+  columns: readonly TableColumn[],
+): Promise<string[]> {
+  const keys = table.columns.filter((column) => column.key && column.kind !== 'generated');
+  const list = [...keys, ...columns.filter((column) => !column.key)];
+  const names = (all: readonly { name: string }[]) => all.map(({ name }) => identifier(name)).join(', ');
+  const there = sql`EXISTS (SELECT FROM ${sql.raw(table.table)} AS t WHERE ${matches(table)})`;
+  // Where no index can tell, a row that somebody else makes at this moment is a unique violation, and its sale comes first.
+  const elsewhere = table.arbiter ? sql`` : sql`AND NOT ${there}`;
+  const arbiter = table.arbiter ? sql`ON CONFLICT (${sql.raw(names(table.keys))}) DO NOTHING` : sql``;
+  return idsOf(
+    trx,
+    sql`INSERT INTO ${sql.raw(table.table)} AS t (${sql.raw(names(list))}) OVERRIDING SYSTEM VALUE
+        SELECT ${sql.raw(list.map(value).join(', '))}
+        FROM (${source}) AS s CROSS JOIN LATERAL ${record(table, list)} WHERE ${ownName(table)} ${elsewhere}
+        ${arbiter} RETURNING ${sql.raw(keyText(table, 't'))} AS entity_id`,
+  );
+}
+
+/** @returns the ids whose rows are now as the data says; the others were made by somebody else meanwhile, or bear another name in the data */
+export async function upsertRows(trx: Db, table: AppliedTable, source: Source): Promise<string[]> {
+  const written: string[] = [];
+  for (const { columns, entityIds } of await columnGroups(trx, table, source)) {
+    const updated = await updateRows(trx, table, among(source, entityIds), columns);
+    written.push(...updated);
+    if (updated.length === entityIds.length) continue;
+    const done = new Set(updated);
+    const rest = entityIds.filter((id) => !done.has(id));
+    written.push(...(await insertRows(trx, table, among(source, rest), columns)));
+  }
+  return written;
+}
+
+/** @returns the ids whose rows went; the others were not there */
+export async function deleteRows(trx: Db, table: AppliedTable, source: Source): Promise<string[]> {
+  return idsOf(
+    trx,
+    sql`DELETE FROM ${sql.raw(table.table)} AS t USING (${source}) AS s WHERE ${matches(table)} RETURNING s.entity_id`,
+  );
+}
+
+/** Only these entities of a source. */
+export const among = (source: Source, entityIds: readonly string[]): Source =>
+  sql`SELECT one.entity_id, one.data FROM (${source}) AS one WHERE one.entity_id = ANY (${arrayLiteral(entityIds)}::text[])`;
+
+async function idsOf(trx: Db, statement: RawBuilder<unknown>): Promise<string[]> {
+  const { rows } = await (statement as RawBuilder<{ entity_id: string }>).execute(trx);
+  return rows.map((row) => row.entity_id);
+}

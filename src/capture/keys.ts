@@ -1,0 +1,51 @@
+/**
+ * The key columns of a captured table as they are now: their types, and how they are compared. Whoever has to find a row by the
+ * text that names its entity begins here. Reads the catalogue only. The caller's search_path must be pg_catalog alone, so that
+ * every type is named with its schema.
+ */
+import { sql } from 'kysely';
+import type { Db } from '../db/connect.js';
+import { SyncError } from '../errors.js';
+import type { KeyColumn } from './recipe.js';
+
+/** `type`: as SQL writes it in a cast. */
+export type TypedKey = KeyColumn & { type: string };
+
+/** @throws SyncError `failed` where a key column is gone */
+export async function readKeys(db: Db, table: string, names: string[]): Promise<TypedKey[]> {
+  const { rows } = await sql<TypedKey>`
+    WITH RECURSIVE base AS (
+      SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type, a.atttypid AS oid
+      FROM pg_attribute a WHERE a.attrelid = ${table}::regclass AND a.attname = ANY (${names}::text[]) AND NOT a.attisdropped
+      UNION ALL
+      SELECT b.name, b.type, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'
+    )
+    SELECT b.name, b.type, b.oid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) AS iso,
+           coalesce((
+             SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+             FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod AND m.amname = 'btree'
+             JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amopstrategy = 3
+                           AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype
+             JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+             WHERE c.opcintype = b.oid AND c.opcdefault), 'OPERATOR(pg_catalog.=)') AS equals
+    FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype <> 'd'`.execute(db);
+  return names.map((name) => {
+    const column = rows.find((one) => one.name === name);
+    if (!column)
+      throw new SyncError('failed', `${table} has no column ${name} any more`, { hint: 'Run: syncd install' });
+    return column;
+  });
+}
+
+/** The texts of a key, in key order; undefined where the entity's id cannot be one of this key's. */
+export function keyTexts(keys: readonly TypedKey[], entityId: string): string[] | undefined {
+  if (keys.length === 1) return [entityId];
+  try {
+    const parts: unknown = JSON.parse(entityId);
+    if (Array.isArray(parts) && parts.length === keys.length && parts.every((part) => typeof part === 'string'))
+      return parts;
+  } catch {
+    // No JSON at all: no such key either.
+  }
+  return undefined;
+}
