@@ -59,6 +59,12 @@ COMMENT ON COLUMN syncd.incoming.reason IS 'Why it was put off or parked.';
 -- Changes that this one contains and that are settled with it already: the cloud may have applied one of them unheard.
 ALTER TABLE syncd.sync_queue ADD COLUMN supersedes uuid[];
 COMMENT ON COLUMN syncd.sync_queue.supersedes IS 'Settled changes whose effect a resolution put into this one.';
+-- Again as it was, so that it shows the new column.
+CREATE OR REPLACE VIEW syncd.unsettled AS
+  SELECT * FROM syncd.sync_queue WHERE status = 'pending' AND next_attempt_at IS NULL
+  UNION ALL
+  SELECT * FROM syncd.sync_queue
+  WHERE status IN ('failed', 'conflict') OR (next_attempt_at IS NOT NULL AND status = 'pending');
 
 ALTER TABLE syncd.sync_conflicts
   DROP CONSTRAINT "a conflict is found by a push",
@@ -68,6 +74,8 @@ ALTER TABLE syncd.sync_conflicts
   ADD CONSTRAINT "a conflict is found by push, pull, fetch or webhook" CHECK (source IN ('push', 'pull', 'fetch', 'webhook')),
   ADD CONSTRAINT "a resolution keeps the cloud's side, the shop's, a mixture or given values"
     CHECK (resolution IN ('cloud', 'local', 'merged', 'data', 'equal'));
+DROP INDEX syncd.sync_conflicts_open;
+CREATE UNIQUE INDEX sync_conflicts_open ON syncd.sync_conflicts (entity_type, entity_id) WHERE status = 'open';
 CREATE INDEX sync_conflicts_history ON syncd.sync_conflicts (entity_type, entity_id, id);
 COMMENT ON COLUMN syncd.sync_conflicts.resolution IS 'Which side was kept: cloud, local, merged, data (given by a person), equal (both were the same).';
 COMMENT ON COLUMN syncd.sync_conflicts.result IS 'The row that both sides then agreed on; null: deleted. What is in local or cloud and not here was discarded.';

@@ -3,6 +3,7 @@
  * that lives on one set of database connections. When any of them is lost the whole session ends and a new one begins after a
  * short wait, in the same process; what is known of the cloud outlives it. PostgreSQL may be away for as long as it likes.
  */
+import { strategyOf } from './apply/strategy.js';
 import { createCloudClient } from './cloud/client.js';
 import { ClockOffset } from './cloud/clock.js';
 import type { Settings } from './config/settings.js';
@@ -137,6 +138,7 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
       leader_epoch: lead.leader_epoch,
       retry: settings.sync.retry,
       coalesced: coalescedEntities(settings),
+      strategyOf: (entity_type) => strategyOf(settings, entity_type),
       timeoutMs: settings.cloud.timeoutMs,
       log,
       nowMs: Date.now,

@@ -4,7 +4,7 @@
  * chooses.
  */
 import type { Operation } from '../cloud/wire.js';
-import type { Strategy } from '../config/settings.js';
+import type { Settings, Strategy } from '../config/settings.js';
 import type { Merge } from './merge.js';
 
 /** What stands at the cloud: a row, a tombstone, or nothing at all, as after a restore from an old backup. */
@@ -35,6 +35,11 @@ export type ClockTrust = {
 };
 
 export type Order = { newer: 'local' | 'cloud' | 'neither' } | { newer: 'unknown'; why: string };
+
+/** An entity's own strategy, or everybody's. */
+export function strategyOf(settings: Settings, entity_type: string): Strategy {
+  return settings.entities.get(entity_type)?.conflict ?? settings.sync.conflict;
+}
 
 /** Two edits this close count as made at the same time: that is how well the offset is known. */
 const TIE_MS = 1_000;

@@ -37,7 +37,7 @@ export type PendingChange = {
   retried: boolean;
   /** What was agreed on before this change; kept fresh by `settled` while the change waits here. */
   state: EntityState;
-  /** Changes that this one makes superfluous: folded by coalescing, or corrected. */
+  /** Changes that this one makes superfluous: folded by coalescing, corrected, or (id 0) settled with it by a resolution. */
   supersedes: { id: string; change_id: string }[];
   coalesce: boolean;
   /** An upper bound of its share of the body. */
@@ -236,8 +236,9 @@ export class Backlog {
   #fold(change: PendingChange): void {
     const waiting = this.#byEntity.get(change.key)?.at(-1);
     if (!waiting || waiting.supersedes.length >= MAX_FOLDED) return;
-    change.supersedes = [...waiting.supersedes, { id: waiting.id, change_id: waiting.change_id }];
-    change.bytes += change.supersedes.length * BYTES_PER_NAME;
+    const folded = [...waiting.supersedes, { id: waiting.id, change_id: waiting.change_id }];
+    change.supersedes = [...folded, ...change.supersedes];
+    change.bytes += folded.length * BYTES_PER_NAME;
     this.#remove(new Set([waiting]));
   }
 

@@ -8,7 +8,7 @@ import { holdDelayMs } from '../cloud/backoff.js';
 import type { CloudClient } from '../cloud/client.js';
 import type { ClockOffset } from '../cloud/clock.js';
 import { type Reply, withoutUnstorable } from '../cloud/reply.js';
-import type { RetrySettings } from '../config/settings.js';
+import type { RetrySettings, Strategy } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
 import { codeOf, SyncError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -25,6 +25,8 @@ export type ExchangeDeps = {
   identity: { outlet_id: string; install_id: string; epoch: string };
   leader_epoch: string;
   retry: RetrySettings;
+  /** How conflicts of an entity type are settled. */
+  strategyOf: (entity_type: string) => Strategy;
   log: Log;
   nowMs: () => number;
   random: () => number;
@@ -142,7 +144,7 @@ async function settleVerdicts(
   raw: string | null,
 ): Promise<Settled> {
   const moved = await movedOnes(deps.db, verdicts);
-  const plan = planSettlement(verdicts, moved, deps.retry, deps.random);
+  const plan = planSettlement(verdicts, moved, deps.retry, deps.random, deps.strategyOf);
   const settled = {
     ...plan.settlement,
     leader_epoch: deps.leader_epoch,

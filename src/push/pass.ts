@@ -196,13 +196,18 @@ export class Pass {
       holdCount: row.hold_count ?? 0,
       retried: row.retried ?? false,
       state,
-      supersedes: row.supersedes ?? [],
+      supersedes: [...(row.supersedes ?? []), ...settledAlready(row.replaces)],
       coalesce: this.#deps.coalesced.has(row.entity_type),
       bytes: 0,
     };
     change.bytes = sizeOf(change);
     return change;
   }
+}
+
+/** They need no settling, so no place in the queue. */
+function settledAlready(replaces: string[] | null | undefined): PendingChange['supersedes'] {
+  return (replaces ?? []).map((change_id) => ({ id: '0', change_id }));
 }
 
 /** `2026-11-22 08:00:00.1+00`, as Postgres writes an instant under `TimeZone=UTC`, to RFC 3339. */

@@ -4,7 +4,7 @@
  * later transaction that deletes child and parent would leave without the child's part, and the child could never arrive. Per entity only the last accepted change makes the
  * new agreement; what follows a change that was not accepted is left as it was, for it will be sent again behind it.
  */
-import type { RetrySettings } from '../config/settings.js';
+import type { RetrySettings, Strategy } from '../config/settings.js';
 import type { Settlement } from '../queue/settle.js';
 import type { EntityState, PendingChange } from './backlog.js';
 import { versionsOf } from './compose.js';
@@ -25,12 +25,16 @@ export type Plan = {
 
 type Noted = Omit<Afterwards, 'status'> & { status: Afterwards['status'] | 'conflict' };
 
-/** @param moved ids of held changes whose awaited entity was settled since their last hold */
+/**
+ * @param moved ids of held changes whose awaited entity was settled since their last hold
+ * @param strategyOf how conflicts of an entity type are settled
+ */
 export function planSettlement(
   verdicts: readonly Verdict[],
   moved: ReadonlySet<string>,
   policy: RetrySettings,
   random: () => number,
+  strategyOf: (entity_type: string) => Strategy,
 ): Plan {
   const settlement: Plan['settlement'] = {
     accepted: { fresh: [], retried: [] },
@@ -57,6 +61,7 @@ export function planSettlement(
       cloud_versions: [],
       updated_ats: [],
       deleted: [],
+      strategies: [],
     },
   };
   const versions = versionsOf(verdicts.map(({ change }) => change));
@@ -113,6 +118,7 @@ export function planSettlement(
         settlement.conflicts.cloud_versions.push(outcome.cloudVersion);
         settlement.conflicts.updated_ats.push(outcome.updatedAt);
         settlement.conflicts.deleted.push(outcome.deleted);
+        settlement.conflicts.strategies.push(strategyOf(change.entity_type));
         break;
       case 'held':
         if (change.holdCount === 0) {

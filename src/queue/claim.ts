@@ -32,6 +32,8 @@ export type ClaimedRow = {
   hold_count?: number | null;
   retried?: boolean;
   supersedes?: { id: string; change_id: string }[] | null;
+  /** Changes that it contains and that are settled already: it was made by a resolution. */
+  replaces?: string[] | null;
 };
 
 /** `more`: the page ended at its limit of rows or bytes, not at the end of the queue. */
@@ -45,7 +47,7 @@ const columns = (offsetMs: number) => sql`
   q.id, q.change_id, q.txid::text AS txid, q.entity_type, q.entity_id, q.operation, q.payload::text AS payload,
   ${offsetMs === 0 ? sql`q.created_at` : sql`(q.created_at + ${offsetMs} * interval '1 ms')`}::text AS changed_at,
   CASE WHEN q.previous IS NOT NULL THEN (SELECT json_agg(k)::text FROM json_object_keys(q.previous) AS k) END AS changed_fields,
-  s.version, s.cloud_version, s.cloud_id`;
+  s.version, s.cloud_version, s.cloud_id, q.supersedes AS replaces`;
 
 const counts = sql`q.retry_count, q.hold_count, q.next_attempt_at IS NOT NULL AS retried`;
 
@@ -127,8 +129,8 @@ export function claimCorrections(db: Db, limit: number, offsetMs: number): Promi
       FROM candidates GROUP BY entity_type, entity_id HAVING NOT bool_or(status = 'conflict')
     )
     SELECT ${columns(offsetMs)}, ${counts},
-      (SELECT json_agg(json_build_object('id', o.id::text, 'change_id', o.change_id) ORDER BY o.id)
-       FROM candidates o WHERE o.entity_type = q.entity_type AND o.entity_id = q.entity_id AND o.id < q.id) AS supersedes
+      (SELECT json_agg(json_build_object('id', CASE WHEN c.id = o.change_id THEN o.id ELSE 0 END::text, 'change_id', c.id) ORDER BY o.id)
+       FROM candidates o CROSS JOIN unnest(o.change_id || o.supersedes) AS c (id) WHERE o.entity_type = q.entity_type AND o.entity_id = q.entity_id AND o.id < q.id) AS supersedes
     FROM candidates q JOIN newest USING (entity_type, entity_id, id) ${state}
     WHERE q.next_attempt_at IS NULL OR q.next_attempt_at <= clock_timestamp()
     ORDER BY q.id LIMIT ${limit}`,

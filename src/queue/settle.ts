@@ -4,8 +4,10 @@
  * daemon is the leader. A crash before it leaves the changes pending: they are sent again, and the cloud answers `duplicate`.
  */
 import { sql } from 'kysely';
+import type { Strategy } from '../config/settings.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
+import { divergences } from './divergence.js';
 
 /** Every array is parallel to its neighbours. */
 export type Settlement = {
@@ -39,6 +41,7 @@ export type Settlement = {
     cloud_versions: number[];
     updated_ats: (string | null)[];
     deleted: boolean[];
+    strategies: Strategy[];
   };
   /** The answer's text; needed, and sent to the database, only where there are conflicts. */
   raw: string | null;
@@ -75,7 +78,7 @@ export async function settle(db: Db, s: Settlement): Promise<boolean> {
     ${s.superseded.ids.length === 0 ? sql`` : superseded(s)}
     ${s.states.entity_ids.length === 0 ? sql`` : states(s)}
     ${s.others.ids.length === 0 ? sql`` : others(s)}
-    ${s.conflicts.ids.length === 0 ? sql`` : conflicts(s)}
+    ${s.conflicts.ids.length === 0 ? sql`` : divergences(s)}
     , outlet AS (
       UPDATE syncd.outlet_config SET last_sync_at = leader.at FROM leader WHERE ${s.log.accepted > 0}
     ), log AS (
@@ -132,27 +135,10 @@ const others = (s: Settlement) => sql`, others AS (
               ${arrayLiteral(s.others.hold_counts)}::int[], ${arrayLiteral(s.others.delays_ms)}::float8[], ${arrayLiteral(s.others.errors)}::text[])
        AS o (id, status, retry_count, hold_count, delay_ms, error)
   WHERE q.ctid = ANY (${places(s.others.ids)}) AND q.id = o.id AND q.status = 'pending'
-  RETURNING q.entity_type, q.entity_id, q.status
+  RETURNING q.*
 ), troubled AS (
   UPDATE syncd.entity_state e SET sync_status = o.status
   FROM others o WHERE e.entity_type = o.entity_type AND e.entity_id = o.entity_id AND o.status <> 'pending')`;
-
-/** The row text inside `current` goes from the answer into the table without passing through JavaScript's numbers. */
-const conflicts = (s: Settlement) => sql`, conflicts AS (
-  INSERT INTO syncd.sync_conflicts (entity_type, entity_id, queue_id, change_id, source, base, local, cloud, cloud_version,
-                                    cloud_updated_at, cloud_deleted, fields)
-  SELECT q.entity_type, q.entity_id, q.id, q.change_id, 'push', q.previous, q.payload, c.data, o.cloud_version,
-         o.updated_at, o.deleted,
-         ARRAY(SELECT coalesce(l.key, r.key)
-               FROM jsonb_each(coalesce(q.payload::jsonb, '{}')) l
-               FULL JOIN jsonb_each(coalesce(c.data::jsonb, '{}')) r ON r.key = l.key
-               WHERE l.value IS DISTINCT FROM r.value ORDER BY 1)
-  FROM leader, unnest(${arrayLiteral(s.conflicts.ids)}::bigint[], ${arrayLiteral(s.conflicts.indexes)}::int[], ${arrayLiteral(s.conflicts.cloud_versions)}::bigint[],
-              ${arrayLiteral(s.conflicts.updated_ats)}::timestamptz[], ${arrayLiteral(s.conflicts.deleted)}::boolean[])
-       AS o (id, index, cloud_version, updated_at, deleted)
-  JOIN syncd.sync_queue q ON q.ctid = ANY (${places(s.conflicts.ids)}) AND q.id = o.id AND q.status = 'pending'
-  CROSS JOIN LATERAL (SELECT CASE WHEN json_typeof(d) = 'object' THEN d END AS data
-                      FROM (SELECT ${s.raw}::json -> 'results' -> o.index -> 'current' -> 'data' AS d) AS answered) c)`;
 
 /**
  * Which of these held changes wait for an entity that was settled since they were last held.

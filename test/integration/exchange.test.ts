@@ -37,6 +37,7 @@ function push(changes: PendingChange[], status: number, body: string, leader_epo
     identity: { outlet_id: 'o', install_id: uuid(1), epoch: '1' },
     leader_epoch,
     retry: { maxRetries: 3, initialBackoffMs: 60_000, maxBackoffMs: 1_800_000, multiplier: 2 },
+    strategyOf: () => 'manual' as const,
     log: { error: note, warn: note, info: note, debug: note },
     nowMs: Date.now,
     random: () => 0,

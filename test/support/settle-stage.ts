@@ -62,6 +62,7 @@ export const conflictOn = (id: string | undefined, raw: string, more: object = {
       cloud_versions: [4],
       updated_ats: ['2026-11-22T08:00:00.123456Z'],
       deleted: [false],
+      strategies: ['cloud_wins'],
       ...more,
     },
     raw,

@@ -11,7 +11,7 @@ export function makeSettlement({ log, ...given }: GivenSettlement): Settlement {
     superseded: { ids: [], by: [] },
     states: { entity_types: [], entity_ids: [], versions: [], cloud_versions: [], cloud_ids: [], deleted: [] },
     others: { ids: [], statuses: [], retry_counts: [], hold_counts: [], delays_ms: [], errors: [] },
-    conflicts: { ids: [], indexes: [], cloud_versions: [], updated_ats: [], deleted: [] },
+    conflicts: { ids: [], indexes: [], cloud_versions: [], updated_ats: [], deleted: [], strategies: [] },
     raw: null,
     ...given,
     log: {

@@ -12,6 +12,7 @@ const plan = (given: [Given, ChangeOutcome][], moved = none) =>
     moved,
     policy,
     () => 0,
+    () => 'newest_wins',
   );
 
 const accepted = (cloudVersion: number, cloudId: string | null = null, duplicate = false): ChangeOutcome => ({
@@ -130,6 +131,7 @@ describe('not accepted', () => {
       cloud_versions: [6],
       updated_ats: [null],
       deleted: [true],
+      strategies: ['newest_wins'],
     });
     expect(settlement.others).toMatchObject({ statuses: ['conflict'], retry_counts: [2], delays_ms: [null] });
     expect([held.size, hasConflicts]).toEqual([1, true]);
