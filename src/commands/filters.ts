@@ -1,7 +1,8 @@
 /** Reads what lists are narrowed by, --status, --entity, --since and --limit, and what people type for ids and spans. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { duration } from '../config/scalars.js';
-import type { Filter, Since } from '../queue/read.js';
+import { entityFilter, rowNumber, sinceFilter } from '../queue/filters.js';
+import type { Filter } from '../queue/read.js';
 
 export type FilterOptions = { status?: string; entity?: Filter['entity']; since?: string; limit: number };
 
@@ -23,38 +24,19 @@ export function toFilter(options: FilterOptions, timezone: string): Filter {
     status: options.status,
     entity: options.entity,
     limit: options.limit,
-    since: sinceOf(options.since, timezone),
+    since: options.since === undefined ? undefined : sinceFilter(options.since, timezone),
   };
 }
 
-function sinceOf(text: string | undefined, timezone: string): Since | undefined {
-  if (text === undefined) return undefined;
-  const agoMs = duration(text);
-  return agoMs === undefined ? { at: text, timezone } : { agoMs };
-}
-
 function parseEntity(text: string): NonNullable<Filter['entity']> {
-  const slash = text.indexOf('/');
-  if (text === '' || slash === 0)
-    throw new InvalidArgumentError('It takes a type, order say, or a type and an id, order/42.');
-  return slash < 0 ? { type: text, id: undefined } : { type: text.slice(0, slash), id: text.slice(slash + 1) };
+  const entity = entityFilter(text);
+  if (entity) return entity;
+  throw new InvalidArgumentError('It takes a type, order say, or a type and an id, order/42.');
 }
 
 function parseSince(text: string): string {
-  const instant = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$/;
-  const day = text.slice(0, 10);
-  if (
-    duration(text) !== undefined ||
-    (instant.test(text) && isDay(day) && !Number.isNaN(Date.parse(text.replace(' ', 'T'))))
-  )
-    return text;
+  if (sinceFilter(text, 'UTC')) return text;
   throw new InvalidArgumentError('It takes a span (30m, 2h, 3d) or an instant (2026-11-22, "2026-11-22 14:00").');
-}
-
-/** Date.parse takes 31 June for 1 July. */
-function isDay(text: string): boolean {
-  const date = new Date(`${text}T00:00:00Z`);
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
 }
 
 function parseLimit(text: string): number {
@@ -65,7 +47,8 @@ function parseLimit(text: string): number {
 
 /** A number of the queue, as a text: it may be larger than JavaScript can count. */
 export function parseId(text: string): string {
-  if (/^[1-9]\d{0,18}$/.test(text) && BigInt(text) < 2n ** 63n) return text;
+  const id = rowNumber(text);
+  if (id !== undefined) return id;
   throw new InvalidArgumentError('It takes the number that syncd queue shows in the first column.');
 }
 

@@ -1,17 +1,16 @@
 /** `syncd queue`: the changes that are not in the cloud yet, or those of one status. */
 import { Command } from 'commander';
 import { fullTime, localTime, relative } from '../ops/words.js';
+import { CHANGE_STATUSES } from '../queue/filters.js';
 import { countUnsettled, listQueue, type QueueItem } from '../queue/read.js';
 import { type FilterOptions, toFilter, withFilters } from './filters.js';
 import { type Paint, painter, print, printJson, screenWidth } from './output.js';
 import { commonOptions, withDatabase } from './session.js';
 import { type Column, table } from './table.js';
 
-const STATUSES = ['pending', 'failed', 'conflict', 'synced'];
-
 export function queueCommand(): Command {
   return withFilters(new Command('queue').description('the changes that are not in the cloud yet, the oldest first'), {
-    choices: STATUSES,
+    choices: CHANGE_STATUSES,
     describe: 'only these; synced lists what is settled, the newest first',
   })
     .addHelpText(

@@ -1,9 +1,10 @@
 /** `syncd status`: asks the database, judges, prints; also while the daemon is down, and with an answer when PostgreSQL is away. */
 import { Command } from 'commander';
 import { EXIT, SyncError, wordsOf } from '../errors.js';
-import { type Facts, gatherFacts } from '../ops/status.js';
+import { statusOf } from '../ops/report.js';
+import type { Facts } from '../ops/status.js';
 import { tell } from '../ops/story.js';
-import { findings, judge, STATE_EXIT, type StatusReport, since, unknownReport } from '../ops/verdict.js';
+import { findings, STATE_EXIT, type StatusReport, since, unknownReport } from '../ops/verdict.js';
 import { sleep } from '../time.js';
 import { painter, print, printError, printJson, screenWidth } from './output.js';
 import { type CommonOptions, commonOptions, type Session, withDatabase } from './session.js';
@@ -80,12 +81,8 @@ async function oneScreen(
   session: Session,
   options: StatusOptions,
 ): Promise<{ facts: Facts; report: StatusReport; text: string }> {
-  const { outlet, alerts, entities, sync } = session.loaded.settings;
-  const found = await gatherFacts(session.db, outlet.timezone);
-  const facts = { ...found, enabled: found.enabled && sync.enabled };
-  const pushed = [...entities].filter(([, entity]) => entity.direction !== 'pull').map(([name]) => name);
-  const rules = { ...alerts, entities: pushed };
-  const report = judge(facts, rules);
+  const { outlet } = session.loaded.settings;
+  const { facts, rules, report } = await statusOf(session.db, session.loaded.settings);
   const story = tell(facts, report.state, outlet.timezone);
   const told = { facts, report, findings: findings(facts, rules), story };
   const text = statusScreen(told, { paint: painter(options), width: screenWidth(), timezone: outlet.timezone });

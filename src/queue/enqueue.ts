@@ -54,6 +54,14 @@ export async function enqueueEntity(db: Db, entityType: string, entityId: string
   );
 }
 
+/** Whom the id means is known to nobody. */
+export class UnknownEntity extends SyncError {
+  constructor(message: string, hint: string) {
+    super('failed', message, { hint });
+    this.name = 'UnknownEntity';
+  }
+}
+
 class Overtaken extends Error {}
 
 type Attempt = { entityType: string; captured: Captured; parts: string[]; who: string; deadline: number };
@@ -85,12 +93,9 @@ async function attempt(trx: Db, { entityType, captured, parts, who, deadline }: 
     SELECT * FROM queued`.execute(trx);
   const [queued] = rows;
   if (!queued) {
-    throw new SyncError(
-      'failed',
+    throw new UnknownEntity(
       `there is no ${entityType} ${parts.join(', ')}: neither in ${captured.table} nor at the cloud`,
-      {
-        hint: 'The id is the primary key; a composite key is a JSON array of texts, ["7","2"].',
-      },
+      'The id is the primary key; a composite key is a JSON array of texts, ["7","2"].',
     );
   }
   await writersHaveEnded(trx, captured.table, deadline);
@@ -148,9 +153,10 @@ async function capturedTable(db: Db, entityType: string): Promise<Captured> {
     .executeTakeFirst();
   if (!row) {
     const known = await db.selectFrom('syncd.capture').select('entity_type').orderBy('entity_type').execute();
-    throw new SyncError('failed', `no entity ${entityType} is captured`, {
-      hint: known.length > 0 ? `Known are: ${known.map((one) => one.entity_type).join(', ')}.` : 'Run: syncd install',
-    });
+    throw new UnknownEntity(
+      `no entity ${entityType} is captured`,
+      known.length > 0 ? `Known are: ${known.map((one) => one.entity_type).join(', ')}.` : 'Run: syncd install',
+    );
   }
   const keys = await readKeys(db, row.table_name, row.keys);
   return { table: row.table_name, keys, excluded: row.excluded };

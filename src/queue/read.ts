@@ -38,12 +38,17 @@ export type Filter = {
   entity?: { type: string; id: string | undefined } | undefined;
   since?: Since | undefined;
   limit: number;
+  /** Only what comes after this row, in the list's own order: a list is read on from where a page of it ended. */
+  beyond?: Place | undefined;
 };
+
+/** The place of a row in a list. `at`: when it was settled, where the list goes by that. */
+export type Place = { id: string; at?: string | undefined };
 
 /** A span back from now, or an instant as the person wrote it, which without a zone is the outlet's time. */
 export type Since = { agoMs: number } | { at: string; timezone: string };
 
-const iso = (column: string) =>
+export const iso = (column: string) =>
   sql<string>`to_char(${sql.ref(column)} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
 function after(since: Since): RawBuilder<string> {
@@ -54,6 +59,7 @@ function after(since: Since): RawBuilder<string> {
 
 export async function listQueue(db: Db, filter: Filter): Promise<QueueItem[]> {
   const settled = filter.status === 'synced';
+  const { beyond } = filter;
   const part = (where: RawBuilder<boolean>) => {
     let query = db
       .selectFrom('syncd.sync_queue as q')
@@ -65,6 +71,13 @@ export async function listQueue(db: Db, filter: Filter): Promise<QueueItem[]> {
     if (filter.entity) query = query.where('q.entity_type', '=', filter.entity.type);
     if (filter.entity?.id !== undefined) query = query.where('q.entity_id', '=', filter.entity.id);
     if (filter.since) query = query.where(settled ? 'q.synced_at' : 'q.created_at', '>=', after(filter.since));
+    if (beyond && !settled) query = query.where('q.id', '>', beyond.id);
+    if (beyond && settled) {
+      const at = sql<string>`${beyond.at}::timestamptz`;
+      query = query
+        .where('q.synced_at', '<=', at)
+        .where(sql<boolean>`(q.synced_at, q.id) < (${at}, ${beyond.id}::bigint)`);
+    }
     return query.limit(filter.limit);
   };
   if (settled) return part(sql`q.status = 'synced'`).orderBy('q.synced_at', 'desc').orderBy('q.id', 'desc').execute();
@@ -83,12 +96,10 @@ export async function listQueue(db: Db, filter: Filter): Promise<QueueItem[]> {
  * An entity's exchanges are those that carried one of its changes.
  */
 export async function listLogs(db: Db, filter: Filter & { afterId?: string | undefined }): Promise<LogItem[]> {
-  let query = db
-    .selectFrom('syncd.sync_logs as l')
-    .select(['l.id', 'l.direction', 'l.batch_id', 'l.outcome', 'l.changes', 'l.bytes', 'l.duration_ms', 'l.error'])
-    .select(iso('l.at').as('at'));
+  let query = db.selectFrom('syncd.sync_logs as l').select(LOG_COLUMNS).select(iso('l.at').as('at'));
   if (filter.status !== undefined) query = query.where('l.outcome', '=', filter.status);
   if (filter.since) query = query.where('l.at', '>=', after(filter.since));
+  if (filter.beyond) query = query.where('l.id', '<', filter.beyond.id);
   if (filter.afterId !== undefined) query = query.where('l.id', '>', filter.afterId);
   if (filter.entity) {
     const { type, id } = filter.entity;
@@ -101,17 +112,24 @@ export async function listLogs(db: Db, filter: Filter & { afterId?: string | und
     .orderBy('l.id', filter.afterId === undefined ? 'desc' : 'asc')
     .limit(filter.limit)
     .execute();
-  return rows.map(({ id, at, direction, batch_id, outcome, changes, bytes, duration_ms, error }) => ({
-    id,
-    at,
-    direction,
-    batch_id,
-    outcome,
-    changes,
-    bytes: Number(bytes),
-    duration_ms,
-    error,
-  }));
+  return rows.map(logItem);
+}
+
+export const LOG_COLUMNS = [
+  'l.id',
+  'l.direction',
+  'l.batch_id',
+  'l.outcome',
+  'l.changes',
+  'l.bytes',
+  'l.duration_ms',
+  'l.error',
+] as const;
+
+/** The keys in their order; `bytes` stays far below 2^53. */
+export function logItem(row: Omit<LogItem, 'bytes'> & { bytes: string }): LogItem {
+  const { id, at, direction, batch_id, outcome, changes, bytes, duration_ms, error } = row;
+  return { id, at, direction, batch_id, outcome, changes, bytes: Number(bytes), duration_ms, error };
 }
 
 /** How many changes stand where, for the last line of a list; settled ones are not counted. */

@@ -1,0 +1,61 @@
+/**
+ * The database as the admin port needs it: there when it is there, over any number of outages, on one connection of its own.
+ * With a list of URLs the primary is looked for anew whenever the one that was known has been lost.
+ */
+import { codeOf, SyncError } from '../errors.js';
+import { type Db, databaseError, findPrimary, isConnectionLoss, openDb } from './connect.js';
+
+/** read_only_sql_transaction: the primary has become a standby. */
+const READ_ONLY = '25006';
+
+export class Reach {
+  readonly #urls: string[];
+  readonly #role: string;
+  readonly #queryTimeoutMs: number;
+  #opening: Promise<{ url: string; db: Db }> | undefined;
+
+  /** @param role shown in pg_stat_activity */
+  constructor(urls: string[], role: string, queryTimeoutMs: number) {
+    this.#urls = urls;
+    this.#role = role;
+    this.#queryTimeoutMs = queryTimeoutMs;
+  }
+
+  /** @throws SyncError in the database's own words: `unavailable` when it does not answer, `configuration` when it refuses */
+  async use<T>(work: (db: Db) => Promise<T>): Promise<T> {
+    this.#opening ??= this.#open();
+    const opening = this.#opening;
+    try {
+      const { db } = await opening;
+      return await work(db);
+    } catch (error) {
+      // A mistake of ours must not be told as the server's.
+      if (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError) throw error;
+      if (!(error instanceof SyncError) && (isConnectionLoss(error) || codeOf(error) === READ_ONLY))
+        this.#forget(opening);
+      throw databaseError(error, this.#urls[0] as string);
+    }
+  }
+
+  async close(): Promise<void> {
+    const opened = await this.#opening?.catch(() => undefined);
+    this.#opening = undefined;
+    await opened?.db.destroy();
+  }
+
+  async #open(): Promise<{ url: string; db: Db }> {
+    try {
+      const url = this.#urls.length > 1 ? await findPrimary(this.#urls) : (this.#urls[0] as string);
+      const options = { role: this.#role, connectTimeoutMs: 5_000, queryTimeoutMs: this.#queryTimeoutMs };
+      return { url, db: openDb(url, options) };
+    } catch (error) {
+      this.#opening = undefined;
+      throw error;
+    }
+  }
+
+  #forget(opening: Promise<{ url: string; db: Db }>): void {
+    if (this.#opening === opening) this.#opening = undefined;
+    void opening.then(({ db }) => db.destroy()).catch(() => {});
+  }
+}

@@ -1,0 +1,54 @@
+/** One entity: what both sides know of it and what happened to it, and sending it again as it is now. */
+import { awaitAnswer } from '../ops/control.js';
+import { enqueueEntity, UnknownEntity } from '../queue/enqueue.js';
+import { entityHistory } from '../queue/history.js';
+import type { HttpAnswer } from './exchange.js';
+import { SMALL_BODY, waitIn } from './manage.js';
+import { readBody, readQuery } from './parameters.js';
+import { ProblemError } from './problem.js';
+import { type AdminCall, type AdminDeps, json, type Route } from './route.js';
+
+export function entityRoutes(deps: AdminDeps): Route[] {
+  const path = '/api/v1/sync/entities/:type/:id';
+  return [
+    { method: 'GET', path, handle: (call) => show(deps, call) },
+    { method: 'POST', path: `${path}/push`, handle: (call) => push(deps, call) },
+  ];
+}
+
+async function show({ look, settings }: AdminDeps, { request, params }: AdminCall): Promise<HttpAnswer> {
+  readQuery(request.query, []);
+  const [type, id] = params as [string, string];
+  const history = await look.use((db) => entityHistory(db, type, id));
+  if (history) return json(200, history);
+  const known = settings.entities.has(type);
+  throw new ProblemError(
+    'unknown-entity',
+    known ? `no ${type} with this id was ever captured or pulled` : 'no entity is called so',
+    {
+      hint: known
+        ? 'The id is the primary key; a composite key is a JSON array of texts, percent-encoded.'
+        : `Known are: ${[...settings.entities.keys()].join(', ')}.`,
+    },
+  );
+}
+
+async function push({ act }: AdminDeps, { request, params, who }: AdminCall): Promise<HttpAnswer> {
+  const [type, id] = params as [string, string];
+  const waitMs = waitIn((await readBody(request, SMALL_BODY)).only('wait'));
+  const since = new Date(Date.now() - 60_000).toISOString();
+  const enqueued = await act
+    .use((db) => enqueueEntity(db, type, id, who))
+    .catch((error: unknown) => {
+      if (error instanceof UnknownEntity) throw new ProblemError('unknown-entity', error.message, { hint: error.hint });
+      throw error;
+    });
+  const standing = waitMs > 0 ? await act.use((db) => awaitAnswer(db, enqueued.id, since, waitMs)) : undefined;
+  const answered = standing !== undefined && (standing.status !== 'pending' || standing.waits);
+  return json(answered ? 200 : 202, {
+    ...enqueued,
+    status: standing?.status ?? 'pending',
+    settled_as: standing?.settled_as ?? null,
+    error_message: standing?.error_message ?? null,
+  });
+}

@@ -1,0 +1,36 @@
+/** The lists of the admin port, as `syncd queue` and `syncd logs` show them, in pages. */
+import { listLogs, listQueue } from '../queue/read.js';
+import type { HttpAnswer } from './exchange.js';
+import { PAGING, pageOf, readPaging } from './paging.js';
+import { QUEUE_STATUSES, readFilter, readQuery } from './parameters.js';
+import { type AdminCall, type AdminDeps, json, type Route } from './route.js';
+
+const FILTERS = ['status', 'entity', 'since'];
+
+export function listRoutes(deps: AdminDeps): Route[] {
+  return [
+    { method: 'GET', path: '/api/v1/sync/queue', handle: (call) => queue(deps, call) },
+    { method: 'GET', path: '/api/v1/sync/logs', handle: (call) => logs(deps, call) },
+  ];
+}
+
+/** Without `status`: what is not in the cloud yet, the oldest first; `synced` is what is settled, the newest first. */
+async function queue({ look, settings }: AdminDeps, { request }: AdminCall): Promise<HttpAnswer> {
+  const parameters = readQuery(request.query, [...FILTERS, ...PAGING]);
+  const filter = readFilter(parameters, settings.outlet.timezone, QUEUE_STATUSES);
+  const wish = readPaging('queue', parameters);
+  const rows = await look.use((db) => listQueue(db, { ...filter, beyond: wish.beyond, limit: wish.limit + 1 }));
+  const page = pageOf(rows, wish, ({ id, synced_at }) => ({ id, at: synced_at ?? undefined }));
+  return json(200, page);
+}
+
+async function logs({ look, settings }: AdminDeps, { request }: AdminCall): Promise<HttpAnswer> {
+  const parameters = readQuery(request.query, [...FILTERS, ...PAGING]);
+  const filter = readFilter(parameters, settings.outlet.timezone);
+  const wish = readPaging('logs', parameters);
+  const rows = await look.use((db) => listLogs(db, { ...filter, beyond: wish.beyond, limit: wish.limit + 1 }));
+  return json(
+    200,
+    pageOf(rows, wish, ({ id }) => ({ id })),
+  );
+}

@@ -1,0 +1,34 @@
+/** What the routes of the admin port have in common: how one is written down, what it is given, and the plain answer. */
+import type { Settings } from '../config/settings.js';
+import type { Reach } from '../db/reach.js';
+import type { Vitals } from '../ops/vitals.js';
+import type { HttpAnswer, HttpRequest } from './exchange.js';
+
+export type AdminDeps = {
+  settings: Pick<Settings, 'outlet' | 'alerts' | 'entities' | 'sync'>;
+  /** Two connections: a long list must not hold up an action, nor the other way round. */
+  look: Reach;
+  act: Reach;
+  vitals: Vitals;
+};
+
+export type AdminCall = {
+  request: HttpRequest;
+  /** What stands in the path for each `:name`, decoded, in order. */
+  params: string[];
+  /** For the record: which token acts, and from where. */
+  who: string;
+};
+
+export type Route = {
+  method: 'GET' | 'POST';
+  /** `:name` stands for one part of it. */
+  path: string;
+  /** Needs no token. */
+  open?: true;
+  handle: (call: AdminCall) => Promise<HttpAnswer>;
+};
+
+export function json(status: number, value: unknown): HttpAnswer {
+  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) };
+}

@@ -1,0 +1,19 @@
+/** The status report as everybody gets it, by the rules of one configuration: the command, the admin port. Reads only. */
+import type { Settings } from '../config/settings.js';
+import type { Db } from '../db/connect.js';
+import { type Facts, gatherFacts } from './status.js';
+import { judge, type Rules, type StatusReport } from './verdict.js';
+
+export type Told = { facts: Facts; rules: Rules; report: StatusReport };
+
+export async function statusOf(
+  db: Db,
+  settings: Pick<Settings, 'outlet' | 'alerts' | 'entities' | 'sync'>,
+): Promise<Told> {
+  const { outlet, alerts, entities, sync } = settings;
+  const found = await gatherFacts(db, outlet.timezone);
+  const facts = { ...found, enabled: found.enabled && sync.enabled };
+  const pushed = [...entities].filter(([, entity]) => entity.direction !== 'pull').map(([name]) => name);
+  const rules = { ...alerts, entities: pushed };
+  return { facts, rules, report: judge(facts, rules) };
+}
