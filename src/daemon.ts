@@ -14,6 +14,7 @@ import { createListener } from './db/listen.js';
 import { announce, WakeGate } from './db/wake.js';
 import { SyncError, wordsOf } from './errors.js';
 import type { Log } from './log.js';
+import { CloudHistory } from './ops/cloud-history.js';
 import { signOff } from './ops/heartbeat.js';
 import { Supervision } from './ops/supervision.js';
 import { PushLoop } from './push/loop.js';
@@ -117,7 +118,8 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
       version: VERSION,
     });
     closing.push(async () => client.abort());
-    const supervision = new Supervision({
+    const history = new CloudHistory(control, log, () => supervision.wake());
+    const supervision: Supervision = new Supervision({
       db: control,
       runId: lead.id,
       enabled: settings.sync.enabled,
@@ -125,7 +127,10 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
       clock,
       clockLog,
       log,
-      reidentify: async () => void Object.assign(identity, await readIdentity(control, settings)),
+      reidentify: async () => {
+        history.forget();
+        Object.assign(identity, await readIdentity(control, settings));
+      },
     });
     const loop = new PushLoop({
       db: settler,
@@ -144,6 +149,7 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
       nowMs: Date.now,
       steadyMs,
       random: Math.random,
+      checkEpoch: (cloud_epoch) => history.check(cloud_epoch),
       onStanding: (standing) => supervision.noteStanding(standing),
       onQuiet: (pass) => supervision.noteQuiet(pass),
       onFork: (reason) => supervision.stopForFork(reason),

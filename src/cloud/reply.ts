@@ -60,6 +60,14 @@ export function parseError(body: string): {
   };
 }
 
+/** However much a cloud says it takes: a request has to fit into our own memory. */
+const MOST_CHANGES = 10_000;
+const MOST_BYTES = 32 * 1024 * 1024;
+
+function maximum(given: unknown, missing: number, most: number): number {
+  return isCount(given) && given > 0 ? Math.min(given, most) : missing;
+}
+
 /** The cloud's limits; anything missing or absurd falls back to the contract's defaults. */
 export function parseCapabilities(body: string | undefined): WireCapabilities {
   const given = body === undefined ? {} : (parseObject(body) ?? {});
@@ -68,8 +76,8 @@ export function parseCapabilities(body: string | undefined): WireCapabilities {
     : ['gzip'];
   return {
     protocol: isCount(given.protocol) ? given.protocol : 1,
-    max_batch_changes: isCount(given.max_batch_changes) && given.max_batch_changes > 0 ? given.max_batch_changes : 500,
-    max_batch_bytes: isCount(given.max_batch_bytes) && given.max_batch_bytes > 0 ? given.max_batch_bytes : 1_048_576,
+    max_batch_changes: maximum(given.max_batch_changes, 500, MOST_CHANGES),
+    max_batch_bytes: maximum(given.max_batch_bytes, 1_048_576, MOST_BYTES),
     encodings,
     long_poll: given.long_poll === true,
     digest: given.digest === true,

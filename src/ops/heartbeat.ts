@@ -3,8 +3,8 @@
  * alone, read by every command; a row that has not moved for a while is a daemon that is gone.
  */
 import { sql } from 'kysely';
+import type { Standing } from '../cloud/standing.js';
 import type { Db } from '../db/connect.js';
-import type { Standing } from '../push/standing.js';
 import { wallInstant } from '../time.js';
 
 /** @param runId the run's row */
@@ -49,10 +49,11 @@ export async function answerNow(db: Db, outcome: string | null, error: string | 
     .execute();
 }
 
-/** Stops pushing until a person acts, also over restarts. */
+/** Stops until a person acts, also over restarts; the first reason stands. */
 export async function recordStop(db: Db, code: string, reason: string): Promise<void> {
   await db
     .updateTable('syncd.outlet_config')
     .set({ stopped_code: code, stopped_reason: reason, stopped_at: sql`clock_timestamp()` })
+    .where('stopped_code', 'is', null)
     .execute();
 }

@@ -3,11 +3,11 @@
  * released something, and writes down how it does. Also tells the log when the cloud goes and comes.
  */
 import type { ClockOffset } from '../cloud/clock.js';
+import type { Standing } from '../cloud/standing.js';
 import type { ClockLog } from '../db/clock-log.js';
 import type { Db } from '../db/connect.js';
 import type { Log } from '../log.js';
 import type { CloudMemory } from '../push/memory.js';
-import type { Standing } from '../push/standing.js';
 import { glance } from '../queue/claim.js';
 import { Flag, monotonicMs } from '../time.js';
 import { answerNow, beat, recordStop } from './heartbeat.js';
@@ -88,7 +88,7 @@ export class Supervision {
         log.error('the cloud refuses this outlet; changes are kept', { trouble: 'cloud', error: reason });
         return;
       case 'stopped':
-        log.error('pushing has stopped: another copy of this outlet pushes too', { trouble: 'cloud', error: reason });
+        log.error('syncing has stopped until a person acts', { trouble: 'cloud', error: reason });
         return;
       case 'trial':
       case 'unknown':

@@ -8,6 +8,7 @@ import type { Contact } from './contact.js';
 import { blame, type ExchangeDeps, type ExchangeReport } from './exchange.js';
 import { afterAnswer, afterTooMuch } from './link.js';
 import type { CloudMemory } from './memory.js';
+import { bearingOfPush } from './outcome.js';
 import type { Pass } from './pass.js';
 import type { Suspect, Suspects } from './suspects.js';
 
@@ -61,6 +62,7 @@ export class Aftermath {
       }
       case 'too_large':
         memory.link = afterTooMuch(memory.link, report);
+        this.#parts.contact.askAgain();
         await this.#isolate(suspect, `too large for the cloud (${outcome.reason})`, false);
         break;
       case 'bad_batch':
@@ -68,6 +70,7 @@ export class Aftermath {
         break;
       case 'wait':
       case 'refused':
+      case 'restored':
         this.#backlogToTable();
         break;
       case 'fork':
@@ -77,7 +80,7 @@ export class Aftermath {
       default:
         outcome satisfies never;
     }
-    this.#parts.contact.replied(outcome);
+    this.#parts.contact.replied(bearingOfPush(outcome));
   }
 
   /** Halves a batch that the cloud refused as a whole; a lone change is the bad one. */

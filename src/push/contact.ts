@@ -3,13 +3,21 @@
  * reply. It sends no change.
  */
 import type { CloudClient } from '../cloud/client.js';
+import { bearingOf, judgeReply, notTheCloud } from '../cloud/outcome.js';
 import { parseCapabilities, parseObject } from '../cloud/reply.js';
+import {
+  afterReply,
+  type Bearing,
+  goOnTrial,
+  type Permission,
+  permission,
+  type Standing,
+  tryNow,
+} from '../cloud/standing.js';
 import type { RetrySettings } from '../config/settings.js';
 import type { Log } from '../log.js';
 import { withMaxima } from './link.js';
 import type { CloudMemory } from './memory.js';
-import { type ExchangeOutcome, judgeExchange } from './outcome.js';
-import { afterReply, goOnTrial, type Permission, permission, type Standing, tryNow } from './standing.js';
 
 export type ContactDeps = {
   client: CloudClient;
@@ -21,9 +29,15 @@ export type ContactDeps = {
   /** One that never jumps, to wait by. */
   steadyMs: () => number;
   random: () => number;
+  /** Why nothing of an answer that names this epoch may count; undefined where all is well. */
+  checkEpoch: (cloud_epoch: string | undefined) => Promise<string | undefined>;
   /** Told at every change of standing. */
   onStanding: (standing: Standing) => void;
 };
+
+/** The cloud's limits are asked for anew so often, or as soon as a push was too large for them. */
+const ASK_EVERY_MS = 24 * 3_600_000;
+const ASK_AGAIN_MS = 60_000;
 
 export class Contact {
   readonly #deps: ContactDeps;
@@ -33,7 +47,9 @@ export class Contact {
   }
 
   get permission(): Permission {
-    return permission(this.#deps.memory.standing, this.#deps.steadyMs());
+    const { memory, steadyMs } = this.#deps;
+    const serves = memory.standing.kind === 'online' || memory.standing.kind === 'trial';
+    return serves && steadyMs() >= memory.askAtMs ? { may: 'ask' } : permission(memory.standing, steadyMs());
   }
 
   get standing(): Standing {
@@ -44,26 +60,36 @@ export class Contact {
   async probe(): Promise<boolean> {
     const reply = await this.#deps.client.health();
     if (reply.kind === 'answer' && reply.status === 200) return this.ask();
-    this.replied(judgeExchange(reply, this.#deps.nowMs()));
+    this.replied(bearingOf(judgeReply(reply, this.#deps.nowMs())));
     return false;
   }
 
   /**
-   * Learns the cloud's limits. A captive portal, which answers any health check, does not get past this one.
+   * Learns the cloud's limits. A captive portal, which answers any health check, does not get past this one. Where limits are
+   * known already, an endpoint that fails changes nothing.
    * @returns whether a push may be tried
    */
   async ask(): Promise<boolean> {
-    const { memory, client, log, nowMs, steadyMs } = this.#deps;
+    const { memory, client, log, nowMs, steadyMs, checkEpoch } = this.#deps;
+    const asksAnew = memory.standing.kind === 'online' || memory.standing.kind === 'trial';
+    memory.askAtMs = steadyMs() + ASK_EVERY_MS;
     const reply = await client.capabilities();
     if (memory.standing.kind === 'stopped') return false;
     const answered = reply.kind === 'answer' ? reply : undefined;
     const body = answered?.status === 200 ? parseObject(answered.body) : undefined;
     if (!body && answered?.status !== 404) {
-      const outcome = judgeExchange(reply, nowMs());
-      this.replied(outcome.kind === 'results' ? notTheCloud : outcome);
+      if (asksAnew) return true;
+      const outcome = judgeReply(reply, nowMs());
+      this.replied(bearingOf(outcome.kind === 'ok' ? notTheCloud() : outcome));
       return false;
     }
     const limits = parseCapabilities(body && answered ? answered.body : undefined);
+    const restored = await checkEpoch(limits.cloud_epoch);
+    if (restored !== undefined) {
+      this.stop(restored);
+      return false;
+    }
+    memory.capabilities = limits;
     memory.link = withMaxima(memory.link, limits.max_batch_changes, limits.max_batch_bytes);
     memory.encodings = limits.encodings;
     log.debug('the cloud told its limits', { ...limits });
@@ -71,11 +97,18 @@ export class Contact {
     return true;
   }
 
-  /** Takes note of what a reply, to whatever request, says about the cloud as a whole. */
-  replied(outcome: ExchangeOutcome): void {
+  /** The limits that are known do not hold any more. */
+  askAgain(): void {
+    const { memory, steadyMs } = this.#deps;
+    const askedAtMs = memory.askAtMs - ASK_EVERY_MS;
+    memory.askAtMs = Math.min(memory.askAtMs, Math.max(steadyMs(), askedAtMs + ASK_AGAIN_MS));
+  }
+
+  /** Takes note of what a reply says about the cloud. */
+  replied(bearing: Bearing): void {
     const { memory, client, retry, steadyMs, random } = this.#deps;
-    if (client.aborted && outcome.kind === 'offline') return;
-    this.#set(afterReply(memory.standing, outcome, retry, steadyMs(), random()));
+    if (client.aborted && bearing.kind === 'offline') return;
+    this.#set(afterReply(memory.standing, bearing, retry, steadyMs(), random()));
   }
 
   /** A person asked, or the cloud called: every wait ends. */
@@ -98,9 +131,3 @@ export class Contact {
     this.#deps.onStanding(standing);
   }
 }
-
-const notTheCloud: ExchangeOutcome = {
-  kind: 'offline',
-  reason: 'the answer is not the cloud’s',
-  timedOut: false,
-};

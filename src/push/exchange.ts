@@ -30,6 +30,8 @@ export type ExchangeDeps = {
   log: Log;
   nowMs: () => number;
   random: () => number;
+  /** Why nothing of an answer that names this epoch may count; undefined where all is well. */
+  checkEpoch: (cloud_epoch: string | undefined) => Promise<string | undefined>;
 };
 
 export type ExchangeReport = Settled & {
@@ -70,7 +72,9 @@ export async function pushBatch(
     sent_at: new Date(sentAtMs + deps.clock.correctionMs).toISOString(),
   };
   const { reply, bytes, wireBytes } = await deps.client.push(composeBody(envelope, changes), batch_id, encodings);
-  const outcome = judgeExchange(reply, deps.nowMs());
+  const judged = judgeExchange(reply, deps.nowMs());
+  const restored = judged.kind === 'results' ? await deps.checkEpoch(judged.cloudEpoch) : undefined;
+  const outcome: ExchangeOutcome = restored === undefined ? judged : { kind: 'restored', reason: restored };
   observeClock(deps.clock, reply, outcome, deps.nowMs());
   const log: LogEntry = {
     batch_id,

@@ -166,7 +166,7 @@ export class PushLoop {
         return this.#resume(await this.#contact.ask());
       case 'probe':
         return this.#flights.size > 0 ? Number.POSITIVE_INFINITY : this.#resume(await this.#contact.probe());
-      case 'push':
+      case 'call':
         return this.#suspects.size > 0 ? this.#sendSuspect() : this.#send();
       default:
         return allowed satisfies never;

@@ -1,12 +1,17 @@
 /** What the push loop knows of the cloud and of the line; it outlives a lost database connection, not the process. */
 import { parseCapabilities } from '../cloud/reply.js';
+import type { Standing } from '../cloud/standing.js';
+import type { WireCapabilities } from '../cloud/wire.js';
 import { type Link, newLink } from './link.js';
-import type { Standing } from './standing.js';
 
 export type CloudMemory = {
   standing: Standing;
   link: Link;
   encodings: readonly string[];
+  /** Undefined: not told yet. */
+  capabilities: WireCapabilities | undefined;
+  /** When the cloud is asked for its limits next, by the steady clock. */
+  askAtMs: number;
 };
 
 export function newCloudMemory(): CloudMemory {
@@ -15,5 +20,7 @@ export function newCloudMemory(): CloudMemory {
     standing: { kind: 'unknown' },
     link: newLink(defaults.max_batch_changes, defaults.max_batch_bytes),
     encodings: defaults.encodings,
+    capabilities: undefined,
+    askAtMs: 0,
   };
 }

@@ -3,7 +3,9 @@
  * contract, row by row. Afterwards each change of the batch has exactly one outcome, whatever the cloud sent.
  */
 import { holdDelayMs, retryDelayMs } from '../cloud/backoff.js';
-import { parseError, parseObject, parseResult, parseRetryAfterMs, type Reply } from '../cloud/reply.js';
+import { judgeReply, notTheCloud } from '../cloud/outcome.js';
+import { parseObject, parseResult, type Reply } from '../cloud/reply.js';
+import type { Bearing } from '../cloud/standing.js';
 import type { RetrySettings } from '../config/settings.js';
 import type { PendingChange } from './backlog.js';
 
@@ -14,7 +16,10 @@ export type ExchangeOutcome =
       results: unknown[];
       raw: string;
       serverTime: string | undefined;
+      cloudEpoch: string | undefined;
     }
+  /** The answer comes from another history of the cloud: nothing of it counts until a person has decided. */
+  | { kind: 'restored'; reason: string }
   /** Nobody, or somebody else, answered: no change spends an attempt. */
   | { kind: 'offline'; reason: string; timedOut: boolean }
   | { kind: 'wait'; waitMs: number; reason: string }
@@ -27,39 +32,42 @@ export type ExchangeOutcome =
 
 /** @param nowMs wall clock, to read a `Retry-After` given as a date by a cloud that does not tell its own */
 export function judgeExchange(reply: Reply, nowMs: number): ExchangeOutcome {
-  if (reply.kind === 'none') return { kind: 'offline', reason: reply.error, timedOut: reply.timedOut };
-  const { status } = reply;
-  if (status === 200) {
-    const answer = parseObject(reply.body);
-    if (answer && Array.isArray(answer.results)) {
-      const serverTime = typeof answer.server_time === 'string' ? answer.server_time : undefined;
-      return {
-        kind: 'results',
-        results: answer.results,
-        raw: reply.body,
-        serverTime,
-      };
-    }
-    return {
-      kind: 'offline',
-      reason: "HTTP 200 that is not the cloud's answer (a captive portal?)",
-      timedOut: false,
-    };
-  }
-  const error = parseError(reply.body);
-  const reason = [`HTTP ${status}`, error.code, error.message].filter(Boolean).join(': ');
-  if (status === 429 || status === 503) {
-    const cloudNowMs = Date.parse(reply.date ?? '');
-    const waitMs = parseRetryAfterMs(reply.retryAfter, Number.isNaN(cloudNowMs) ? nowMs : cloudNowMs);
-    if (waitMs !== undefined) return { kind: 'wait', waitMs, reason };
-    return { kind: 'offline', reason, timedOut: false };
-  }
-  if (status === 409 && error.code === 'fork') return { kind: 'fork', reason, epoch: error.epoch };
-  if (status === 413) return { kind: 'too_large', reason };
-  if (status === 400 || status === 409 || status === 422)
+  const judged = judgeReply(reply, nowMs);
+  if (judged.kind === 'bad_request') {
+    const { status, reason } = judged;
+    if (status === 409 && judged.code === 'fork') return { kind: 'fork', reason, epoch: judged.epoch };
     return { kind: 'bad_batch', retryable: status === 409, reason };
-  if (status === 408 || status < 400 || status >= 500) return { kind: 'offline', reason, timedOut: status === 408 };
-  return { kind: 'refused', status, reason };
+  }
+  if (judged.kind !== 'ok') return judged;
+  const answer = parseObject(judged.body);
+  if (!answer || !Array.isArray(answer.results)) return notTheCloud();
+  const textIn = (value: unknown) => (typeof value === 'string' ? value : undefined);
+  return {
+    kind: 'results',
+    results: answer.results,
+    raw: judged.body,
+    serverTime: textIn(answer.server_time),
+    cloudEpoch: textIn(answer.cloud_epoch),
+  };
+}
+
+/** What the outcome of a push says of the endpoint. */
+export function bearingOfPush(outcome: ExchangeOutcome): Bearing {
+  switch (outcome.kind) {
+    case 'results':
+    case 'too_large':
+    case 'bad_batch':
+      return { kind: 'answered' };
+    case 'fork':
+    case 'restored':
+      return { kind: 'stopped', reason: outcome.reason };
+    case 'offline':
+    case 'wait':
+    case 'refused':
+      return outcome;
+    default:
+      return outcome satisfies never;
+  }
 }
 
 export type ChangeOutcome =

@@ -41,6 +41,7 @@ function push(changes: PendingChange[], status: number, body: string, leader_epo
     log: { error: note, warn: note, info: note, debug: note },
     nowMs: Date.now,
     random: () => 0,
+    checkEpoch: async (epoch: string | undefined) => (epoch === 'restored' ? 'another history' : undefined),
   };
   return pushBatch(deps, uuid(900), changes, ['gzip']);
 }
@@ -120,6 +121,17 @@ test('once another daemon leads, an answer settles nothing and ends this one', a
   await stage.lead(2);
   await expect(push(changes, 200, answered(accepted(changes[0])))).rejects.toMatchObject({ code: 'anotherDaemon' });
   expect(await statuses()).toEqual(['pending']);
+});
+
+test('an answer from another history of the cloud settles nothing', async () => {
+  const changes = await waiting(1);
+  const report = await push(changes, 200, `{"results":[${accepted(changes[0])}],"cloud_epoch":"restored"}`);
+  expect(report.outcome).toEqual({ kind: 'restored', reason: 'another history' });
+  expect(await statuses()).toEqual(['pending']);
+  expect(await stage.one('SELECT outcome, error FROM syncd.sync_logs')).toEqual({
+    outcome: 'restored',
+    error: 'another history',
+  });
 });
 
 test('results for nobody, twice or broken are told and settle nothing of theirs', async () => {

@@ -1,13 +1,19 @@
 /** How we stand with the cloud: what may be done, and what each reply makes of it. */
-import type { ExchangeOutcome } from '../../src/push/outcome.js';
-import { afterReply, goOnTrial, permission, type Standing, tryNow } from '../../src/push/standing.js';
+import { afterReply, goOnTrial, permission, type Standing, tryNow } from '../../src/cloud/standing.js';
+import { bearingOfPush, type ExchangeOutcome } from '../../src/push/outcome.js';
 
 const policy = { maxRetries: 3, initialBackoffMs: 60_000, maxBackoffMs: 1_800_000, multiplier: 2 };
 const NOW = 1_000_000;
 const reply = (standing: Standing, outcome: ExchangeOutcome, nowMs = NOW, random = 0.5) =>
-  afterReply(standing, outcome, policy, nowMs, random);
+  afterReply(standing, bearingOfPush(outcome), policy, nowMs, random);
 
-const results: ExchangeOutcome = { kind: 'results', results: [], raw: '', serverTime: undefined };
+const results: ExchangeOutcome = {
+  kind: 'results',
+  results: [],
+  raw: '',
+  serverTime: undefined,
+  cloudEpoch: undefined,
+};
 const offline: ExchangeOutcome = { kind: 'offline', reason: 'gone', timedOut: false };
 const wait: ExchangeOutcome = { kind: 'wait', waitMs: 90_000, reason: 'busy' };
 const refused: ExchangeOutcome = { kind: 'refused', status: 401, reason: 'no' };
@@ -30,14 +36,14 @@ const stopped: Standing = { kind: 'stopped', reason: 'fork' };
 
 test.each<[string, Standing, ReturnType<typeof permission>]>([
   ['before anything is known the cloud is asked for its limits', unknown, { may: 'ask' }],
-  ['online, it pushes', online, { may: 'push' }],
-  ['on trial, it pushes', goOnTrial(away(0), NOW), { may: 'push' }],
+  ['online, it pushes', online, { may: 'call' }],
+  ['on trial, it pushes', goOnTrial(away(0), NOW), { may: 'call' }],
   ['offline it waits for its next probe', away(NOW + 7), { may: 'nothing', forMs: 7 }],
   ['offline it probes when that is due, and does not push', away(NOW), { may: 'probe' }],
   ['it waits as the cloud asked', waiting(NOW + 9), { may: 'nothing', forMs: 9 }],
-  ['after that wait it pushes', waiting(NOW), { may: 'push' }],
+  ['after that wait it pushes', waiting(NOW), { may: 'call' }],
   ['refused, it waits', shut(NOW + 3), { may: 'nothing', forMs: 3 }],
-  ['refused, it asks again by pushing', shut(NOW), { may: 'push' }],
+  ['refused, it asks again by pushing', shut(NOW), { may: 'call' }],
   ['stopped, it waits for ever', stopped, { may: 'nothing', forMs: Number.POSITIVE_INFINITY }],
 ])('%s', (_title, standing, expected) => {
   expect(permission(standing, NOW)).toEqual(expected);

@@ -1,13 +1,12 @@
 /**
- * How we stand with the cloud, as one value: whether a push may go now, and if not, until when and why. Pure: the clock and
- * the random number come from the caller.
+ * How we stand with one endpoint of the cloud, as one value: whether it may be called now, and if not, until when and why. Each
+ * endpoint has its own. Pure: the clock and the random number come from the caller.
  *
- * Being offline is a normal state. A probe that answers ends it only on trial: until a push is answered, the next failure goes
+ * Being offline is a normal state. A probe that answers ends it only on trial: until a call is answered, the next failure goes
  * on with the same outage and its growing waits. Nothing that is waiting spends an attempt for any of it.
  */
-import { probeDelayMs, scheduleMs } from '../cloud/backoff.js';
 import type { RetrySettings } from '../config/settings.js';
-import type { ExchangeOutcome } from './outcome.js';
+import { probeDelayMs, scheduleMs } from './backoff.js';
 
 export type Standing =
   /** Not asked yet: the first thing to do is to ask for the cloud's capabilities. */
@@ -20,17 +19,26 @@ export type Standing =
       nextTryMs: number;
       reason: string;
     }
-  /** The health check answers again; no push has yet. */
+  /** The health check answers again; no call has yet. */
   | { kind: 'trial'; sinceMs: number; probes: number; reason: string }
   /** The cloud named its own waiting time. */
   | { kind: 'waiting'; nextTryMs: number; reason: string }
   /** 401, 403, 404, 426 …: asked again on the retry schedule, or when told. */
   | { kind: 'refused'; failures: number; nextTryMs: number; reason: string }
-  /** Two living copies of this outlet: only a person can tell which one goes on. */
+  /** Two living copies of this outlet, or a cloud that was restored: only a person can tell how to go on. */
+  | { kind: 'stopped'; reason: string };
+
+/** What a reply says of the endpoint that gave it. */
+export type Bearing =
+  /** It judged what was asked, for better or worse. */
+  | { kind: 'answered' }
+  | { kind: 'offline'; reason: string }
+  | { kind: 'wait'; waitMs: number; reason: string }
+  | { kind: 'refused'; reason: string }
   | { kind: 'stopped'; reason: string };
 
 /** What may be done now. */
-export type Permission = { may: 'ask' | 'probe' | 'push' } | { may: 'nothing'; forMs: number };
+export type Permission = { may: 'ask' | 'probe' | 'call' } | { may: 'nothing'; forMs: number };
 
 export function permission(standing: Standing, nowMs: number): Permission {
   switch (standing.kind) {
@@ -38,12 +46,12 @@ export function permission(standing: Standing, nowMs: number): Permission {
       return { may: 'ask' };
     case 'online':
     case 'trial':
-      return { may: 'push' };
+      return { may: 'call' };
     case 'offline':
       return standing.nextTryMs <= nowMs ? { may: 'probe' } : { may: 'nothing', forMs: standing.nextTryMs - nowMs };
     case 'waiting':
     case 'refused':
-      return standing.nextTryMs <= nowMs ? { may: 'push' } : { may: 'nothing', forMs: standing.nextTryMs - nowMs };
+      return standing.nextTryMs <= nowMs ? { may: 'call' } : { may: 'nothing', forMs: standing.nextTryMs - nowMs };
     case 'stopped':
       return { may: 'nothing', forMs: Number.POSITIVE_INFINITY };
     default:
@@ -63,28 +71,26 @@ export function goOnTrial(standing: Standing, nowMs: number): Standing {
 }
 
 /**
- * After a reply of any endpoint. Replies that come in while a wait is already on, from requests sent before, neither prolong
+ * After a reply. Replies that come in while a wait is already on, from requests sent before, neither prolong
  * nor end it, and nothing but a person ends a stop.
  */
 export function afterReply(
   standing: Standing,
-  outcome: ExchangeOutcome,
+  bearing: Bearing,
   policy: RetrySettings,
   nowMs: number,
   random: number,
 ): Standing {
   if (standing.kind === 'stopped') return standing;
   const waits = standing.kind === 'waiting' && standing.nextTryMs > nowMs;
-  switch (outcome.kind) {
-    case 'results':
-    case 'too_large':
-    case 'bad_batch':
+  switch (bearing.kind) {
+    case 'answered':
       return waits ? standing : { kind: 'online' };
     case 'offline':
-      return waits ? standing : goOffline(standing, outcome.reason, nowMs, random);
+      return waits ? standing : goOffline(standing, bearing.reason, nowMs, random);
     case 'wait': {
-      const nextTryMs = Math.max(nowMs + outcome.waitMs, waits ? standing.nextTryMs : 0);
-      return { kind: 'waiting', nextTryMs, reason: outcome.reason };
+      const nextTryMs = Math.max(nowMs + bearing.waitMs, waits ? standing.nextTryMs : 0);
+      return { kind: 'waiting', nextTryMs, reason: bearing.reason };
     }
     case 'refused': {
       if (standing.kind === 'refused' && standing.nextTryMs > nowMs) return standing;
@@ -93,13 +99,13 @@ export function afterReply(
         kind: 'refused',
         failures,
         nextTryMs: nowMs + scheduleMs(failures, policy, random),
-        reason: outcome.reason,
+        reason: bearing.reason,
       };
     }
-    case 'fork':
-      return { kind: 'stopped', reason: outcome.reason };
+    case 'stopped':
+      return { kind: 'stopped', reason: bearing.reason };
     default:
-      return outcome satisfies never;
+      return bearing satisfies never;
   }
 }
 
