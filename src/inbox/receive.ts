@@ -25,6 +25,8 @@ export type IncomingEvent = {
   httpStatus: number | null;
   /** Of a page: the cursor that it was asked for with, and the one that follows it. */
   page?: { after: string | null; cursor: string };
+  /** A webhook that was signed together with its time: once one is stored, those without are refused (inbox/ratchet). */
+  timestamped?: boolean;
 };
 
 export type Received =
@@ -73,6 +75,9 @@ async function store(db: Db, event: IncomingEvent): Promise<Received> {
       INSERT INTO syncd.sync_logs (direction, outcome, http_status, changes, bytes, duration_ms)
       SELECT 'pull', 'received', ${event.httpStatus}::int, ${changes.length}::int, ${event.bytes}::bigint, ${event.durationMs}::float8
       FROM event
+    ), ratchet AS (
+      UPDATE syncd.outlet_config SET webhooks_timestamped = true FROM event
+      WHERE ${event.timestamped === true}::boolean AND NOT webhooks_timestamped
     )
     SELECT EXISTS (SELECT FROM outlet) AS current, EXISTS (SELECT FROM event) AS stored`.execute(db);
   const [row] = rows;
