@@ -13,10 +13,15 @@ import { takeLead } from './db/leader.js';
 import { createListener } from './db/listen.js';
 import { announce, WakeGate } from './db/wake.js';
 import { SyncError, wordsOf } from './errors.js';
+import { AdminListener } from './http/admin-listener.js';
+import { WebhookListener } from './http/webhook-listener.js';
+import { readRatchet } from './inbox/ratchet.js';
+import { receive } from './inbox/receive.js';
 import type { Log } from './log.js';
 import { CloudHistory } from './ops/cloud-history.js';
 import { signOff } from './ops/heartbeat.js';
 import { Supervision } from './ops/supervision.js';
+import { DATABASE, Vitals } from './ops/vitals.js';
 import { PushLoop } from './push/loop.js';
 import { type CloudMemory, newCloudMemory } from './push/memory.js';
 import { monotonicMs, sleep, steadyMs, within } from './time.js';
@@ -28,12 +33,20 @@ const LONGEST_PAUSE_MS = 5_000;
 /** A server that was restarted, or whose client was killed, needs a moment to let go of the old lock. */
 const PATIENCE_MS = { first: 3_000, later: 20_000 };
 
+/** `/ready` says no once the database has not answered for so long. */
+const SILENT_MS = 10_000;
+/** What a loop may take for one round beside the cloud's own time. */
+const ROUND_MS = 60_000;
+
 type Across = {
   settings: Settings;
   log: Log;
   memory: CloudMemory;
   clock: ClockOffset;
   clockLog: ClockLog;
+  /** Hears the cloud also while there is no database, and asks it to come again. */
+  webhooks: WebhookListener | undefined;
+  vitals: Vitals;
   signal: AbortSignal;
 };
 
@@ -49,9 +62,26 @@ export async function runDaemon(settings: Settings, log: Log, signal: AbortSigna
     memory: newCloudMemory(),
     clock,
     clockLog: new ClockLog(clock, { nowMs: Date.now, monotonicMs }),
+    webhooks:
+      settings.webhook &&
+      new WebhookListener({ settings: settings.webhook, log, correctionMs: () => clock.correctionMs }),
+    vitals: new Vitals(),
     signal,
   };
+  const admin = new AdminListener({ settings, log, vitals: across.vitals });
   log.info('started', { version: VERSION, outlet: settings.outlet.code ?? settings.outlet.id, pid: process.pid });
+  void across.webhooks?.start();
+  void admin.start();
+  try {
+    await runSessions(across);
+  } finally {
+    await Promise.all([across.webhooks?.stop(), admin.stop()]);
+  }
+  log.info('stopped');
+}
+
+async function runSessions(across: Across): Promise<void> {
+  const { settings, log, signal } = across;
   let hasLed = false;
   for (let pauseMs = 250; !signal.aborted; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     try {
@@ -74,7 +104,6 @@ export async function runDaemon(settings: Settings, log: Log, signal: AbortSigna
       await sleep(pauseMs, signal);
     }
   }
-  log.info('stopped');
 }
 
 async function runSession(across: Across, patienceMs: number, onLead: () => void): Promise<void> {
@@ -165,6 +194,24 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
     );
     await listener.start();
     closing.push(() => listener.stop());
+
+    if (settings.webhook && across.webhooks) {
+      const inbox = open('inbox', [], 15_000);
+      const unserve = across.webhooks.serve({
+        receive: (event) => receive(inbox, event),
+        bodyRefused: await readRatchet(inbox, settings.webhook.profile),
+        onMessage: () => loop.tryNow(),
+        onUntimely: () => loop.tryNow(),
+      });
+      closing.push(async () => unserve());
+    }
+
+    const roundMs = ROUND_MS + 3 * settings.cloud.timeoutMs;
+    closing.push(async () => unwatch.forEach((end) => end()));
+    const unwatch = [
+      across.vitals.watch(DATABASE, SILENT_MS, () => supervision.health()),
+      across.vitals.watch('push', roundMs, () => loop.health()),
+    ];
 
     const ending = AbortSignal.any([signal, lost.signal]);
     lost.signal.addEventListener('abort', () => client.abort(), { once: true });
