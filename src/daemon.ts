@@ -207,11 +207,13 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
     }
 
     const roundMs = ROUND_MS + 3 * settings.cloud.timeoutMs;
-    closing.push(async () => unwatch.forEach((end) => end()));
     const unwatch = [
       across.vitals.watch(DATABASE, SILENT_MS, () => supervision.health()),
       across.vitals.watch('push', roundMs, () => loop.health()),
     ];
+    closing.push(async () => {
+      for (const end of unwatch) end();
+    });
 
     const ending = AbortSignal.any([signal, lost.signal]);
     lost.signal.addEventListener('abort', () => client.abort(), { once: true });

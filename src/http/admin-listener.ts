@@ -1,6 +1,7 @@
 /**
  * The admin port as a part of the daemon: outlives every session with the database, so that somebody who looks while
- * PostgreSQL is away gets an answer. Owns its two connections, the tokens and the server; syncing never depends on it.
+ * PostgreSQL is away gets an answer. Owns its two connections, the tokens and the server. Syncing never depends on it: where the
+ * address is taken, that is told, and tried again.
  */
 import type { Settings } from '../config/settings.js';
 import { Reach } from '../db/reach.js';
@@ -8,7 +9,7 @@ import { SyncError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Vitals } from '../ops/vitals.js';
 import type { Health, Service } from '../service.js';
-import { monotonicMs } from '../time.js';
+import { monotonicMs, sleep } from '../time.js';
 import { adminHandler } from './admin.js';
 import { HttpServer } from './server.js';
 import { Tokens } from './token.js';
@@ -16,6 +17,7 @@ import { Visitors } from './visitors.js';
 
 /** A list over a million rows takes a second or two; who asked does not wait longer than this. */
 const QUERY_TIMEOUT_MS = 15_000;
+const AGAIN_MS = 10_000;
 
 export class AdminListener implements Service {
   readonly name = 'admin';
@@ -23,7 +25,8 @@ export class AdminListener implements Service {
   readonly #reaches: Reach[];
   readonly #log: Log;
   readonly #host: string;
-  #told = false;
+  readonly #stopping = new AbortController();
+  #trying: Promise<void> | undefined;
 
   /** @throws SyncError `configuration` where a token can be neither made nor read */
   constructor({ settings, log, vitals }: { settings: Settings; log: Log; vitals: Vitals }) {
@@ -46,24 +49,42 @@ export class AdminListener implements Service {
     return this.#server.port;
   }
 
-  /** @throws SyncError `configuration` where the address cannot be had; it may be tried again */
+  /** Resolves once it listens, or could not; then it goes on trying. */
   async start(): Promise<void> {
-    try {
-      await this.#server.start();
-    } catch (error) {
-      if (!(error instanceof SyncError)) throw error;
-      throw new SyncError('configuration', error.message, { hint: error.hint, cause: error });
-    }
-    if (!this.#told) this.#log.info('the admin port is open', { host: this.#host, port: this.port });
-    this.#told = true;
+    if (this.#trying || this.#stopping.signal.aborted) return;
+    const first = this.#listen();
+    this.#trying = first.then((listens) => this.#keepTrying(listens));
+    await first;
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#trying;
     await this.#server.stop();
     await Promise.all(this.#reaches.map((reach) => reach.close()));
   }
 
   health(): Health {
     return this.#server.health();
+  }
+
+  async #keepTrying(listens: boolean): Promise<void> {
+    const { signal } = this.#stopping;
+    for (let done = listens; !done && !signal.aborted; ) {
+      await sleep(AGAIN_MS, signal);
+      if (!signal.aborted) done = await this.#listen();
+    }
+  }
+
+  async #listen(): Promise<boolean> {
+    try {
+      await this.#server.start();
+      this.#log.info('the admin port is open', { host: this.#host, port: this.port });
+      return true;
+    } catch (error) {
+      const hint = error instanceof SyncError ? error.hint : undefined;
+      this.#log.error('the admin port cannot be opened; syncing goes on', { trouble: 'admin port', error, hint });
+      return false;
+    }
   }
 }

@@ -8,6 +8,7 @@ import { chmodSync, linkSync, readFileSync, rmSync, statSync, writeFileSync } fr
 import { join } from 'node:path';
 import { oneToken } from '../config/secret-files.js';
 import type { AdminSettings } from '../config/settings.js';
+import { prepareStateDir } from '../config/state-dir.js';
 import { codeOf, SyncError, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { Attempts } from './attempts.js';
@@ -38,7 +39,10 @@ export class Tokens {
   /** @throws SyncError `configuration` where a token can be neither made nor read */
   constructor({ admin, state_dir, log, monotonicMs }: Deps) {
     const own = admin.tokenFile ?? join(state_dir, 'admin_token');
-    if (admin.tokenFile === undefined) makeToken(own);
+    if (admin.tokenFile === undefined) {
+      prepareStateDir(state_dir);
+      makeToken(own);
+    }
     this.#files = [new TokenFile('admin', own, log)];
     if (admin.readTokenFile !== undefined) this.#files.push(new TokenFile('read', admin.readTokenFile, log));
     this.#monotonicMs = monotonicMs;

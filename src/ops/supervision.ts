@@ -9,6 +9,7 @@ import type { Db } from '../db/connect.js';
 import type { Log } from '../log.js';
 import type { CloudMemory } from '../push/memory.js';
 import { glance } from '../queue/claim.js';
+import type { Health } from '../service.js';
 import { Flag, monotonicMs } from '../time.js';
 import { answerNow, beat, recordStop } from './heartbeat.js';
 
@@ -46,6 +47,7 @@ export class Supervision {
   /** Number of the pass that was under way when somebody asked; a later one that ends quietly is the answer. */
   #askedInPass: number | undefined;
   #answer: { outcome: string | null; error: string | null } | undefined;
+  #progressAt = monotonicMs();
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -55,12 +57,18 @@ export class Supervision {
     while (!signal.aborted) {
       this.#flag.lower();
       await this.#look(loop);
+      this.#progressAt = monotonicMs();
       await this.#flag.wait(GLANCE_MS, signal);
     }
   }
 
   wake(): void {
     this.#flag.raise();
+  }
+
+  /** Every round is a look at the database that was answered. */
+  health(): Health {
+    return { ok: true, detail: this.#told ?? 'unknown', progressAt: this.#progressAt };
   }
 
   noteStanding(standing: Standing): void {

@@ -34,6 +34,7 @@ export type PushLoopDeps = AftermathDeps &
 const MAX_IN_FLIGHT = 3;
 /** Batches that are read ahead of the line. */
 const READ_AHEAD = 3;
+const LONGEST_WAIT_MS = 20_000;
 const READ_AHEAD_BYTES = 16 * 1024 * 1024;
 
 export class PushLoop {
@@ -82,7 +83,8 @@ export class PushLoop {
       this.#flag.lower();
       this.#progressAt = monotonicMs();
       const waitMs = await this.#step();
-      if (this.#fault === undefined) await this.#flag.wait(waitMs, signal);
+      // Going round now and then shows that it lives; a round without work asks nobody.
+      if (this.#fault === undefined) await this.#flag.wait(Math.min(waitMs, LONGEST_WAIT_MS), signal);
     }
     while (this.#flights.size > 0 || this.#pass.reading) {
       this.#flag.lower();
