@@ -109,8 +109,15 @@ function compareEntity(expected: JournalEntry[], arrived: Delivery[]): Finding[]
   return findings;
 }
 
-/** At the end of every transaction each living child has a living parent at the cloud. */
-export function auditReferences(references: References, ledger: readonly Delivery[]): Finding[] {
+/**
+ * At the end of every transaction each living child has a living parent at the cloud.
+ * @param madeThere entities by name that head office had a hand in: the ledger does not tell when they lived
+ */
+export function auditReferences(
+  references: References,
+  ledger: readonly Delivery[],
+  madeThere: ReadonlySet<string> = new Set(),
+): Finding[] {
   const effects = effectsOf(ledger);
   const lastOf = new Map(effects.map((effect, index) => [effect.tx, index]));
   const parentTypes = new Set(Object.values(references).flatMap((list) => list.map((reference) => reference.type)));
@@ -123,7 +130,7 @@ export function auditReferences(references: References, ledger: readonly Deliver
     parentsOf(references, child.entity_type, child.data)
       .filter((parent) => {
         const name = nameOf({ entity_type: parent.type, entity_id: parent.id });
-        return !alive.has(name) && (lastOf.get(goneIn.get(name) ?? '') ?? 0) <= now;
+        return !alive.has(name) && !madeThere.has(name) && (lastOf.get(goneIn.get(name) ?? '') ?? 0) <= now;
       })
       .map(({ type, id }) =>
         finding('out_of_order', child, `${type} ${id} was not there at the end of transaction ${child.tx}`),

@@ -13,6 +13,12 @@ export type ComparedTable = {
   table: string;
   keys: string[];
   excluded?: string[];
+  /** Head office's changes come to the shop. */
+  pulled?: boolean;
+  /** Only the newest pending state goes out. */
+  coalesced?: boolean;
+  /** Columns that belong to the shop: the cloud has them, and what it has in them does not matter. */
+  local?: string[];
 };
 
 export type Comparison = { rows: number; findings: Finding[] };
@@ -79,7 +85,9 @@ async function columnsOf(client: pg.Client, table: ComparedTable): Promise<Colum
 
 /** $1: the entity type; $2: the columns' names, sorted. The key is read from entity_id and cast, whatever its text's form. */
 function comparisonSql(table: ComparedTable, columns: Column[]): string {
-  const quoted = columns.map((column) => pg.escapeIdentifier(column.name));
+  const quoted = columns
+    .filter((column) => !table.local?.includes(column.name))
+    .map((column) => pg.escapeIdentifier(column.name));
   const record = (alias: string) => `ROW(${quoted.map((column) => `(${alias}).${column}`).join(', ')})::text`;
   const typeOf = new Map(columns.map((column) => [column.name, column.type]));
   const composite = table.keys.length > 1;

@@ -3,10 +3,11 @@
  * must not. Every bug is one that an outlet could have.
  */
 import { SHOP_ENTITIES, SHOP_REFERENCES } from '../../src/demo/shop/schema.js';
-import { checkConvergence, type Evidence, gatherEvidence } from '../support/convergence.js';
+import { checkConvergence } from '../support/convergence.js';
+import { type Evidence, gatherEvidence } from '../support/convergence-evidence.js';
 import type { FindingKind } from '../support/convergence-judge.js';
 import { SEEDED_BUGS } from './seeded-bugs.js';
-import { Stand } from './stand.js';
+import { OUTLET, Stand } from './stand.js';
 
 let stand: Stand;
 let evidence: Evidence;
@@ -17,7 +18,7 @@ beforeAll(async () => {
   const seller = stand.sell({ seed: 7, tills: 2 });
   await stand.until('100 sales', 20_000, () => seller.sold >= 100);
   await stand.quiet();
-  evidence = await gatherEvidence(await stand.owner(), SHOP_ENTITIES, stand.cloud);
+  evidence = await gatherEvidence(await stand.owner(), SHOP_ENTITIES, stand.cloud, OUTLET);
 });
 
 afterAll(() => stand?.close());

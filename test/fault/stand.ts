@@ -16,7 +16,8 @@ import { SHOP_ENTITIES, SHOP_REFERENCES, SHOP_SCHEMA } from '../../src/demo/shop
 import { Till } from '../../src/demo/shop/till.js';
 import { monotonicMs, sleep } from '../../src/time.js';
 import { CloudProcess } from '../support/cloud-process.js';
-import { type CheckOptions, checkConvergence, gatherEvidence } from '../support/convergence.js';
+import { type CheckOptions, checkConvergence } from '../support/convergence.js';
+import { gatherEvidence } from '../support/convergence-evidence.js';
 import { keepCommits } from '../support/convergence-journal.js';
 import type { Finding } from '../support/convergence-judge.js';
 import { Daemon } from './daemon.js';
@@ -170,7 +171,7 @@ export class Stand {
 
   /** What contradicts the invariants; empty where all is well. */
   async findings(options: CheckOptions = {}): Promise<Finding[]> {
-    const evidence = await gatherEvidence(await this.owner(), SHOP_ENTITIES, this.cloud);
+    const evidence = await gatherEvidence(await this.owner(), SHOP_ENTITIES, this.cloud, OUTLET);
     if (evidence.committed.length === 0) throw new Error('nothing was committed, so nothing was tested');
     return checkConvergence(await this.owner(), SHOP_ENTITIES, evidence, { references: SHOP_REFERENCES, ...options });
   }

@@ -1,6 +1,6 @@
 /**
  * What the POS committed, as PostgreSQL tells it: every changed row with its values, in the order of the commits, from its own
- * logical decoding (`test_decoding`). Nothing of syncd is asked. A slot keeps the commits from its creation on, also over a
+ * logical decoding (`test_decoding`). Nothing that syncd says of itself is asked. A slot keeps the commits from its creation on, also over a
  * crash; reading leaves it as it was. A swap of keys inside one statement reads as deletes and creates here: tests that swap
  * keys have to look for themselves.
  */
@@ -11,6 +11,8 @@ import { entityId } from '../../src/demo/shop/journal.js';
 
 export type CommittedChange = {
   tx: string;
+  /** Who committed: a transaction that wrote syncd's own states too is one that applied something. */
+  by: 'pos' | 'syncd';
   entity_type: string;
   entity_id: string;
   operation: Operation;
@@ -33,12 +35,19 @@ export async function readCommits(client: pg.Client, tables: ComparedTable[]): P
      WHERE data LIKE 'table %' AND data NOT LIKE 'table syncd.%'`,
     [SLOT],
   );
+  const applying = await client.query<{ xid: string }>(
+    `SELECT DISTINCT xid::text FROM pg_logical_slot_peek_changes($1, NULL, NULL, 'skip-empty-xacts', '1')
+     WHERE data ~ '^table syncd.(entity_state|incoming|sync_conflicts): '`,
+    [SLOT],
+  );
+  const ours = new Set(applying.rows.map((row) => row.xid));
   const byName = new Map(tables.map((table) => [table.table, table]));
   return withoutIdle(
     rows.flatMap(({ xid, data }) => {
       const { name, verb, tuple } = splitLine(data);
       const table = byName.get(name);
-      return table ? changesOf(table, xid, verb, tuple) : [];
+      if (table === undefined) return [];
+      return changesOf(table, xid, verb, tuple).map((change) => ({ ...change, by: ours.has(xid) ? 'syncd' : 'pos' }));
     }),
   );
 }
@@ -48,8 +57,10 @@ function splitLine(line: string): { name: string; verb: string; tuple: string } 
   return { name, verb, tuple };
 }
 
-function changesOf(table: ComparedTable, tx: string, verb: string, tuple: string): CommittedChange[] {
-  const of = (operation: Operation, text: string): CommittedChange => {
+type ReadChange = Omit<CommittedChange, 'by'>;
+
+function changesOf(table: ComparedTable, tx: string, verb: string, tuple: string): ReadChange[] {
+  const of = (operation: Operation, text: string): ReadChange => {
     const columns = readTuple(text);
     const entity_id = entityId(table.keys.map((key) => keyText(columns, key)));
     const data = operation === 'delete' ? null : toJson(columns, table.excluded ?? []);

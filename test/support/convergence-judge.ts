@@ -3,7 +3,8 @@
  * knows nothing of syncd but what syncd itself claims to have settled, and that claim is only ever doubted.
  */
 import type { Delivery, Violation } from '../../src/demo/cloud/records.js';
-import type { CommittedChange } from './convergence-journal.js';
+import type { Committed, Recorded } from './convergence-incoming.js';
+import type { Comparable } from './convergence-rows.js';
 
 export type FindingKind =
   /** I1: committed, and of no effect at the cloud. */
@@ -17,25 +18,29 @@ export type FindingKind =
   /** I5: another value than was committed. */
   | 'different'
   /** Settled by syncd without the cloud's word. */
-  | 'unproven';
+  | 'unproven'
+  /** I1: a change of head office's that never reached the shop. */
+  | 'unseen'
+  /** I6: the cloud's own change came back as a push. */
+  | 'echo'
+  /** I7: the two sides differed, and nobody was told. */
+  | 'unrecorded';
 
 export type Finding = { kind: FindingKind; entity_type: string; entity_id: string; detail: string };
 
-/** `row`: comparable text, see convergence-rows. */
-export type Committed = CommittedChange & { row: string | null };
-export type Delivered = Delivery & { row: string | null };
+export type Delivered = Delivery & Comparable;
 
-type Named = { entity_type: string; entity_id: string };
+export type Named = { entity_type: string; entity_id: string };
 
-const nameOf = (of: Named) => `${of.entity_type} ${of.entity_id}`;
-const finding = (kind: FindingKind, of: Named, detail: string): Finding => ({
+export const nameOf = (of: Named) => `${of.entity_type} ${of.entity_id}`;
+export const finding = (kind: FindingKind, of: Named, detail: string): Finding => ({
   kind,
   entity_type: of.entity_type,
   entity_id: of.entity_id,
   detail,
 });
 
-function grouped<T extends Named>(list: readonly T[]): Map<string, T[]> {
+export function grouped<T extends Named>(list: readonly T[]): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of list) {
     const group = groups.get(nameOf(item));
@@ -45,27 +50,52 @@ function grouped<T extends Named>(list: readonly T[]): Map<string, T[]> {
   return groups;
 }
 
+/** What excuses a commit that never took effect, and a change that took effect without a commit of its own. */
+export type Excuses = {
+  /** Commits of the cloud's own rows: whoever pushes one of them sends an echo. */
+  applied: ReadonlySet<Committed>;
+  conflicts: readonly Recorded[];
+};
+
 /** Changes that took effect, entity by entity, against the commits. @param deliveries in the order of arrival. */
-export function judgeEffects(committed: readonly Committed[], deliveries: readonly Delivered[]): Finding[] {
+export function judgeEffects(
+  committed: readonly Committed[],
+  deliveries: readonly Delivered[],
+  { applied, conflicts }: Excuses = { applied: new Set(), conflicts: [] },
+): Finding[] {
   const effects = deliveries.filter((delivery) => delivery.outcome === 'accepted');
-  const known = new Set(effects.map((effect) => effect.change_id));
-  const transactions = new Set(committed.map((change) => change.tx));
-  const expected = grouped(committed);
-  const arrived = grouped(effects);
+  const minted = new Set(conflicts.map((one) => one.resolved_change_id));
+  const whole: Whole = {
+    transactions: new Set(committed.map((change) => change.tx)),
+    known: new Set(effects.map((effect) => effect.change_id)),
+    applied: new Set([...applied].map(labelOf)),
+  };
+  const expected = grouped(committed.filter((change) => !applied.has(change)));
+  const arrived = grouped(effects.filter((effect) => !minted.has(effect.change_id)));
+  const results = grouped(effects.filter((effect) => minted.has(effect.change_id)));
+  const recorded = grouped(conflicts);
   const findings: Finding[] = [];
   for (const name of new Set([...expected.keys(), ...arrived.keys()])) {
-    findings.push(...judgeEntity(expected.get(name) ?? [], arrived.get(name) ?? [], transactions, known));
+    const about = { results: results.get(name) ?? [], conflicts: recorded.get(name) ?? [] };
+    findings.push(...judgeEntity(expected.get(name) ?? [], arrived.get(name) ?? [], about, whole));
   }
   return findings;
 }
+
+type Whole = {
+  transactions: ReadonlySet<string>;
+  /** Ids that took effect. */
+  known: ReadonlySet<string>;
+  applied: ReadonlySet<string>;
+};
 
 const labelOf = (of: { tx: string; operation: string }) => `${of.operation} of transaction ${of.tx}`;
 
 function judgeEntity(
   expected: Committed[],
   arrived: Delivered[],
-  transactions: ReadonlySet<string>,
-  known: ReadonlySet<string>,
+  about: { results: Delivered[]; conflicts: Recorded[] },
+  { transactions, known, applied }: Whole,
 ): Finding[] {
   const findings: Finding[] = [];
   const open = new Map<string, number[]>();
@@ -81,12 +111,14 @@ function judgeEntity(
         findings.push(finding('different', effect, `${label} came with another row than was committed`));
     } else if (open.has(label)) {
       findings.push(finding('doubled', effect, `${label} took effect once too often`));
+    } else if (applied.has(label)) {
+      findings.push(finding('echo', effect, `${label} had come from the cloud`));
     } else {
       const why = transactions.has(effect.tx) ? 'it changed no such thing' : 'it never committed';
       findings.push(finding('phantom', effect, `${label}: ${why}`));
     }
   }
-  return [...findings, ...disorder(places), ...missing(expected, places, known)];
+  return [...findings, ...disorder(places), ...missing(expected, places, about, known)];
 }
 
 function disorder(places: ReadonlyMap<number, Delivered>): Finding[] {
@@ -98,14 +130,28 @@ function disorder(places: ReadonlyMap<number, Delivered>): Finding[] {
   return [];
 }
 
-/** A change that never took effect may have been superseded by a later one of its entity that did, one for each name given. */
-function missing(expected: Committed[], places: ReadonlyMap<number, Delivered>, known: ReadonlySet<string>): Finding[] {
+/**
+ * A change that never took effect may have been superseded by a later one of its entity that did, or by the result of a
+ * conflict, one for each name given. Or the shop's side was given up: then its last row stands in the record of the conflict.
+ */
+function missing(
+  expected: Committed[],
+  places: ReadonlyMap<number, Delivered>,
+  { results, conflicts }: { results: Delivered[]; conflicts: Recorded[] },
+  known: ReadonlySet<string>,
+): Finding[] {
+  if (conflicts.some((one) => one.status === 'open')) return [];
   const findings: Finding[] = [];
-  let excuses = 0;
+  const unheardOf = (effect: Delivered) => effect.supersedes.filter((id) => !known.has(id)).length;
+  const givenUp = conflicts.filter((one) => one.resolved_change_id === null).map((one) => one.local.row);
+  let excuses = results.reduce((sum, result) => sum + unheardOf(result), 0);
+  let recorded = false;
   for (let at = expected.length - 1; at >= 0; at -= 1) {
     const change = expected[at] as Committed;
     const effect = places.get(at);
-    if (effect) excuses += effect.supersedes.filter((id) => !known.has(id)).length;
+    recorded = effect === undefined && (recorded || givenUp.includes(change.row));
+    if (effect) excuses += unheardOf(effect);
+    else if (recorded) continue;
     else if (excuses > 0) excuses -= 1;
     else findings.push(finding('lost', change, `${labelOf(change)} never took effect`));
   }

@@ -1,14 +1,16 @@
 /**
- * The convergence checker: when all is quiet, do the POS and the cloud agree? It gathers three accounts that syncd cannot have
- * written (the POS's tables, PostgreSQL's own decoding of the commits, the cloud's ledger) and holds them against each other.
- * An empty list of findings means: nothing lost, no phantom, one effect each, in order, and every row equal.
+ * The convergence checker: when all is quiet, do the POS and the cloud agree? It gathers accounts that syncd cannot have
+ * written (the POS's tables, PostgreSQL's own decoding of the commits, the cloud's ledger and feed) and holds them against each
+ * other and against what syncd claims. An empty list of findings means: nothing lost either way, no phantom, one effect each,
+ * in order, no echo, every divergence on record, and every row equal.
  */
 import type pg from 'pg';
 import { auditReferences } from '../../src/demo/audit.js';
-import type { Delivery, EntityRecord, Violation } from '../../src/demo/cloud/records.js';
 import type { References } from '../../src/demo/cloud/references.js';
 import { type ComparedTable, compareRows } from '../../src/demo/compare.js';
-import { type CommittedChange, readCommits } from './convergence-journal.js';
+import { judgeHeld, judgeResults, judgeSilence } from './convergence-conflicts.js';
+import type { Evidence } from './convergence-evidence.js';
+import { type Committed, judgeIncoming, type Recorded } from './convergence-incoming.js';
 import {
   type Delivered,
   type Finding,
@@ -16,26 +18,9 @@ import {
   judgeEffects,
   judgeLedger,
   judgeViolations,
+  nameOf,
 } from './convergence-judge.js';
-import { comparableRows } from './convergence-rows.js';
-
-export type Claim = { change_id: string; entity_type: string; entity_id: string };
-
-/** Everything that is compared, as it was found. */
-export type Evidence = {
-  committed: CommittedChange[];
-  deliveries: Delivery[];
-  entities: EntityRecord[];
-  violations: Violation[];
-  /** What syncd says the cloud has accepted. */
-  settled: Claim[];
-};
-
-export type Account = {
-  ledger(): Promise<Delivery[]>;
-  entities(): Promise<EntityRecord[]>;
-  violations(): Promise<Violation[]>;
-};
+import { comparable } from './convergence-rows.js';
 
 export type CheckOptions = {
   references?: References;
@@ -45,37 +30,79 @@ export type CheckOptions = {
   words?: boolean;
 };
 
-export async function gatherEvidence(client: pg.Client, tables: ComparedTable[], cloud: Account): Promise<Evidence> {
-  const settled = await client.query<Claim>(
-    "SELECT change_id, entity_type, entity_id FROM syncd.sync_queue WHERE settled_as = 'accepted'",
-  );
-  return {
-    committed: await readCommits(client, tables),
-    deliveries: await cloud.ledger(),
-    entities: await cloud.entities(),
-    violations: await cloud.violations(),
-    settled: settled.rows,
-  };
-}
-
-/** @returns what contradicts the invariants I1 to I5; empty where all is well */
+/** @returns what contradicts the invariants I1 to I7; empty where all is well */
 export async function checkConvergence(
   client: pg.Client,
   tables: ComparedTable[],
   evidence: Evidence,
   options: CheckOptions = {},
 ): Promise<Finding[]> {
-  const here = await comparableRows(client, tables, evidence.committed);
-  const there = await comparableRows(client, tables, evidence.deliveries);
-  const committed = evidence.committed.map((change, index) => ({ ...change, row: here[index] ?? null }));
-  const deliveries = evidence.deliveries.map((delivery, index) => ({ ...delivery, row: there[index] ?? null }));
+  const committed = await comparable(client, tables, evidence.committed);
+  const deliveries = await comparable(client, tables, evidence.deliveries);
+  const parked = new Set(evidence.parked.map((one) => `${nameOf(one)} ${one.cloud_version}`));
+  const pulled = new Set(tables.filter((table) => table.pulled === true).map((table) => table.entity_type));
+  const readable = evidence.feed.filter(
+    (entry) => pulled.has(entry.entity_type) && !parked.has(`${nameOf(entry)} ${entry.cloud_version}`),
+  );
+  const feed = await comparable(client, tables, readable);
+  const conflicts = await recordedOf(client, tables, evidence.conflicts);
   const rows = await compareRows(client, tables, evidence.entities);
+  const open = new Set(conflicts.filter((one) => one.status === 'open').map(nameOf));
+
+  const effects = new Map(
+    deliveries.filter((one) => one.outcome === 'accepted').map((one) => [placeOf(one), one.cloud_version ?? 0]),
+  );
+  const ownVersion = (commit: Committed) => effects.get(placeOf(commit));
+  const incoming = judgeIncoming(
+    { committed, feed, conflicts, parked: evidence.parked, ownVersion },
+    evidence.outlet_id,
+  );
+  const split = splitBy(tables, committed, conflicts);
+  const madeThere = new Set(feed.filter((one) => one.origin_outlet_id !== evidence.outlet_id).map(nameOf));
   return [
-    ...judgeEffects(committed, deliveries),
-    ...judgeLedger(deliveries, options.maySplit),
+    ...incoming.findings,
+    ...judgeEffects(committed, deliveries, { applied: incoming.applied, conflicts }),
+    ...judgeResults(committed, deliveries, conflicts, feed),
+    ...judgeSilence(deliveries, conflicts, feed),
+    ...judgeHeld(evidence.held, conflicts),
+    ...judgeLedger(deliveries, (change) => split.has(change.tx) || options.maySplit?.(change) === true),
     ...judgeClaims(evidence.settled, evidence.deliveries, options.words ?? true),
     ...judgeViolations(evidence.violations),
-    ...auditReferences(options.references ?? {}, evidence.deliveries),
-    ...rows.findings,
+    ...auditReferences(options.references ?? {}, evidence.deliveries, madeThere),
+    ...rows.findings.filter((one) => !open.has(nameOf(one))),
   ];
+}
+
+const placeOf = (of: { entity_type: string; entity_id: string; tx: string; operation: string }) =>
+  `${nameOf(of)} ${of.operation} ${of.tx}`;
+
+async function recordedOf(
+  client: pg.Client,
+  tables: ComparedTable[],
+  conflicts: Evidence['conflicts'],
+): Promise<Recorded[]> {
+  const side = (name: 'local' | 'result') =>
+    comparable(
+      client,
+      tables,
+      conflicts.map((one) => ({ entity_type: one.entity_type, data: one[name] })),
+    );
+  const [local, result] = [await side('local'), await side('result')];
+  return conflicts.map((one, index) => ({
+    ...one,
+    local: local[index] as Recorded['local'],
+    result: result[index] as Recorded['result'],
+  }));
+}
+
+/** Transactions that a conflict or coalescing may lawfully have taken apart. */
+function splitBy(
+  tables: ComparedTable[],
+  committed: readonly Committed[],
+  conflicts: readonly Recorded[],
+): Set<string> {
+  const troubled = new Set(conflicts.map(nameOf));
+  const folded = new Set(tables.filter((table) => table.coalesced === true).map((table) => table.entity_type));
+  const apart = committed.filter((change) => troubled.has(nameOf(change)) || folded.has(change.entity_type));
+  return new Set(apart.map((change) => change.tx));
 }
