@@ -61,18 +61,17 @@ export function judgeIncoming(
       ownVersion: about.ownVersion,
     };
     const walk = walkThrough(history);
-    for (const commit of walk.applied.values()) applied.add(commit);
-    for (const commit of walk.resolved) applied.add(commit);
+    for (const commit of walk.applied) applied.add(commit);
     findings.push(...walk.findings, ...unseen(history, walk, outletId));
   }
   return { findings, applied };
 }
 
 type Walk = {
-  /** The commit that brought a version. */
-  applied: Map<number, Committed>;
-  /** Commits that carried out a resolution. */
-  resolved: Committed[];
+  /** Versions that a commit brought. */
+  brought: Set<number>;
+  /** Those commits, and those that carried out a resolution. */
+  applied: Committed[];
   /** After which commit, by its place, which version was known. */
   known: { place: number; version: number }[];
   findings: Finding[];
@@ -80,7 +79,7 @@ type Walk = {
 
 /** Goes through one entity's commits in their order; the version that is known never goes down. */
 function walkThrough({ commits, versions, conflicts, ownVersion }: History): Walk {
-  const walk: Walk = { applied: new Map(), resolved: [], known: [], findings: [] };
+  const walk: Walk = { brought: new Set(), applied: [], known: [], findings: [] };
   let known = 0;
   const learn = (place: number, version: number) => {
     known = Math.max(known, version);
@@ -92,18 +91,22 @@ function walkThrough({ commits, versions, conflicts, ownVersion }: History): Wal
       if (own !== undefined) learn(place, own);
       continue;
     }
-    const brings = versions.filter((version) => sameRow(version, commit));
+    // What a trigger of the shop's made of a row went out from here: it is no version that came.
+    const brings = versions.filter(
+      (version) => sameRow(version, commit) && version.cloud_version !== ownVersion(commit),
+    );
     const next = brings.find((version) => version.cloud_version > known);
     const resolution = conflicts.find((one) => one.status === 'resolved' && one.result.shared === commit.shared);
     if (next !== undefined) {
-      walk.applied.set(next.cloud_version, commit);
+      walk.brought.add(next.cloud_version);
+      walk.applied.push(commit);
       learn(place, next.cloud_version);
     } else if (resolution !== undefined) {
-      walk.resolved.push(commit);
+      walk.applied.push(commit);
       learn(place, resolution.cloud_version);
     } else if (brings.length > 0) {
       const late = brings.at(-1)?.cloud_version ?? 0;
-      walk.applied.set(late, commit);
+      walk.applied.push(commit);
       const how = late === known ? 'applied a second time' : `applied after version ${known}`;
       walk.findings.push(finding(late === known ? 'doubled' : 'out_of_order', commit, `version ${late} was ${how}`));
     }
@@ -126,7 +129,7 @@ function unseen(history: History, walk: Walk, outletId: string): Finding[] {
     if (version.origin_outlet_id === outletId) return [];
     if (next !== undefined && next.origin_outlet_id !== outletId) return [];
     const seen =
-      walk.applied.has(version.cloud_version) ||
+      walk.brought.has(version.cloud_version) ||
       parked.has(version.cloud_version) ||
       conflicts.some((one) => one.cloud_version === version.cloud_version) ||
       stoodThere(history, walk, version);

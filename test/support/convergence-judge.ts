@@ -68,7 +68,7 @@ export function judgeEffects(
   const whole: Whole = {
     transactions: new Set(committed.map((change) => change.tx)),
     known: new Set(effects.map((effect) => effect.change_id)),
-    applied: new Set([...applied].map(labelOf)),
+    applied: new Set([...applied].map((change) => `${nameOf(change)} ${labelOf(change)}`)),
   };
   const expected = grouped(committed.filter((change) => !applied.has(change)));
   const arrived = grouped(effects.filter((effect) => !minted.has(effect.change_id)));
@@ -111,7 +111,7 @@ function judgeEntity(
         findings.push(finding('different', effect, `${label} came with another row than was committed`));
     } else if (open.has(label)) {
       findings.push(finding('doubled', effect, `${label} took effect once too often`));
-    } else if (applied.has(label)) {
+    } else if (applied.has(`${nameOf(effect)} ${label}`)) {
       findings.push(finding('echo', effect, `${label} had come from the cloud`));
     } else {
       const why = transactions.has(effect.tx) ? 'it changed no such thing' : 'it never committed';
