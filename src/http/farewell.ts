@@ -18,7 +18,9 @@ export class Farewell {
 
   /** Answers on a connection that no request was read from, or a broken one. `text` comes from `onWire`. */
   refuse(socket: Socket, text: string): void {
-    if (!socket.writable || this.#lingering >= MOST_LINGERING) {
+    // It is being let go already.
+    if (socket.writableEnded || socket.destroyed) return;
+    if (this.#lingering >= MOST_LINGERING) {
       socket.resetAndDestroy();
       return;
     }

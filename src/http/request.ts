@@ -7,13 +7,20 @@ import { type AddressList, canonicalAddress, senderAddress } from './addresses.j
 import { readBody } from './body.js';
 import type { HttpRequest } from './exchange.js';
 
+export type Signals = {
+  /** Aborts when nobody waits for the answer any more. */
+  signal: AbortSignal;
+  /** Aborts when the rest of the body will not come, but an answer may still be read. */
+  broken: AbortSignal;
+};
+
 /** @param mayContinue whether the sender waits for leave to send the body */
 export function readHead(
   request: IncomingMessage,
   response: ServerResponse,
   trusted: AddressList,
   mayContinue: boolean,
-  signal: AbortSignal,
+  { signal, broken }: Signals,
 ): HttpRequest {
   const lists = new Map<string, string[]>();
   const { rawHeaders } = request;
@@ -39,7 +46,7 @@ export function readHead(
     body: (limit) => {
       const announced = Number(headers['content-length'] ?? 0);
       if (mayContinue && announced <= limit) response.writeContinue();
-      return readBody(request, limit);
+      return readBody(request, limit, broken);
     },
     signal,
   };

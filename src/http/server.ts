@@ -48,6 +48,15 @@ export type HttpServerOptions = {
   onFault: (error: unknown) => void;
 };
 
+/** What one connection is at: the end of its last request, how many are not answered yet, whether it takes no more. */
+type Turn = {
+  last: Promise<void>;
+  busy: number;
+  closing: boolean;
+  /** Aborts when what follows is no HTTP, or too slow; with the answer to a request that did not arrive whole. */
+  broken: AbortController;
+};
+
 export class HttpServer implements Service {
   readonly name: string;
   readonly #options: HttpServerOptions;
@@ -58,8 +67,7 @@ export class HttpServer implements Service {
   readonly #door: Door;
   /** Of the requests that are being answered. */
   readonly #waiting = new Set<AbortController>();
-  /** The end of the last request of each connection; a connection that is being closed takes no more. */
-  readonly #turns = new WeakMap<Socket, { last: Promise<void>; busy: number; closing: boolean }>();
+  readonly #turns = new WeakMap<Socket, Turn>();
   #starting: Promise<void> | undefined;
   #progressAt = monotonicMs();
 
@@ -135,35 +143,39 @@ export class HttpServer implements Service {
     server.on('checkExpectation', take(false));
     server.on('clientError', (error: Error, socket: Socket) => this.#broken(error, socket));
     server.on('connect', (_request, socket) => {
-      this.#farewell.refuse(socket as Socket, onWire(refusal(405)));
+      this.#farewell.refuse(socket as Socket, onWire(refusal(405, undefined, { allow: 'GET, POST' })));
     });
   }
 
   #take(request: IncomingMessage, response: ServerResponse, mayContinue: boolean): void {
     const { socket } = request;
-    const turn = this.#turns.get(socket) ?? { last: Promise.resolve(), busy: 0, closing: false };
+    const turn = this.#turns.get(socket) ?? newTurn();
     this.#turns.set(socket, turn);
     turn.busy++;
     turn.last = turn.last.then(async () => {
       if (!turn.closing && !socket.destroyed) {
-        turn.closing = await this.#serve(request, response, mayContinue);
+        turn.closing = await this.#serve(request, response, mayContinue, turn);
       }
       turn.busy--;
     });
   }
 
   /** @returns whether the connection ends with this answer */
-  async #serve(request: IncomingMessage, response: ServerResponse, mayContinue: boolean): Promise<boolean> {
+  async #serve(request: IncomingMessage, response: ServerResponse, mayContinue: boolean, turn: Turn): Promise<boolean> {
     const left = new AbortController();
     const leave = () => left.abort();
     response.once('close', leave);
     const { signal } = left;
+    const { broken } = turn;
     this.#waiting.add(left);
     try {
-      const answer = await this.#answer(request, response, mayContinue, signal);
+      const given = await this.#answer(request, response, mayContinue, signal, broken.signal);
       this.#progressAt = monotonicMs();
-      const close = answer.close === true || !request.complete || this.#stopping;
-      if (!request.complete) this.#farewell.prepare(request);
+      const { reason } = broken.signal as { reason: HttpAnswer | undefined };
+      const answer = reason && !request.complete ? reason : given;
+      const last = turn.busy === 1 && broken.signal.aborted;
+      const close = answer.close === true || !request.complete || last || this.#stopping;
+      if (!request.complete || last) this.#farewell.prepare(request);
       await writeAnswer(response, { ...answer, close }, signal);
       return close;
     } catch (error) {
@@ -182,11 +194,12 @@ export class HttpServer implements Service {
     response: ServerResponse,
     mayContinue: boolean,
     signal: AbortSignal,
+    broken: AbortSignal,
   ): Promise<HttpAnswer> {
     try {
       // Node leaves out the headers beyond its bound in silence; what they would have said nobody knows.
       if (request.rawHeaders.length >= 2 * MAX_HEADERS) return refusal(431);
-      return await this.#options.handle(readHead(request, response, this.#trusted, mayContinue, signal));
+      return await this.#options.handle(readHead(request, response, this.#trusted, mayContinue, { signal, broken }));
     } catch (error) {
       this.#options.onFault(error);
       return refusal(500);
@@ -197,10 +210,16 @@ export class HttpServer implements Service {
     const address = canonicalAddress(socket.remoteAddress);
     const code = codeOf(error);
     if (address !== undefined && code !== 'ECONNRESET') this.#options.onBroken?.(address);
-    // An answer in the middle of another one would be taken for its continuation.
-    if (code === 'ECONNRESET' || (this.#turns.get(socket)?.busy ?? 0) > 0) socket.destroy();
+    const turn = this.#turns.get(socket);
+    if (code === 'ECONNRESET') socket.destroy();
+    // The answers that are due come first; another one in the middle of them would be taken for their continuation.
+    else if (turn && turn.busy > 0) turn.broken.abort(brokenAnswer(code));
     else this.#farewell.refuse(socket, onWire(brokenAnswer(code)));
   }
+}
+
+function newTurn(): Turn {
+  return { last: Promise.resolve(), busy: 0, closing: false, broken: new AbortController() };
 }
 
 function brokenAnswer(code: string | undefined): HttpAnswer {
