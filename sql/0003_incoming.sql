@@ -33,6 +33,8 @@ CREATE TABLE syncd.incoming (
   attempts        integer NOT NULL DEFAULT 0,
   next_attempt_at timestamptz,
   reason          text,
+  waits_for_type  text,
+  waits_for_id    text,
   CONSTRAINT "an incoming change is a create, an update, a delete or a hint" CHECK (operation IN ('create', 'update', 'delete', 'hint')),
   CONSTRAINT "an incoming change waits or is parked" CHECK (status IN ('waiting', 'parked')),
   CONSTRAINT "an incoming change comes by pull, fetch, webhook or conflict" CHECK (source IN ('pull', 'fetch', 'webhook', 'conflict'))
@@ -40,6 +42,7 @@ CREATE TABLE syncd.incoming (
 CREATE INDEX incoming_waiting ON syncd.incoming (id) WHERE status = 'waiting' AND next_attempt_at IS NULL;
 CREATE INDEX incoming_later ON syncd.incoming (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX incoming_troubled ON syncd.incoming (entity_type, entity_id) WHERE status = 'parked' OR next_attempt_at IS NOT NULL;
+CREATE INDEX incoming_orphans ON syncd.incoming (waits_for_id, waits_for_type) WHERE waits_for_id IS NOT NULL;
 COMMENT ON TABLE syncd.incoming IS 'One incoming change that is not dealt with yet; it leaves in the transaction that deals with it.';
 COMMENT ON COLUMN syncd.incoming.id IS 'Place among the incoming changes.';
 COMMENT ON COLUMN syncd.incoming.inbox_id IS 'The event that brought it.';
@@ -55,6 +58,8 @@ COMMENT ON COLUMN syncd.incoming.status IS 'waiting, or parked: it could not be 
 COMMENT ON COLUMN syncd.incoming.attempts IS 'How often it was put off.';
 COMMENT ON COLUMN syncd.incoming.next_attempt_at IS 'Not looked at before this instant; null: at once if waiting, not by itself if parked.';
 COMMENT ON COLUMN syncd.incoming.reason IS 'Why it was put off or parked.';
+COMMENT ON COLUMN syncd.incoming.waits_for_type IS 'Its parent''s entity type, where that one is missing.';
+COMMENT ON COLUMN syncd.incoming.waits_for_id IS 'Its parent''s entity id: once that one is applied, this one is tried again.';
 
 -- Changes that this one contains and that are settled with it already: the cloud may have applied one of them unheard.
 ALTER TABLE syncd.sync_queue ADD COLUMN supersedes uuid[];
@@ -90,6 +95,12 @@ COMMENT ON COLUMN syncd.outlet_config.pull_cursor IS 'The cloud''s own mark of h
 COMMENT ON COLUMN syncd.outlet_config.last_pull_at IS 'The last answered pull.';
 COMMENT ON COLUMN syncd.outlet_config.cloud_epoch IS 'Names the cloud''s own history; another one means that the cloud was restored.';
 COMMENT ON COLUMN syncd.outlet_config.webhooks_timestamped IS 'A webhook with a signed time has come: the profile without one is refused from then on.';
+
+ALTER TABLE syncd.daemon
+  ADD COLUMN pull_error text,
+  ADD COLUMN pull_offline_since timestamptz;
+COMMENT ON COLUMN syncd.daemon.pull_error IS 'Why pulls are not answered, or refused, in words; null: they are answered, or there are none.';
+COMMENT ON COLUMN syncd.daemon.pull_offline_since IS 'The first pull in a row that was not answered.';
 
 CREATE TABLE syncd.clock_offsets (
   id          bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT "an entry of the clock log has one number" PRIMARY KEY,

@@ -6,10 +6,9 @@
  * concern. Else only those rows of the queue go that equal what was sent, column by column of the data, `local` ones aside.
  */
 import { sql } from 'kysely';
-import { identifier, literal } from '../capture/names.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
-import { matches, overlaid, type Source } from './rows.js';
+import { compared, type Source, sameImage } from './rows.js';
 import type { AppliedTable } from './tables.js';
 
 /** The queue's place before our first write: our own rows stand behind it. To be asked before anything is written. */
@@ -37,44 +36,17 @@ export async function takeBackEcho(trx: Db, table: AppliedTable, source: Source,
         AND q.txid = pg_catalog.pg_current_xact_id() AND q.entity_type = ${table.entity}
     ), looked AS (
       SELECT s.place, s.id, s.entity_id,
-        CASE WHEN s.data IS NULL THEN s.operation = 'delete' AND now.t IS NULL
+        CASE WHEN s.data IS NULL THEN s.operation = 'delete'
              WHEN now.t IS NULL THEN false
              WHEN ${sameImage(table)} THEN true
              ELSE s.operation <> 'delete' AND ${sameColumns(table)} END AS same
-      FROM own AS s LEFT JOIN LATERAL (
-        SELECT t.*::${sql.raw(table.table)} AS t, ${overlaid(table)} AS n FROM ${sql.raw(table.table)} AS t
-        WHERE ${matches(table)} OFFSET 0
-      ) AS now ON true
+      FROM own AS s LEFT JOIN LATERAL (${compared(table)}) AS now ON true
     ), judged AS (
       SELECT place, same OR last_value(same) OVER (PARTITION BY entity_id ORDER BY id
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS echo FROM looked
     )
     DELETE FROM syncd.sync_queue WHERE ctid = ANY (ARRAY(SELECT place FROM judged WHERE echo))`.execute(trx);
   return Number(numAffectedRows ?? 0n);
-}
-
-/** Laying the data over the row changes nothing in it, images compared: no type needs an equality for that, and 1.0 is not 1.00. */
-function sameImage(table: AppliedTable) {
-  const apart = table.columns.some(
-    (column) => column.json || column.kind === 'generated' || table.local.includes(column.name),
-  );
-  if (!apart) return sql`NOT (now.n OPERATOR(pg_catalog.*<>) now.t)`;
-  const compared = table.columns.filter(
-    (column) => column.kind !== 'generated' && !column.excluded && !table.local.includes(column.name),
-  );
-  const row = (alias: 'n' | 't') =>
-    sql.raw(
-      `ROW(${compared.map(({ name, json }) => (json ? jsonOf(name, alias) : `(now.${alias}).${identifier(name)}`)).join(', ')})`,
-    );
-  return sql`NOT pg_catalog.record_image_ne(${row('n')}, ${row('t')})`;
-}
-
-/** A json column is its text, which reading it into a row and writing it again would change. */
-function jsonOf(name: string, alias: 'n' | 't'): string {
-  const present = `(now.t).${identifier(name)}::pg_catalog.text`;
-  if (alias === 't') return present;
-  const sent = `(s.data OPERATOR(pg_catalog.->) ${literal(name)}::pg_catalog.text)`;
-  return `(CASE pg_catalog.json_typeof${sent} WHEN 'null' THEN NULL ELSE COALESCE(${sent}::pg_catalog.text, ${present}) END)`;
 }
 
 /** The queue's text and the data agree in every column that both have, but for those that nobody wrote or nobody cares about. */

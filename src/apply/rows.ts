@@ -15,13 +15,15 @@ export type Source = RawBuilder<unknown>;
 export const oneRow = (entityId: string, data: string | null): Source =>
   sql`SELECT ${entityId}::text AS entity_id, ${data}::json AS data`;
 
-/** The alias's row is the one that the source's id names. A second look at the text: equal keys may be written differently (citext). */
-export function matches(table: AppliedTable, id = 's.entity_id'): RawBuilder<boolean> {
+/** `t` is the row that the source's id names. A second look at the text: equal keys may be written differently (citext). */
+export const matches = (table: AppliedTable, id = 's.entity_id'): RawBuilder<boolean> => sql.raw(keyMatch(table, id));
+
+function keyMatch(table: AppliedTable, id: string): string {
   const parts = table.keys.map(({ name, equals, type }, place) => {
     const text = table.keys.length === 1 ? id : `(${id}::pg_catalog.json OPERATOR(pg_catalog.->>) ${place})`;
     return `t.${identifier(name)} ${equals} ${text}::${type}`;
   });
-  return sql.raw(`${parts.join(' AND ')} AND ${keyText(table, 't')} OPERATOR(pg_catalog.=) ${id}`);
+  return `${parts.join(' AND ')} AND ${keyText(table, 't')} OPERATOR(pg_catalog.=) ${id}`;
 }
 
 /** The columns that may be written where the data brings them. */
@@ -53,9 +55,10 @@ function jsonValue(name: string): string {
 export const ownName = (table: AppliedTable): RawBuilder<boolean> =>
   sql.raw(`${keyText(table, 'n')} OPERATOR(pg_catalog.=) s.entity_id`);
 
-/** What the present row `t` is once the data lies over it; columns that the data does not bring stay. */
-export const overlaid = (table: AppliedTable): RawBuilder<unknown> =>
-  sql.raw(`pg_catalog.json_populate_record(t.*::${table.table}, s.data)`);
+/** The row that the source names, twice: `t` as it is, `n` once the data lies over it. To be joined as `now`. */
+export const compared = (table: AppliedTable): RawBuilder<unknown> =>
+  sql.raw(`SELECT t.*::${table.table} AS t, pg_catalog.json_populate_record(t.*::${table.table}, s.data) AS n
+        FROM ${table.table} AS t WHERE ${keyMatch(table, 's.entity_id')} OFFSET 0`);
 
 /**
  * The data as capture would write it: an expression of type json. Columns that it does not bring are those of the present
@@ -68,4 +71,28 @@ export function canonical(
 ): RawBuilder<string> {
   const keyed = sql`(SELECT ${sql.raw(`t.*::${table.table}`)} FROM ${sql.raw(table.table)} AS t, (SELECT ${entityId}::text AS entity_id) AS s WHERE ${matches(table)})`;
   return sql<string>`(SELECT ${sql.raw(payload(table, 't'))} FROM pg_catalog.json_populate_record(${keyed}, ${data}::json) AS t)`;
+}
+
+/** Laying the data over the row changes nothing in it, images compared: no type needs an equality for that, and 1.0 is not 1.00. */
+export function sameImage(table: AppliedTable): RawBuilder<boolean> {
+  const apart = table.columns.some(
+    (column) => column.json || column.excluded || column.kind === 'generated' || table.local.includes(column.name),
+  );
+  if (!apart) return sql<boolean>`NOT (now.n OPERATOR(pg_catalog.*<>) now.t)`;
+  const compared = table.columns.filter(
+    (column) => column.kind !== 'generated' && !column.excluded && !table.local.includes(column.name),
+  );
+  const row = (alias: 'n' | 't') =>
+    sql.raw(
+      `ROW(${compared.map(({ name, json }) => (json ? jsonOf(name, alias) : `(now.${alias}).${identifier(name)}`)).join(', ')})`,
+    );
+  return sql<boolean>`NOT pg_catalog.record_image_ne(${row('n')}, ${row('t')})`;
+}
+
+/** A json column is its text, which reading it into a row and writing it again would change. */
+function jsonOf(name: string, alias: 'n' | 't'): string {
+  const present = `(now.t).${identifier(name)}::pg_catalog.text`;
+  if (alias === 't') return present;
+  const sent = `(s.data OPERATOR(pg_catalog.->) ${literal(name)}::pg_catalog.text)`;
+  return `(CASE pg_catalog.json_typeof${sent} WHEN 'null' THEN NULL ELSE COALESCE(${sent}::pg_catalog.text, ${present}) END)`;
 }

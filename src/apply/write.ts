@@ -139,3 +139,10 @@ async function idsOf(trx: Db, statement: RawBuilder<unknown>): Promise<string[]>
   const { rows } = await (statement as RawBuilder<{ entity_id: string }>).execute(trx);
   return rows.map((row) => row.entity_id);
 }
+
+/** Entities of the source whose data is the row of another one, or of none. */
+export async function withAnotherName(trx: Db, table: AppliedTable, source: Source): Promise<Set<string>> {
+  const statement = sql`
+    SELECT s.entity_id FROM (${source}) AS s CROSS JOIN LATERAL ${record(table, [])} WHERE (${ownName(table)}) IS NOT TRUE`;
+  return new Set(await idsOf(trx, statement));
+}

@@ -103,6 +103,8 @@ export interface IncomingTable {
   attempts: Generated<number>;
   next_attempt_at: string | null;
   reason: string | null;
+  waits_for_type: string | null;
+  waits_for_id: string | null;
 }
 
 export interface ClockOffsetsTable {
@@ -176,6 +178,8 @@ export interface DaemonTable {
   last_error: string | null;
   next_try_at: string | null;
   refused: string | null;
+  pull_error: string | null;
+  pull_offline_since: string | null;
   clock_offset_ms: number | null;
 }
 

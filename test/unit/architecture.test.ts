@@ -10,7 +10,7 @@ const LEVELS: [level: number, pattern: RegExp][] = [
   [0, /^push\/(backlog|compose|outcome|verdict|link|suspects|flights|memory)\.ts$/],
   [0, /^cloud\/(wire|reply|backoff|clock|instant|outcome|standing)\.ts$/],
   [0, /^inbox\/(scan|span|change|envelope)\.ts$/],
-  [0, /^apply\/(decide|merge|strategy)\.ts$/],
+  [0, /^apply\/(decide|merge|strategy|faults|horizon|sort-out)\.ts$/],
   [0, /^(errors|time|service|version|redact|log-throttle)\.ts$/],
   [0, /^http\/(addresses|exchange|guard|refusal|signature|recent-events)\.ts$/],
   [4, /^(push|http)\/|^inbox\/loop\.ts$/],

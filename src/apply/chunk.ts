@@ -1,0 +1,244 @@
+/**
+ * Applies one chunk of incoming changes in one READ COMMITTED transaction: lock the rows that are here, look with a new snapshot,
+ * decide, write by sets, take back the echo, note the agreements, remove the changes. The order is what keeps a sale's value: a
+ * sale that changed a row before our lock shows in the look, one that comes later waits for our end, some milliseconds.
+ *
+ * Either everything of a chunk happens or nothing. What becomes of a chunk that failed is for apply/round to decide.
+ */
+import { sql } from 'kysely';
+import { arrayLiteral } from '../db/array.js';
+import type { Db } from '../db/connect.js';
+import { SyncError } from '../errors.js';
+import { monotonicMs } from '../time.js';
+import { type Decision, decide, type Local, relationOf, situationOf } from './decide.js';
+import { queuePosition, takeBackEcho } from './echo.js';
+import { soonMs } from './faults.js';
+import { type Dealt, type Incoming, type PutOff, settleIncoming } from './incoming.js';
+import { type Ahead, equalRows, type Looked, lookAt } from './look.js';
+import { type Source, writable } from './rows.js';
+import type { AppliedTable } from './tables.js';
+import { deleteRows, insertRows, lockRows, updateRows, withAnotherName } from './write.js';
+
+/** What a conflict becomes is not decided here. Both write into the caller's transaction, and leave the incoming change to it. */
+export type ConflictBook = {
+  open(trx: Db, table: AppliedTable, incoming: Incoming): Promise<void>;
+  refresh(trx: Db, table: AppliedTable, incoming: Incoming): Promise<void>;
+};
+
+export type ChunkDeps = { db: Db; leader_epoch: string; conflicts: ConflictBook };
+
+/** The newest change of one entity, with its table and the columns that its data brings. */
+export type Work = { incoming: Incoming; table: AppliedTable; brought: readonly string[] };
+
+export type ChunkReport = {
+  /** By what became of them. */
+  counts: Record<Decision, number>;
+  /** Entities whose rows are now as the cloud has them. */
+  written: Work[];
+  /** To be fetched. */
+  hints: Incoming[];
+  lockedMs: number;
+};
+
+/** A row that keeps losing against somebody who never shows: another name of the same key, or a trigger that drops it. */
+const MOST_LOSSES = 6;
+const HINT_MS = 1_000;
+
+type Judged = Work & { local: Looked; decision: Decision };
+
+/**
+ * @param dropped ids that leave with this chunk: older versions of the same entities
+ * @param writing told which table is about to be written, for whoever has to explain a failure
+ * @throws what Postgres says; SyncError `anotherDaemon`
+ */
+export async function applyChunk(
+  deps: ChunkDeps,
+  work: readonly Work[],
+  ahead: Ahead,
+  dropped: readonly string[],
+  writing: (table: AppliedTable) => void,
+): Promise<ChunkReport> {
+  let lockedAt = monotonicMs();
+  const report = await deps.db
+    .transaction()
+    .setIsolationLevel('read committed')
+    .execute(async (trx) => {
+      lockedAt = monotonicMs();
+      const judged: Judged[] = [];
+      for (const [table, some] of byTable(work)) {
+        writing(table);
+        judged.push(...(await judge(trx, table, some, ahead)));
+      }
+      const position = await queuePosition(trx);
+      const { done, putOff } = await write(trx, judged, writing);
+      for (const [table, some] of byTable(done)) {
+        writing(table);
+        await takeBackEcho(trx, table, sourceOf(some), position);
+      }
+      return settle(deps, trx, judged, done, putOff, dropped, lockedAt);
+    });
+  return { ...report, lockedMs: monotonicMs() - lockedAt };
+}
+
+/** Parents first. */
+function byTable<T extends Work>(work: readonly T[]): [AppliedTable, T[]][] {
+  const groups = new Map<AppliedTable, T[]>();
+  for (const one of work) {
+    const group = groups.get(one.table);
+    if (group) group.push(one);
+    else groups.set(one.table, [one]);
+  }
+  return [...groups].sort(([a], [b]) => a.rank - b.rank);
+}
+
+/** What was written, as the source of the statements: a deletion has no data. */
+const sourceOf = (work: readonly Work[]): Source => sql`
+  SELECT i.entity_id, i.data FROM syncd.incoming i WHERE i.id = ANY (${arrayLiteral(work.map((one) => one.incoming.id))}::bigint[])`;
+
+async function judge(trx: Db, table: AppliedTable, work: Work[], ahead: Ahead): Promise<Judged[]> {
+  const locked = new Set<string>();
+  for (const purpose of ['update', 'delete'] as const) {
+    const ids = work
+      .filter(({ incoming }) => (incoming.operation === 'delete') === (purpose === 'delete'))
+      .map(({ incoming }) => incoming.entity_id);
+    if (ids.length > 0) for (const id of (await lockRows(trx, table, ids, purpose)).locked) locked.add(id);
+  }
+  const byId = new Map(work.map((one) => [one.incoming.entity_id, one]));
+  const looked = await lookAt(trx, table, [...byId.keys()], ahead);
+  const judged = looked.map((local): Judged => {
+    const one = byId.get(local.entity_id) as Work;
+    return { ...one, local, decision: decisionOn(one, local, locked, false) };
+  });
+  // Whether a row from before capture equals the cloud's is worth a comparison; for all others versions tell.
+  const unmanaged = judged.filter(
+    ({ decision, local, incoming }) =>
+      decision === 'conflict' && local.pending === undefined && incoming.operation !== 'delete',
+  );
+  if (unmanaged.length === 0) return judged;
+  const equal = await equalRows(trx, table, sourceOf(unmanaged));
+  for (const one of unmanaged) one.decision = decisionOn(one, one.local, locked, equal.has(one.local.entity_id));
+  return judged;
+}
+
+function decisionOn({ incoming, table }: Work, looked: Looked, locked: ReadonlySet<string>, equal: boolean): Decision {
+  const local: Local = {
+    ...looked,
+    locked: locked.has(looked.entity_id),
+    equal,
+    copyOnly: table.direction === 'pull',
+  };
+  const relation = relationOf(incoming.cloud_version, incoming.source === 'fetch', local);
+  return decide(situationOf(local), { operation: incoming.operation, relation });
+}
+
+/** Inserts before updates, for rows of one table that refer to each other; deletions last, and children's first. */
+async function write(trx: Db, judged: readonly Judged[], writing: (table: AppliedTable) => void) {
+  const done: Work[] = [];
+  const putOff: PutOff[] = [];
+  const tables = byTable(judged.filter(({ decision }) => decision === 'write' || decision === 'delete'));
+  for (const [table, some] of tables) {
+    writing(table);
+    for (const present of [false, true]) {
+      const rows = some.filter((one) => one.decision === 'write' && one.local.present === present);
+      for (const group of byColumns(rows)) {
+        const columns = writable(table, (group[0] as Work).brought);
+        const names = await (present ? updateRows : insertRows)(trx, table, sourceOf(group), columns);
+        const written = new Set(names);
+        done.push(...group.filter((one) => written.has(one.incoming.entity_id)));
+        if (written.size === group.length) continue;
+        const unwritten = group.filter((one) => !written.has(one.incoming.entity_id));
+        putOff.push(...(await explain(trx, table, unwritten)));
+      }
+    }
+  }
+  for (const [table, some] of tables.reverse()) {
+    writing(table);
+    const rows = some.filter((one) => one.decision === 'delete');
+    if (rows.length === 0) continue;
+    const gone = new Set(await deleteRows(trx, table, sourceOf(rows)));
+    for (const one of rows) {
+      if (gone.has(one.incoming.entity_id)) done.push(one);
+      else putOff.push(lost(one.incoming, `a trigger of ${table.table} keeps the row`));
+    }
+  }
+  // A fault that was deferred to the end must show while it is known whose it is.
+  await sql`SET CONSTRAINTS ALL IMMEDIATE`.execute(trx);
+  return { done, putOff };
+}
+
+function byColumns(rows: Judged[]): Judged[][] {
+  const groups = new Map<readonly string[], Judged[]>();
+  for (const one of rows) {
+    const group = groups.get(one.brought);
+    if (group) group.push(one);
+    else groups.set(one.brought, [one]);
+  }
+  return [...groups.values()];
+}
+
+/** Rows that were neither made nor changed. */
+async function explain(trx: Db, table: AppliedTable, unwritten: readonly Work[]): Promise<PutOff[]> {
+  const misnamed = await withAnotherName(trx, table, sourceOf(unwritten));
+  return unwritten.map(({ incoming }) =>
+    misnamed.has(incoming.entity_id)
+      ? { id: incoming.id, parked: true, delayMs: null, reason: 'its data is the row of another entity' }
+      : lost(incoming, `another row of ${table.table} has its key, or a trigger of the table drops it`),
+  );
+}
+
+/** Somebody else made or changed the row at this moment: decided anew, until that cannot be the reason any more. */
+function lost({ id, attempts }: Incoming, reason: string): PutOff {
+  const parked = attempts >= MOST_LOSSES;
+  return { id, parked, delayMs: parked ? null : soonMs(attempts), reason };
+}
+
+async function settle(
+  deps: ChunkDeps,
+  trx: Db,
+  judged: readonly Judged[],
+  done: readonly Work[],
+  unwritten: readonly PutOff[],
+  dropped: readonly string[],
+  lockedAt: number,
+): Promise<Omit<ChunkReport, 'lockedMs'>> {
+  const dealt: Dealt = { agreed: done.map((one) => one.incoming.id), dropped: [...dropped], putOff: [...unwritten] };
+  const counts = { ignore: 0, wait: 0, adopt: 0, write: 0, delete: 0, refresh: 0, conflict: 0, fetch: 0 };
+  const hints: Incoming[] = [];
+  for (const { incoming, table, decision } of judged) {
+    counts[decision]++;
+    switch (decision) {
+      case 'write':
+      case 'delete':
+        break;
+      case 'adopt':
+        dealt.agreed.push(incoming.id);
+        break;
+      case 'ignore':
+        dealt.dropped.push(incoming.id);
+        break;
+      case 'wait':
+        dealt.putOff.push({ id: incoming.id, parked: false, delayMs: soonMs(incoming.attempts), reason: null });
+        break;
+      case 'fetch':
+        hints.push(incoming);
+        dealt.putOff.push({ id: incoming.id, parked: false, delayMs: HINT_MS, reason: null });
+        break;
+      case 'conflict':
+      case 'refresh':
+        await (decision === 'conflict' ? deps.conflicts.open : deps.conflicts.refresh)(trx, table, incoming);
+        dealt.dropped.push(incoming.id);
+        break;
+      default:
+        decision satisfies never;
+    }
+  }
+  const changes = judged.length + dropped.length;
+  const idle = counts.wait + counts.fetch === changes;
+  const log = { changes, applied: dealt.agreed.length, durationMs: monotonicMs() - lockedAt, error: null };
+  if (!(await settleIncoming(trx, deps.leader_epoch, dealt, idle ? undefined : log))) throw anotherDaemon();
+  return { counts, written: [...done], hints };
+}
+
+export function anotherDaemon(): SyncError {
+  return new SyncError('anotherDaemon', 'another daemon has taken over this database', { hint: 'See: syncd status' });
+}

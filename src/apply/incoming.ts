@@ -1,0 +1,123 @@
+/**
+ * The table of incoming changes: what is to be dealt with next, and what became of it. A change leaves the table in the
+ * transaction that deals with it, and only while this daemon leads; a crash before that end leaves it waiting.
+ */
+import { sql } from 'kysely';
+import type { Operation } from '../cloud/wire.js';
+import { arrayLiteral } from '../db/array.js';
+import type { Db } from '../db/connect.js';
+import { agreeing } from './state.js';
+
+/** An incoming change without its row, which stays in the table. */
+export type Incoming = {
+  id: string;
+  source: 'pull' | 'fetch' | 'webhook' | 'conflict';
+  entity_type: string;
+  entity_id: string;
+  operation: Operation | 'hint';
+  cloud_version: string | null;
+  attempts: number;
+};
+
+/** `position`: the queue's, before whatever is looked at next. */
+export type Picked = { incoming: Incoming[]; position: string };
+
+const columns = sql`i.id::text AS id, i.source, i.entity_type, i.entity_id, i.operation, i.cloud_version::text AS cloud_version, i.attempts`;
+
+/** What was put off and is due, then the oldest that nobody has looked at. */
+export async function pick(db: Db, limit: number): Promise<Picked> {
+  const { rows } = await sql<Incoming & { position: string }>`
+    SELECT *, (SELECT (CASE WHEN is_called THEN last_value ELSE 0 END)::text FROM syncd.sync_queue_id_seq) AS position
+    FROM ((SELECT ${columns} FROM syncd.incoming i WHERE i.next_attempt_at <= pg_catalog.clock_timestamp()
+           ORDER BY i.next_attempt_at LIMIT ${limit})
+          UNION ALL
+          (SELECT ${columns} FROM syncd.incoming i WHERE i.status = 'waiting' AND i.next_attempt_at IS NULL
+           ORDER BY i.id LIMIT ${limit})) AS one
+    LIMIT ${limit}`.execute(db);
+  return { incoming: rows, position: rows[0]?.position ?? '0' };
+}
+
+/** Ids of rows that bring the same columns; `brought` is undefined where the data is no object. */
+export type Bringing = { entity_type: string; brought: string[] | undefined; ids: string[] };
+
+export async function broughtColumns(db: Db, ids: readonly string[]): Promise<Bringing[]> {
+  const { rows } = await sql<{ entity_type: string; brought: string[] | null; ids: string[] }>`
+    SELECT entity_type, brought, array_agg(id::text) AS ids
+    FROM (SELECT i.entity_type, i.id,
+            CASE WHEN pg_catalog.json_typeof(i.data) = 'object' THEN ARRAY(SELECT pg_catalog.json_object_keys(i.data)) END AS brought
+          FROM syncd.incoming i WHERE i.id = ANY (${arrayLiteral(ids)}::bigint[])) AS one
+    GROUP BY entity_type, brought`.execute(db);
+  return rows.map((row) => ({ ...row, brought: row.brought ?? undefined }));
+}
+
+/** A change that stays in the table, to be looked at after `delayMs` (null: not by itself), or once what it waits for is here. */
+export type PutOff = {
+  id: string;
+  parked: boolean;
+  delayMs: number | null;
+  reason: string | null;
+  waitsFor?: { entity_type: string; entity_id: string } | undefined;
+};
+
+export type Dealt = {
+  /** Both sides are as they say: their versions are noted. */
+  agreed: string[];
+  /** They leave without a trace. */
+  dropped: string[];
+  putOff: PutOff[];
+};
+
+export type RoundLog = { changes: number; applied: number; durationMs: number; error: string | null };
+
+/**
+ * @returns false when another daemon has become the leader; the caller then undoes everything
+ */
+export async function settleIncoming(
+  trx: Db,
+  leader_epoch: string,
+  { agreed, dropped, putOff }: Dealt,
+  log: RoundLog | undefined,
+): Promise<boolean> {
+  const { rows } = await sql<{ leads: boolean }>`
+    WITH leader AS MATERIALIZED (
+      SELECT pg_catalog.clock_timestamp() AS at WHERE ${leader_epoch}::bigint = (SELECT max(leader_epoch) FROM syncd.daemon)
+    ), done AS (
+      DELETE FROM syncd.incoming i USING leader WHERE i.id = ANY (${arrayLiteral(agreed)}::bigint[])
+      RETURNING i.entity_type, i.entity_id, i.cloud_version, i.cloud_id, i.operation = 'delete' AS deleted
+    ), states AS (
+      ${agreeing(sql`SELECT * FROM done`)}
+    ), dropped AS (
+      DELETE FROM syncd.incoming i USING leader WHERE i.id = ANY (${arrayLiteral(dropped)}::bigint[])
+    ), released AS (
+      UPDATE syncd.incoming i SET next_attempt_at = leader.at
+      FROM leader, done d WHERE i.waits_for_id = d.entity_id AND i.waits_for_type = d.entity_type
+    ) ${putOff.length === 0 ? sql`` : puttingOff(putOff)}
+    , outdated AS (
+      DELETE FROM syncd.incoming i
+      USING (SELECT *, true AS here FROM done
+             ${putOff.length === 0 ? sql`` : sql`UNION ALL SELECT p.*, NULL, NULL, false FROM parked p`}) AS d
+      WHERE i.entity_type = d.entity_type AND i.entity_id = d.entity_id AND (i.status = 'parked' OR i.next_attempt_at IS NOT NULL)
+        AND (i.cloud_version < d.cloud_version OR (d.here AND i.cloud_version = d.cloud_version))
+        AND i.id <> ALL (${arrayLiteral([...agreed, ...dropped, ...putOff.map((one) => one.id)])}::bigint[])
+    )
+    ${log === undefined ? sql`` : logging(log)}
+    SELECT EXISTS (SELECT FROM leader) AS leads`.execute(trx);
+  return rows[0]?.leads === true;
+}
+
+const puttingOff = (putOff: PutOff[]) => sql`, parked AS (
+  UPDATE syncd.incoming i
+  SET status = CASE WHEN o.parked THEN 'parked' ELSE 'waiting' END, attempts = i.attempts + 1, reason = coalesce(o.reason, i.reason),
+      next_attempt_at = leader.at + o.delay_ms * interval '1 ms', waits_for_type = o.waits_for_type, waits_for_id = o.waits_for_id
+  FROM leader, unnest(${arrayLiteral(putOff.map((one) => one.id))}::bigint[], ${arrayLiteral(putOff.map((one) => one.parked))}::boolean[],
+                      ${arrayLiteral(putOff.map((one) => one.delayMs))}::float8[], ${arrayLiteral(putOff.map((one) => one.reason))}::text[],
+                      ${arrayLiteral(putOff.map((one) => one.waitsFor?.entity_type ?? null))}::text[],
+                      ${arrayLiteral(putOff.map((one) => one.waitsFor?.entity_id ?? null))}::text[])
+       AS o (id, parked, delay_ms, reason, waits_for_type, waits_for_id)
+  WHERE i.id = o.id
+  RETURNING i.entity_type, i.entity_id, i.cloud_version)`;
+
+const logging = (log: RoundLog) => sql`, log AS (
+  INSERT INTO syncd.sync_logs (direction, outcome, changes, accepted, duration_ms, error)
+  SELECT 'pull', 'applied', ${log.changes}::int, ${log.applied}::int, ${log.durationMs}::float8, ${log.error}
+  FROM leader)`;

@@ -1,0 +1,251 @@
+/**
+ * One round of applying: picks the changes that are due, sorts them out, and sees them through. A chunk that fails is undone whole
+ * and tried again in two halves, until one bad row stands alone and is parked with its reason; rows that only lack their parent
+ * are taken out together. What is parked costs the others nothing any more. Nothing is kept in memory that a crash would lose.
+ */
+import type { Db } from '../db/connect.js';
+import { codeOf, wordsOf } from '../errors.js';
+import type { Log } from '../log.js';
+import { anotherDaemon, applyChunk, type ChunkDeps, type ChunkReport, type Work } from './chunk.js';
+import { type Fault, judgeFault, orphanMs, soonMs } from './faults.js';
+import type { Horizon } from './horizon.js';
+import { broughtColumns, type Incoming, type Picked, type PutOff, pick, settleIncoming } from './incoming.js';
+import { type Ahead, lookAhead } from './look.js';
+import { askForParents, findOrphans, type Orphan } from './orphans.js';
+import { sortOut } from './sort-out.js';
+import type { AppliedTable, AppliedTables } from './tables.js';
+
+export type RoundDeps = ChunkDeps & {
+  /** Every entity of the configuration, installed or not. */
+  configured: ReadonlySet<string>;
+  horizon: Horizon;
+  log: Log;
+};
+
+export type RoundReport = {
+  /** How many changes were looked at. */
+  taken: number;
+  counts: ChunkReport['counts'];
+  /** Left because their entity is only sent. */
+  pushOnly: number;
+  parked: number;
+  hints: Incoming[];
+  /** Of the chunk that held its locks longest. */
+  lockedMs: number;
+  /** Some table is not as it was read: read it again. */
+  outdated: boolean;
+  /** The server cannot at this moment; what was picked still waits. */
+  trouble: string | undefined;
+};
+
+/** After so many rows of a table were refused for the same lack, a chunk of it that is refused too is not taken apart any more. */
+const MOST_ALIKE = 5;
+/** A child whose parent was missing this often is not merely early. */
+const ASK_AFTER = 1;
+
+export async function applyRound(deps: RoundDeps, tables: AppliedTables, limit: number): Promise<RoundReport> {
+  const picked = await pick(deps.db, limit);
+  return new Round(deps, tables).run(picked);
+}
+
+class Round {
+  readonly #deps: RoundDeps;
+  readonly #tables: AppliedTables;
+  readonly #report: RoundReport = {
+    taken: 0,
+    counts: { ignore: 0, wait: 0, adopt: 0, write: 0, delete: 0, refresh: 0, conflict: 0, fetch: 0 },
+    pushOnly: 0,
+    parked: 0,
+    hints: [],
+    lockedMs: 0,
+    outdated: false,
+    trouble: undefined,
+  };
+  readonly #putOff: PutOff[] = [];
+  readonly #orphans: Orphan[] = [];
+  /** By table and lack. */
+  readonly #alike = new Map<string, number>();
+  #ahead: Ahead = { ids: [], above: '0' };
+
+  constructor(deps: RoundDeps, tables: AppliedTables) {
+    this.#deps = deps;
+    this.#tables = tables;
+  }
+
+  async run({ incoming, position }: Picked): Promise<RoundReport> {
+    const report = this.#report;
+    report.taken = incoming.length;
+    if (incoming.length === 0) return report;
+    const sorted = sortOut(incoming, this.#tables, this.#deps.configured);
+    report.pushOnly = sorted.pushOnly;
+    this.#putOff.push(...sorted.parked);
+    const work = await this.#withColumns(sorted.work);
+    if (work.length > 0) {
+      const named = work.map(({ incoming: { entity_type, entity_id } }) => ({ entity_type, entity_id }));
+      this.#ahead = await lookAhead(this.#deps.db, this.#deps.horizon, named, position);
+      await this.#attempt(inOrder(work), sorted.dropped);
+    }
+    await this.#setAside(work.length > 0 && report.trouble === undefined ? [] : sorted.dropped);
+    return report;
+  }
+
+  async #withColumns(work: readonly Omit<Work, 'brought'>[]): Promise<Work[]> {
+    const rows = work.filter(({ incoming }) => incoming.operation === 'create' || incoming.operation === 'update');
+    const groups =
+      rows.length === 0
+        ? []
+        : await broughtColumns(
+            this.#deps.db,
+            rows.map((one) => one.incoming.id),
+          );
+    const broughtBy = new Map(groups.flatMap(({ brought, ids }) => ids.map((id) => [id, brought] as const)));
+    return work.flatMap((one) => {
+      if (!broughtBy.has(one.incoming.id)) return [{ ...one, brought: [] }];
+      const brought = broughtBy.get(one.incoming.id);
+      if (brought) return [{ ...one, brought }];
+      // A row without a version is a wish, whatever its data.
+      if (one.incoming.cloud_version === null) return [{ ...one, brought: [] }];
+      this.#park(one, 'its data is no JSON object');
+      return [];
+    });
+  }
+
+  /** Applies this work, or as much of it as can be. */
+  async #attempt(work: readonly Work[], dropped: readonly string[]): Promise<void> {
+    let writing: AppliedTable | undefined;
+    try {
+      const chunk = await applyChunk(this.#deps, work, this.#ahead, dropped, (table) => {
+        writing = table;
+      });
+      this.#add(chunk);
+    } catch (error) {
+      const fault = judgeFault(codeOf(error));
+      if (fault === 'up') throw error;
+      if (fault === 'server') {
+        this.#report.trouble = wordsOf(error);
+        return;
+      }
+      await this.#mend(work, dropped, fault, error, writing);
+    }
+  }
+
+  async #mend(work: readonly Work[], dropped: readonly string[], fault: Fault, error: unknown, table?: AppliedTable) {
+    if (fault === 'table') this.#report.outdated = true;
+    if (fault === 'reference') {
+      const orphans = await findOrphans(this.#deps.db, this.#tables, work);
+      if (orphans.length > 0) {
+        const waiting = new Set(orphans.map((orphan) => orphan.id));
+        this.#orphans.push(...orphans);
+        for (const one of work) if (waiting.has(one.incoming.id)) this.#orphan(one, orphans, error);
+        const rest = work.filter((one) => !waiting.has(one.incoming.id));
+        return rest.length > 0 ? this.#attempt(rest, dropped) : this.#setAside(dropped);
+      }
+    }
+    const [only] = work;
+    if (work.length === 1 && only) {
+      this.#setOff(only, fault, error);
+      return this.#setAside(dropped);
+    }
+    const lack = `${table?.entity} ${codeOf(error)}`;
+    const hopeless =
+      (fault === 'rights' || fault === 'table') &&
+      (this.#alike.get(lack) ?? 0) >= MOST_ALIKE &&
+      work.every((one) => one.table === table);
+    if (hopeless) {
+      for (const one of work) this.#setOff(one, fault, error);
+      return this.#setAside(dropped);
+    }
+    const middle = Math.ceil(work.length / 2);
+    await this.#attempt(work.slice(0, middle), dropped);
+    if (this.#report.trouble === undefined) await this.#attempt(work.slice(middle), []);
+  }
+
+  #add({ counts, hints, lockedMs }: ChunkReport): void {
+    const report = this.#report;
+    for (const [decision, count] of Object.entries(counts)) report.counts[decision as keyof typeof counts] += count;
+    report.hints.push(...hints);
+    report.lockedMs = Math.max(report.lockedMs, lockedMs);
+  }
+
+  /** A row that failed alone. */
+  #setOff(work: Work, fault: Fault, error: unknown): void {
+    const { incoming, table } = work;
+    const lack = `${table.entity} ${codeOf(error)}`;
+    this.#alike.set(lack, (this.#alike.get(lack) ?? 0) + 1);
+    switch (fault) {
+      case 'soon':
+        this.#putOff.push({
+          id: incoming.id,
+          parked: false,
+          delayMs: soonMs(incoming.attempts),
+          reason: wordsOf(error),
+        });
+        return;
+      case 'reference':
+        this.#orphan(work, [], error);
+        return;
+      case 'rights':
+        this.#park(
+          work,
+          `${wordsOf(error)}; a trigger of ${table.table} that writes there needs entities.${table.entity}.also_writes: [that table], then: syncd install`,
+        );
+        return;
+      case 'table':
+        this.#park(work, `${wordsOf(error)}; after a change of the table: syncd install`);
+        return;
+      case 'row':
+        this.#park(work, wordsOf(error));
+        return;
+      case 'up':
+      case 'server':
+        return;
+      default:
+        fault satisfies never;
+    }
+  }
+
+  #park({ incoming }: Pick<Work, 'incoming'>, reason: string): void {
+    this.#putOff.push({ id: incoming.id, parked: true, delayMs: null, reason });
+  }
+
+  #orphan({ incoming }: Work, orphans: readonly Orphan[], error: unknown): void {
+    this.#putOff.push({
+      id: incoming.id,
+      parked: true,
+      delayMs: orphanMs(incoming.attempts),
+      reason: wordsOf(error),
+      waitsFor: orphans.find(({ id }) => id === incoming.id)?.parent,
+    });
+  }
+
+  /** Writes down what could not be applied. */
+  async #setAside(dropped: readonly string[]): Promise<void> {
+    const { db, leader_epoch, log } = this.#deps;
+    const putOff = this.#putOff.splice(0);
+    if (putOff.length === 0 && dropped.length === 0) return;
+    const parked = putOff.filter((one) => one.parked);
+    this.#report.parked += parked.length;
+    const reason = parked[0]?.reason ?? null;
+    const entry = { changes: parked.length + dropped.length, applied: 0, durationMs: 0, error: reason };
+    const dealt = { agreed: [], dropped: [...dropped], putOff };
+    if (!(await settleIncoming(db, leader_epoch, dealt, entry.changes > 0 ? entry : undefined))) throw anotherDaemon();
+    if (parked.length > 0) log.warn('incoming changes are parked', { trouble: 'parked', changes: parked.length });
+    const lonely = this.#orphans.splice(0);
+    const known = new Set(putOff.filter((one) => one.waitsFor).map((one) => one.id));
+    await this.#ask(
+      db,
+      lonely.filter(({ id }) => known.has(id)),
+    );
+  }
+
+  async #ask(db: Db, orphans: readonly Orphan[]): Promise<void> {
+    const wanted = orphans.filter(({ parent }) => this.#tables.get(parent.entity_type)?.direction !== 'push');
+    if (wanted.length > 0) await askForParents(db, wanted, ASK_AFTER);
+  }
+}
+
+/** Parents first, deletions last and children's first: so that two halves keep the order that the whole has. */
+function inOrder(work: readonly Work[]): Work[] {
+  const place = ({ incoming, table }: Work) => (incoming.operation === 'delete' ? 1_000_000 - table.rank : table.rank);
+  return [...work].sort((a, b) => place(a) - place(b));
+}
