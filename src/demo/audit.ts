@@ -36,17 +36,37 @@ export function effectsOf(ledger: readonly Delivery[]): Delivery[] {
   return ledger.filter((delivery) => delivery.outcome === 'accepted');
 }
 
-/**
- * @param journal in commit order. @param ledger in the order of arrival. Nothing may be superseded: where coalescing folds
- * changes, a journal line for line is no measure.
- */
-export function auditLedger(journal: JournalEntry[], ledger: readonly Delivery[]): Finding[] {
+/** What of the journal need not arrive as it was, and what may arrive without standing in it. */
+export type Settlements = {
+  /** Ids of the changes that carry the result of a recorded conflict. */
+  results: ReadonlySet<string>;
+  /** Changes that a recorded conflict gave up. */
+  givenUp: (Named & { change_id: string })[];
+};
+
+/** @param journal in commit order. @param ledger in the order of arrival. */
+export function auditLedger(
+  journal: JournalEntry[],
+  ledger: readonly Delivery[],
+  settlements: Settlements = { results: new Set(), givenUp: [] },
+): Finding[] {
   const effects = effectsOf(ledger);
+  const effective = new Set(effects.map((effect) => effect.change_id));
   const expected = grouped(journal);
   const arrived = grouped(effects);
+  const givenUp = grouped(settlements.givenUp);
   const findings = [...repeatedIds(effects), ...disorderInside(ledger)];
-  for (const [name, changes] of expected) findings.push(...compareEntity(changes, arrived.get(name) ?? []));
-  for (const [name, changes] of arrived) if (!expected.has(name)) findings.push(...compareEntity([], changes));
+  for (const name of new Set([...expected.keys(), ...arrived.keys()])) {
+    const own = arrived.get(name) ?? [];
+    const replaced = new Set([
+      ...own.flatMap((effect) => effect.supersedes),
+      ...(givenUp.get(name) ?? []).map((change) => change.change_id),
+    ]);
+    for (const id of effective) replaced.delete(id);
+    findings.push(...risingVersions(own));
+    const plain = own.filter((effect) => !settlements.results.has(effect.change_id));
+    findings.push(...compareEntity(expected.get(name) ?? [], plain, replaced.size));
+  }
   return findings;
 }
 
@@ -81,8 +101,7 @@ function disorderInside(ledger: readonly Delivery[]): Finding[] {
   return findings;
 }
 
-/** One entity: the same operations of the same transactions on both sides, in the same order, under rising versions. */
-function compareEntity(expected: JournalEntry[], arrived: Delivery[]): Finding[] {
+function risingVersions(arrived: Delivery[]): Finding[] {
   const findings: Finding[] = [];
   let version = 0;
   for (const effect of arrived) {
@@ -91,18 +110,30 @@ function compareEntity(expected: JournalEntry[], arrived: Delivery[]): Finding[]
     }
     version = Math.max(version, effect.cloud_version ?? 0);
   }
+  return findings;
+}
+
+/**
+ * One entity: the same operations of the same transactions on both sides, in the same order.
+ * @param replaced how many changes were contained in others or given up: so many may be missing
+ */
+function compareEntity(expected: JournalEntry[], arrived: Delivery[], replaced: number): Finding[] {
+  const findings: Finding[] = [];
   const label = (of: { tx: string; operation: string }) => `${of.operation} of transaction ${of.tx}`;
   const open = arrived.map(label);
-  const lost = expected.filter((change) => {
+  const missing = expected.filter((change) => {
     const at = open.indexOf(label(change));
     if (at >= 0) open.splice(at, 1);
     return at < 0;
   });
-  for (const change of lost) findings.push(finding('lost', change, `${label(change)} never took effect`));
+  for (const change of missing.slice(0, Math.max(0, missing.length - replaced))) {
+    findings.push(finding('lost', change, `${label(change)} never took effect`));
+  }
   const owner = expected[0] ?? arrived[0];
   if (owner) for (const extra of open) findings.push(finding('doubled', owner, `${extra} took effect once too often`));
-  if (lost.length === 0 && open.length === 0) {
-    const at = expected.findIndex((change, index) => label(change) !== label(arrived[index] as Delivery));
+  if (open.length === 0) {
+    const came = expected.filter((change) => !missing.includes(change));
+    const at = came.findIndex((change, index) => label(change) !== label(arrived[index] as Delivery));
     const early = arrived[at];
     if (early) findings.push(finding('out_of_order', early, `${label(early)} took effect too early`));
   }

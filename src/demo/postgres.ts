@@ -212,7 +212,8 @@ function reachableBinaries(binaries: string, directory: string): string {
   return binaries;
 }
 
-function freePort(): Promise<number> {
+/** A port of loopback that nobody listens on now. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);

@@ -10,9 +10,17 @@ import pg from 'pg';
 import { installCapture } from '../../src/capture/install.js';
 import type { WireCapabilities } from '../../src/cloud/wire.js';
 import { loadSettings } from '../../src/config/load.js';
-import { Cluster } from '../../src/demo/postgres.js';
+import type { ComparedTable } from '../../src/demo/compare.js';
+import { Cluster, freePort } from '../../src/demo/postgres.js';
 import { seededRandom } from '../../src/demo/shop/random.js';
-import { SHOP_ENTITIES, SHOP_REFERENCES, SHOP_SCHEMA } from '../../src/demo/shop/schema.js';
+import {
+  entityLines,
+  SHARED_TYPES,
+  SHOP_ENTITIES,
+  SHOP_REFERENCES,
+  SHOP_SCHEMA,
+  TWO_WAY_ENTITIES,
+} from '../../src/demo/shop/schema.js';
 import { Till } from '../../src/demo/shop/till.js';
 import { monotonicMs, sleep } from '../../src/time.js';
 import { CloudProcess } from '../support/cloud-process.js';
@@ -25,6 +33,7 @@ import { Seller, type SellerOptions } from './seller.js';
 
 export const OUTLET = 'JKT-014';
 const API_KEY = 'a-key-for-fault-tests';
+const WEBHOOK_SECRET = 'a-secret-for-fault-tests';
 const DATABASE = 'kopi_senja';
 
 export type StandOptions = {
@@ -37,6 +46,8 @@ export type StandOptions = {
   capabilities?: Partial<WireCapabilities>;
   /** Lines under `sync.retry`, as YAML in one line. */
   retry?: string;
+  /** Head office edits too: by pull, and by webhook where it is told to. */
+  twoWay?: true;
 };
 
 export class Stand {
@@ -45,15 +56,23 @@ export class Stand {
   readonly cloud: CloudProcess;
   readonly daemon: Daemon;
   readonly configFile: string;
+  readonly tables: ComparedTable[];
   #sellers: Seller[] = [];
   #days = 0;
   #owner: pg.Client | undefined;
 
-  private constructor(directory: string, cluster: Cluster, cloud: CloudProcess, configFile: string) {
+  private constructor(
+    directory: string,
+    cluster: Cluster,
+    cloud: CloudProcess,
+    configFile: string,
+    tables: ComparedTable[],
+  ) {
     this.directory = directory;
     this.cluster = cluster;
     this.cloud = cloud;
     this.configFile = configFile;
+    this.tables = tables;
     this.daemon = new Daemon(directory, configFile);
   }
 
@@ -66,17 +85,20 @@ export class Stand {
       CloudProcess.start(directory, {
         apiKey: API_KEY,
         references: SHOP_REFERENCES,
+        webhook_retry: { first_ms: 100, cap_ms: 500, timeout_ms: 5_000 },
+        ...(options.twoWay && { shared: SHARED_TYPES }),
         ...(options.capabilities && { capabilities: options.capabilities }),
       }),
     ]);
     const configFile = join(directory, 'syncd.yaml');
-    const stand = new Stand(directory, cluster, cloud, configFile);
+    const stand = new Stand(directory, cluster, cloud, configFile, options.twoWay ? TWO_WAY_ENTITIES : SHOP_ENTITIES);
     try {
       await cluster.createDatabase(DATABASE);
       await stand.query(SHOP_SCHEMA);
       await keepCommits(await stand.owner());
       const cloudUrl = (await options.cloudUrl?.(cloud)) ?? cloud.url;
-      writeFileSync(configFile, configuration(stand, cloudUrl, options), { mode: 0o600 });
+      const webhook = options.twoWay ? await stand.#openWebhooks() : '';
+      writeFileSync(configFile, configuration(stand, cloudUrl, options, webhook), { mode: 0o600 });
       const { settings } = loadSettings({ file: configFile, env: {} });
       await installCapture({ adminUrl: cluster.url(DATABASE), settings });
       const till = await Till.open(stand.posUrl, seededRandom(1), () => '2026-11-22T02:00:00.000001Z');
@@ -126,6 +148,20 @@ export class Stand {
     return seller;
   }
 
+  /** Tells the cloud where webhooks are taken; returns the daemon's line for it. */
+  async #openWebhooks(): Promise<string> {
+    const listen = `127.0.0.1:${await freePort()}`;
+    const secretsFile = join(this.directory, 'webhook_secrets');
+    writeFileSync(secretsFile, `${WEBHOOK_SECRET}\n`, { mode: 0o600 });
+    await this.cloud.subscribe({
+      outlet_id: OUTLET,
+      url: `http://${listen}`,
+      profile: 'timestamped',
+      secret: WEBHOOK_SECRET,
+    });
+    return `webhook: { listen: ${listen}, secrets_file: '${secretsFile}', allow_ips: [127.0.0.1/32] }`;
+  }
+
   /** New customers, each in a transaction of its own; their names count from 1. */
   async addCustomers(count: number): Promise<void> {
     await this.query(`DO $$ BEGIN FOR i IN 1..${count} LOOP
@@ -150,15 +186,33 @@ export class Stand {
     }
   }
 
-  /** Closes the tills, then waits until nothing is pending any more; returns for how long. */
+  /** Closes the tills, then waits until nothing is pending any more, either way; returns for how long. */
   async quiet(ms = 20_000): Promise<number> {
     await this.closeTills();
     const startedAt = monotonicMs();
     await this.until('an empty queue', ms, async () => {
       const [light] = await this.query<{ waiting: number }>('SELECT waiting::int FROM syncd.sync_light');
-      return light?.waiting === 0;
+      return light?.waiting === 0 && (await this.#unheard()) === 0;
     });
     return monotonicMs() - startedAt;
+  }
+
+  /** How many entities of head office's the outlet knows in an older version, or has not dealt with. */
+  async #unheard(): Promise<number> {
+    const pulled = this.tables.filter((table) => table.pulled === true).map((table) => table.entity_type);
+    if (pulled.length === 0) return 0;
+    const [incoming] = await this.query<{ waiting: number }>(
+      "SELECT count(*)::int AS waiting FROM syncd.incoming WHERE status = 'waiting'",
+    );
+    const states = await this.query<{ name: string; version: number }>(
+      "SELECT entity_type || ' ' || entity_id AS name, cloud_version::float8 AS version FROM syncd.entity_state",
+    );
+    const known = new Map(states.map((state) => [state.name, state.version]));
+    const behind = (await this.cloud.entities(OUTLET)).filter(
+      ({ entity_type, entity_id, cloud_version }) =>
+        pulled.includes(entity_type) && (known.get(`${entity_type} ${entity_id}`) ?? 0) < cloud_version,
+    );
+    return behind.length + (incoming?.waiting ?? 0);
   }
 
   /** @throws Error when a sale failed although PostgreSQL was there */
@@ -171,9 +225,9 @@ export class Stand {
 
   /** What contradicts the invariants; empty where all is well. */
   async findings(options: CheckOptions = {}): Promise<Finding[]> {
-    const evidence = await gatherEvidence(await this.owner(), SHOP_ENTITIES, this.cloud, OUTLET);
+    const evidence = await gatherEvidence(await this.owner(), this.tables, this.cloud, OUTLET);
     if (evidence.committed.length === 0) throw new Error('nothing was committed, so nothing was tested');
-    return checkConvergence(await this.owner(), SHOP_ENTITIES, evidence, { references: SHOP_REFERENCES, ...options });
+    return checkConvergence(await this.owner(), this.tables, evidence, { references: SHOP_REFERENCES, ...options });
   }
 
   async close(): Promise<void> {
@@ -186,17 +240,15 @@ export class Stand {
   }
 }
 
-function configuration(stand: Stand, cloudUrl: string, options: StandOptions): string {
-  const entities = SHOP_ENTITIES.map(
-    ({ entity_type, table }) => `  ${entity_type}: { table: ${table}, direction: push }`,
-  );
+function configuration(stand: Stand, cloudUrl: string, options: StandOptions, webhook: string): string {
   return `outlet: { id: ${OUTLET}, code: ${OUTLET}, timezone: Asia/Jakarta }
 database: { url: '${stand.databaseUrl}' }
 state_dir: '${join(stand.directory, 'state')}'
 cloud: { url: '${cloudUrl}', timeout: ${options.timeout ?? '5s'}, api_key: ${API_KEY} }
 admin: { listen: 127.0.0.1:0 }
+${webhook}
 sync: { retry: { ${options.retry ?? 'initial_backoff: 200ms, max_backoff: 1s'} } }
 entities:
-${entities.join('\n')}
+${entityLines(stand.tables)}
 `;
 }

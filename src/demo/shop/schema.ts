@@ -4,6 +4,7 @@
  * 2^53. The role `pos` may sell and nothing more, so the demo also shows that the POS needs no right of ours.
  */
 import type { References } from '../cloud/references.js';
+import type { ComparedTable } from '../compare.js';
 
 export const POS_ROLE = 'pos';
 
@@ -67,7 +68,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON products, stock, customers, orders, orde
 `;
 
 /** The tables as syncd.yaml names them, parents first. */
-export const SHOP_ENTITIES = [
+export const SHOP_ENTITIES: ComparedTable[] = [
   { entity_type: 'product', table: 'public.products', keys: ['id'] },
   { entity_type: 'stock', table: 'public.stock', keys: ['product_id'] },
   { entity_type: 'customer', table: 'public.customers', keys: ['id'] },
@@ -86,3 +87,34 @@ export const SHOP_REFERENCES: References = {
   ],
   payment: [{ columns: ['order_id'], type: 'order' }],
 };
+
+/** The types that head office shares among its outlets; everything else belongs to the outlet. */
+export const SHARED_TYPES = ['product', 'customer'];
+
+/** What head office has a hand in, and how a divergence is settled; as it stands in syncd.yaml. */
+const BOTH_WAYS: Record<string, string> = {
+  product: 'direction: both, conflict: merge, merge_fallback: cloud_wins, local: [updated_at]',
+  stock: 'direction: both, conflict: merge, delta: [quantity], coalesce: true, local: [updated_at]',
+  customer: 'direction: both, conflict: newest_wins',
+};
+
+/** The same tables where head office edits too. */
+export const TWO_WAY_ENTITIES: ComparedTable[] = SHOP_ENTITIES.map((table) => {
+  const options = BOTH_WAYS[table.entity_type] ?? '';
+  return {
+    ...table,
+    pulled: options !== '',
+    coalesced: options.includes('coalesce: true'),
+    local: options.includes('local: [updated_at]') ? ['updated_at'] : [],
+  };
+});
+
+/** The lines under `entities:`; everything is pushed, and where it goes both ways, pulled. */
+export function entityLines(tables: ComparedTable[]): string {
+  return tables
+    .map(({ entity_type, table, pulled }) => {
+      const options = pulled ? BOTH_WAYS[entity_type] : 'direction: push';
+      return `  ${entity_type}: { table: ${table}, ${options} }`;
+    })
+    .join('\n');
+}

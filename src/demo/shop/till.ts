@@ -47,7 +47,7 @@ export class Till {
   /** The first morning: the menu, the stock and the regulars, in one transaction. */
   async stockShop(): Promise<void> {
     const at = this.#clock();
-    await this.#commit(async (note) => {
+    await this.commit(async (note) => {
       for (const [index, item] of MENU.entries()) {
         await this.#client.query(
           'INSERT INTO products (id, sku, name, category, price, options, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7)',
@@ -69,11 +69,27 @@ export class Till {
     if (chance < 0.78) return await this.#take(at);
     if (chance < 0.87) return await this.#settleOpen(at);
     if (chance < 0.9) return await this.#abandon(at);
-    if (chance < 0.93) return await this.#commit((note) => this.#addCustomer(note, at));
+    if (chance < 0.93) return await this.commit((note) => this.#addCustomer(note, at));
     if (chance < 0.96) return await this.#editCustomer();
     if (chance < 0.965) return await this.#deleteCustomer();
     if (chance < 0.98) return await this.#changePrice(at);
     return await this.#restock(at);
+  }
+
+  /** Sells one product alone, and tells for how much a piece. */
+  async sellOne(product: string): Promise<{ number: string; price: string }> {
+    const at = this.#clock();
+    const sale = await this.commit(async (note, client) => {
+      const order = await placeOrder(client, this.#random, note, { ...this.#newOrder(at), products: [product] });
+      await payOrder(client, this.#random, note, order, at);
+      const lines = await client.query<{ price: string }>(
+        'SELECT price::text FROM order_items WHERE order_id = $1 AND product_id = $2',
+        [order.id, product],
+      );
+      return { number: order.number, price: lines.rows[0]?.price ?? '' };
+    });
+    this.sold += 1;
+    return sale;
   }
 
   async close(): Promise<void> {
@@ -81,7 +97,7 @@ export class Till {
   }
 
   async #sell(at: string): Promise<TillEvent> {
-    const sale = await this.#commit(async (note) => {
+    const sale = await this.commit(async (note) => {
       const order = await placeOrder(this.#client, this.#random, note, this.#newOrder(at));
       return { order, ...(await payOrder(this.#client, this.#random, note, order, at)) };
     });
@@ -91,7 +107,7 @@ export class Till {
 
   /** An order at a table, paid later. */
   async #take(at: string): Promise<TillEvent> {
-    const order = await this.#commit((note) => placeOrder(this.#client, this.#random, note, this.#newOrder(at)));
+    const order = await this.commit((note) => placeOrder(this.#client, this.#random, note, this.#newOrder(at)));
     this.#open.push(order);
     return { kind: 'ordered', number: order.number };
   }
@@ -101,14 +117,14 @@ export class Till {
     if (!order) return await this.#sell(at);
     const chance = this.#random.fraction();
     if (chance < 0.2) {
-      await this.#commit((note) => removeOrder(this.#client, note, order));
+      await this.commit((note) => removeOrder(this.#client, note, order));
       return { kind: 'removed', number: order.number };
     }
     if (chance < 0.45) {
-      await this.#commit((note) => cancelOrder(this.#client, note, order, at));
+      await this.commit((note) => cancelOrder(this.#client, note, order, at));
       return { kind: 'cancelled', number: order.number };
     }
-    const { method, total } = await this.#commit((note) => payOrder(this.#client, this.#random, note, order, at));
+    const { method, total } = await this.commit((note) => payOrder(this.#client, this.#random, note, order, at));
     this.sold += 1;
     return { kind: 'sold', number: order.number, total, method };
   }
@@ -139,7 +155,7 @@ export class Till {
 
   async #editCustomer(): Promise<TillEvent> {
     const { id, name } = this.#random.pick(this.#customers);
-    await this.#commit(async (note) => {
+    await this.commit(async (note) => {
       await this.#client.query('UPDATE customers SET phone = $2 WHERE id = $1', [id, this.#phone()]);
       note('update', 'customer', id);
     });
@@ -150,7 +166,7 @@ export class Till {
   async #deleteCustomer(): Promise<TillEvent> {
     if (this.#customers.length <= REGULARS) return await this.#editCustomer();
     const { id, name } = this.#customers.shift() as { id: string; name: string };
-    await this.#commit(async (note) => {
+    await this.commit(async (note) => {
       const orders = await this.#client.query<{ id: string }>('SELECT id FROM orders WHERE customer_id = $1', [id]);
       await this.#client.query('DELETE FROM customers WHERE id = $1', [id]);
       note('delete', 'customer', id);
@@ -163,7 +179,7 @@ export class Till {
   async #changePrice(at: string): Promise<TillEvent> {
     const product = this.#random.pick(this.#products);
     const step = this.#random.between(1, 4) * 500;
-    await this.#commit(async (note) => {
+    await this.commit(async (note) => {
       await this.#client.query('UPDATE products SET price = price + $2, updated_at = $3 WHERE id = $1', [
         product,
         step,
@@ -176,7 +192,7 @@ export class Till {
 
   async #restock(at: string): Promise<TillEvent> {
     const product = this.#random.pick(this.#products);
-    await this.#commit(async (note) => {
+    await this.commit(async (note) => {
       await this.#client.query('UPDATE stock SET quantity = quantity + 5.250, updated_at = $2 WHERE product_id = $1', [
         product,
         at,
@@ -187,13 +203,14 @@ export class Till {
   }
 
   /** Runs `work` in one transaction and enters what it noted into the journal once the commit is known. */
-  async #commit<T>(work: (note: Note) => Promise<T>): Promise<T> {
+  async commit<T>(work: (note: Note, client: pg.Client) => Promise<T>): Promise<T> {
     const noted: Omit<JournalEntry, 'tx'>[] = [];
     await this.#client.query('BEGIN');
     try {
-      const result = await work((operation, entity_type, ...key) => {
+      const note: Note = (operation, entity_type, ...key) => {
         noted.push({ entity_type, entity_id: entityId(key), operation });
-      });
+      };
+      const result = await work(note, this.#client);
       const { rows } = await this.#client.query<{ tx: string }>('SELECT pg_current_xact_id()::text AS tx');
       await this.#client.query('COMMIT');
       const tx = (rows[0] as { tx: string }).tx;
