@@ -14,11 +14,11 @@ export const differing = (local: RawBuilder<unknown>, cloud: RawBuilder<unknown>
 
 /**
  * What an open conflict takes over from a later finding, as `SET …`: nothing newer may be forgotten, and a cloud that says it has
- * nothing has lost whatever version it told before.
+ * nothing has lost whatever version it told before. Then the entity's strategy has its say again.
  */
 export const REFRESH = sql`
   SET local = excluded.local, cloud = excluded.cloud, cloud_version = excluded.cloud_version,
-      cloud_updated_at = excluded.cloud_updated_at, cloud_deleted = excluded.cloud_deleted, fields = excluded.fields
+      cloud_updated_at = excluded.cloud_updated_at, cloud_deleted = excluded.cloud_deleted, fields = excluded.fields, strategy = excluded.strategy, reason = NULL
   WHERE excluded.cloud_version >= k.cloud_version OR excluded.cloud_version = 0`;
 
 /**

@@ -1,0 +1,35 @@
+/**
+ * Makes a change of our own: the row as it stands now, on top of what the cloud is known to hold, in place of every unsettled
+ * change whose effect it contains. It goes out like any captured change; a crash before the commit leaves no trace of it.
+ */
+import { sql } from 'kysely';
+import type { Operation } from '../cloud/wire.js';
+import { arrayLiteral } from '../db/array.js';
+import type { Db } from '../db/connect.js';
+
+export type Mint = {
+  entity_type: string;
+  entity_id: string;
+  operation: Operation;
+  /** The row's text as capture writes it; null on delete. */
+  payload: string | null;
+  /** What the cloud holds in the columns that this change gives another value: the base of the next comparison. */
+  previous: string | null;
+  status: 'pending' | 'conflict';
+  supersedes: string[];
+  /** When the edit was made that it carries, by the outlet's clock; null: now. */
+  edited_at: string | null;
+};
+
+export type Minted = { id: string; change_id: string };
+
+export async function mintChange(trx: Db, mint: Mint): Promise<Minted> {
+  const { rows } = await sql<Minted>`
+    INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, previous, status, supersedes, created_at)
+    VALUES (${mint.entity_type}, ${mint.entity_id}, ${mint.operation}, ${mint.payload}::pg_catalog.json,
+            ${mint.previous}::pg_catalog.json, ${mint.status},
+            nullif(${arrayLiteral(mint.supersedes)}::pg_catalog.uuid[], '{}'),
+            coalesce(${mint.edited_at}::pg_catalog.timestamptz, pg_catalog.clock_timestamp()))
+    RETURNING id, change_id`.execute(trx);
+  return rows[0] as Minted;
+}

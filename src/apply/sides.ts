@@ -1,0 +1,175 @@
+/**
+ * Both sides of one conflict as they stand now: the row that the shop holds, the changes that never reached the cloud, and the
+ * cloud's row. Read after the row was locked, in the transaction that will decide. Values are compared by Postgres, as the table
+ * itself would write them, so that 1.0 is 1.00; names and findings come back, and the rows as text.
+ */
+import { type RawBuilder, sql } from 'kysely';
+import type { Operation } from '../cloud/wire.js';
+import { arrayLiteral } from '../db/array.js';
+import { jumpedSince, offsetAt } from '../db/clock-log.js';
+import type { Db } from '../db/connect.js';
+import { type ColumnFacts, type ColumnKind, mergeColumns } from './merge.js';
+import { canonical } from './rows.js';
+import { type CloudSide, type Divergence, orderOf } from './strategy.js';
+import type { AppliedTable } from './tables.js';
+
+/** An unsettled change, locked. `place`: its ctid. */
+export type Unsettled = {
+  place: string;
+  id: string;
+  change_id: string;
+  operation: Operation;
+  has_previous: boolean;
+  supersedes: string[] | null;
+};
+
+export type Conflict = {
+  id: string;
+  entity_type: string;
+  entity_id: string;
+  change_id: string | null;
+  /** The change that ran into it; null where it was found on a row from before capture. */
+  queue_id: string | null;
+  strategy: string;
+  /** As the cloud wrote it. */
+  cloud: string | null;
+  cloud_version: string;
+  cloud_updated_at: string | null;
+};
+
+export type Sides = {
+  divergence: Divergence;
+  columns: ColumnFacts[];
+  /** Columns that differ, the shop's own aside. */
+  fields: string[];
+  /** When the shop's newest edit was made, by its own clock; null: before capture. */
+  edited_at: string | null;
+};
+
+type Edit = {
+  edited_at: string | null;
+  local_ms: number | null;
+  cloud_ms: number | null;
+  offset_ms: number | null;
+  jumped: boolean;
+};
+
+/** Every unsettled change of the entity, the oldest first, locked until the end of the transaction. */
+export async function takeChanges(trx: Db, entity_type: string, entity_id: string): Promise<Unsettled[]> {
+  const arm = (where: RawBuilder<boolean>) => sql`
+    SELECT q.ctid::text AS place, q.id, q.change_id, q.operation, q.previous IS NOT NULL AS has_previous, q.supersedes
+    FROM syncd.sync_queue q WHERE q.entity_type = ${entity_type} AND q.entity_id = ${entity_id} AND ${where} FOR UPDATE`;
+  const { rows } = await sql<Unsettled>`
+    WITH fresh AS (${arm(sql`q.status = 'pending' AND q.next_attempt_at IS NULL`)}
+    ), held AS (${arm(sql`(q.status IN ('failed', 'conflict') OR (q.next_attempt_at IS NOT NULL AND q.status = 'pending'))`)})
+    SELECT * FROM fresh UNION ALL SELECT * FROM held ORDER BY id`.execute(trx);
+  return rows;
+}
+
+/**
+ * @param live the row as capture writes it; undefined: there is none
+ * @throws class 22 where the cloud's row does not fit the table
+ */
+export async function lookAtSides(
+  trx: Db,
+  table: AppliedTable,
+  conflict: Conflict,
+  changes: readonly Unsettled[],
+  live: string | undefined,
+): Promise<Sides> {
+  const both = live !== undefined && conflict.cloud !== null;
+  const columns = both ? await compare(trx, table, conflict, changes, live) : [];
+  const fields = both
+    ? columns.filter((column) => column.kind !== 'local' && !column.equal).map((column) => column.name)
+    : shownColumns(table);
+  const edit = await dateEdit(trx, conflict, changes);
+  return {
+    divergence: {
+      local: localOperation(changes, live),
+      cloud: cloudSide(conflict),
+      equal: both && fields.length === 0,
+      order: orderOf(edit.local_ms, edit.cloud_ms, edit),
+      merge: mergeColumns(columns),
+    },
+    columns,
+    fields: live === undefined && conflict.cloud === null ? [] : fields,
+    edited_at: edit.edited_at,
+  };
+}
+
+export function cloudSide({ cloud, cloud_version }: Pick<Conflict, 'cloud' | 'cloud_version'>): CloudSide {
+  if (cloud !== null) return 'row';
+  return cloud_version === '0' ? 'nothing' : 'deleted';
+}
+
+function localOperation(changes: readonly Unsettled[], live: string | undefined): Operation {
+  if (live === undefined) return 'delete';
+  return changes.some(({ operation }) => operation !== 'update') ? 'create' : 'update';
+}
+
+/** What the cloud's data may name and the shop compares. */
+const shownColumns = (table: AppliedTable): string[] =>
+  table.columns
+    .filter(({ name, kind, excluded }) => kind !== 'generated' && !excluded && !table.local.includes(name))
+    .map(({ name }) => name);
+
+/** The earliest old value of every column, as rows of (key, value). */
+export const bases = (changes: readonly Unsettled[]): RawBuilder<unknown> => sql`
+  SELECT DISTINCT ON (e.key) e.key, e.value
+  FROM syncd.sync_queue q CROSS JOIN json_each(q.previous) e
+  WHERE q.ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[]) AND q.previous IS NOT NULL
+  ORDER BY e.key, q.id`;
+
+/** Changes that all tell their old values; one that does not may have changed anything. */
+const isBased = (changes: readonly Unsettled[]): boolean =>
+  changes.every(({ operation, has_previous }) => operation === 'update' && has_previous);
+
+async function compare(
+  trx: Db,
+  table: AppliedTable,
+  conflict: Conflict,
+  changes: readonly Unsettled[],
+  live: string,
+): Promise<ColumnFacts[]> {
+  const names = table.columns
+    .filter((one) => !one.key && !one.excluded && one.kind !== 'generated')
+    .map((one) => one.name);
+  const cloud = canonical(table, sql`${conflict.entity_id}`, sql`${conflict.cloud}`);
+  const { rows } = await sql<Omit<ColumnFacts, 'kind' | 'based'>>`
+    WITH base AS (${bases(changes)}), brought AS (SELECT json_object_keys(${conflict.cloud}::json) AS name)
+    SELECT l.key AS name, l.key IN (SELECT name FROM brought) AS at_cloud,
+           b.key IS NOT NULL AND b.value::jsonb IS DISTINCT FROM l.value::jsonb AS local_changed,
+           CASE WHEN b.key IS NULL THEN l.value ELSE b.value END::jsonb IS DISTINCT FROM c.value::jsonb AS cloud_changed,
+           l.value::jsonb IS NOT DISTINCT FROM c.value::jsonb AS equal,
+           coalesce(json_typeof(l.value) = 'number' AND json_typeof(c.value) = 'number'
+                    AND json_typeof(b.value) = 'number', false) AS numeric
+    FROM json_each(${live}::json) l JOIN json_each(${cloud}) c ON c.key = l.key LEFT JOIN base b ON b.key = l.key
+    WHERE l.key = ANY (${arrayLiteral(names)}::text[]) ORDER BY array_position(${arrayLiteral(names)}::text[], l.key)`.execute(
+    trx,
+  );
+  const based = isBased(changes);
+  return rows.map((row) => ({
+    ...row,
+    kind: kindOf(table, row.name),
+    based,
+    local_changed: row.local_changed || !based,
+    cloud_changed: row.cloud_changed || !based,
+  }));
+}
+
+function kindOf(table: AppliedTable, name: string): ColumnKind {
+  if (table.local.includes(name)) return 'local';
+  return table.delta.includes(name) ? 'delta' : 'plain';
+}
+
+/** The shop's newest edit and what was known of the clock then. The stand-in for a row from before capture is no edit. */
+async function dateEdit(trx: Db, conflict: Conflict, changes: readonly Unsettled[]): Promise<Edit> {
+  const edits = changes.filter(({ change_id }) => conflict.queue_id !== null || change_id !== conflict.change_id);
+  const { rows } = await sql<Edit>`
+    SELECT e.at::text AS edited_at, extract(epoch FROM e.at)::float8 * 1000 AS local_ms,
+           extract(epoch FROM ${conflict.cloud_updated_at}::timestamptz)::float8 * 1000 AS cloud_ms,
+           ${offsetAt(sql`e.at`)} AS offset_ms, ${jumpedSince(sql`e.at`)} AS jumped
+    FROM (SELECT max(q.created_at) AS at FROM syncd.sync_queue q
+          WHERE q.ctid = ANY (${arrayLiteral(edits.map(({ place }) => place))}::tid[])) e`.execute(trx);
+  return rows[0] as Edit;
+}
