@@ -45,7 +45,10 @@ export async function retryChanges(db: Db, ids: string[] | undefined, who: strin
   return verdicts(db, ids ?? rows.map((row) => row.id), rows);
 }
 
-/** Gives changes up: they count as settled, their conflict is closed, and what waited behind them may go. */
+/**
+ * Gives changes up: they count as settled, and what waited behind them may go. A conflict is closed with the last of its changes;
+ * the cloud's side of it is then what the entity's next change builds on, or that one would only meet the same conflict.
+ */
 export async function discardChanges(db: Db, ids: string[], who: string, reason: string): Promise<Verdict[]> {
   const { rows } = await sql<Done>`
     WITH found AS MATERIALIZED (
@@ -57,14 +60,28 @@ export async function discardChanges(db: Db, ids: string[], who: string, reason:
       UPDATE syncd.sync_queue q SET status = 'synced', settled_as = 'discarded', synced_at = clock_timestamp(), next_attempt_at = NULL
       FROM found WHERE q.id = found.id AND q.status <> 'synced'
       RETURNING q.id, q.entity_type, q.entity_id, found.status AS was
+    ), freed AS (
+      SELECT DISTINCT d.entity_type, d.entity_id, left_over.status
+      FROM done d CROSS JOIN LATERAL (
+        SELECT coalesce(min(q.status::text), 'synced') AS status FROM syncd.sync_queue q
+        WHERE q.entity_type = d.entity_type AND q.entity_id = d.entity_id
+          AND q.status IN ('failed', 'conflict') AND q.id <> ALL (${ids}::bigint[])) AS left_over
     ), closed AS (
       UPDATE syncd.sync_conflicts c SET status = 'resolved', resolved_at = clock_timestamp(), resolved_by = ${requester(who)}, reason = ${reason}
-      FROM done WHERE c.queue_id = done.id AND c.status = 'open'
+      FROM freed f WHERE c.entity_type = f.entity_type AND c.entity_id = f.entity_id AND c.status = 'open' AND f.status <> 'conflict'
+      RETURNING c.entity_type, c.entity_id, c.cloud_version, c.cloud_deleted
     ), relieved AS (
-      UPDATE syncd.entity_state e SET sync_status = 'synced'
-      FROM done WHERE e.entity_type = done.entity_type AND e.entity_id = done.entity_id
-        AND NOT EXISTS (SELECT FROM syncd.sync_queue q WHERE q.entity_type = e.entity_type AND q.entity_id = e.entity_id
-                        AND q.status IN ('failed', 'conflict') AND q.id <> ALL (${ids}::bigint[]))
+      INSERT INTO syncd.entity_state AS e (entity_type, entity_id, cloud_version, sync_status, deleted)
+      SELECT f.entity_type, f.entity_id, nullif(c.cloud_version, 0), f.status, coalesce(c.cloud_deleted, false)
+      FROM freed f LEFT JOIN closed c ON c.entity_type = f.entity_type AND c.entity_id = f.entity_id
+      WHERE c.entity_id IS NOT NULL
+         OR EXISTS (SELECT FROM syncd.entity_state s WHERE s.entity_type = f.entity_type AND s.entity_id = f.entity_id)
+      ON CONFLICT (entity_type, entity_id) DO UPDATE
+      SET sync_status = excluded.sync_status,
+          cloud_version = CASE (SELECT c.cloud_version FROM closed c WHERE c.entity_type = e.entity_type AND c.entity_id = e.entity_id)
+                          WHEN 0 THEN NULL ELSE greatest(e.cloud_version, excluded.cloud_version) END,
+          deleted = CASE WHEN EXISTS (SELECT FROM closed c WHERE c.entity_type = e.entity_type AND c.entity_id = e.entity_id)
+                         THEN excluded.deleted ELSE e.deleted END
     ), record AS (
       INSERT INTO syncd.commands (command, args, requested_by, finished_at, outcome)
       SELECT 'discard', json_build_object('ids', (SELECT json_agg(id::text ORDER BY id) FROM done), 'reason', ${reason}::text),

