@@ -43,6 +43,8 @@ export type ChunkReport = {
 /** A row that keeps losing against somebody who never shows: another name of the same key, or a trigger that drops it. */
 const MOST_LOSSES = 6;
 const HINT_MS = 1_000;
+/** The answer to a push, or the end of a sale, is never far. */
+const waitMs = (attempts: number): number => Math.min(1_000, soonMs(attempts));
 
 type Judged = Work & { local: Looked; decision: Decision };
 
@@ -217,7 +219,7 @@ async function settle(
         dealt.dropped.push(incoming.id);
         break;
       case 'wait':
-        dealt.putOff.push({ id: incoming.id, parked: false, delayMs: soonMs(incoming.attempts), reason: null });
+        dealt.putOff.push({ id: incoming.id, parked: false, delayMs: waitMs(incoming.attempts), reason: null });
         break;
       case 'fetch':
         hints.push(incoming);

@@ -121,3 +121,27 @@ const logging = (log: RoundLog) => sql`, log AS (
   INSERT INTO syncd.sync_logs (direction, outcome, changes, accepted, duration_ms, error)
   SELECT 'pull', 'applied', ${log.changes}::int, ${log.applied}::int, ${log.durationMs}::float8, ${log.error}
   FROM leader)`;
+
+/** `due`: something may be applied now; `dueMs`: until the next thing is; `conflicts`: some are open that a rule may settle. */
+export type Waiting = { due: boolean; dueMs: number | null; conflicts: boolean };
+
+/** What there is to do, in one glance that costs next to nothing. */
+export async function whatWaits(db: Db): Promise<Waiting> {
+  const { rows } = await sql<{ fresh: boolean; ms: number | null; conflicts: boolean }>`
+    SELECT EXISTS (SELECT FROM syncd.incoming WHERE status = 'waiting' AND next_attempt_at IS NULL) AS fresh,
+           (SELECT (extract(epoch FROM min(next_attempt_at) - pg_catalog.clock_timestamp()) * 1000)::float8
+            FROM syncd.incoming WHERE next_attempt_at IS NOT NULL) AS ms,
+           EXISTS (SELECT FROM syncd.sync_conflicts WHERE status = 'open' AND reason IS NULL) AS conflicts`.execute(
+    db,
+  );
+  const { fresh, ms, conflicts } = rows[0] as { fresh: boolean; ms: number | null; conflicts: boolean };
+  return { due: fresh || (ms !== null && ms <= 0), dueMs: ms, conflicts };
+}
+
+/** Lets everything that was parked be tried again, but for what was parked when it came: that cannot be applied by anybody. */
+export async function releaseParked(db: Db): Promise<void> {
+  await sql`
+    UPDATE syncd.incoming SET next_attempt_at = pg_catalog.clock_timestamp() WHERE status = 'parked' AND attempts > 0`.execute(
+    db,
+  );
+}

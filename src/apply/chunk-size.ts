@@ -1,0 +1,18 @@
+/**
+ * How many changes the next chunk takes. Pure. Rows stay locked until the chunk's end, and a sale that wants one of them waits so
+ * long: the size follows what the last chunk took.
+ */
+
+/** Below the 50 ms that a sale may wait at most, for not every row costs the same. */
+const TARGET_MS = 35;
+const FEWEST = 10;
+const MOST = 2_000;
+export const FIRST_CHUNK = 200;
+
+/** @param lockedMs for how long the last chunk, of `taken` changes, held its locks */
+export function nextChunkSize(size: number, taken: number, lockedMs: number): number {
+  // A chunk that was not full tells only that it was too much, never that more would do.
+  const fits = Math.round((taken * TARGET_MS) / Math.max(lockedMs, 1));
+  if (taken < size && fits >= taken) return size;
+  return Math.max(FEWEST, Math.min(MOST, fits, size * 2));
+}

@@ -1,0 +1,199 @@
+/**
+ * The heart of the way in: applies what waits in syncd.incoming, chunk by chunk, lets the rules settle the conflicts that show, and
+ * has the entities fetched that the cloud only hinted at. It finds its work by looking; a wake-up only makes it look sooner. All its
+ * memory may be lost at any moment.
+ */
+import type { ConflictBook } from '../apply/chunk.js';
+import { FIRST_CHUNK, nextChunkSize } from '../apply/chunk-size.js';
+import { Horizon } from '../apply/horizon.js';
+import { type Incoming, releaseParked, settleIncoming, whatWaits } from '../apply/incoming.js';
+import { applyRound, type RoundReport } from '../apply/round.js';
+import { type AppliedTables, loadTables } from '../apply/tables.js';
+import type { Settings } from '../config/settings.js';
+import type { Db } from '../db/connect.js';
+import type { Log } from '../log.js';
+import type { Health } from '../service.js';
+import { Flag, monotonicMs } from '../time.js';
+
+/** What became of asking the cloud for one entity. */
+export type Fetched =
+  | { kind: 'stored' }
+  | { kind: 'missing' | 'unusable'; reason: string }
+  | { kind: 'later'; delayMs: number };
+
+export type InboxLoopDeps = {
+  /** A connection as `openApplier` makes it. */
+  db: Db;
+  settings: Settings;
+  leader_epoch: string;
+  conflicts: ConflictBook;
+  /** Settles what a rule can decide. `minted`: changes to be pushed; `busy`: conflicts to be looked at again soon. */
+  resolveOpen: (tables: AppliedTables) => Promise<{ minted: number; busy: number }>;
+  /** Stores the entity as the cloud holds it among the incoming changes. */
+  fetchEntity: (entity_type: string, entity_id: string) => Promise<Fetched>;
+  /** Told when changes were minted, or may have been captured by what the POS's triggers did. */
+  onLocalChanges: () => void;
+  log: Log;
+};
+
+/** The backstop for hints that were lost: everything that comes in wakes the loop. */
+const POLL_MS = 5_000;
+const BUSY_POLL_MS = 100;
+/** The server has no room or no memory. */
+const TROUBLE_MS = 5_000;
+const TABLES_MS = 5_000;
+
+export class InboxLoop {
+  readonly #deps: InboxLoopDeps;
+  readonly #flag = new Flag();
+  readonly #horizon = new Horizon();
+  readonly #fetching = new Map<string, Incoming>();
+  #fetcher: Promise<void> | undefined;
+  #tables: AppliedTables | undefined;
+  #tablesAt = Number.NEGATIVE_INFINITY;
+  #size = FIRST_CHUNK;
+  #release = true;
+  #stopped = false;
+  #fault: unknown;
+  #progressAt = monotonicMs();
+
+  constructor(deps: InboxLoopDeps) {
+    this.#deps = deps;
+  }
+
+  /** Runs until `signal` aborts; what is being written or fetched comes to its end. @throws what the database says */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.#fault === undefined) {
+      this.#flag.lower();
+      this.#progressAt = monotonicMs();
+      const waitMs = await this.step();
+      if (waitMs > 0 && this.#fault === undefined) await this.#flag.wait(waitMs, signal);
+    }
+    await this.#fetcher;
+    if (this.#fault !== undefined) throw this.#fault;
+  }
+
+  /** Something may have come in, or a conflict may have shown. */
+  wake(): void {
+    this.#flag.raise();
+  }
+
+  /** A person asks: what was parked is tried again. */
+  tryNow(): void {
+    this.#release = true;
+    this.wake();
+  }
+
+  /** @param stopped nothing may be applied: the cloud's history is another one */
+  configure(stopped: boolean): void {
+    if (stopped === this.#stopped) return;
+    this.#stopped = stopped;
+    this.wake();
+  }
+
+  health(): Health {
+    const detail = this.#stopped ? 'stopped' : 'applying';
+    return { ok: this.#fault === undefined, detail, progressAt: this.#progressAt };
+  }
+
+  /** Applies one chunk, and what follows from it. @returns ms until there may be something to do again */
+  async step(): Promise<number> {
+    const { db, log, resolveOpen, onLocalChanges } = this.#deps;
+    if (this.#stopped) return POLL_MS;
+    if (this.#release) {
+      this.#release = false;
+      await releaseParked(db);
+    }
+    const waiting = await whatWaits(db);
+    const later = Math.min(POLL_MS, Math.max(1, waiting.dueMs ?? POLL_MS));
+    if (!waiting.due && !waiting.conflicts) return later;
+    const tables = await this.#readTables();
+    const trouble = waiting.due ? await this.#apply(tables) : undefined;
+    const { minted, busy } = await resolveOpen(tables);
+    if (minted > 0) onLocalChanges();
+    if (trouble !== undefined) {
+      log.warn('the server cannot take the incoming changes now; they wait', { trouble: 'apply', error: trouble });
+      return TROUBLE_MS;
+    }
+    if (waiting.due) return 0;
+    return busy > 0 ? Math.min(BUSY_POLL_MS, later) : later;
+  }
+
+  /** @returns why the server cannot, where it cannot */
+  async #apply(tables: AppliedTables): Promise<string | undefined> {
+    const configured = new Set(this.#deps.settings.entities.keys());
+    const round = await applyRound({ ...this.#deps, configured, horizon: this.#horizon }, tables, this.#size);
+    this.#size = nextChunkSize(this.#size, round.taken, round.lockedMs);
+    if (round.outdated) this.#tables = undefined;
+    this.#tell(round);
+    this.#fetch(round.hints);
+    // The POS's triggers may have written something of their own.
+    if (round.counts.write + round.counts.delete > 0) this.#deps.onLocalChanges();
+    return round.trouble;
+  }
+
+  async #readTables(): Promise<AppliedTables> {
+    if (this.#tables === undefined || monotonicMs() - this.#tablesAt > TABLES_MS) {
+      this.#tables = await loadTables(this.#deps.db, this.#deps.settings);
+      this.#tablesAt = monotonicMs();
+    }
+    return this.#tables;
+  }
+
+  #tell({ counts, taken, parked, lockedMs, trouble }: RoundReport): void {
+    if (taken > 0 && trouble === undefined)
+      this.#deps.log.info('changes of the cloud are applied again', { recovered: 'apply' });
+    const applied = counts.write + counts.delete + counts.adopt;
+    const found = counts.conflict + counts.refresh;
+    if (applied + found === 0) return;
+    const fields = { changes: taken, applied, ms: Math.round(lockedMs) };
+    this.#deps.log.info('applied', {
+      ...fields,
+      ...(found > 0 && { conflicts: found }),
+      ...(parked > 0 && { parked }),
+    });
+  }
+
+  /** One after the other, beside the applying: the cloud may take its time. */
+  #fetch(hints: readonly Incoming[]): void {
+    for (const hint of hints) this.#fetching.set(hint.id, hint);
+    if (this.#fetching.size === 0) return;
+    this.#fetcher ??= this.#fetchAll()
+      .catch((error) => {
+        this.#fault ??= error;
+      })
+      .finally(() => {
+        this.#fetcher = undefined;
+        this.#flag.raise();
+      });
+  }
+
+  async #fetchAll(): Promise<void> {
+    for (const [id, hint] of this.#fetching) {
+      const fetched = await this.#deps.fetchEntity(hint.entity_type, hint.entity_id);
+      await this.#hintAnswered(id, fetched);
+      this.#fetching.delete(id);
+      this.#flag.raise();
+    }
+  }
+
+  async #hintAnswered(id: string, fetched: Fetched): Promise<void> {
+    const { db, leader_epoch } = this.#deps;
+    const dealt = { agreed: [], dropped: [] as string[], putOff: [] as Parameters<typeof settleIncoming>[2]['putOff'] };
+    switch (fetched.kind) {
+      case 'stored':
+      case 'missing':
+        dealt.dropped.push(id);
+        break;
+      case 'unusable':
+        dealt.putOff.push({ id, parked: true, delayMs: null, reason: fetched.reason });
+        break;
+      case 'later':
+        dealt.putOff.push({ id, parked: false, delayMs: fetched.delayMs, reason: null });
+        break;
+      default:
+        fetched satisfies never;
+    }
+    await settleIncoming(db, leader_epoch, dealt, undefined);
+  }
+}
