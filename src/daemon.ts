@@ -17,6 +17,7 @@ import { AdminListener } from './http/admin-listener.js';
 import { WebhookListener } from './http/webhook-listener.js';
 import { readRatchet } from './inbox/ratchet.js';
 import { receive } from './inbox/receive.js';
+import { createPull, type IncomingMemory, newIncomingMemory, pullsAnything } from './incoming.js';
 import type { Log } from './log.js';
 import { CloudHistory } from './ops/cloud-history.js';
 import { signOff } from './ops/heartbeat.js';
@@ -42,6 +43,7 @@ type Across = {
   settings: Settings;
   log: Log;
   memory: CloudMemory;
+  incoming: IncomingMemory;
   clock: ClockOffset;
   clockLog: ClockLog;
   /** Hears the cloud also while there is no database, and asks it to come again. */
@@ -60,6 +62,7 @@ export async function runDaemon(settings: Settings, log: Log, signal: AbortSigna
     settings,
     log,
     memory: newCloudMemory(),
+    incoming: newIncomingMemory(settings),
     clock,
     clockLog: new ClockLog(clock, { nowMs: Date.now, monotonicMs }),
     webhooks:
@@ -160,6 +163,10 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
         history.forget();
         Object.assign(identity, await readIdentity(control, settings));
       },
+      pull: () => pull && across.incoming.pull.standing,
+      // A fork stops pushing alone: what the cloud says holds for every copy.
+      onLook: ({ enabled, stop }) => pull?.configure(enabled, stop?.code === 'fork' ? null : (stop?.reason ?? null)),
+      onNow: () => pull?.tryNow(),
     });
     const loop = new PushLoop({
       db: settler,
@@ -179,10 +186,27 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
       steadyMs,
       random: Math.random,
       checkEpoch: (cloud_epoch) => history.check(cloud_epoch),
-      onStanding: (standing) => supervision.noteStanding(standing),
+      onStanding: (standing) => {
+        supervision.noteStanding(standing);
+        if (standing.kind === 'online') pull?.cloudAnswers();
+      },
       onQuiet: (pass) => supervision.noteQuiet(pass),
       onFork: (reason) => supervision.stopForFork(reason),
     });
+    const pull = pullsAnything(settings)
+      ? createPull({
+          settings,
+          log,
+          client,
+          clock,
+          history,
+          memory: across.incoming,
+          cloud: memory,
+          open,
+          onStored: () => {},
+          onStanding: () => supervision.notePull(),
+        })
+      : undefined;
     const listener = createListener(
       url,
       () => {
@@ -201,7 +225,7 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
         receive: (event) => receive(inbox, event),
         bodyRefused: await readRatchet(inbox, settings.webhook.profile),
         onMessage: () => loop.tryNow(),
-        onUntimely: () => loop.tryNow(),
+        onUntimely: () => pull?.wake(),
       });
       closing.push(async () => unserve());
     }
@@ -210,6 +234,7 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
     const unwatch = [
       across.vitals.watch(DATABASE, SILENT_MS, () => supervision.health()),
       across.vitals.watch('push', roundMs, () => loop.health()),
+      ...(pull ? [across.vitals.watch('pull', roundMs, () => pull.health())] : []),
     ];
     closing.push(async () => {
       for (const end of unwatch) end();
@@ -219,10 +244,10 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
     lost.signal.addEventListener('abort', () => client.abort(), { once: true });
     const supervising = supervision.run(loop, ending).catch(onLost);
     const running = loop.run(ending).catch(onLost);
+    const pulling = pull?.run(ending).catch(onLost);
     await Promise.race([running, aborted(ending)]);
     await within(FINISH_MS, running, () => new Error('in flight for too long')).catch(() => client.abort());
-    await running;
-    await supervising;
+    await Promise.all([running, pulling, supervising]);
     if (cause === undefined) await signOff(control, lead.id).catch(() => {});
   } finally {
     for (const close of closing.reverse()) await close().catch(() => {});

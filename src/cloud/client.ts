@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { brotliCompress, brotliDecompress, constants, gunzip, gzip } from 'node:zlib';
 import got, { type Got, type OptionsOfBufferResponseBody, RequestError, TimeoutError } from 'got';
 import type { Compression } from '../config/settings.js';
-import { wordsOf } from '../errors.js';
+import { codeOf, wordsOf } from '../errors.js';
 import { monotonicMs } from '../time.js';
 import type { Reply } from './reply.js';
 import { withShortRetries } from './retry.js';
@@ -20,6 +20,11 @@ export type CloudClient = {
     batch_id: string,
     encodings: readonly string[],
   ): Promise<{ reply: Reply; bytes: number; wireBytes: number }>;
+  /** One page of changes. The deadline is the wait and the usual time-out; `signal` ends the call alone. */
+  changes(query: ChangesQuery, signal: AbortSignal): Promise<Reply>;
+  /** One entity as the cloud holds it. @param id not one that no URL can name (see `isNameable`) */
+  entity(type: string, id: string): Promise<Reply>;
+  entityVersion(type: string, id: string): Promise<Reply>;
   health(): Promise<Reply>;
   capabilities(): Promise<Reply>;
   /** Ends every request that is under way; later ones are not sent. */
@@ -27,6 +32,9 @@ export type CloudClient = {
   /** From then on a missing answer says nothing about the cloud. */
   readonly aborted: boolean;
 };
+
+/** `waitMs`: how long the cloud may keep the call open until something comes; whole seconds travel. */
+export type ChangesQuery = { cursor: string | null; since: string | undefined; limit: number; waitMs: number };
 
 export type CloudOptions = {
   url: string;
@@ -42,6 +50,7 @@ export type CloudOptions = {
 const COMPRESS_FROM = 1024;
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 const PROBE_TIMEOUT_MS = 10_000;
+const HASTY_MS = 1_000;
 
 const compressors = {
   br: (body: Buffer) =>
@@ -69,8 +78,13 @@ export function createCloudClient(options: CloudOptions): CloudClient {
     },
     ...(options.ca !== undefined && { https: { certificateAuthority: options.ca } }),
   });
-  const get = (path: string, timeoutMs: number) =>
-    request(http, path, { method: 'GET', timeout: { request: timeoutMs } });
+  const get = (
+    path: string,
+    timeoutMs: number,
+    more: Pick<OptionsOfBufferResponseBody, 'searchParams' | 'signal'> = {},
+  ) => request(http, path, { method: 'GET', timeout: { request: timeoutMs }, ...more });
+  const getPatiently = (path: string) =>
+    withShortRetries(() => get(path, options.timeoutMs), isHiccup, aborting.signal);
   return {
     async push(body, batch_id, encodings) {
       const plain = Buffer.from(body);
@@ -94,7 +108,34 @@ export function createCloudClient(options: CloudOptions): CloudClient {
       return { reply, bytes: plain.length, wireBytes: sent.length };
     },
     health: () => get('health', Math.min(options.timeoutMs, PROBE_TIMEOUT_MS)),
-    capabilities: () => withShortRetries(() => get('sync/capabilities', options.timeoutMs), isHiccup, aborting.signal),
+    capabilities: () => getPatiently('sync/capabilities'),
+    async changes({ cursor, since, limit, waitMs }, signal) {
+      const waitS = Math.floor(waitMs / 1_000);
+      const searchParams = {
+        ...(cursor !== null && { cursor }),
+        ...(cursor === null && since !== undefined && { since }),
+        limit,
+        ...(waitS > 0 && { wait: waitS }),
+      };
+      // One of its own: listeners on a signal that lives as long as the daemon would pile up.
+      const ending = new AbortController();
+      const end = () => ending.abort();
+      for (const source of [signal, aborting.signal]) {
+        if (source.aborted) end();
+        source.addEventListener('abort', end);
+      }
+      try {
+        const send = () =>
+          get('sync/changes', options.timeoutMs + waitS * 1_000, { searchParams, signal: ending.signal });
+        // A wait that was cut off after a while is not begun anew at once: whoever cuts it would do so again.
+        const again = (reply: Reply) => isHiccup(reply) && (waitS === 0 || reply.durationMs < HASTY_MS);
+        return await withShortRetries(send, again, ending.signal);
+      } finally {
+        for (const source of [signal, aborting.signal]) source.removeEventListener('abort', end);
+      }
+    },
+    entity: (type, id) => getPatiently(`entities/${encodeURIComponent(type)}/${encodeURIComponent(id)}`),
+    entityVersion: (type, id) => getPatiently(`entities/${encodeURIComponent(type)}/${encodeURIComponent(id)}/version`),
     abort: () => aborting.abort(),
     get aborted() {
       return aborting.signal.aborted;
@@ -102,9 +143,14 @@ export function createCloudClient(options: CloudOptions): CloudClient {
   };
 }
 
+/** Whether a path can carry the text as one of its parts: every URL parser takes `.` and `..`, however encoded, for directions. */
+export function isNameable(text: string): boolean {
+  return text !== '' && text !== '.' && text !== '..' && !/\p{Surrogate}/u.test(text);
+}
+
 /** A request that used up its whole deadline is not repeated at once: the line would only carry the same bytes again, as slowly. */
 function isHiccup(reply: Reply): boolean {
-  if (reply.kind === 'none') return !reply.timedOut;
+  if (reply.kind === 'none') return !reply.timedOut && reply.tooLarge !== true;
   return reply.status >= 500 && reply.retryAfter === undefined;
 }
 
@@ -125,10 +171,13 @@ async function request(
 ): Promise<Reply> {
   const startedAt = monotonicMs();
   const passed = () => monotonicMs() - startedAt;
+  let tooLarge = false;
   try {
     const call = http(path, { ...options, isStream: false, resolveBodyOnly: false, responseType: 'buffer' });
     call.on('downloadProgress', ({ transferred }) => {
-      if (transferred > MAX_ANSWER_BYTES) call.cancel();
+      if (transferred <= MAX_ANSWER_BYTES) return;
+      tooLarge = true;
+      call.cancel();
     });
     const answer = await call;
     const body = await decode(answer.rawBody, answer.headers['content-encoding']);
@@ -141,6 +190,10 @@ async function request(
       durationMs: passed(),
     };
   } catch (error) {
+    if (tooLarge || codeOf(error) === 'ERR_BUFFER_TOO_LARGE') {
+      const error = `the answer is larger than ${MAX_ANSWER_BYTES / 1024 / 1024} MB`;
+      return { kind: 'none', error, timedOut: false, tooLarge: true, durationMs: passed() };
+    }
     const timedOut = error instanceof TimeoutError;
     const named =
       error instanceof RequestError && error.code !== 'ERR_GOT_REQUEST_ERROR' && !error.message.includes(error.code);

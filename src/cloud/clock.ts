@@ -33,6 +33,20 @@ export class ClockOffset {
     this.#observed = [];
   }
 
+  /**
+   * Takes in what an answer tells of the cloud's clock; the more exact of both, where there are two.
+   * @param nowMs our clock when the answer was there
+   */
+  observeAnswer(
+    serverTime: string | null | undefined,
+    date: string | undefined,
+    nowMs: number,
+    durationMs: number,
+  ): void {
+    const [told, resolutionMs] = serverTime == null ? [date, 1_000] : [serverTime, 1];
+    if (told !== undefined) this.observe(Date.parse(told), resolutionMs, nowMs - durationMs, durationMs);
+  }
+
   /** Cloud less ours in ms; undefined before the first observation. */
   get offsetMs(): number | undefined {
     if (!this.#apart) return 0;

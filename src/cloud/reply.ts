@@ -4,7 +4,10 @@
  */
 import type { PushResult, WireCapabilities } from './wire.js';
 
-export type Reply = Answer | { kind: 'none'; error: string; timedOut: boolean; durationMs: number };
+export type Reply =
+  | Answer
+  /** `tooLarge`: it came, but beyond every bound. */
+  | { kind: 'none'; error: string; timedOut: boolean; tooLarge?: true; durationMs: number };
 
 export type Answer = {
   kind: 'answer';

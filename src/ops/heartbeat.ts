@@ -7,13 +7,18 @@ import type { Standing } from '../cloud/standing.js';
 import type { Db } from '../db/connect.js';
 import { wallInstant } from '../time.js';
 
-/** @param runId the run's row */
+/**
+ * @param runId the run's row
+ * @param standings `pull` undefined: nothing is pulled
+ */
 export async function beat(
   db: Db,
   runId: string,
-  standing: Standing,
+  standings: { push: Standing; pull: Standing | undefined },
   clockOffsetMs: number | undefined,
 ): Promise<void> {
+  const { push: standing, pull } = standings;
+  const pullAway = pull?.kind === 'offline' || pull?.kind === 'trial';
   const reason = 'reason' in standing ? standing.reason : null;
   const offline = standing.kind === 'offline' || standing.kind === 'trial';
   await db
@@ -25,6 +30,8 @@ export async function beat(
       last_error: reason,
       next_try_at: 'nextTryMs' in standing ? wallInstant(standing.nextTryMs).toISOString() : null,
       refused: standing.kind === 'refused' ? reason : null,
+      pull_error: pullAway || pull?.kind === 'refused' ? pull.reason : null,
+      pull_offline_since: pullAway ? wallInstant(pull.sinceMs).toISOString() : null,
       clock_offset_ms: clockOffsetMs ?? null,
     })
     .where('id', '=', runId)

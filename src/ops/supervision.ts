@@ -36,6 +36,12 @@ type Deps = {
   log: Log;
   /** Reads the outlet's install id and epoch anew: who settles a fork changes them. */
   reidentify: () => Promise<void>;
+  /** How pulling stands; undefined where nothing is pulled. */
+  pull: () => Standing | undefined;
+  /** Told after every look what the other parts may do. */
+  onLook: (seen: { enabled: boolean; stop: { code: string; reason: string } | null }) => void;
+  /** A person asks for a try at once. */
+  onNow: () => void;
 };
 
 export class Supervision {
@@ -106,6 +112,12 @@ export class Supervision {
     }
   }
 
+  /** What is told of it is renewed at the next look. */
+  notePull(): void {
+    this.#beatAt = Number.NEGATIVE_INFINITY;
+    this.#flag.raise();
+  }
+
   /** Everything that could be sent was answered, as the pass of this number saw the queue. */
   noteQuiet(pass: number): void {
     if (this.#askedInPass === undefined || pass <= this.#askedInPass) return;
@@ -134,11 +146,13 @@ export class Supervision {
       loop.goOn();
     }
     loop.configure(active, seen.trouble, troubles);
+    const stop = seen.stopped === null ? null : { code: seen.stopped_code ?? '', reason: seen.stopped };
+    this.#deps.onLook({ enabled: active, stop });
     await this.#answerNow(loop, seen.now_requested, active, pass);
     await clockLog.look(db);
     if (monotonicMs() - this.#beatAt >= BEAT_MS) {
       this.#beatAt = monotonicMs();
-      await beat(db, runId, memory.standing, clock.offsetMs);
+      await beat(db, runId, { push: memory.standing, pull: this.#deps.pull() }, clock.offsetMs);
     }
   }
 
@@ -153,6 +167,7 @@ export class Supervision {
     } else if (this.#askedInPass === undefined) {
       // First the wait is dropped: how we stand until then is no answer to somebody who asks for a new try.
       loop.tryNow();
+      this.#deps.onNow();
       this.#askedInPass = pass;
     }
     if (!this.#answer) return;

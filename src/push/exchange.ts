@@ -7,7 +7,7 @@
 import { holdDelayMs } from '../cloud/backoff.js';
 import type { CloudClient } from '../cloud/client.js';
 import type { ClockOffset } from '../cloud/clock.js';
-import { type Reply, withoutUnstorable } from '../cloud/reply.js';
+import { withoutUnstorable } from '../cloud/reply.js';
 import type { RetrySettings, Strategy } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
 import { codeOf, SyncError } from '../errors.js';
@@ -75,7 +75,10 @@ export async function pushBatch(
   const judged = judgeExchange(reply, deps.nowMs());
   const restored = judged.kind === 'results' ? await deps.checkEpoch(judged.cloudEpoch) : undefined;
   const outcome: ExchangeOutcome = restored === undefined ? judged : { kind: 'restored', reason: restored };
-  observeClock(deps.clock, reply, outcome, deps.nowMs());
+  if (reply.kind === 'answer') {
+    const serverTime = judged.kind === 'results' ? judged.serverTime : undefined;
+    deps.clock.observeAnswer(serverTime, reply.date, deps.nowMs(), reply.durationMs);
+  }
   const log: LogEntry = {
     batch_id,
     outcome: outcome.kind,
@@ -218,14 +221,4 @@ async function movedOnes(db: Db, verdicts: Verdict[]): Promise<ReadonlySet<strin
     held.delays_ms.push(holdDelayMs(change.holdCount));
   }
   return held.ids.length === 0 ? new Set() : movedSinceHeld(db, held);
-}
-
-function observeClock(clock: ClockOffset, reply: Reply, outcome: ExchangeOutcome, nowMs: number): void {
-  if (reply.kind !== 'answer') return;
-  const sentAtMs = nowMs - reply.durationMs;
-  if (outcome.kind === 'results' && outcome.serverTime !== undefined) {
-    clock.observe(Date.parse(outcome.serverTime), 1, sentAtMs, reply.durationMs);
-  } else if (reply.date !== undefined) {
-    clock.observe(Date.parse(reply.date), 1_000, sentAtMs, reply.durationMs);
-  }
 }

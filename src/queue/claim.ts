@@ -170,15 +170,17 @@ export async function flushCommits(db: Db): Promise<void> {
 export type Glance = {
   enabled: boolean;
   stopped: string | null;
+  stopped_code: string | null;
   trouble: boolean;
   now_requested: boolean;
 };
 
 export async function glance(db: Db): Promise<Glance> {
   const { rows } = await sql<Glance>`
-    SELECT c.sync_enabled AS enabled, c.stopped_reason AS stopped,
+    SELECT c.sync_enabled AS enabled, c.stopped_reason AS stopped, c.stopped_code,
       EXISTS (SELECT FROM syncd.sync_queue WHERE status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL) AS trouble,
       EXISTS (SELECT FROM syncd.commands WHERE finished_at IS NULL AND command = 'now') AS now_requested
     FROM syncd.outlet_config c`.execute(db);
-  return rows[0] ?? { enabled: false, stopped: 'syncd is not installed here', trouble: false, now_requested: false };
+  const stopped = 'syncd is not installed here';
+  return rows[0] ?? { enabled: false, stopped, stopped_code: 'uninstalled', trouble: false, now_requested: false };
 }

@@ -172,7 +172,11 @@ test('in a database whose encoding knows less, rows come as escapes, and names t
       change({ entity_id: 'é', data: '{"n":"ü"}' }),
     ];
     expect(await receive(western, event({ changes: changes.slice(2) }))).toMatchObject({ changes: 1, parked: 0 });
-    expect(await receive(western, event({ event_id: 'e2', changes }))).toEqual({ kind: 'stored', changes: 1, parked: 2 });
+    expect(await receive(western, event({ event_id: 'e2', changes }))).toEqual({
+      kind: 'stored',
+      changes: 1,
+      parked: 2,
+    });
     const { rows } = await sql.query('SELECT entity_id, data::text, status FROM syncd.incoming ORDER BY id');
     expect(rows.map((row) => Object.values(row))).toEqual([
       ['é', '{"n":"ü"}', 'waiting'],
