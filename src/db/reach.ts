@@ -3,22 +3,19 @@
  * With a list of URLs the primary is looked for anew whenever the one that was known has been lost.
  */
 import { codeOf, SyncError } from '../errors.js';
-import { type Db, databaseError, findPrimary, isConnectionLoss, openDb } from './connect.js';
+import { type Db, databaseError, findPrimary, isConnectionLoss } from './connect.js';
 
 /** read_only_sql_transaction: the primary has become a standby. */
 const READ_ONLY = '25006';
 
 export class Reach {
   readonly #urls: string[];
-  readonly #role: string;
-  readonly #queryTimeoutMs: number;
-  #opening: Promise<{ url: string; db: Db }> | undefined;
+  readonly #connect: (url: string) => Db | Promise<Db>;
+  #opening: Promise<Db> | undefined;
 
-  /** @param role shown in pg_stat_activity */
-  constructor(urls: string[], role: string, queryTimeoutMs: number) {
+  constructor(urls: string[], connect: (url: string) => Db | Promise<Db>) {
     this.#urls = urls;
-    this.#role = role;
-    this.#queryTimeoutMs = queryTimeoutMs;
+    this.#connect = connect;
   }
 
   /** @throws SyncError in the database's own words: `unavailable` when it does not answer, `configuration` when it refuses */
@@ -26,8 +23,7 @@ export class Reach {
     this.#opening ??= this.#open();
     const opening = this.#opening;
     try {
-      const { db } = await opening;
-      return await work(db);
+      return await work(await opening);
     } catch (error) {
       // A mistake of ours must not be told as the server's.
       if (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError) throw error;
@@ -40,22 +36,21 @@ export class Reach {
   async close(): Promise<void> {
     const opened = await this.#opening?.catch(() => undefined);
     this.#opening = undefined;
-    await opened?.db.destroy();
+    await opened?.destroy();
   }
 
-  async #open(): Promise<{ url: string; db: Db }> {
+  async #open(): Promise<Db> {
     try {
       const url = this.#urls.length > 1 ? await findPrimary(this.#urls) : (this.#urls[0] as string);
-      const options = { role: this.#role, connectTimeoutMs: 5_000, queryTimeoutMs: this.#queryTimeoutMs };
-      return { url, db: openDb(url, options) };
+      return await this.#connect(url);
     } catch (error) {
       this.#opening = undefined;
       throw error;
     }
   }
 
-  #forget(opening: Promise<{ url: string; db: Db }>): void {
+  #forget(opening: Promise<Db>): void {
     if (this.#opening === opening) this.#opening = undefined;
-    void opening.then(({ db }) => db.destroy()).catch(() => {});
+    void opening.then((db) => db.destroy()).catch(() => {});
   }
 }

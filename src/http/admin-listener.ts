@@ -1,9 +1,11 @@
 /**
  * The admin port as a part of the daemon: outlives every session with the database, so that somebody who looks while
- * PostgreSQL is away gets an answer. Owns its two connections, the tokens and the server. Syncing never depends on it: where the
+ * PostgreSQL is away gets an answer. Owns its connections, the tokens and the server. Syncing never depends on it: where the
  * address is taken, that is told, and tried again.
  */
 import type { Settings } from '../config/settings.js';
+import { openApplier } from '../db/applier.js';
+import { openDb } from '../db/connect.js';
 import { Reach } from '../db/reach.js';
 import { SyncError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -31,16 +33,18 @@ export class AdminListener implements Service {
   /** @throws SyncError `configuration` where a token can be neither made nor read */
   constructor({ settings, log, vitals }: { settings: Settings; log: Log; vitals: Vitals }) {
     const { admin, state_dir, database } = settings;
-    const look = new Reach(database.urls, 'admin', QUERY_TIMEOUT_MS);
-    const act = new Reach(database.urls, 'admin acts', QUERY_TIMEOUT_MS);
-    this.#reaches = [look, act];
+    const options = { connectTimeoutMs: 5_000, queryTimeoutMs: QUERY_TIMEOUT_MS };
+    const look = new Reach(database.urls, (url) => openDb(url, { role: 'admin', ...options }));
+    const act = new Reach(database.urls, (url) => openDb(url, { role: 'admin acts', ...options }));
+    const apply = new Reach(database.urls, (url) => openApplier(url, 'admin applies', QUERY_TIMEOUT_MS));
+    this.#reaches = [look, act, apply];
     this.#log = log;
     this.#host = admin.listen.host;
     const tokens = new Tokens({ admin, state_dir, log, monotonicMs });
     this.#server = new HttpServer({
       name: 'admin.listen',
       ...admin.listen,
-      handle: adminHandler({ settings, look, act, vitals, tokens, visitors: new Visitors(admin), log }),
+      handle: adminHandler({ settings, look, act, apply, vitals, tokens, visitors: new Visitors(admin), log }),
       onFault: (error) => log.warn('the admin port had a fault', { trouble: 'admin', error }),
     });
   }

@@ -10,6 +10,7 @@ import type { Handler, HttpAnswer, HttpRequest } from './exchange.js';
 import { listRoutes } from './lists.js';
 import { manageRoutes } from './manage.js';
 import { problem, problemOf } from './problem.js';
+import { resolveRoutes } from './resolve.js';
 import type { AdminDeps, Route } from './route.js';
 import { signRoutes } from './signs-of-life.js';
 import type { Bearer, Tokens } from './token.js';
@@ -27,7 +28,13 @@ const SAFE = {
 };
 
 export function adminHandler(deps: AdminDeps & DoorDeps): Handler {
-  const routes = [...signRoutes(deps), ...manageRoutes(deps), ...listRoutes(deps), ...entityRoutes(deps)];
+  const routes = [
+    ...signRoutes(deps),
+    ...manageRoutes(deps),
+    ...resolveRoutes(deps),
+    ...listRoutes(deps),
+    ...entityRoutes(deps),
+  ];
   return async (request) => {
     const answer = await answerTo(deps, routes, request).catch((error: unknown) => {
       if (error instanceof SyncError) return problemOf(error);

@@ -5,10 +5,12 @@ import type { Vitals } from '../ops/vitals.js';
 import type { HttpAnswer, HttpRequest } from './exchange.js';
 
 export type AdminDeps = {
-  settings: Pick<Settings, 'outlet' | 'alerts' | 'entities' | 'sync'>;
-  /** Two connections: a long list must not hold up an action, nor the other way round. */
+  settings: Settings;
+  /** Connections of their own: a long list must not hold up an action, nor the other way round. */
   look: Reach;
   act: Reach;
+  /** Writes into the shop's tables. */
+  apply: Reach;
   vitals: Vitals;
 };
 
