@@ -23,6 +23,8 @@ export type DaemonOptions = {
   database: string;
   cloudUrl: string;
   compression: 'none' | 'gzip' | 'br';
+  /** Opens the webhook listener there, for this machine. */
+  webhookPort?: number;
 };
 
 /** Makes the database capture its sales, as `syncd install` does: schema, roles, triggers. */
@@ -130,7 +132,7 @@ function environment(): NodeJS.ProcessEnv {
 class Folder {
   readonly #path = mkdtempSync(join(tmpdir(), 'syncd-bench-'));
 
-  configuration({ cluster, database, cloudUrl, compression }: DaemonOptions): string {
+  configuration({ cluster, database, cloudUrl, compression, webhookPort }: DaemonOptions): string {
     const key = join(this.#path, 'key');
     writeFileSync(key, 'a-key-for-the-null-cloud\n', { mode: 0o600 });
     const path = join(this.#path, 'syncd.yaml');
@@ -141,7 +143,7 @@ database: { url: '${cluster.url(database, 'syncd')}' }
 state_dir: ${join(this.#path, 'state')}
 cloud: { url: '${cloudUrl}', api_key_file: ${key}, compression: ${compression} }
 admin: { listen: 127.0.0.1:0 }
-entities:
+${webhookPort === undefined ? '' : this.#webhook(webhookPort)}entities:
   product: { table: public.products, direction: push }
   stock: { table: public.stock, direction: push }
   order: { table: public.orders, direction: push }
@@ -150,6 +152,12 @@ entities:
 `,
     );
     return path;
+  }
+
+  #webhook(port: number): string {
+    const secrets = join(this.#path, 'webhook-secrets');
+    writeFileSync(secrets, 'a-secret-for-webhooks\n', { mode: 0o600 });
+    return `webhook: { listen: 127.0.0.1:${port}, secrets_file: ${secrets}, allow_ips: [127.0.0.1] }\n`;
   }
 
   remove(): void {

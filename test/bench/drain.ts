@@ -159,7 +159,7 @@ async function timed({ cluster, cloud }: Bench, pid: number, changes: number, go
 const STALL_MS = 30_000;
 
 /** Watches the cloud, which costs the drain nothing, and asks the database only at the end. */
-async function settled(cluster: Cluster, cloud: Cloud, changes: number): Promise<void> {
+export async function settled(cluster: Cluster, cloud: Cloud, changes: number): Promise<void> {
   let seen = { received: 0, at: performance.now() };
   while (cloud.received() < changes) {
     const received = cloud.received();

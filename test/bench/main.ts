@@ -6,13 +6,14 @@ import { parseArgs } from 'node:util';
 import { captureBulk } from './capture-bulk.js';
 import { captureSales } from './capture-sales.js';
 import { drain } from './drain.js';
+import { flood } from './flood.js';
 import { latency } from './latency.js';
 import type { BenchOptions, Measurement } from './measurement.js';
 import { type Figure, type Report, tableOf, verdictOf } from './report.js';
 import { machineOf } from './server.js';
 import { wireBytes } from './wire-bytes.js';
 
-const MEASUREMENTS: Measurement[] = [captureSales, captureBulk, drain, latency, wireBytes];
+const MEASUREMENTS: Measurement[] = [captureSales, captureBulk, drain, latency, wireBytes, flood];
 const KNOWN = MEASUREMENTS.flatMap((measurement) => measurement.benches);
 const USAGE = `npm run bench -- [${KNOWN.join(' ')}] [--rounds 9] [--seconds 3] [--changes 200000] [--singles 300] [--million] [--json]`;
 
