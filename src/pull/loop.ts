@@ -48,6 +48,7 @@ const EXPIRY_MS = 10 * 60_000;
 const MOST_MET = 10_000;
 /** Waits travel in whole seconds. */
 const SHORTEST_POLL_MS = 1_000;
+const LONGEST_WAIT_MS = 20_000;
 
 export class PullLoop {
   readonly #deps: PullLoopDeps;
@@ -85,7 +86,8 @@ export class PullLoop {
         this.#flag.lower();
         this.#progressAt = monotonicMs();
         const waitMs = await this.#step(signal);
-        await this.#flag.wait(waitMs, signal);
+        // Going round now and then shows that it lives; a round without work asks nobody.
+        await this.#flag.wait(Math.min(waitMs, LONGEST_WAIT_MS), signal);
       }
     } finally {
       signal.removeEventListener('abort', cut);
