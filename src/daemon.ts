@@ -7,6 +7,7 @@ import { strategyOf } from './apply/strategy.js';
 import { createCloudClient } from './cloud/client.js';
 import { ClockOffset } from './cloud/clock.js';
 import type { Settings } from './config/settings.js';
+import { openApplier } from './db/applier.js';
 import { ClockLog } from './db/clock-log.js';
 import { BY_INDEX, type Db, databaseError, findPrimary, isConnectionLoss, openClient, openDb } from './db/connect.js';
 import { takeLead } from './db/leader.js';
@@ -17,7 +18,7 @@ import { AdminListener } from './http/admin-listener.js';
 import { WebhookListener } from './http/webhook-listener.js';
 import { readRatchet } from './inbox/ratchet.js';
 import { receive } from './inbox/receive.js';
-import { createPull, type IncomingMemory, newIncomingMemory, pullsAnything } from './incoming.js';
+import { createInbox, createPull, type IncomingMemory, newIncomingMemory } from './incoming.js';
 import type { Log } from './log.js';
 import { CloudHistory } from './ops/cloud-history.js';
 import { signOff } from './ops/heartbeat.js';
@@ -165,8 +166,15 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
       },
       pull: () => pull && across.incoming.pull.standing,
       // A fork stops pushing alone: what the cloud says holds for every copy.
-      onLook: ({ enabled, stop }) => pull?.configure(enabled, stop?.code === 'fork' ? null : (stop?.reason ?? null)),
-      onNow: () => pull?.tryNow(),
+      onLook: ({ enabled, stop }) => {
+        const stopped = stop === null || stop.code === 'fork' ? null : stop.reason;
+        pull?.configure(enabled, stopped);
+        inbox.configure(stopped !== null);
+      },
+      onNow: () => {
+        pull?.tryNow();
+        inbox.tryNow();
+      },
     });
     const loop = new PushLoop({
       db: settler,
@@ -178,7 +186,7 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
       identity,
       leader_epoch: lead.leader_epoch,
       retry: settings.sync.retry,
-      coalesced: coalescedEntities(settings),
+      coalesced: new Set([...settings.entities].filter(([, { coalesce }]) => coalesce).map(([name]) => name)),
       strategyOf: (entity_type) => strategyOf(settings, entity_type),
       timeoutMs: settings.cloud.timeoutMs,
       log,
@@ -192,25 +200,38 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
       },
       onQuiet: (pass) => supervision.noteQuiet(pass),
       onFork: (reason) => supervision.stopForFork(reason),
+      onHeld: () => inbox.wake(),
     });
-    const pull = pullsAnything(settings)
-      ? createPull({
-          settings,
-          log,
-          client,
-          clock,
-          history,
-          memory: across.incoming,
-          cloud: memory,
-          open,
-          onStored: () => {},
-          onStanding: () => supervision.notePull(),
-        })
-      : undefined;
+    const store = open('inbox', [], 15_000);
+    const applier = await openApplier(url, 'applier');
+    closing.push(() => applier.destroy());
+    const inbox = createInbox({
+      settings,
+      log,
+      client,
+      memory: across.incoming,
+      db: applier,
+      store,
+      leader_epoch: lead.leader_epoch,
+      onLocalChanges: () => loop.wake(),
+    });
+    const pull = createPull({
+      settings,
+      log,
+      client,
+      clock,
+      history,
+      memory: across.incoming,
+      cloud: memory,
+      store,
+      onStored: () => inbox.wake(),
+      onStanding: () => supervision.notePull(),
+    });
     const listener = createListener(
       url,
       () => {
         loop.wake();
+        inbox.wake();
         supervision.wake();
       },
       (error) =>
@@ -220,10 +241,9 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
     closing.push(() => listener.stop());
 
     if (settings.webhook && across.webhooks) {
-      const inbox = open('inbox', [], 15_000);
       const unserve = across.webhooks.serve({
-        receive: (event) => receive(inbox, event),
-        bodyRefused: await readRatchet(inbox, settings.webhook.profile),
+        receive: (event) => receive(store, event).finally(() => inbox.wake()),
+        bodyRefused: await readRatchet(store, settings.webhook.profile),
         onMessage: () => loop.tryNow(),
         onUntimely: () => pull?.wake(),
       });
@@ -234,6 +254,7 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
     const unwatch = [
       across.vitals.watch(DATABASE, SILENT_MS, () => supervision.health()),
       across.vitals.watch('push', roundMs, () => loop.health()),
+      across.vitals.watch('inbox', roundMs, () => inbox.health()),
       ...(pull ? [across.vitals.watch('pull', roundMs, () => pull.health())] : []),
     ];
     closing.push(async () => {
@@ -245,9 +266,10 @@ async function runSession(across: Across, patienceMs: number, onLead: () => void
     const supervising = supervision.run(loop, ending).catch(onLost);
     const running = loop.run(ending).catch(onLost);
     const pulling = pull?.run(ending).catch(onLost);
+    const applying = inbox.run(ending).catch(onLost);
     await Promise.race([running, aborted(ending)]);
     await within(FINISH_MS, running, () => new Error('in flight for too long')).catch(() => client.abort());
-    await Promise.all([running, pulling, supervising]);
+    await Promise.all([running, pulling, applying, supervising]);
     if (cause === undefined) await signOff(control, lead.id).catch(() => {});
   } finally {
     for (const close of closing.reverse()) await close().catch(() => {});
@@ -267,10 +289,6 @@ async function readIdentity(db: Db, settings: Settings) {
   throw new SyncError('configuration', `outlet.id is ${settings.outlet.id}, but ${installed}`, {
     hint: 'Correct outlet.id, or make the database match the configuration: syncd install',
   });
-}
-
-function coalescedEntities(settings: Settings): ReadonlySet<string> {
-  return new Set([...settings.entities].filter(([, entity]) => entity.coalesce).map(([name]) => name));
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,22 +1,26 @@
 /**
- * Puts the way in together on one session's connections: the pull. Made by the daemon, which also tells each part when it may
- * work. What is known of the cloud outlives the session; the tables know the rest.
+ * Puts the way in together on one session's connections: the pull, and the inbox that applies. Made by the daemon, which also
+ * tells each part when it may work. What is known of the cloud outlives the session; the tables know the rest.
  */
+import { conflictBook } from './apply/conflicts.js';
+import { resolveOpen } from './apply/resolve.js';
 import type { CloudClient } from './cloud/client.js';
 import type { ClockOffset } from './cloud/clock.js';
 import type { Settings } from './config/settings.js';
 import type { Db } from './db/connect.js';
+import { InboxLoop } from './inbox/loop.js';
 import type { Log } from './log.js';
 import type { CloudHistory } from './ops/cloud-history.js';
+import { type FetchMemory, fetchEntity } from './pull/fetch.js';
 import { PullLoop } from './pull/loop.js';
 import { newPullMemory, type PullMemory } from './pull/memory.js';
 import type { CloudMemory } from './push/memory.js';
 import { steadyMs } from './time.js';
 
-export type IncomingMemory = { pull: PullMemory };
+export type IncomingMemory = { pull: PullMemory; fetch: FetchMemory };
 
 export function newIncomingMemory(settings: Settings): IncomingMemory {
-  return { pull: newPullMemory(settings.sync.longPollMs) };
+  return { pull: newPullMemory(settings.sync.longPollMs), fetch: { standing: { kind: 'unknown' } } };
 }
 
 export type IncomingDeps = {
@@ -28,21 +32,18 @@ export type IncomingDeps = {
   memory: IncomingMemory;
   /** What pushing knows of the cloud. */
   cloud: CloudMemory;
-  /** Opens a connection of this session. */
-  open: (role: string, settings: string[], queryTimeoutMs?: number) => Db;
+  /** Where pages are stored. */
+  store: Db;
   onStored: () => void;
   onStanding: () => void;
 };
 
-/** Whether anything comes from the cloud at all. */
-export function pullsAnything(settings: Settings): boolean {
-  return [...settings.entities.values()].some(({ direction }) => direction !== 'push');
-}
-
-export function createPull(deps: IncomingDeps): PullLoop {
+/** Undefined where nothing comes from the cloud at all. */
+export function createPull(deps: IncomingDeps): PullLoop | undefined {
   const { settings, client, clock, history, memory, cloud, log } = deps;
+  if (![...settings.entities.values()].some(({ direction }) => direction !== 'push')) return undefined;
   return new PullLoop({
-    db: deps.open('pull', []),
+    db: deps.store,
     client,
     clock,
     memory: memory.pull,
@@ -59,5 +60,37 @@ export function createPull(deps: IncomingDeps): PullLoop {
     random: Math.random,
     onStored: deps.onStored,
     onStanding: deps.onStanding,
+  });
+}
+
+export type InboxDeps = Pick<IncomingDeps, 'settings' | 'log' | 'client' | 'memory'> & {
+  /** As `openApplier` makes it. */
+  db: Db;
+  /** What is fetched is stored on this one. */
+  store: Db;
+  leader_epoch: string;
+  onLocalChanges: () => void;
+};
+
+export function createInbox(deps: InboxDeps): InboxLoop {
+  const { db, store, settings, leader_epoch, log, client, memory } = deps;
+  const fetching = {
+    db: store,
+    client,
+    memory: memory.fetch,
+    retry: settings.sync.retry,
+    nowMs: Date.now,
+    steadyMs,
+    random: Math.random,
+  };
+  return new InboxLoop({
+    db,
+    settings,
+    leader_epoch,
+    conflicts: conflictBook,
+    resolveOpen: (tables) => resolveOpen({ db, tables, leader_epoch, log }),
+    fetchEntity: (entity_type, entity_id) => fetchEntity(fetching, entity_type, entity_id),
+    onLocalChanges: deps.onLocalChanges,
+    log,
   });
 }

@@ -65,6 +65,8 @@ export async function loadTables(db: Db, settings: Settings): Promise<Map<string
     const tables = new Map<string, AppliedTable>();
     for (const one of captured) {
       const facts = await readFacts(trx, one, captured);
+      // A key column that is gone: as good as not installed, and no reason to stop the others.
+      if (one.names.some((name) => !facts.columns.some((column) => column.name === name))) continue;
       tables.set(one.entity, joined(one, await readKeys(trx, one.table, one.names), facts, settings));
     }
     for (const [entity, rank] of ranks(tables)) (tables.get(entity) as AppliedTable).rank = rank;

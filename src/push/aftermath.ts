@@ -18,6 +18,8 @@ export type AftermathDeps = ExchangeDeps & {
   timeoutMs: number;
   steadyMs: () => number;
   onFork: (reason: string) => Promise<void>;
+  /** Told when an answer held entities back: a rule may settle what is in conflict. */
+  onHeld?: () => void;
 };
 
 type Parts = { backlog: Backlog; pass: Pass; suspects: Suspects; contact: Contact };
@@ -118,6 +120,7 @@ export class Aftermath {
       this.#parts.backlog.drop(key);
       this.#parts.suspects.retain((change) => change.key !== key);
     }
+    if (settled.held.size > 0) this.#deps.onHeld?.();
     if (settled.again.length > 0) this.#parts.suspects.add(settled.again);
   }
 
