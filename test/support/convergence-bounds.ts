@@ -12,7 +12,7 @@ const WAIT_BOUND_MS = 50;
 const MEMORY_BOUND_MB = 200;
 const FILES_BOUND = 60;
 /** leader, gate, reader, settler, control, listen. */
-const CONNECTIONS_BOUND = 6;
+const CONNECTIONS_BOUND = 8;
 const LOG_BOUND_BYTES = 1_000_000;
 
 /** Watches whether a till waits for a lock that one of syncd's connections holds. */
