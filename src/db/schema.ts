@@ -222,9 +222,9 @@ export interface Database {
   'syncd.entity_status': EntityStatusView;
 }
 
-/** Advisory locks, all under one class so that nobody else's can collide; `gate*` are described in db/wake. */
+/** Advisory locks, all under one class so that nobody else's can collide; `gateAwake` is described in db/wake. */
 export const LOCK_CLASS = 0x73796e63;
-export const LOCKS = { leader: 1, gateAwake: 2, gateCapturing: 3, install: 4, present: 5 } as const;
+export const LOCKS = { leader: 1, gateAwake: 2, install: 4, present: 5 } as const;
 
 /** The one NOTIFY channel; its payload is always empty. */
 export const WAKE_CHANNEL = 'syncd_wake';

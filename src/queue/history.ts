@@ -121,7 +121,7 @@ async function lookBack(db: Db, type: string, id: string, until: string | undefi
                'batch_id', w.batch_id) ORDER BY w.synced_at DESC, w.id DESC)
              FILTER (WHERE w.entity_type = ${type} AND w.entity_id = ${id})::text AS items
       FROM (SELECT id, change_id, entity_type, entity_id, operation, status, retry_count, error_message, created_at, synced_at, batch_id
-            FROM syncd.sync_queue WHERE status = 'synced' ${bound} ORDER BY synced_at DESC LIMIT ${LOOK_BACK}) w
+            FROM syncd.sync_queue WHERE status = 'synced' AND synced_at IS NOT NULL ${bound} ORDER BY synced_at DESC LIMIT ${LOOK_BACK}) w
     ) looked`.execute(db);
   const row = rows[0] as { items: string | null; oldest: string | null; looked: string };
   return {

@@ -51,7 +51,7 @@ export type Since = { agoMs: number } | { at: string; timezone: string };
 export const iso = (column: string) =>
   sql<string>`to_char(${sql.ref(column)} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
-function after(since: Since): RawBuilder<string> {
+export function after(since: Since): RawBuilder<string> {
   if ('agoMs' in since) return sql`clock_timestamp() - ${since.agoMs} * interval '1 ms'`;
   const zoned = /(Z|[+-]\d\d(:?\d\d)?)$/i.test(since.at) && since.at.includes(':');
   return zoned ? sql`${since.at}::timestamptz` : sql`${since.at}::timestamp AT TIME ZONE ${since.timezone}`;
@@ -80,7 +80,8 @@ export async function listQueue(db: Db, filter: Filter): Promise<QueueItem[]> {
     }
     return query.limit(filter.limit);
   };
-  if (settled) return part(sql`q.status = 'synced'`).orderBy('q.synced_at', 'desc').orderBy('q.id', 'desc').execute();
+  if (settled)
+    return part(sql`q.synced_at IS NOT NULL`).orderBy('q.synced_at', 'desc').orderBy('q.id', 'desc').execute();
   // Each arm ordered and limited by itself, so that each stops early in its own index: 3 ms instead of 1.7 s for a million.
   const fresh = part(sql`q.status = 'pending' AND q.next_attempt_at IS NULL`).orderBy('q.id');
   const held = part(

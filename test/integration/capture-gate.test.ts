@@ -68,19 +68,21 @@ onEachServer("the sale's side of the wake gate", (pos) => {
     await sale.end();
   });
 
-  test('notifies when it meets the daemon falling asleep, and holds it up until its commit otherwise', async () => {
-    await lock(LOCKS.gateAwake);
-    await lock(LOCKS.gateCapturing);
-    expect(await notifiedBy(SELL)).toBe(1);
-    await unlock(LOCKS.gateCapturing);
-    await pos().sql.query(`BEGIN; ${SELL}`);
-    const sleepy = 'SELECT pg_try_advisory_lock($1, $2) AS got';
-    expect((await daemon.query(sleepy, [LOCK_CLASS, LOCKS.gateCapturing])).rows).toEqual([{ got: false }]);
-    await pos().sql.query('COMMIT');
-    expect((await daemon.query(sleepy, [LOCK_CLASS, LOCKS.gateCapturing])).rows).toEqual([{ got: true }]);
-    await unlock(LOCKS.gateCapturing);
-    await unlock(LOCKS.gateAwake);
-  });
+  test.each([
+    ['a row', SELL, 'syncd.sync_queue'],
+    ['a TRUNCATE', 'TRUNCATE sale', 'syncd.truncations'],
+  ])(
+    'leaves, for %s, a lock by which a daemon that falls asleep knows of it until its commit',
+    async (_, write, table) => {
+      const holders = `SELECT count(*)::int AS n FROM pg_locks WHERE relation = '${table}'::regclass AND mode = 'RowExclusiveLock'`;
+      await lock(LOCKS.gateAwake);
+      await pos().sql.query(`BEGIN; ${write}`);
+      expect((await daemon.query(holders)).rows).toEqual([{ n: 1 }]);
+      await pos().sql.query('COMMIT');
+      expect((await daemon.query(holders)).rows).toEqual([{ n: 0 }]);
+      await unlock(LOCKS.gateAwake);
+    },
+  );
 
   test('is passed anew when the savepoint in which it was passed is rolled back', async () => {
     expect(await notifiedBy('BEGIN', 'SAVEPOINT s', SELL, 'ROLLBACK TO s', SELL, 'COMMIT')).toBe(1);
