@@ -9,6 +9,7 @@
 import { sql } from 'kysely';
 import type { Strategy } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
+import { iso } from '../queue/read.js';
 import { queuePosition } from './echo.js';
 import { givenRow, Refusal } from './given.js';
 import { cloudsColumns, dropRow, mixture, putRow } from './put-row.js';
@@ -166,7 +167,7 @@ type Row = Conflict & { status: string; resolved_at: string | null; resolved_by:
 async function takeConflict(trx: Db, id: string): Promise<Ending | { conflict: Conflict; untold: boolean }> {
   const { rows } = await sql<Row>`
     SELECT k.id, k.entity_type, k.entity_id, k.change_id, k.queue_id, k.strategy, k.cloud::text AS cloud, k.cloud_version,
-           k.cloud_updated_at, k.status, k.resolved_at, k.resolved_by,
+           k.cloud_updated_at, k.status, ${iso('k.resolved_at')} AS resolved_at, k.resolved_by,
            k.cloud IS NULL AND NOT k.cloud_deleted AND k.cloud_version > 0 AS untold
     FROM syncd.sync_conflicts k WHERE k.id = ${id}::bigint FOR UPDATE SKIP LOCKED`.execute(trx);
   const [row] = rows;
