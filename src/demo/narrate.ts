@@ -37,6 +37,12 @@ export function describeEvent(event: TillEvent): string {
   }
 }
 
+/** Head office's hand and the till's, in one line. */
+export function describeNewPrice(sale: { number: string; name: string; price: string; afterMs: number }): string {
+  const { number, name, price, afterMs } = sale;
+  return `sold       ${number}  ${rupiah(price).padStart(14)}  ${name}: head office's new price, here after ${seconds(afterMs)}`;
+}
+
 /** One line for the owner: where the changes are. */
 export function describeQueue(queue: { waiting: number; troubled: number }, inCloud: number): string {
   const troubled = queue.troubled === 0 ? '' : `, ${queue.troubled} in trouble`;

@@ -11,14 +11,14 @@ import pg from 'pg';
 import { SyncError } from '../errors.js';
 import { monotonicMs, sleep } from '../time.js';
 import { type ReferenceCloud, startReferenceCloud } from './cloud/server.js';
-import { Cluster } from './postgres.js';
+import { Cluster, freePort } from './postgres.js';
 import type { Random } from './shop/random.js';
-import { POS_ROLE, SHOP_ENTITIES, SHOP_REFERENCES, SHOP_SCHEMA } from './shop/schema.js';
+import { entityLines, POS_ROLE, SHARED_TYPES, SHOP_REFERENCES, SHOP_SCHEMA, TWO_WAY_ENTITIES } from './shop/schema.js';
 import { Till } from './shop/till.js';
 import { DaemonProcess, runSyncd } from './syncd-process.js';
 
 const DATABASE = 'kopi_senja';
-const OUTLET = 'JKT-014';
+export const OUTLET = 'JKT-014';
 
 type Queue = { waiting: number; troubled: number };
 
@@ -67,17 +67,20 @@ export async function openStage({ random, clock, signal }: StageOptions): Promis
     await owner.query(SHOP_SCHEMA);
 
     const apiKey = randomBytes(16).toString('hex');
-    const cloud = await startReferenceCloud({ apiKey, references: SHOP_REFERENCES });
+    const cloud = await startReferenceCloud({ apiKey, references: SHOP_REFERENCES, shared: SHARED_TYPES });
     undo.push(() => cloud.stop());
     check();
 
     const keyFile = join(directory, 'cloud_api_key');
     writeFileSync(keyFile, `${apiKey}\n`, { mode: 0o600 });
+    const webhooks = `127.0.0.1:${await freePort()}`;
+    const secret = `whsec_${randomBytes(24).toString('base64')}`;
+    const secretsFile = join(directory, 'webhook_secrets');
+    writeFileSync(secretsFile, `${secret}\n`, { mode: 0o600 });
+    cloud.subscribe({ outlet_id: OUTLET, url: `http://${webhooks}`, profile: 'standard', secret });
     const configFile = join(directory, 'syncd.yaml');
-    writeFileSync(
-      configFile,
-      configuration({ database: cluster.url(DATABASE, 'syncd'), cloud: cloud.url, keyFile, directory }),
-    );
+    const database = cluster.url(DATABASE, 'syncd');
+    writeFileSync(configFile, configuration({ database, cloud: cloud.url, keyFile, webhooks, secretsFile, directory }));
     await runSyncd(['install', '--config', configFile, '--admin-url', ownerUrl], directory);
     check();
 
@@ -122,10 +125,14 @@ async function queueOf(owner: pg.Client): Promise<Queue> {
   return rows[0] as Queue;
 }
 
-function configuration(at: { database: string; cloud: string; keyFile: string; directory: string }): string {
-  const entities = SHOP_ENTITIES.map(
-    ({ entity_type, table }) => `  ${entity_type}: { table: ${table}, direction: push }`,
-  );
+function configuration(at: {
+  database: string;
+  cloud: string;
+  keyFile: string;
+  webhooks: string;
+  secretsFile: string;
+  directory: string;
+}): string {
   // YAML reads JSON's quoted texts, whatever the temporary folder is called.
   const quoted = JSON.stringify;
   return `# The demo's outlet. It is gone when the demo ends.
@@ -136,8 +143,9 @@ cloud:
   url: ${quoted(at.cloud)}
   timeout: 5s
   api_key_file: ${quoted(at.keyFile)}
+webhook: { listen: ${at.webhooks}, secrets_file: ${quoted(at.secretsFile)}, allow_ips: [127.0.0.1/32] }
 admin: { listen: 127.0.0.1:0 }
 entities:
-${entities.join('\n')}
+${entityLines(TWO_WAY_ENTITIES)}
 `;
 }

@@ -1,13 +1,15 @@
 /**
- * The fixed story: sell, cut the internet, sell on, kill -9 the daemon and start it again, restore the internet with the first
- * answer lost, sell on, wait until all is quiet, compare. The seed fixes what is sold; every step waits for what it needs to
- * see and for nothing else.
+ * The fixed story: sell, see head office's new price at the till, cut the internet, edit the same things on both sides, kill -9
+ * the daemon and start it again, restore the internet with the first answer lost, hear a webhook, sell on, wait until all is
+ * quiet, compare. The seed fixes what is sold; every step waits for what it needs to see and for nothing else.
  */
 import { SyncError } from '../errors.js';
 import { monotonicMs } from '../time.js';
-import { describeQueue, seconds } from './narrate.js';
+import { rupiah, seconds } from './narrate.js';
+import { type Cast, castCustomers, expectedOf, PRODUCT, PRODUCTS, playScenes } from './scenes.js';
 import { seededRandom } from './shop/random.js';
-import { openStage, type Stage } from './stage.js';
+import { OUTLET, openStage, type Stage } from './stage.js';
+import { Telling } from './telling.js';
 import { judge, type Verdict } from './verdict.js';
 
 export type StoryOptions = { seed: number; sales: number; say: (line: string) => void; signal: AbortSignal };
@@ -33,6 +35,10 @@ export type StoryResult = {
 const NOTICE_WITHIN_MS = 20_000;
 const QUIET_WITHIN_MS = 35_000;
 const FIRST_PUSH_WITHIN_MS = 15_000;
+/** For one thing that one side did to be seen on both. */
+const SEEN_WITHIN_MS = 20_000;
+
+const NEW_PRICE = { pulled: '23750.00', webhook: '19900.00' };
 
 /** Nine in the morning in Jakarta; every look at the clock is 41 s and some microseconds later. */
 function storyClock(): () => string {
@@ -49,8 +55,9 @@ export async function playStory({ seed, sales, say, signal }: StoryOptions): Pro
   const stage = await openStage({ random: seededRandom(seed), clock: storyClock(), signal });
   try {
     say(`The shop is open. Look around: ${stage.configFile}, the cloud at ${stage.cloud.url}`);
-    const { outageMs, drainMs } = await playSteps(stage, sales, say, signal);
-    const verdict = await judge(stage);
+    const telling = new Telling(stage, sales, say, signal);
+    const { outageMs, drainMs } = await playSteps(telling);
+    const verdict = await judge(stage, telling.unmet);
     for (const finding of verdict.findings.slice(0, 20)) {
       say(`${finding.kind}: ${finding.entity_type} ${finding.entity_id}: ${finding.detail}`);
     }
@@ -69,66 +76,88 @@ export async function playStory({ seed, sales, say, signal }: StoryOptions): Pro
 }
 
 function resultOf(
-  { pushed, conflicts, lost, doubled, out_of_order, different }: Verdict,
+  { pushed, pulled, conflicts, open, lost, doubled, out_of_order, different }: Verdict,
   played: { seed: number; sales: number; outage_ms: number; drain_ms: number; duration_ms: number },
 ): StoryResult {
   const { seed, sales, outage_ms, drain_ms, duration_ms } = played;
-  const ok = lost + doubled + out_of_order + different + conflicts === 0;
-  const counts = { pushed, pulled: 0, conflicts, lost, doubled, out_of_order, different };
+  const ok = lost + doubled + out_of_order + different + open === 0;
+  const counts = { pushed, pulled, conflicts, lost, doubled, out_of_order, different };
   return { ok, seed, sales, ...counts, outage_ms, drain_ms, duration_ms };
 }
 
-async function playSteps(stage: Stage, sales: number, say: (line: string) => void, signal: AbortSignal) {
-  const { cloud, daemon, till } = stage;
-  const inCloud = () => cloud.ledger.accepted().length;
-  const tell = async () => say(describeQueue(await stage.queue(), inCloud()));
-  const sellUpTo = async (share: number) => {
-    const before = till.sold;
-    while (till.sold < Math.ceil(sales * share) && !signal.aborted) await till.act();
-    if (signal.aborted) throw stopped();
-    say(`sold ${till.sold - before}`);
-    await tell();
-  };
-  const expect = async (ms: number, what: string, done: () => Promise<boolean> | boolean) => {
-    if (await stage.until(ms, done, signal)) return;
-    if (signal.aborted) throw stopped();
-    throw new SyncError('failed', `${what}: nothing of it after ${seconds(ms)}`, {
-      hint: `The daemon's last words:\n${daemon.lastWords()}`,
-    });
-  };
+async function playSteps(t: Telling): Promise<{ outageMs: number; drainMs: number }> {
+  const cast = await castCustomers(t.stage);
+  await t.sellUpTo(0.3);
+  await t.expect(FIRST_PUSH_WITHIN_MS, 'the first push', () => t.stage.cloud.ledger.accepted().length > 0);
+  if (!(await t.quiet(QUIET_WITHIN_MS))) t.say('Not all of it is in the cloud yet.');
+  await sellAtNewPrice(t);
+  const times = await outlastOutage(t, cast);
+  await hearWebhook(t);
+  await t.sellUpTo(1);
+  await t.quiet(QUIET_WITHIN_MS);
+  await t.tellQueue();
+  return times;
+}
 
-  await sellUpTo(0.3);
-  await expect(FIRST_PUSH_WITHIN_MS, 'the first push', () => inCloud() > 0);
+async function sellAtNewPrice(t: Telling): Promise<void> {
+  const entity_id = PRODUCTS.price;
+  t.office.change('product', entity_id, { price: NEW_PRICE.pulled });
+  const changedAt = monotonicMs();
+  await t.meet(SEEN_WITHIN_MS, [{ ...PRODUCT, entity_id, column: 'price', value: NEW_PRICE.pulled }]);
+  const seenMs = monotonicMs() - changedAt;
+  const { price } = await t.stage.till.sellOne(entity_id);
+  t.say(`Head office changes a price; ${seconds(seenMs)} later the till sells at ${rupiah(price)}.`);
+  if (price === NEW_PRICE.pulled) return;
+  t.unmet.push({
+    kind: 'different',
+    entity_type: 'product',
+    entity_id,
+    detail: `sold at ${price} after it had changed`,
+  });
+}
 
+/** Both sides go on without each other, and meet again. */
+async function outlastOutage(t: Telling, cast: Cast): Promise<{ outageMs: number; drainMs: number }> {
+  const { stage, say } = t;
+  const { cloud, daemon } = stage;
   say('The internet is cut.');
   const cutAt = monotonicMs();
   await cloud.down();
-  await sellUpTo(0.5);
-  await expect(NOTICE_WITHIN_MS, 'the daemon notices the outage', () => offline(stage));
+  await t.sellUpTo(0.5);
+  await t.expect(NOTICE_WITHIN_MS, 'the daemon notices the outage', () => offline(stage));
+  await playScenes(stage, t.office, cast, say);
   say(`kill -9 ${daemon.pid}, the daemon. The till does not notice.`);
   await daemon.kill();
-  await sellUpTo(0.7);
+  await t.sellUpTo(0.7);
   daemon.start();
   say('The daemon is started again.');
-  await expect(NOTICE_WITHIN_MS, 'the new daemon notices the outage', () => offline(stage));
-  await sellUpTo(0.85);
+  await t.expect(NOTICE_WITHIN_MS, 'the new daemon notices the outage', () => offline(stage));
+  await t.sellUpTo(0.85);
 
+  const expected = await expectedOf(stage, cast);
   cloud.faults.add({ kind: 'lost-ack', times: 1, match: { path: '/sync/push' } });
   await cloud.up();
   const backAt = monotonicMs();
   say(`The internet is back after ${seconds(backAt - cutAt)}. The cloud's first answer will be lost on the way.`);
-  await sellUpTo(1);
-  const quiet = await stage.until(QUIET_WITHIN_MS, async () => (await stage.queue()).waiting === 0, signal);
+  const quiet = await t.quiet(QUIET_WITHIN_MS);
   const drainMs = monotonicMs() - backAt;
-  if (signal.aborted) throw stopped();
-  await tell();
+  await t.tellQueue();
   if (!quiet) say(`Not quiet after ${seconds(drainMs)}. The daemon's last words:\n${daemon.lastWords()}`);
   if (cloud.faults.list().length > 0) throw new SyncError('failed', 'the lost answer was never played: no push came');
+  await t.meet(SEEN_WITHIN_MS, expected);
+  if (t.unmet.length === 0) say('What both had changed meanwhile is the same on both sides, by rule and on record.');
   return { outageMs: backAt - cutAt, drainMs };
 }
 
-function stopped(): SyncError {
-  return new SyncError('failed', 'the demo was stopped');
+async function hearWebhook(t: Telling): Promise<void> {
+  const entity_id = PRODUCTS.webhook;
+  t.office.change('product', entity_id, { price: NEW_PRICE.webhook });
+  const about = { outlet_id: OUTLET, entities: [{ entity_type: 'product', entity_id }] };
+  const { event_id } = t.stage.cloud.webhook(about);
+  const taken = () => t.stage.cloud.webhooks().some((one) => one.event_id === event_id && one.state === 'taken');
+  await t.expect(SEEN_WITHIN_MS, 'the webhook is taken', taken);
+  await t.meet(SEEN_WITHIN_MS, [{ ...PRODUCT, entity_id, column: 'price', value: NEW_PRICE.webhook }]);
+  t.say('A webhook tells of another price.');
 }
 
 /** Whether the daemon that runs now knows that the cloud is out of reach. */

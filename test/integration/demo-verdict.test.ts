@@ -13,6 +13,11 @@ import { judge } from '../../src/demo/verdict.js';
 import { installNaiveCapture, type NaiveChange, postAll, readNaiveList } from '../support/naive-outlet.js';
 
 const API_KEY = 'a-key-for-this-test';
+/** What the verdict reads of syncd's. */
+const RECORDS = `CREATE SCHEMA syncd;
+  CREATE TABLE syncd.sync_conflicts (entity_type text, entity_id text, status text, resolved_change_id uuid);
+  CREATE TABLE syncd.sync_queue (entity_type text, entity_id text, change_id uuid, settled_as text);
+  CREATE TABLE syncd.entity_state (entity_type text, entity_id text, cloud_version bigint);`;
 let cluster: Cluster;
 let owner: pg.Client;
 let till: Till;
@@ -23,7 +28,7 @@ beforeAll(async () => {
   cluster = await Cluster.start();
   owner = new pg.Client(await cluster.createDatabase('shop'));
   await owner.connect();
-  await owner.query(`${SHOP_SCHEMA}; CREATE SCHEMA syncd; CREATE TABLE syncd.sync_conflicts ()`);
+  await owner.query(`${SHOP_SCHEMA}; ${RECORDS}`);
   await installNaiveCapture(owner);
   till = await Till.open(cluster.url('shop', 'pos'), seededRandom(5), () => '2026-11-22T02:00:00.000001Z');
   await till.stockShop();
@@ -31,7 +36,10 @@ beforeAll(async () => {
   changes = await readNaiveList(owner);
 });
 
-afterEach(() => cloud?.stop());
+afterEach(async () => {
+  await owner.query('TRUNCATE syncd.sync_conflicts, syncd.sync_queue, syncd.entity_state');
+  await cloud?.stop();
+});
 
 afterAll(async () => {
   await till?.close();
@@ -70,6 +78,24 @@ test('a lost change is seen, in the ledger and in the rows', async () => {
 test('a lost change that a later one covers up is seen in the ledger', async () => {
   const stock = changes.findIndex((change, index) => index > 100 && change.entity_type === 'stock');
   expect(await verdictOn(changes.toSpliced(stock, 1))).toMatchObject({ lost: 1, doubled: 0, different: 0 });
+});
+
+test("a change that a recorded conflict gave up is not lost, and head office's edits are counted once known", async () => {
+  const price = changes.findLastIndex((change) => change.entity_type === 'product' && change.operation === 'update');
+  const { change_id, entity_id } = changes[price] as NaiveChange;
+  const record = (status: string) =>
+    owner.query("INSERT INTO syncd.sync_conflicts VALUES ('product', $1, $2, NULL)", [entity_id, status]);
+  await owner.query("INSERT INTO syncd.sync_queue VALUES ('product', $1, $2, 'superseded')", [entity_id, change_id]);
+  const withoutIt = changes.toSpliced(price, 1);
+  expect(await verdictOn(withoutIt)).toMatchObject({ lost: 1, conflicts: 0 });
+  await cloud?.stop();
+  await record('resolved');
+  expect(await verdictOn(withoutIt)).toMatchObject({ lost: 0, conflicts: 1, open: 0, pulled: 0 });
+  await record('open');
+  const edit = cloud?.edit({ entity_type: 'stock', entity_id: '1', outlet_id: 'naive', patch: '{}' });
+  const known = "INSERT INTO syncd.entity_state VALUES ('stock', '1', $1)";
+  await owner.query(known, [edit?.cloud_version]);
+  expect(await judge({ cloud: cloud as ReferenceCloud, owner, till })).toMatchObject({ open: 1, pulled: 1 });
 });
 
 test('a change that takes effect twice under two ids is seen', async () => {

@@ -15,7 +15,9 @@ export type ConflictRow = {
   entity_id: string;
   status: 'open' | 'resolved';
   cloud_version: number;
+  resolution: string | null;
   resolved_change_id: string | null;
+  cloud: string | null;
   local: string | null;
   result: string | null;
 };
@@ -52,8 +54,8 @@ export async function gatherEvidence(
   const claims = async (where: string) =>
     (await client.query<Claim>(`SELECT change_id, entity_type, entity_id FROM syncd.sync_queue WHERE ${where}`)).rows;
   const conflicts = await client.query<ConflictRow>(
-    `SELECT entity_type, entity_id, status, cloud_version::float8 AS cloud_version, resolved_change_id,
-       local::text AS local, result::text AS result
+    `SELECT entity_type, entity_id, status, cloud_version::float8 AS cloud_version, resolution, resolved_change_id,
+       local::text AS local, cloud::text AS cloud, result::text AS result
      FROM syncd.sync_conflicts ORDER BY id`,
   );
   const parked = await client.query<Evidence['parked'][number]>(

@@ -137,21 +137,33 @@ function disorder(places: ReadonlyMap<number, Delivered>): Finding[] {
 function missing(
   expected: Committed[],
   places: ReadonlyMap<number, Delivered>,
-  { results, conflicts }: { results: Delivered[]; conflicts: Recorded[] },
+  { results: sent, conflicts }: { results: Delivered[]; conflicts: Recorded[] },
   known: ReadonlySet<string>,
 ): Finding[] {
   if (conflicts.some((one) => one.status === 'open')) return [];
   const findings: Finding[] = [];
-  const unheardOf = (effect: Delivered) => effect.supersedes.filter((id) => !known.has(id)).length;
-  const givenUp = conflicts.filter((one) => one.resolved_change_id === null).map((one) => one.local.row);
-  let excuses = results.reduce((sum, result) => sum + unheardOf(result), 0);
-  let recorded = false;
+  const results = new Set(conflicts.map((one) => one.resolved_change_id));
+  const unheardOf = (effect: Delivered) => effect.supersedes.filter((id) => !known.has(id) && !results.has(id)).length;
+  // A result that never took effect ran into another conflict: its own record tells what became of it.
+  const givenUp = new Map(
+    conflicts
+      .filter((one) => one.resolved_change_id === null || !known.has(one.resolved_change_id))
+      .map((one) => [one.local.row, one.resolved_change_id !== null]),
+  );
+  let excuses = sent.reduce((sum, result) => sum + unheardOf(result), 0);
+  /** Whether the row that this commit led to was given up; `named`: also named by what took its place. */
+  let run: { named: boolean } | undefined;
   for (let at = expected.length - 1; at >= 0; at -= 1) {
     const change = expected[at] as Committed;
     const effect = places.get(at);
-    recorded = effect === undefined && (recorded || givenUp.includes(change.row));
-    if (effect) excuses += unheardOf(effect);
-    else if (recorded) continue;
+    if (effect) {
+      run = undefined;
+      excuses += unheardOf(effect);
+      continue;
+    }
+    const named = givenUp.get(change.row);
+    if (named !== undefined) run = { named };
+    if (run !== undefined) excuses -= run.named && excuses > 0 ? 1 : 0;
     else if (excuses > 0) excuses -= 1;
     else findings.push(finding('lost', change, `${labelOf(change)} never took effect`));
   }

@@ -1,5 +1,5 @@
 /** The demo's words. */
-import { describeQueue, rupiah } from '../../src/demo/narrate.js';
+import { describeNewPrice, describeQueue, rupiah } from '../../src/demo/narrate.js';
 
 test.each([
   ['0.00', 'Rp 0'],
@@ -14,4 +14,10 @@ test.each([
 test('trouble is only mentioned where there is some', () => {
   expect(describeQueue({ waiting: 3, troubled: 0 }, 12)).toBe('-- in the cloud 12, waiting 3');
   expect(describeQueue({ waiting: 3, troubled: 1 }, 12)).toBe('-- in the cloud 12, waiting 3, 1 in trouble');
+});
+
+test("head office's new price and the sale at it stand in one line", () => {
+  expect(describeNewPrice({ number: 'N-1', name: 'Klepon', price: '13000.00', afterMs: 240 })).toBe(
+    "sold       N-1       Rp 13.000  Klepon: head office's new price, here after 0.2 s",
+  );
 });
