@@ -1,0 +1,71 @@
+/**
+ * The database connections of one session, one for each role, so that nothing queues behind anything else. They are opened in
+ * an order that tells early whether this daemon may work at all: first the lead, then the others. `close` takes them down in
+ * reverse; with the lead's connection the lead itself goes.
+ */
+import type pg from 'pg';
+import type { Settings } from './config/settings.js';
+import { openApplier } from './db/applier.js';
+import { BY_INDEX, type Db, findPrimary, openClient, openDb } from './db/connect.js';
+import { type Leadership, takeLead } from './db/leader.js';
+import { announce } from './db/wake.js';
+import { VERSION } from './version.js';
+
+export type Connections = {
+  url: string;
+  lead: Leadership;
+  /** Holds the wake gate's locks. */
+  gating: pg.Client;
+  /** Reads the queue; writes down answers; deals with people. */
+  reader: Db;
+  settler: Db;
+  control: Db;
+  /** Stores what comes in; applies it. */
+  store: Db;
+  applier: Db;
+  close(): Promise<void>;
+};
+
+/**
+ * @param patienceMs how long the server may take to let go of an earlier daemon's lock
+ * @param onLost told when one of the two lasting connections is gone
+ * @throws SyncError as `findPrimary`, `openClient` and `takeLead` do; then nothing stays open
+ */
+export async function connect(
+  settings: Settings,
+  patienceMs: number,
+  signal: AbortSignal,
+  onLost: (error: unknown) => void,
+): Promise<Connections> {
+  const closing: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const end of closing.splice(0).reverse()) await end().catch(() => {});
+  };
+  const pool = (db: Db): Db => {
+    closing.push(() => db.destroy());
+    return db;
+  };
+  try {
+    const url = await findPrimary(settings.database.urls);
+    const leading = await openClient(url, { role: 'leader' }, onLost);
+    closing.push(() => leading.end());
+    const lead = await takeLead(leading, VERSION, patienceMs, signal);
+    announce(leading, onLost);
+    const gating = await openClient(url, { role: 'gate', queryTimeoutMs: 0 }, onLost);
+    closing.push(() => gating.end());
+    return {
+      url,
+      lead,
+      gating,
+      reader: pool(openDb(url, { role: 'reader', settings: BY_INDEX })),
+      settler: pool(openDb(url, { role: 'settler' })),
+      control: pool(openDb(url, { role: 'control', queryTimeoutMs: 15_000, settings: BY_INDEX })),
+      store: pool(openDb(url, { role: 'inbox', queryTimeoutMs: 15_000 })),
+      applier: pool(await openApplier(url, 'applier')),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Puts the way out together on one session's connections. Made by the session, which also tells it what the other parts have to
+ * know; what is known of the cloud and of the line outlives the session.
+ */
+import { strategyOf } from './apply/strategy.js';
+import type { CloudClient } from './cloud/client.js';
+import type { ClockOffset } from './cloud/clock.js';
+import type { Standing } from './cloud/standing.js';
+import type { Settings } from './config/settings.js';
+import type { Connections } from './connections.js';
+import { WakeGate } from './db/wake.js';
+import type { Log } from './log.js';
+import type { CloudHistory } from './ops/cloud-history.js';
+import type { Identity } from './ops/identity.js';
+import { PushLoop } from './push/loop.js';
+import type { CloudMemory } from './push/memory.js';
+import { steadyMs } from './time.js';
+
+export type OutgoingDeps = {
+  settings: Settings;
+  log: Log;
+  client: CloudClient;
+  clock: ClockOffset;
+  history: CloudHistory;
+  memory: CloudMemory;
+  connections: Connections;
+  identity: Identity;
+  onStanding: (standing: Standing) => void;
+  onQuiet: (pass: number) => void;
+  onFork: (reason: string) => Promise<void>;
+  /** An entity waits for a decision. */
+  onHeld: () => void;
+};
+
+export function createPush(deps: OutgoingDeps): PushLoop {
+  const { settings, log, client, clock, history, memory, connections, identity } = deps;
+  const { onStanding, onQuiet, onFork, onHeld } = deps;
+  return new PushLoop({
+    db: connections.settler,
+    reader: connections.reader,
+    gate: new WakeGate(connections.gating),
+    leader_epoch: connections.lead.leader_epoch,
+    client,
+    clock,
+    memory,
+    identity,
+    retry: settings.sync.retry,
+    coalesced: new Set([...settings.entities].filter(([, { coalesce }]) => coalesce).map(([name]) => name)),
+    strategyOf: (entity_type) => strategyOf(settings, entity_type),
+    timeoutMs: settings.cloud.timeoutMs,
+    checkEpoch: (cloud_epoch) => history.check(cloud_epoch),
+    log,
+    nowMs: Date.now,
+    steadyMs,
+    random: Math.random,
+    onStanding,
+    onQuiet,
+    onFork,
+    onHeld,
+  });
+}

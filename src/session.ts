@@ -1,0 +1,236 @@
+/**
+ * One session: everything that lives on one set of database connections. It is put together, runs until it is told to stop or a
+ * connection is lost, and is taken down in reverse order. What is known of the cloud outlives it, in `Across`.
+ *
+ * The loops do not know each other: they meet in tables. Here each gets the hints that save the next one a wait.
+ */
+import { type CloudClient, createCloudClient } from './cloud/client.js';
+import type { ClockOffset } from './cloud/clock.js';
+import type { Settings } from './config/settings.js';
+import { type Connections, connect } from './connections.js';
+import type { ClockLog } from './db/clock-log.js';
+import { isConnectionLoss } from './db/connect.js';
+import { createListener } from './db/listen.js';
+import { wordsOf } from './errors.js';
+import type { WebhookListener } from './http/webhook-listener.js';
+import type { InboxLoop } from './inbox/loop.js';
+import { readRatchet } from './inbox/ratchet.js';
+import { receive } from './inbox/receive.js';
+import { createInbox, createPull, type IncomingMemory } from './incoming.js';
+import type { Log } from './log.js';
+import { CloudHistory } from './ops/cloud-history.js';
+import { signOff } from './ops/heartbeat.js';
+import { readIdentity } from './ops/identity.js';
+import { Supervision } from './ops/supervision.js';
+import { DATABASE, type Vitals } from './ops/vitals.js';
+import { createPush } from './outgoing.js';
+import type { PullLoop } from './pull/loop.js';
+import type { PushLoop } from './push/loop.js';
+import type { CloudMemory } from './push/memory.js';
+import { within } from './time.js';
+import { VERSION } from './version.js';
+
+/** What outlives a session. */
+export type Across = {
+  settings: Settings;
+  log: Log;
+  memory: CloudMemory;
+  incoming: IncomingMemory;
+  clock: ClockOffset;
+  clockLog: ClockLog;
+  /** Hears the cloud also while there is no database, and asks it to come again. */
+  webhooks: WebhookListener | undefined;
+  vitals: Vitals;
+  signal: AbortSignal;
+};
+
+type Parts = { push: PushLoop; pull: PullLoop | undefined; inbox: InboxLoop; supervision: Supervision };
+
+/** What is in flight may take this long after the signal to stop; then it is abandoned, and repeated by the next run. */
+const FINISH_MS = 6_000;
+/** `/ready` says no once the database has not answered for so long. */
+const SILENT_MS = 10_000;
+/** What a loop may take for one round beside the cloud's own time. */
+const ROUND_MS = 60_000;
+
+/**
+ * @param patienceMs how long an earlier daemon's lock may take to go
+ * @param onLead called once this daemon is the leader and may work
+ * @throws what ended the session, if it was not the signal
+ */
+export async function runSession(across: Across, patienceMs: number, onLead: () => void): Promise<void> {
+  const { settings, log, signal } = across;
+  const lost = new AbortController();
+  let cause: unknown;
+  const onLost = (error: unknown) => {
+    cause ??= error;
+    lost.abort();
+  };
+  const connections = await connect(settings, patienceMs, signal, onLost);
+  const closing: (() => unknown)[] = [() => connections.close()];
+  try {
+    const identity = await readIdentity(connections.control, settings);
+    onLead();
+    log.info('working', { database: 'connected', recovered: 'database' });
+    const client = cloudClient(settings);
+    closing.push(() => client.abort());
+    lost.signal.addEventListener('abort', () => client.abort(), { once: true });
+
+    const parts = assemble(across, connections, client, identity);
+    closing.push(await listen(connections, log, parts));
+    closing.push(await hear(across, connections, parts));
+    closing.push(...watch(across, parts));
+    await work(parts, client, AbortSignal.any([signal, lost.signal]), onLost);
+    if (cause === undefined) await signOff(connections.control, connections.lead.id).catch(() => {});
+  } finally {
+    for (const close of closing.reverse()) {
+      try {
+        await close();
+      } catch {
+        // What is gone already needs no closing.
+      }
+    }
+  }
+  if (cause !== undefined && !(signal.aborted && isConnectionLoss(cause))) throw cause;
+}
+
+function cloudClient({ cloud, outlet }: Settings): CloudClient {
+  const { url, apiKey, timeoutMs, compression, ca } = cloud;
+  return createCloudClient({ url, outletId: outlet.id, apiKey, timeoutMs, compression, ca, version: VERSION });
+}
+
+function assemble(
+  across: Across,
+  connections: Connections,
+  client: CloudClient,
+  identity: Awaited<ReturnType<typeof readIdentity>>,
+): Parts {
+  const { settings, log, memory, incoming, clock, clockLog } = across;
+  const { control, store, applier, lead } = connections;
+  const history = new CloudHistory(control, log, () => supervision.wake());
+  const supervision: Supervision = new Supervision({
+    db: control,
+    runId: lead.id,
+    enabled: settings.sync.enabled,
+    memory,
+    clock,
+    clockLog,
+    log,
+    reidentify: async () => {
+      history.forget();
+      Object.assign(identity, await readIdentity(control, settings));
+    },
+    pull: () => pull && incoming.pull.standing,
+    // A fork stops pushing alone: what the cloud says holds for every copy.
+    onLook: ({ enabled, stop }) => {
+      const stopped = stop === null || stop.code === 'fork' ? null : stop.reason;
+      pull?.configure(enabled, stopped);
+      incoming.fetch.enabled = enabled;
+      inbox.configure(stopped !== null);
+    },
+    onNow: () => {
+      pull?.tryNow();
+      inbox.tryNow();
+    },
+  });
+  const push = createPush({
+    settings,
+    log,
+    client,
+    clock,
+    history,
+    memory,
+    connections,
+    identity,
+    onStanding: (standing) => {
+      supervision.noteStanding(standing);
+      if (standing.kind === 'online') pull?.cloudAnswers();
+    },
+    onQuiet: (pass) => supervision.noteQuiet(pass),
+    onFork: (reason) => supervision.stopForFork(reason),
+    onHeld: () => inbox.wake(),
+  });
+  const inbox = createInbox({
+    settings,
+    log,
+    client,
+    memory: incoming,
+    db: applier,
+    store,
+    leader_epoch: lead.leader_epoch,
+    onLocalChanges: () => push.wake(),
+  });
+  const pull = createPull({
+    settings,
+    log,
+    client,
+    clock,
+    history,
+    memory: incoming,
+    cloud: memory,
+    store,
+    onStored: () => inbox.wake(),
+    onStanding: () => supervision.notePull(),
+  });
+  return { push, pull, inbox, supervision };
+}
+
+/** NOTIFY, from sales and from people. @returns what ends it */
+async function listen({ url }: Connections, log: Log, parts: Parts): Promise<() => unknown> {
+  const listener = createListener(
+    url,
+    () => {
+      parts.push.wake();
+      parts.inbox.wake();
+      parts.supervision.wake();
+    },
+    (error) =>
+      log.warn('NOTIFY is not heard; the queue is polled instead', { trouble: 'listen', error: wordsOf(error) }),
+  );
+  await listener.start();
+  return () => listener.stop();
+}
+
+/** Webhooks, where they are configured. @returns what ends it */
+async function hear(across: Across, { store }: Connections, parts: Parts): Promise<() => unknown> {
+  const { settings, webhooks } = across;
+  if (!settings.webhook || !webhooks) return () => {};
+  return webhooks.serve({
+    receive: (event) => receive(store, event).finally(() => parts.inbox.wake()),
+    bodyRefused: await readRatchet(store, settings.webhook.profile),
+    onMessage: () => parts.push.tryNow(),
+    onUntimely: () => parts.pull?.wake(),
+  });
+}
+
+/** Lets `/ready` know how the parts do. @returns what ends it */
+function watch({ vitals, settings }: Across, { push, pull, inbox, supervision }: Parts): (() => unknown)[] {
+  const roundMs = ROUND_MS + 3 * settings.cloud.timeoutMs;
+  return [
+    vitals.watch(DATABASE, SILENT_MS, () => supervision.health()),
+    vitals.watch('push', roundMs, () => push.health()),
+    vitals.watch('inbox', roundMs, () => inbox.health()),
+    ...(pull ? [vitals.watch('pull', roundMs, () => pull.health())] : []),
+  ];
+}
+
+/** Runs all loops until `ending`; what is in flight then gets a moment. */
+async function work(
+  { push, pull, inbox, supervision }: Parts,
+  client: CloudClient,
+  ending: AbortSignal,
+  onLost: (error: unknown) => void,
+): Promise<void> {
+  const supervising = supervision.run(push, ending).catch(onLost);
+  const working = Promise.all([push, inbox, ...(pull ? [pull] : [])].map((part) => part.run(ending).catch(onLost)));
+  await aborted(ending);
+  await within(FINISH_MS, working, () => new Error('in flight for too long')).catch(() => client.abort());
+  await Promise.all([working, supervising]);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
