@@ -23,6 +23,8 @@ const LIMITS = {
   connectionsCheckingInterval: 1_000,
   maxHeaderSize: 8 * 1024,
   keepAliveTimeout: 5_000,
+  // We answer that ourselves.
+  requireHostHeader: false,
 } as const;
 const MAX_CONNECTIONS = 64;
 const MAX_REQUESTS_OF_CONNECTION = 200;
@@ -199,7 +201,10 @@ export class HttpServer implements Service {
     try {
       // Node leaves out the headers beyond its bound in silence; what they would have said nobody knows.
       if (request.rawHeaders.length >= 2 * MAX_HEADERS) return refusal(431);
-      return await this.#options.handle(readHead(request, response, this.#trusted, mayContinue, { signal, broken }));
+      const head = readHead(request, response, this.#trusted, mayContinue, { signal, broken });
+      const hosts = head.values('host').length;
+      if (hosts > 1 || (hosts === 0 && request.httpVersion === '1.1')) return refusal(400);
+      return await this.#options.handle(head);
     } catch (error) {
       this.#options.onFault(error);
       return refusal(500);

@@ -1,10 +1,10 @@
-/** Ways to spoil a webhook, by name: makers for the table of test/integration/webhooks-hostile. */
+/** Ways to spoil a webhook, by name: makers for the table in test/integration/webhooks-hostile. */
 import type { Piece } from './raw-http.js';
 import { changeOf, eventText, type Header, onWire, SECRET, signatureHeaders, type Wire } from './signed-webhook.js';
 
 type Make = () => Wire | Piece[];
 /** `from`: the local address that it comes from. */
-export type HostileCase = [name: string, expected: number, make: Make, from?: string];
+export type HostileCase = [name: string, expected: number | number[], make: Make, from?: string];
 
 export const MIB = 1024 * 1024;
 export const ROUTE = '/api/v1/webhooks/cloud';
@@ -30,6 +30,25 @@ export const tampered = (change: (headers: Header[]) => Header[]) => () => {
 export const twice = (name: string) => (headers: Header[]) =>
   headers.flatMap((one) => (one[0] === name ? [one, one] : [one]));
 export const header = (name: string, value: string) => () => ({ headers: [[name, value]] as Header[] });
+const headOf = (wire: Wire) => {
+  const text = onWire(wire).toString('latin1');
+  return text.slice(0, text.indexOf('\r\n\r\n') + 4);
+};
+/** `'Name: value'` each, in place of the usual headers of those names; `wire` for whatever else is unusual. */
+export const lines =
+  (given: string[], wire: Wire = {}) =>
+  () => ({
+    ...wire,
+    headers: given.map((line): Header => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)]),
+  });
+/** Nothing but the head of such a request. */
+export const onlyHead = (given: string[], wire: Wire = {}) => headOf(lines(given, wire)());
+/** Several requests in one piece; all but the last leave the connection open. */
+export const inOne = (...requests: Wire[]) =>
+  Buffer.concat(
+    requests.map((wire, at) => onWire(at < requests.length - 1 ? { without: ['connection'], ...wire } : wire)),
+  );
+export const KEPT = { without: ['connection'] };
 export const target = (path: string) => () => ({ target: path });
 export const method = (name: string) => () => ({ method: name, body: '', signing: false as const });
 export const ago = (seconds: number) => new Date(Date.now() - seconds * 1_000).toISOString();
@@ -48,10 +67,6 @@ export const inChunks =
     );
     return [head.slice(0, head.indexOf('\r\n\r\n') + 4), chunked(body, size)];
   };
-export const headOf = (wire: Wire) => {
-  const text = onWire(wire).toString('latin1');
-  return text.slice(0, text.indexOf('\r\n\r\n') + 4);
-};
 
 export function otherSpelling(base64: string): string {
   const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
