@@ -10,13 +10,13 @@ import { databaseError, findPrimary, openClient, openDb } from '../db/connect.js
 import { type Applied, migrate, pendingMigrations, readMigrations, type SqlFile } from '../db/migrate.js';
 import { LOCK_CLASS, LOCKS } from '../db/schema.js';
 import { SyncError } from '../errors.js';
-import { introspect } from './introspect.js';
+import { introspect, introspectWritten } from './introspect.js';
 import { OWNER, parseTable } from './names.js';
 import { objectsOf } from './objects.js';
 import { planCapture } from './plan.js';
 import { rightsIssues } from './rights.js';
 import { printStep, runStep } from './run-step.js';
-import type { TableShape } from './shape.js';
+import type { TableShape, Written } from './shape.js';
 import { readState } from './state.js';
 import { admission, entitySteps, foundationSteps, outletSteps, policySteps, removalSteps, type Step } from './steps.js';
 
@@ -46,19 +46,20 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
     await client.query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.install]);
     const state = await readState(client);
     const shapes = await readShapes(client, settings);
-    const plan = planCapture(settings, shapes);
+    const plan = planCapture(settings, shapes, await readWritten(client, settings));
     const objects = plan.entities.map(objectsOf);
     const issues = [...plan.issues, ...rightsIssues(state, objects)];
     if (issues.length > 0) throw refusal(issues);
     const pending = pendingMigrations(readMigrations(), await readApplied(client));
 
+    const written = new Set(plan.entities.flatMap((entity) => entity.written.map((table) => table.oid)));
     const foundation = foundationSteps(state);
     const fresh = foundation.length > 0 || pending.length > 0 || !state.daemonAdmitted;
     const rest = [
       ...(fresh ? [admission()] : []),
       ...outletSteps(settings, state),
       ...policySteps(objects, state),
-      ...objects.flatMap((one) => entitySteps(one, state)),
+      ...objects.flatMap((one) => entitySteps(one, state, written)),
       ...removalSteps(objects, state),
     ];
     const changes = [...foundation, ...pending.map(migrationStep), ...rest].map((step) => step.about);
@@ -89,6 +90,17 @@ async function readShapes(client: pg.Client, settings: Settings): Promise<Map<st
     shapes.set(entity, name && (await introspect(client, name.schema, name.name)));
   }
   return shapes;
+}
+
+async function readWritten(client: pg.Client, settings: Settings): Promise<Map<string, Written | undefined>> {
+  const written = new Map<string, Written | undefined>();
+  for (const { table, also_writes, direction } of settings.entities.values()) {
+    for (const one of direction === 'push' ? [] : [table, ...also_writes]) {
+      const name = parseTable(one);
+      written.set(one, name && (await introspectWritten(client, name.schema, name.name)));
+    }
+  }
+  return written;
 }
 
 async function readApplied(client: pg.Client): Promise<Applied[]> {

@@ -4,7 +4,7 @@
  */
 import type pg from 'pg';
 import { SCHEMA } from './names.js';
-import type { Column, Member, TableShape, UniqueIndex } from './shape.js';
+import type { Column, Member, TableShape, UniqueIndex, Written } from './shape.js';
 
 const TABLE = `
   SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.relpersistence = 't' AS temporary,
@@ -70,6 +70,23 @@ const MEMBERS = `
   FROM (SELECT oid, min(depth) AS depth FROM member GROUP BY oid) m JOIN pg_class c ON c.oid = m.oid
   JOIN pg_namespace n ON n.oid = c.relnamespace
   ORDER BY m.depth, n.nspname, c.relname`;
+
+// Of identity columns nobody asks: they draw by themselves.
+const WRITTEN = `
+  SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name,
+         coalesce((SELECT json_agg(DISTINCT jsonb_build_object('schema', sn.nspname, 'name', s.relname, 'oid', s.oid::text))
+                   FROM pg_attrdef d JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
+                     AND p.refclassid = 'pg_class'::regclass
+                   JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S' JOIN pg_namespace sn ON sn.oid = s.relnamespace
+                   WHERE d.adrelid = c.oid), '[]') AS sequences
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`;
+
+/** What a right to write there needs; undefined where there is no such table. */
+export async function introspectWritten(client: pg.Client, schema: string, name: string): Promise<Written | undefined> {
+  const { rows } = await client.query<Omit<Written, 'sequences'> & { sequences: string }>(WRITTEN, [schema, name]);
+  return rows[0] && { ...rows[0], sequences: JSON.parse(rows[0].sequences) };
+}
 
 /** The table's shape; undefined where there is no such table. */
 export async function introspect(client: pg.Client, schema: string, name: string): Promise<TableShape | undefined> {

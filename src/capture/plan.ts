@@ -6,7 +6,7 @@ import type { EntitySettings, Settings } from '../config/settings.js';
 import { digest, failuresName, parseName, qualified, SCHEMA } from './names.js';
 import { pinsFor } from './pins.js';
 import type { KeyColumn, Recipe } from './recipe.js';
-import type { Column, Member, TableShape, UniqueIndex } from './shape.js';
+import type { Column, Member, TableShape, UniqueIndex, Written } from './shape.js';
 
 export type EntityPlan = {
   entity: string;
@@ -21,6 +21,8 @@ export type EntityPlan = {
   fingerprint: string;
   /** The tables that get triggers; none where nothing goes out. */
   members: Member[];
+  /** The tables that are written when something comes in: itself, and what its own triggers write. */
+  written: Written[];
 };
 
 export type Plan = { entities: EntityPlan[]; issues: string[]; notices: string[] };
@@ -36,8 +38,15 @@ const NAMING = new Set(
 );
 const ISO = new Set(['date', 'timestamp', 'timestamptz']);
 
-/** @param shapes by entity; undefined where the table does not exist */
-export function planCapture(settings: Settings, shapes: Map<string, TableShape | undefined>): Plan {
+/**
+ * @param shapes by entity; undefined where the table does not exist
+ * @param written by the table's name as the configuration has it; undefined where it does not exist
+ */
+export function planCapture(
+  settings: Settings,
+  shapes: Map<string, TableShape | undefined>,
+  written: ReadonlyMap<string, Written | undefined>,
+): Plan {
   const plan: Plan = { entities: [], issues: [], notices: [] };
   if (settings.entities.size === 0)
     plan.issues.push('entities: none is configured, so there would be nothing to capture');
@@ -56,10 +65,16 @@ export function planCapture(settings: Settings, shapes: Map<string, TableShape |
     const key = chooseKey(shape, wanted, issue);
     const excluded = chooseExcluded(shape, wanted, key, issue);
     checkNamedColumns(shape, wanted, issue);
-    if (key) plan.entities.push(planEntity(settings, entity, wanted, shape, key, excluded));
+    for (const table of wanted.also_writes) if (!written.get(table)) issue(`also_writes: there is no table ${table}`);
+    if (key) plan.entities.push(planEntity(settings, entity, wanted, shape, key, excluded, writtenBy(wanted, written)));
   }
   checkFamilies(plan, shapes);
   return plan;
+}
+
+function writtenBy(wanted: EntitySettings, written: ReadonlyMap<string, Written | undefined>): Written[] {
+  if (wanted.direction === 'push') return [];
+  return [wanted.table, ...wanted.also_writes].flatMap((table) => written.get(table) ?? []);
 }
 
 function mayBeCaptured(shape: TableShape, table: string, issue: (why: string) => void): boolean {
@@ -155,6 +170,7 @@ function planEntity(
   shape: TableShape,
   key: UniqueIndex,
   excluded: string[],
+  written: Written[],
 ): EntityPlan {
   const watched = shape.columns.filter((column) => !excluded.includes(column.name));
   const family = shape.parents.length > 0 || shape.members.some((member) => member.depth > 0 && !member.partition);
@@ -173,6 +189,7 @@ function planEntity(
       JSON.stringify(shape.columns.map(({ name, type, notNull, generated }) => [name, type, notNull, generated])),
     ),
     members: wanted.direction === 'pull' ? [] : shape.members,
+    written,
     recipe: {
       entity,
       keys: key.columns.map((name, place) => keyColumn(columnOf(shape, name), key.operators[place] as string)),

@@ -57,6 +57,14 @@ export type Member = {
   owned: boolean;
 };
 
+/** A table that is written, and the sequences that its defaults draw from. */
+export type Written = {
+  schema: string;
+  name: string;
+  oid: string;
+  sequences: { schema: string; name: string; oid: string }[];
+};
+
 export type TableShape = {
   schema: string;
   name: string;

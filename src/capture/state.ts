@@ -13,7 +13,7 @@ export type InstalledTrigger = {
   enabled: boolean;
   owned: boolean;
 };
-/** `object` names a table by its oid and a schema by its name, `target` as SQL wants it. */
+/** `object` names a table or a sequence by its oid and a schema by its name, `target` as SQL wants it. */
 export type Grant = { grantee: string; object: string; target: string; privilege: string };
 
 export type State = {
@@ -76,6 +76,8 @@ const GRANTS = `
   SELECT coalesce(r.rolname::text, 'PUBLIC') AS grantee, g.object, g.target, a.privilege_type AS privilege
   FROM (SELECT format('TABLE %s', c.oid) AS object, format('TABLE %I.%I', n.nspname, c.relname) AS target, c.relacl AS acl
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname <> $1 AND c.relkind IN ('r', 'p')
+        UNION ALL SELECT format('SEQUENCE %s', c.oid), format('SEQUENCE %I.%I', n.nspname, c.relname), c.relacl
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname <> $1 AND c.relkind = 'S'
         UNION ALL SELECT format('SCHEMA %s', nspname), format('SCHEMA %I', nspname), nspacl FROM pg_namespace WHERE nspname <> $1) g
   CROSS JOIN LATERAL aclexplode(g.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
   WHERE r.rolname = ANY ($2::text[]) OR a.grantee = 0 AND g.object LIKE 'SCHEMA %'`;

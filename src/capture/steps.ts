@@ -106,8 +106,11 @@ export function policySteps(entities: EntityObjects[], state: State): Step[] {
   return [{ about: `${OWNER} bypasses row-level security`, statements: [`ALTER ROLE ${OWNER} BYPASSRLS`] }];
 }
 
-/** One entity: its counter and functions, its rights, then each table's triggers. */
-export function entitySteps(objects: EntityObjects, state: State): Step[] {
+/**
+ * One entity: its counter and functions, its rights, then each table's triggers.
+ * @param written oids of the tables that some entity's triggers write
+ */
+export function entitySteps(objects: EntityObjects, state: State, written: ReadonlySet<string>): Step[] {
   const { plan } = objects;
   const steps: Step[] = [];
   const statements: string[] = [];
@@ -126,7 +129,7 @@ export function entitySteps(objects: EntityObjects, state: State): Step[] {
   const before = state.captures.find((capture) => capture.entity_type === plan.entity)?.record;
   if (statements.length > 0 || !before || recordDiffers(before, objects)) statements.push(objects.record);
   if (statements.length > 0) steps.push({ about: `${plan.entity}: ${plan.table}`, statements, asOwner: true });
-  const rights = rightsOf(objects, state);
+  const rights = rightsOf(objects, state, written);
   if (rights.length > 0) steps.push({ about: `${plan.entity}: rights on ${plan.table}`, statements: rights });
   return [...steps, ...triggerSteps(objects, state)];
 }
@@ -150,22 +153,28 @@ function recordDiffers(before: Record<string, unknown>, { plan, triggerVersion }
   );
 }
 
-/** Reading for what is captured, writing only for what is pulled; the owner reads where its triggers read again. */
-function rightsOf({ plan, triggers }: EntityObjects, state: State): string[] {
+type Named = { schema: string; name: string; oid: string };
+
+/** Reading for what is captured, writing only for what is pulled and what its own triggers write; the owner reads where its triggers read again. */
+function rightsOf({ plan, triggers }: EntityObjects, state: State, written: ReadonlySet<string>): string[] {
   const held = (grantee: string, object: string, privilege: string) =>
     state.grants.some((grant) => grant.grantee === grantee && grant.object === object && grant.privilege === privilege);
   const statements: string[] = [];
-  const grant = (role: string, table: { schema: string; name: string; oid: string }, privileges: string[]) => {
+  const grant = (role: string, table: Named, privileges: string[], kind: 'TABLE' | 'SEQUENCE' = 'TABLE') => {
     const schema = `SCHEMA ${table.schema}`;
     const use = `GRANT USAGE ON SCHEMA ${identifier(table.schema)} TO ${role}`;
     if (!held(role, schema, 'USAGE') && !held('PUBLIC', schema, 'USAGE') && !statements.includes(use))
       statements.push(use);
-    const missing = privileges.filter((privilege) => !held(role, `TABLE ${table.oid}`, privilege));
+    const missing = privileges.filter((privilege) => !held(role, `${kind} ${table.oid}`, privilege));
     if (missing.length > 0)
-      statements.push(`GRANT ${missing.join(', ')} ON ${qualified(table.schema, table.name)} TO ${role}`);
+      statements.push(`GRANT ${missing.join(', ')} ON ${kind} ${qualified(table.schema, table.name)} TO ${role}`);
   };
-  grant(DAEMON, plan.root, plan.direction === 'push' ? ['SELECT'] : ['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
-  const surplus = plan.direction === 'push' ? ['INSERT', 'UPDATE', 'DELETE'] : [];
+  if (plan.direction === 'push') grant(DAEMON, plan.root, ['SELECT']);
+  for (const table of plan.written) {
+    grant(DAEMON, table, ['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
+    for (const sequence of table.sequences) grant(DAEMON, sequence, ['USAGE'], 'SEQUENCE');
+  }
+  const surplus = plan.direction === 'push' && !written.has(plan.root.oid) ? ['INSERT', 'UPDATE', 'DELETE'] : [];
   const withdrawn = surplus.filter((privilege) => held(DAEMON, `TABLE ${plan.root.oid}`, privilege));
   if (withdrawn.length > 0) statements.push(`REVOKE ${withdrawn.join(', ')} ON ${plan.table} FROM ${DAEMON}`);
   if (plan.recipe.rereadFrom !== undefined && triggers.length > 0) {

@@ -6,6 +6,7 @@ import { Horizon } from '../../src/apply/horizon.js';
 import type { Incoming } from '../../src/apply/incoming.js';
 import { applyRound, type RoundReport } from '../../src/apply/round.js';
 import { loadTables } from '../../src/apply/tables.js';
+import { installCapture } from '../../src/capture/install.js';
 import { openApplier } from '../../src/db/applier.js';
 import type { Db } from '../../src/db/connect.js';
 import type { Cluster } from '../../src/demo/postgres.js';
@@ -46,14 +47,16 @@ export class ApplyStage {
     return new ApplyStage(pos, await openApplier(cluster.url(name, 'syncd'), 'applier'));
   }
 
-  /** Makes tables and lets these entities go both ways, beside the ones before. */
-  async tables(ddl: string, entities: Entities): Promise<void> {
+  /** Makes tables and lets these entities go both ways, beside the ones before. @returns what the install changed */
+  async tables(ddl: string, entities: Entities): Promise<string[]> {
     const both = Object.entries(entities).map(([entity, given]) => [
       entity,
       { direction: 'both' as const, ...(typeof given === 'string' ? { table: given } : given) },
     ]);
     this.#entities = { ...this.#entities, ...Object.fromEntries(both) };
-    await this.pos.capture(ddl, this.#entities);
+    await this.pos.sql.query(ddl);
+    const { changes } = await installCapture({ adminUrl: this.pos.url, settings: captureSettings(this.#entities) });
+    return changes;
   }
 
   /** Lets changes come in, in this order. */
