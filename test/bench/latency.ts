@@ -39,7 +39,9 @@ export const latency: Measurement = {
     const stops: (() => Promise<void>)[] = [() => cluster.destroy()];
     try {
       const ours = await openTill(cluster, OURS, stops, () => installSyncd(cluster, OURS));
-      const bare = await openTill(cluster, BARE, stops, () => runReferences(cluster.url(BARE), 'queue', 'naive'));
+      const bare = await openTill(cluster, BARE, stops, () =>
+        runReferences(cluster.url(BARE), 'queue', 'folded', 'naive'),
+      );
       const daemon = await startDaemon({ cluster, database: OURS, cloudUrl: ours.cloud.url, compression: 'br' }, false);
       stops.push(daemon.stop);
       const program = await startProgram(new URL('./references/bare-notify.ts', import.meta.url), [

@@ -10,7 +10,7 @@ import type { Cluster } from '../../src/demo/postgres.js';
 import { installSyncd } from './daemon.js';
 import { onDatabase } from './server.js';
 
-export type VariantName = 'none' | 'smallest' | 'naive' | 'symmetric' | 'awake' | 'asleep';
+export type VariantName = 'none' | 'smallest' | 'naive' | 'folded' | 'symmetric' | 'awake' | 'asleep';
 
 export type Variant = {
   name: VariantName;
@@ -39,6 +39,14 @@ export const VARIANTS: Variant[] = [
     database: 'naive',
     queue: 'reference.sync_queue',
     install: (cluster, database) => runReferences(cluster.url(database), 'queue', 'naive'),
+    attend: 'LISTEN reference',
+  },
+  {
+    name: 'folded',
+    title: 'row trigger + one NOTIFY a sale',
+    database: 'folded',
+    queue: 'reference.sync_queue',
+    install: (cluster, database) => runReferences(cluster.url(database), 'queue', 'folded', 'naive'),
     attend: 'LISTEN reference',
   },
   {
