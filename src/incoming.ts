@@ -20,7 +20,7 @@ import { steadyMs } from './time.js';
 export type IncomingMemory = { pull: PullMemory; fetch: FetchMemory };
 
 export function newIncomingMemory(settings: Settings): IncomingMemory {
-  return { pull: newPullMemory(settings.sync.longPollMs), fetch: { standing: { kind: 'unknown' } } };
+  return { pull: newPullMemory(settings.sync.longPollMs), fetch: { standing: { kind: 'unknown' }, enabled: false } };
 }
 
 export type IncomingDeps = {
@@ -83,7 +83,7 @@ export function createInbox(deps: InboxDeps): InboxLoop {
     steadyMs,
     random: Math.random,
   };
-  return new InboxLoop({
+  const inbox = new InboxLoop({
     db,
     settings,
     leader_epoch,
@@ -93,4 +93,7 @@ export function createInbox(deps: InboxDeps): InboxLoop {
     onLocalChanges: deps.onLocalChanges,
     log,
   });
+  // Until the first look has shown that nothing stands in the way.
+  inbox.configure(true);
+  return inbox;
 }

@@ -18,6 +18,9 @@ export type Facts = {
   enabled: boolean;
   paused: { by: string; at: string } | null;
   last_sync_at: string | null;
+  last_pull_at: string | null;
+  /** Changes of the cloud that cannot be applied, and why the latest of them cannot. */
+  parked: { count: number; reason: string | null };
   daemon: DaemonFacts | null;
   pending: number;
   oldest_pending_at: string | null;
@@ -44,6 +47,8 @@ export type DaemonFacts = {
   last_error: string | null;
   next_try_at: string | null;
   refused: string | null;
+  pull_error: string | null;
+  pull_offline_since: string | null;
   clock_offset_ms: number | null;
 };
 
@@ -125,10 +130,13 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
         SELECT json_build_object('by', p.requested_by, 'at', ${iso('p.requested_at')}) FROM syncd.commands p
         WHERE p.command = 'pause' ORDER BY p.id DESC LIMIT 1) END,
       'last_sync_at', ${iso('o.last_sync_at')},
+      'last_pull_at', ${iso('o.last_pull_at')},
+      'parked', (SELECT json_build_object('count', count(*), 'reason', (array_agg(reason ORDER BY id DESC))[1])
+                 FROM syncd.incoming WHERE status = 'parked'),
       'daemon', (SELECT json_build_object('pid', d.pid, 'host', d.host, 'version', d.version, 'started_at', ${iso('d.started_at')},
         'silent_ms', extract(epoch FROM clock.now - d.heartbeat_at) * 1000, 'stopped_at', ${iso('d.stopped_at')}, 'online', d.online,
         'offline_since', ${iso('d.offline_since')}, 'last_error', d.last_error, 'next_try_at', ${iso('d.next_try_at')},
-        'refused', d.refused, 'clock_offset_ms', d.clock_offset_ms) FROM daemon d),
+        'refused', d.refused, 'pull_error', d.pull_error, 'pull_offline_since', ${iso('d.pull_offline_since')}, 'clock_offset_ms', d.clock_offset_ms) FROM daemon d),
       'pending', fresh.pending + restless.pending,
       'oldest_pending_at', (SELECT ${iso('oldest.at')} FROM (SELECT least(fresh.oldest, restless.oldest) AS at) oldest),
       'failed', restless.failed,

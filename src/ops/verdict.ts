@@ -34,6 +34,8 @@ export type StatusReport = {
   failure_rate: number | null;
   average_sync_duration_ms: number | null;
   last_successful_sync_at: string | null;
+  last_pull_at: string | null;
+  parked: number | null;
   today: { captured: number | null; pushed: number | null; pulled: number | null };
   capture: { expected: number | null; healthy: number | null; failures: number | null };
   clock_offset_ms: number | null;
@@ -75,6 +77,8 @@ export function judge(facts: Facts, rules: Rules): StatusReport {
     average_sync_duration_ms:
       facts.average_sync_duration_ms === null ? null : Math.round(facts.average_sync_duration_ms * 10) / 10,
     last_successful_sync_at: facts.last_sync_at,
+    last_pull_at: facts.last_pull_at,
+    parked: facts.parked.count,
     today: facts.today,
     capture: {
       expected: rules.entities.length,
@@ -102,6 +106,8 @@ export function unknownReport(reason: string): StatusReport {
     failure_rate: null,
     average_sync_duration_ms: null,
     last_successful_sync_at: null,
+    last_pull_at: null,
+    parked: null,
     today: { captured: null, pushed: null, pulled: null },
     capture: { expected: null, healthy: null, failures: null },
     clock_offset_ms: null,
@@ -116,6 +122,8 @@ export type Topic =
   | 'failed'
   | 'capture'
   | 'offline'
+  | 'pull'
+  | 'parked'
   | 'conflicts'
   | 'drift'
   | 'truncated'
@@ -133,6 +141,9 @@ export function findings(facts: Facts, rules: Rules): Finding[] {
   if (facts.outlet.stopped_reason !== null)
     critical('stopped', `pushing is stopped until a person acts: ${facts.outlet.stopped_reason}`);
   else if (running && daemon?.refused) critical('refused', `the cloud refuses this outlet: ${daemon.refused}`);
+  const pullAwayMs = since(facts, daemon?.pull_offline_since ?? null);
+  if (running && daemon?.pull_error && pullAwayMs === undefined)
+    critical('pull', `the cloud refuses to be pulled from: ${daemon.pull_error}`);
   if (facts.failed > 0) {
     critical(
       'failed',
@@ -149,6 +160,15 @@ export function findings(facts: Facts, rules: Rules): Finding[] {
   const offlineMs = running && daemon?.online === false ? since(facts, daemon.offline_since) : undefined;
   if (offlineMs !== undefined && offlineMs > rules.offlineMs) {
     warning('offline', `the cloud has been out of reach for ${age(offlineMs)}: ${daemon?.last_error ?? 'no answer'}`);
+  }
+  // An outage that pushing has met as well is told already.
+  if (running && offlineMs === undefined && pullAwayMs !== undefined && pullAwayMs > rules.offlineMs) {
+    warning('pull', `nothing could be pulled from the cloud for ${age(pullAwayMs)}: ${daemon?.pull_error}`);
+  }
+  const { parked } = facts;
+  if (parked.count > 0) {
+    const why = parked.reason === null ? '' : `${parked.count === 1 ? '' : ', the latest for this'}: ${parked.reason}`;
+    warning('parked', `${count(parked.count, 'change')} of the cloud cannot be applied${why}`);
   }
   if (facts.conflicts > 0)
     warning('conflicts', `${count(facts.conflicts, 'conflict')} ${facts.conflicts === 1 ? 'is' : 'are'} open`);

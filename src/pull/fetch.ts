@@ -8,6 +8,7 @@ import { bearingOf, judgeReply, notTheCloud } from '../cloud/outcome.js';
 import { afterReply, type Bearing, permission, type Standing } from '../cloud/standing.js';
 import type { RetrySettings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
+import { answerAsked } from '../inbox/ask.js';
 import { parseEntity } from '../inbox/envelope.js';
 import { receive } from '../inbox/receive.js';
 
@@ -22,7 +23,11 @@ export type FetchDeps = {
 };
 
 /** Outlives a lost database connection. */
-export type FetchMemory = { standing: Standing };
+export type FetchMemory = {
+  standing: Standing;
+  /** False: paused, nothing is asked. */
+  enabled: boolean;
+};
 
 export type Fetched =
   /** It waits in syncd.incoming now. */
@@ -35,10 +40,20 @@ export type Fetched =
   | { kind: 'later'; reason: string; delayMs: number };
 
 const SHORTEST_MS = 100;
+const PAUSED_MS = 2_500;
 
+/** Whoever asked for the entity by hand is answered with it. */
 export async function fetchEntity(deps: FetchDeps, entity_type: string, entity_id: string): Promise<Fetched> {
+  const fetched = await fetchOnce(deps, entity_type, entity_id);
+  if (fetched.kind === 'stored') await answerAsked(deps.db, entity_type, entity_id, 'fetched', null);
+  else if (fetched.kind !== 'later') await answerAsked(deps.db, entity_type, entity_id, null, fetched.reason);
+  return fetched;
+}
+
+async function fetchOnce(deps: FetchDeps, entity_type: string, entity_id: string): Promise<Fetched> {
   if (!isNameable(entity_type) || !isNameable(entity_id))
     return { kind: 'unusable', reason: 'its name cannot stand in a URL' };
+  if (!deps.memory.enabled) return { kind: 'later', reason: 'syncing is paused', delayMs: PAUSED_MS };
   const allowed = permission(deps.memory.standing, deps.steadyMs());
   // One entity is as good a probe as any.
   if (allowed.may === 'nothing') return later(deps, 'the cloud was asked too lately');

@@ -14,6 +14,8 @@ const DAEMON: DaemonFacts = {
   last_error: null,
   next_try_at: null,
   refused: null,
+  pull_error: null,
+  pull_offline_since: null,
   clock_offset_ms: 12.5,
 };
 
@@ -28,6 +30,8 @@ export function shopFacts(change: Partial<Facts> = {}): Facts {
     enabled: true,
     paused: null,
     last_sync_at: '2026-11-22T15:39:58.123456Z',
+    last_pull_at: '2026-11-22T15:40:01.500000Z',
+    parked: { count: 0, reason: null },
     daemon: DAEMON,
     pending: 0,
     oldest_pending_at: null,

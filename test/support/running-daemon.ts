@@ -19,6 +19,9 @@ export type OutletOptions = {
   prepare?: (cloud: ReferenceCloud) => void;
   retry?: Partial<Settings['sync']['retry']>;
   timeoutMs?: number;
+  /** What is set otherwise for some entities. */
+  entities?: Record<string, Partial<EntitySettings>>;
+  sync?: Partial<Settings['sync']>;
 };
 
 export type Outlet = Awaited<ReturnType<typeof openOutlet>>;
@@ -34,6 +37,8 @@ export async function openOutlet(cluster: Cluster, name: string, options: Outlet
   const entities = new Map(shop.settings.entities);
   entities.set('exact', { ...(entities.get('line') as EntitySettings), table: 'exact' });
   entities.set('shift', { ...(entities.get('shift') as EntitySettings), coalesce: true });
+  for (const [entity, given] of Object.entries(options.entities ?? {}))
+    entities.set(entity, { ...(entities.get(entity) as EntitySettings), ...given });
   const settings: Settings = {
     ...shop.settings,
     entities,
@@ -41,21 +46,28 @@ export async function openOutlet(cluster: Cluster, name: string, options: Outlet
     cloud: { ...shop.settings.cloud, url: cloud.url, timeoutMs: options.timeoutMs ?? 5_000 },
     sync: {
       ...shop.settings.sync,
+      ...options.sync,
       retry: { maxRetries: 3, initialBackoffMs: 50, maxBackoffMs: 200, multiplier: 2, ...options.retry },
     },
   };
   await installCapture({ adminUrl: shop.url, settings });
   const lines: Line[] = [];
-  const stopping = new AbortController();
-  const running = runDaemon(settings, collect(lines), stopping.signal);
-  running.catch(() => {});
+  let stopping = new AbortController();
+  const run = () => {
+    const running = runDaemon(settings, collect(lines), stopping.signal);
+    running.catch(() => {});
+    return running;
+  };
+  let running = run();
   const one = async (text: string, values: unknown[] = []) => (await shop.sql.query(text, values)).rows[0];
   return {
     shop,
     cloud,
     settings,
     lines,
-    running,
+    get running() {
+      return running;
+    },
     one,
     entity: (type: string, id: string) =>
       cloud.entities().find((entity) => entity.entity_type === type && entity.entity_id === id),
@@ -73,6 +85,11 @@ export async function openOutlet(cluster: Cluster, name: string, options: Outlet
     async stop() {
       stopping.abort();
       await running;
+    },
+    /** Starts it again, after `stop`. */
+    start() {
+      stopping = new AbortController();
+      running = run();
     },
     async close() {
       stopping.abort();

@@ -1,0 +1,73 @@
+/** `syncd pull TYPE ID`: asks for one row as the cloud holds it, and waits for what comes of it while the daemon can get it. */
+import { Command, Option } from 'commander';
+import { EXIT } from '../errors.js';
+import { type Asked, type AskStanding, type AskStatus, askForEntity, awaitAsked } from '../inbox/ask.js';
+import { type DaemonPresence, lookAtDaemon } from '../ops/control.js';
+import { authorOf, withAuthor } from './actions.js';
+import { parseSpan } from './filters.js';
+import { print, printJson } from './output.js';
+import { commonOptions, withDatabase } from './session.js';
+
+/** Asked is done: what waits comes by itself, perhaps days later. */
+const EXITS: Record<AskStatus, number> = {
+  applied: EXIT.done,
+  waiting: EXIT.done,
+  conflict: EXIT.failed,
+  parked: EXIT.failed,
+  failed: EXIT.failed,
+};
+
+export function pullCommand(): Command {
+  const command = new Command('pull')
+    .description('fetch one row as the cloud holds it')
+    .argument('<type>', 'the entity, as syncd.yaml names it; its direction is pull or both')
+    .argument('<id>', 'its primary key; a composite key as a JSON array of texts, \'["7","2"]\'')
+    .addOption(
+      new Option('--wait <span>', 'until it is applied at most; 0s: not at all')
+        .argParser(parseSpan)
+        .default(30_000, '30s'),
+    );
+  return withAuthor(command)
+    .addHelpText(
+      'after',
+      '\nThe usual rules decide: a version that is known already changes nothing, and\nwhat the shop has changed since is a conflict.\n',
+    )
+    .action(async (type: string, id: string, _options, self: Command) => {
+      const options = { ...commonOptions(self), ...self.opts<{ wait: number; by?: string }>() };
+      await withDatabase(options, 'pull', async ({ db }) => {
+        const asked = await askForEntity(db, type, id, authorOf(options));
+        const standing = await awaitAsked(db, asked, options.wait);
+        if (options.json) printJson({ ...asked, ...standing });
+        else print(`${type} ${asked.entity_id}: ${outcome(asked, standing, await lookAtDaemon(db))}`);
+        process.exitCode = EXITS[standing.status];
+      });
+    });
+}
+
+function outcome(asked: Asked, standing: AskStanding, daemon: DaemonPresence): string {
+  const { status, cloud_version, deleted } = standing;
+  const why = standing.reason === null ? '' : `: ${standing.reason}`;
+  switch (status) {
+    case 'applied':
+      if (cloud_version === null) return 'the cloud was asked; nothing had to be changed';
+      return `as the cloud has it, version ${cloud_version}${deleted ? ', deleted' : ''}`;
+    case 'conflict':
+      return `both sides differ: a conflict; syncd conflicts --entity ${asked.entity_type}/${asked.entity_id} shows it`;
+    case 'parked':
+      return `what the cloud sent cannot be applied${why}`;
+    case 'failed':
+      return `nothing was fetched${why}`;
+    case 'waiting':
+      return waiting(why, daemon);
+    default:
+      return status satisfies never;
+  }
+}
+
+function waiting(why: string, daemon: DaemonPresence): string {
+  if (!daemon.running) return 'asked for; it comes when the daemon runs again';
+  if (!daemon.enabled) return 'asked for; it comes when syncing is resumed';
+  if (daemon.online === false)
+    return `asked for; it waits until the cloud can be reached: ${daemon.last_error ?? 'no answer'}`;
+  return `asked for, and not applied yet${why}`;
+}

@@ -1,0 +1,147 @@
+/**
+ * Both directions at once, and the machine falls: tills sell, head office edits, webhooks come, and the daemon is killed,
+ * PostgreSQL restarted, the cloud in trouble. Afterwards both sides hold the same, nothing is lost or came back as an echo, and
+ * every divergence is on record.
+ */
+import { seededRandom } from '../../src/demo/shop/random.js';
+import { sleep } from '../../src/time.js';
+import { TillWatch } from '../support/convergence-bounds.js';
+import { SOAK, seeded } from '../support/convergence-soak.js';
+import { Office } from './office.js';
+import { OUTLET, Stand } from './stand.js';
+
+const QUIET_MS = SOAK ? 180_000 : 60_000;
+let stand: Stand;
+let office: Office | undefined;
+
+beforeAll(async () => {
+  stand = await Stand.open({ twoWay: true, timeout: '2s', longPoll: '5s' });
+});
+afterEach(async () => {
+  await office?.close();
+  await stand.closeTills();
+  await stand.daemon.kill();
+  await stand.cloud.clearFaults();
+});
+afterAll(() => stand?.close());
+
+function openOffice(seed: number, webhooks: boolean): Office {
+  office = new Office({ cloud: stand.cloud, outletId: OUTLET, seed, webhooks, pauseMs: SOAK ? 10 : 20 });
+  return office;
+}
+
+async function expectConverged(office: Office, words = true): Promise<void> {
+  await office.close();
+  await stand.quiet(QUIET_MS);
+  expect(office.failures).toEqual([]);
+  expect(office.edits).toBeGreaterThan(0);
+  expect(await stand.findings({ words })).toEqual([]);
+  const [conflicts] = await stand.query<{ all: number; open: number }>(
+    "SELECT count(*)::int AS all, count(*) FILTER (WHERE status = 'open')::int AS open FROM syncd.sync_conflicts",
+  );
+  SOAK?.(`${office.edits} edits of head office's, ${conflicts?.all} conflicts, ${conflicts?.open} open`);
+}
+
+test(
+  'kill -9 in a loop while both sides write loses nothing, doubles nothing, sends nothing back',
+  () =>
+    seeded(async (seed) => {
+      const random = seededRandom(seed);
+      const watch = await TillWatch.start(stand.ownerUrl);
+      stand.daemon.start();
+      stand.sell({ seed, pauseMs: 10 });
+      const office = openOffice(seed, true);
+      for (let kills = 0; kills < (SOAK ? 100 : 6); kills += 1) {
+        await sleep(random.between(100, 1_500));
+        await stand.daemon.kill();
+        await sleep(random.between(0, 300));
+        stand.daemon.start();
+      }
+      await expectConverged(office);
+      expect(await watch.stop()).toEqual([]);
+    }),
+  SOAK ? 1_800_000 : 150_000,
+);
+
+test.each(['fast', 'immediate'] as const)(
+  'PostgreSQL is restarted (%s) while changes are applied and webhooks come',
+  (mode) =>
+    seeded(async (seed) => {
+      stand.daemon.start();
+      stand.sell({ seed, pauseMs: 10 });
+      const office = openOffice(seed, true);
+      for (let restarts = 0; restarts < (SOAK ? 20 : 2); restarts += 1) {
+        const { edits } = office;
+        await stand.until('edits', 20_000, () => office.edits > edits + 10);
+        await stand.cluster.stop(mode);
+        await sleep(200);
+        await stand.cluster.start();
+      }
+      await expectConverged(office);
+    }),
+  SOAK ? 900_000 : 120_000,
+);
+
+test(
+  'one request in three fails, whatever it asks for',
+  () =>
+    seeded(async (seed) => {
+      stand.daemon.start();
+      await stand.quiet(QUIET_MS);
+      const chance = 0.06;
+      for (const rule of [
+        { kind: 'reset' },
+        { kind: 'lost-ack' },
+        { kind: 'status', status: 500 },
+        { kind: 'truncated' },
+        { kind: 'captive-portal' },
+      ] as const) {
+        await stand.cloud.addFault({ ...rule, chance });
+      }
+      stand.sell({ seed, pauseMs: 20 });
+      const office = openOffice(seed, false);
+      await stand.until('many edits', 60_000, () => office.edits >= (SOAK ? 2_000 : 100));
+      await stand.cloud.clearFaults();
+      await expectConverged(office);
+    }),
+  SOAK ? 900_000 : 120_000,
+);
+
+test('webhooks that come while the database is away come again, and are applied once', async () => {
+  stand.daemon.start();
+  await stand.quiet(QUIET_MS);
+  const seen = (await stand.cloud.webhooks()).length;
+  await stand.cluster.stop('fast');
+  await stand.cloud.edit({ entity_type: 'product', entity_id: '2', patch: '{"price":77700.25}' });
+  await stand.cloud.webhook({ outlet_id: OUTLET, entities: [{ entity_type: 'product', entity_id: '2' }] });
+  const told = async () => (await stand.cloud.webhooks()).slice(seen);
+  await stand.until('two refusals', 20_000, async () => ((await told())[0]?.attempts.length ?? 0) >= 2);
+  expect((await told())[0]).toMatchObject({ state: 'waiting', attempts: [{ status: 503 }, { status: 503 }] });
+  await stand.cluster.start();
+  await stand.until('it is taken', 20_000, async () => (await told())[0]?.state === 'taken');
+  await stand.quiet(QUIET_MS);
+  const [row] = await stand.query<{ price: string }>('SELECT price::text FROM products WHERE id = 2');
+  expect(row?.price).toBe('77700.25');
+  expect(await stand.findings()).toEqual([]);
+}, 90_000);
+
+test(
+  'the cloud is killed and started again between edits and pushes',
+  () =>
+    seeded(async (seed) => {
+      stand.daemon.start();
+      stand.sell({ seed, pauseMs: 10 });
+      for (let kills = 0; kills < (SOAK ? 30 : 3); kills += 1) {
+        const office = openOffice(seed + kills, true);
+        await stand.until('edits', 20_000, () => office.edits > 10);
+        await office.close();
+        await stand.cloud.end('SIGKILL');
+        await sleep(200);
+        await stand.cloud.startAgain();
+      }
+      const last = openOffice(seed, false);
+      await stand.until('edits', 20_000, () => last.edits > 10);
+      await expectConverged(last, false);
+    }),
+  SOAK ? 900_000 : 120_000,
+);
