@@ -10,7 +10,6 @@ import { parseSecrets, type Secret } from './signature.js';
 /** A file that was written this short a time before it was read may have been written again within the same tick. */
 const SETTLED_MS = 100;
 const LOOK_EVERY_MS = 1_000;
-const LOOK_AGAIN_MS = 50;
 
 export class SecretsFile {
   readonly #file: string;
@@ -33,7 +32,6 @@ export class SecretsFile {
 
   /** For a message that fits none: the secrets if they were exchanged meanwhile, else undefined. */
   exchanged(nowMs: number): readonly Secret[] | undefined {
-    if (nowMs - this.#lookedAt < LOOK_AGAIN_MS) return undefined;
     const before = this.#secrets;
     this.#look(nowMs);
     return this.#secrets === before ? undefined : this.#secrets;
