@@ -46,8 +46,9 @@ export type StandOptions = {
   capabilities?: Partial<WireCapabilities>;
   /** Lines under `sync.retry`, as YAML in one line. */
   retry?: string;
-  /** `sync.long_poll`; with units. */
+  /** `sync.long_poll` and `sync.interval`; with units. */
   longPoll?: string;
+  interval?: string;
   /** Head office edits too: by pull, and by webhook where it is told to. */
   twoWay?: true;
 };
@@ -249,7 +250,7 @@ state_dir: '${join(stand.directory, 'state')}'
 cloud: { url: '${cloudUrl}', timeout: ${options.timeout ?? '5s'}, api_key: ${API_KEY} }
 admin: { listen: 127.0.0.1:0 }
 ${webhook}
-sync: { long_poll: ${options.longPoll ?? '25s'}, retry: { ${options.retry ?? 'initial_backoff: 200ms, max_backoff: 1s'} } }
+sync: { long_poll: ${options.longPoll ?? '25s'}, interval: ${options.interval ?? '30s'}, retry: { ${options.retry ?? 'initial_backoff: 200ms, max_backoff: 1s'} } }
 entities:
 ${entityLines(stand.tables)}
 `;

@@ -30,6 +30,8 @@ export async function keepCommits(client: pg.Client): Promise<void> {
 /** Every commit since `keepCommits` that changed one of the tables. Updates that left the row as it was are no change. */
 export async function readCommits(client: pg.Client, tables: ComparedTable[]): Promise<CommittedChange[]> {
   await client.query("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET extra_float_digits = 1");
+  // Decoding reads what is flushed; this commit is, and so is everything that was committed before it without waiting.
+  await client.query("SELECT pg_logical_emit_message(true, 'convergence', '')");
   const { rows } = await client.query<{ xid: string; data: string }>(
     `SELECT xid::text, data FROM pg_logical_slot_peek_changes($1, NULL, NULL, 'skip-empty-xacts', '1')
      WHERE data LIKE 'table %' AND data NOT LIKE 'table syncd.%'`,
