@@ -7,17 +7,9 @@ import { keyTexts } from '../capture/keys.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { codeOf } from '../errors.js';
+import { Refusal } from './refusal.js';
 import type { Conflict } from './sides.js';
 import type { AppliedTable } from './tables.js';
-
-/** Why it cannot be done, and what to do instead; the transaction is to be rolled back. */
-export class Refusal extends Error {
-  readonly hint: string;
-  constructor(message: string, hint = '') {
-    super(message);
-    this.hint = hint;
-  }
-}
 
 /**
  * @param live the shop's row; undefined: it is gone, and made anew

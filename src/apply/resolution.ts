@@ -10,10 +10,13 @@ import { sql } from 'kysely';
 import type { Strategy } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
 import { iso } from '../queue/read.js';
+import { writersHaveEnded } from '../queue/writers.js';
+import { monotonicMs } from '../time.js';
 import { queuePosition } from './echo.js';
-import { givenRow, Refusal } from './given.js';
+import { givenRow } from './given.js';
 import { cloudsColumns, dropRow, mixture, putRow } from './put-row.js';
 import { finish, leaveOpen, outgoing, type Result, takeBackOwn } from './record.js';
+import { Overtaken, Refusal } from './refusal.js';
 import { type Conflict, lookAtSides, type Sides, takeChanges, type Unsettled } from './sides.js';
 import { type Choice, choose } from './strategy.js';
 import type { AppliedTable, AppliedTables } from './tables.js';
@@ -33,6 +36,9 @@ export type Ending =
   | { kind: 'unknown' }
   | { kind: 'over'; resolved_at: string; resolved_by: string };
 
+/** Who writes to a table whose row we could not lock is waited for this long at most. */
+const WRITERS_MS = 1_000;
+
 /** @throws Refusal, or what Postgres says of a row that does not fit; then the caller rolls back */
 export async function endConflict(trx: Db, tables: AppliedTables, id: string, requested: Requested): Promise<Ending> {
   const posPath = await ownPath(trx);
@@ -41,13 +47,7 @@ export async function endConflict(trx: Db, tables: AppliedTables, id: string, re
   const { conflict } = found;
   const table = tables.get(conflict.entity_type);
   if (!table) throw new Refusal(`${conflict.entity_type} is not configured any more`, 'See: syncd discard');
-  const { locked, present } = await lockRows(
-    trx,
-    table,
-    [conflict.entity_id],
-    conflict.cloud === null ? 'delete' : 'update',
-  );
-  if (present.size > locked.size) return { kind: 'busy' };
+  if (!(await lockRow(trx, table, conflict))) return { kind: 'busy' };
   const position = await queuePosition(trx);
   const changes = await takeChanges(trx, conflict.entity_type, conflict.entity_id);
   const live = await currentRow(trx, table, conflict.entity_id);
@@ -72,7 +72,27 @@ export async function endConflict(trx: Db, tables: AppliedTables, id: string, re
   const by = 'by' in choice ? choice.by : 'syncd';
   const reason = wordsFor(choice, requested);
   const ended = { conflict, changes, sides, live, result, kept, change, by, reason } as const;
-  return { kind: 'resolved', ...(await finish(trx, ended, requested)) };
+  const finished = await finish(trx, ended, requested);
+  // A row that is not there, or is not ours to lock, others may make or change while we look.
+  const unlocked = table.direction === 'push' || live === undefined;
+  if (change && unlocked && !(await isCurrent(trx, table, conflict, result))) throw new Overtaken();
+  return { kind: 'resolved', ...finished };
+}
+
+/** Of a table that is only pushed we may lock and write nothing. */
+async function lockRow(trx: Db, table: AppliedTable, { entity_id, cloud }: Conflict): Promise<boolean> {
+  if (table.direction === 'push') return true;
+  const { locked, present } = await lockRows(trx, table, [entity_id], cloud === null ? 'delete' : 'update');
+  return present.size === locked.size;
+}
+
+/**
+ * Our change has its place in the queue. Whoever drew one before us has ended, and the row is still as we saw it: then no newer
+ * state of it stands in front of ours.
+ */
+async function isCurrent(trx: Db, table: AppliedTable, conflict: Conflict, seen: string | undefined): Promise<boolean> {
+  if (!(await writersHaveEnded(trx, table.table, monotonicMs() + WRITERS_MS))) return false;
+  return (await currentRow(trx, table, conflict.entity_id)) === seen;
 }
 
 const SIDES_HINT = 'Name a side (cloud_wins, local_wins), or give values with --data.';

@@ -10,8 +10,8 @@ import { codeOf, SyncError, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { requester } from '../queue/manage.js';
 import { sleep } from '../time.js';
-import { Refusal } from './given.js';
 import { leaveOpen, type Result } from './record.js';
+import { Overtaken, Refusal } from './refusal.js';
 import { type Ending, endConflict, type Requested } from './resolution.js';
 import { type AppliedTables, loadTables } from './tables.js';
 
@@ -203,6 +203,7 @@ function inTransaction<T>(db: Db, work: (trx: Db) => Promise<T>): Promise<T> {
 
 /** Locks that others hold pass; what the POS's table or the data does not allow is a fault. Everything else is thrown. */
 function faultOf(error: unknown): 'busy' | { message: string; hint: string } {
+  if (error instanceof Overtaken) return 'busy';
   if (error instanceof Refusal) return { message: error.message, hint: error.hint };
   if (error instanceof SyncError || isConnectionLoss(error)) throw error;
   const code = codeOf(error) ?? '';

@@ -14,6 +14,7 @@ import type { Db } from '../db/connect.js';
 import { codeOf, SyncError } from '../errors.js';
 import { monotonicMs, sleep } from '../time.js';
 import { requester } from './manage.js';
+import { writersHaveEnded } from './writers.js';
 
 export type Enqueued = {
   id: string;
@@ -98,7 +99,7 @@ async function attempt(trx: Db, { entityType, captured, parts, who, deadline }: 
       'The id is the primary key; a composite key is a JSON array of texts, ["7","2"].',
     );
   }
-  await writersHaveEnded(trx, captured.table, deadline);
+  if (!(await writersHaveEnded(trx, captured.table, deadline))) throw new Overtaken();
   const { rows: same } = await sql<{ same: boolean }>`
     WITH found AS (${current})
     SELECT (SELECT payload::text FROM found) IS NOT DISTINCT FROM payload::text AS same
@@ -124,25 +125,6 @@ function typedKeys(captured: Captured, parts: string[]): RawBuilder<unknown> {
   return sql.join(
     captured.keys.map((key, i) => sql`${parts[i]}::${sql.raw(key.type)} AS ${sql.raw(identifier(key.name))}`),
   );
-}
-
-/** Returns when nobody who holds a write lock on the table or a part of it now holds one any more. */
-async function writersHaveEnded(trx: Db, table: string, deadline: number): Promise<void> {
-  const writers = sql`
-    SELECT l.virtualtransaction FROM pg_locks l
-    WHERE l.locktype = 'relation' AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
-      AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid() AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND l.relation IN (SELECT ${table}::regclass UNION SELECT relid FROM pg_partition_tree(${table}::regclass)
-                         UNION SELECT inhrelid FROM pg_inherits WHERE inhparent = ${table}::regclass)`;
-  const { rows } = await sql<{ virtualtransaction: string }>`${writers}`.execute(trx);
-  const then = [...new Set(rows.map((row) => row.virtualtransaction))];
-  while (then.length > 0) {
-    const { rows: left } =
-      await sql`SELECT FROM (${writers}) AS w WHERE w.virtualtransaction = ANY (${then}::text[]) LIMIT 1`.execute(trx);
-    if (left.length === 0) return;
-    if (monotonicMs() > deadline) throw new Overtaken();
-    await sleep(20);
-  }
 }
 
 async function capturedTable(db: Db, entityType: string): Promise<Captured> {

@@ -30,6 +30,9 @@ const SILENT: Log = { error() {}, warn() {}, info() {}, debug() {} };
 
 export type Row = { id: number; name: string; price: number; qty: number; note: string | null };
 
+/** What both sides have of a row, to tell rows apart by. */
+export const imageOf = ({ id, name, price, qty }: Row): string => JSON.stringify([id, name, price, qty]);
+
 export class TwoSides {
   readonly #stage: ConflictStage;
   readonly #settings: Settings;
@@ -40,8 +43,9 @@ export class TwoSides {
   #delivered = 0;
   /** Pushes that the cloud took something from. */
   pushes = 0;
-  /** Sides that were laid over by the other without having been seen there. */
-  readonly unseen: { side: 'shop' | 'cloud'; text: string }[] = [];
+  /** What was laid over on one side without ever having stood on the other. */
+  readonly laidOver: Record<'shop' | 'cloud', Set<string>> = { shop: new Set(), cloud: new Set() };
+  readonly #stoodInShop = new Set<string>();
 
   constructor(stage: ConflictStage, product: Partial<EntitySettings>) {
     this.#stage = stage;
@@ -134,12 +138,10 @@ export class TwoSides {
       imposed: () => undefined,
     });
     for (const { key, status } of decisions) {
-      const held = this.cloud.entity(key);
-      const delivered = this.cloud.feed.entries.findLastIndex((entry) => entry.key === key) < this.#delivered;
-      if (status === 'accepted' && held?.data && held.origin_outlet_id === null && !delivered) {
-        this.unseen.push({ side: 'cloud', text: held.data });
-      }
-      if (status === 'accepted') this.pushes++;
+      if (status !== 'accepted') continue;
+      this.pushes++;
+      const held = this.cloud.entity(key)?.data;
+      if (held && !this.#stoodInShop.has(imageOf(JSON.parse(held)))) this.laidOver.cloud.add(imageOf(JSON.parse(held)));
     }
     this.cloud.push({
       kind: 'push',
@@ -211,8 +213,24 @@ export class TwoSides {
       horizon: this.#horizon,
       log: SILENT,
     };
+    const before = await this.shopRows();
     await applyRound(deps, tables, 1_000);
     if (resolve) await resolveOpen({ db: applier, tables, leader_epoch: '1', log: SILENT });
+    await this.#compare(before);
+  }
+
+  async shopRows(): Promise<Row[]> {
+    return this.#stage.all('SELECT id, name, price::float8 AS price, qty, note FROM products ORDER BY id');
+  }
+
+  /** Notes what the outlet itself has changed in the shop. */
+  async #compare(before: Row[]): Promise<void> {
+    const after = new Set((await this.shopRows()).map(imageOf));
+    for (const image of after) this.#stoodInShop.add(image);
+    const atCloud = new Set(this.cloud.feed.entries.flatMap(({ data }) => (data ? [imageOf(JSON.parse(data))] : [])));
+    for (const image of before.map(imageOf)) {
+      if (!after.has(image) && !atCloud.has(image)) this.laidOver.shop.add(image);
+    }
   }
 
   /**
@@ -225,7 +243,8 @@ export class TwoSides {
       await this.deliverAll();
       await this.apply();
       const { open } = await this.#stage.one(
-        `SELECT (SELECT count(*) FROM syncd.unsettled WHERE status <> 'conflict')
+        `SELECT (SELECT count(*) FROM syncd.unsettled u WHERE NOT EXISTS (
+                  SELECT FROM syncd.sync_conflicts k WHERE k.status = 'open' AND k.entity_id = u.entity_id))
               + (SELECT count(*) FROM syncd.incoming) AS open`,
       );
       if (!sent && open === '0') return round;
