@@ -35,6 +35,8 @@ const MAX_IN_FLIGHT = 3;
 /** Batches that are read ahead of the line. */
 const READ_AHEAD = 3;
 const LONGEST_WAIT_MS = 20_000;
+/** Beside the schedule of retries there are holds, which are shorter. */
+const LONGEST_HOLD_MS = 60_000;
 const READ_AHEAD_BYTES = 16 * 1024 * 1024;
 
 export class PushLoop {
@@ -64,6 +66,7 @@ export class PushLoop {
       backlog: this.#backlog,
       coalesced: deps.coalesced,
       correctionMs: () => deps.clock.correctionMs,
+      farthestMs: deps.retry.maxBackoffMs + LONGEST_HOLD_MS,
     });
     this.#contact = new Contact(deps);
     this.#aftermath = new Aftermath(deps, {

@@ -99,8 +99,10 @@ export type JudgedBatch = {
   faults: string[];
 };
 
+type SentChange = Pick<PendingChange, 'change_id' | 'operation' | 'state'>;
+
 /** Gives every sent change its outcome; a result that is missing, doubled or malformed counts as `held`. */
-export function judgeChanges(sent: { change_id: string }[], results: unknown[]): JudgedBatch {
+export function judgeChanges(sent: SentChange[], results: unknown[]): JudgedBatch {
   const faults: string[] = [];
   const found = findResults(sent, results, faults);
   const outcomes = sent.map((change, place): ChangeOutcome => {
@@ -117,13 +119,19 @@ export function judgeChanges(sent: { change_id: string }[], results: unknown[]):
     }
     switch (result.status) {
       case 'accepted':
-      case 'duplicate':
+      case 'duplicate': {
+        const backwards = result.status === 'accepted' ? goesBackwards(change, result.cloud_version) : undefined;
+        if (backwards !== undefined) {
+          faults.push(`change ${change.change_id}: ${backwards}`);
+          return { kind: 'held', waitingFor: null, reason: backwards };
+        }
         return {
           kind: 'accepted',
           duplicate: result.status === 'duplicate',
           cloudVersion: result.cloud_version,
           cloudId: result.cloud_id ?? null,
         };
+      }
       case 'conflict':
         return {
           kind: 'conflict',
@@ -152,6 +160,16 @@ export function judgeChanges(sent: { change_id: string }[], results: unknown[]):
   return { outcomes, faults };
 }
 
+/**
+ * What was accepted made a new version, above the one that it builds on; but deleting what is deleted, or unknown to the cloud,
+ * changes nothing. A duplicate names the version that it made when it was accepted: that may be long ago.
+ */
+function goesBackwards({ operation, state }: SentChange, cloudVersion: number): string | undefined {
+  const base = state.cloudVersion;
+  if (operation === 'delete' || base === null || cloudVersion > base) return undefined;
+  return `accepted as version ${cloudVersion}, which is not above ${base}`;
+}
+
 type Found = Map<string, { index: number; count: number }>;
 
 /** Where each change's result stands; undefined where all stand in the order of the changes, as they mostly do. */
@@ -163,8 +181,10 @@ function findResults(sent: { change_id: string }[], results: unknown[], faults: 
   const asked = new Set(sent.map((change) => change.change_id));
   let unknown = 0;
   for (const [index, value] of results.entries()) {
-    const id = idOf(value);
-    if (typeof id === 'string' && asked.has(id)) found.set(id, { index, count: (found.get(id)?.count ?? 0) + 1 });
+    const given = idOf(value);
+    // A uuid is the same in capitals.
+    const id = typeof given === 'string' ? given.toLowerCase() : undefined;
+    if (id !== undefined && asked.has(id)) found.set(id, { index, count: (found.get(id)?.count ?? 0) + 1 });
     else unknown++;
   }
   if (unknown > 0) faults.push(`${unknown} results for changes that were not sent`);

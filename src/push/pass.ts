@@ -17,6 +17,8 @@ export type PassDeps = {
   coalesced: ReadonlySet<string>;
   /** Added to the outlet's instants, in ms. */
   correctionMs: () => number;
+  /** The longest wait that a retry is ever given. */
+  farthestMs?: number;
 };
 
 const MIN_PAGE = 500;
@@ -114,14 +116,14 @@ export class Pass {
   }
 
   async #readPage(limits: Limits): Promise<number | undefined> {
-    const { reader, special, backlog, correctionMs } = this.#deps;
+    const { reader, special, backlog, correctionMs, farthestMs } = this.#deps;
     const offsetMs = correctionMs();
     const generation = this.#generation;
     let taken = 0;
     if (this.#trouble && this.#snapshot === undefined && this.#after === '0') {
       const specials = [
-        await claimDue(special, MAX_SPECIAL, offsetMs),
-        await claimCorrections(special, MAX_SPECIAL, offsetMs),
+        await claimDue(special, MAX_SPECIAL, offsetMs, farthestMs),
+        await claimCorrections(special, MAX_SPECIAL, offsetMs, farthestMs),
       ];
       if (specials.some((page) => !page.flushed)) await flushCommits(reader);
       if (generation !== this.#generation) return undefined;

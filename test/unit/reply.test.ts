@@ -38,6 +38,14 @@ describe('capabilities', () => {
     expect(parseCapabilities(body)).toEqual(DEFAULTS);
   });
 
+  test('a maximum beyond our own means is cut down to them', () => {
+    const body = JSON.stringify({
+      max_batch_changes: Number.MAX_SAFE_INTEGER,
+      max_batch_bytes: Number.MAX_SAFE_INTEGER,
+    });
+    expect(parseCapabilities(body)).toMatchObject({ max_batch_changes: 10_000, max_batch_bytes: 32 * 1024 * 1024 });
+  });
+
   test('of the encodings only names are kept, of the flags only true', () => {
     const body = '{"encodings":["br",7,null,["gzip"]],"long_poll":1,"digest":"yes","cloud_epoch":7}';
     expect(parseCapabilities(body)).toEqual({ ...DEFAULTS, encodings: ['br'] });

@@ -1,0 +1,125 @@
+/** Our contact with the cloud: what it says of itself, when it is asked again, and a history that is another one. */
+import type { CloudClient } from '../../src/cloud/client.js';
+import type { Reply } from '../../src/cloud/reply.js';
+import type { Standing } from '../../src/cloud/standing.js';
+import { Contact } from '../../src/push/contact.js';
+import { newCloudMemory } from '../../src/push/memory.js';
+
+const DAY_MS = 86_400_000;
+let nowMs: number;
+let asked: number;
+let reply: Reply;
+let told: Standing['kind'][];
+let epochs: (string | undefined)[];
+
+const answer = (status: number, body = '{}'): Reply => ({
+  kind: 'answer',
+  status,
+  body,
+  retryAfter: undefined,
+  date: undefined,
+  durationMs: 1,
+});
+const capabilities = (more: object = {}) => answer(200, JSON.stringify({ protocol: 1, long_poll: true, ...more }));
+
+function makeContact() {
+  const memory = newCloudMemory();
+  const client = {
+    capabilities: async () => {
+      asked++;
+      return reply;
+    },
+    health: async () => answer(200),
+    aborted: false,
+  } as unknown as CloudClient;
+  const silent = () => {};
+  const contact = new Contact({
+    client,
+    memory,
+    retry: { maxRetries: 3, initialBackoffMs: 60_000, maxBackoffMs: 1_800_000, multiplier: 2 },
+    log: { error: silent, warn: silent, info: silent, debug: silent },
+    nowMs: () => nowMs,
+    steadyMs: () => nowMs,
+    random: () => 0,
+    checkEpoch: async (epoch) => {
+      epochs.push(epoch);
+      return epoch === 'restored' ? 'another history' : undefined;
+    },
+    onStanding: ({ kind }) => void told.push(kind),
+  });
+  return { contact, memory };
+}
+
+beforeEach(() => {
+  [nowMs, asked, told, epochs] = [1_000_000, 0, [], []];
+  reply = capabilities({ cloud_epoch: 'e1' });
+});
+
+test('the cloud is asked once, and what it says is known to all', async () => {
+  const { contact, memory } = makeContact();
+  expect(contact.permission).toEqual({ may: 'ask' });
+  expect(await contact.ask()).toBe(true);
+  expect(memory.capabilities).toMatchObject({ long_poll: true });
+  expect([contact.permission, epochs]).toEqual([{ may: 'call' }, ['e1']]);
+});
+
+test('a day later it is asked again; that it does not answer then changes nothing', async () => {
+  const { contact, memory } = makeContact();
+  await contact.ask();
+  nowMs += DAY_MS - 1;
+  expect(contact.permission).toEqual({ may: 'call' });
+  nowMs += 1;
+  expect(contact.permission).toEqual({ may: 'ask' });
+  for (const failing of [
+    answer(500),
+    answer(401),
+    answer(200, '<html>'),
+    { kind: 'none', error: 'x', timedOut: false, durationMs: 1 } as const,
+  ]) {
+    reply = failing;
+    expect(await contact.ask()).toBe(true);
+    expect([memory.standing.kind, contact.permission]).toEqual(['online', { may: 'call' }]);
+    nowMs += DAY_MS;
+  }
+  reply = capabilities({ long_poll: false });
+  await contact.ask();
+  expect(memory.capabilities).toMatchObject({ long_poll: false });
+});
+
+test('a push that was too large has it asked again, but no more than once a minute', async () => {
+  const { contact } = makeContact();
+  await contact.ask();
+  contact.askAgain();
+  expect(contact.permission).toEqual({ may: 'call' });
+  nowMs += 60_000;
+  contact.askAgain();
+  expect(contact.permission).toEqual({ may: 'ask' });
+  await contact.ask();
+  contact.askAgain();
+  expect([contact.permission, asked]).toEqual([{ may: 'call' }, 2]);
+});
+
+test('the first time, without an answer nothing may be called', async () => {
+  for (const [failing, kind] of [
+    [answer(401), 'refused'],
+    [answer(500), 'offline'],
+    [answer(200, '<html>'), 'offline'],
+  ] as const) {
+    const { contact, memory } = makeContact();
+    reply = failing;
+    expect([await contact.ask(), memory.standing.kind]).toEqual([false, kind]);
+  }
+});
+
+test('a cloud with another history stops it, and only a person ends that', async () => {
+  const { contact, memory } = makeContact();
+  reply = capabilities({ cloud_epoch: 'restored' });
+  expect(await contact.ask()).toBe(false);
+  expect(memory.standing).toEqual({ kind: 'stopped', reason: 'another history' });
+  expect(memory.capabilities).toBeUndefined();
+  contact.tryNow();
+  contact.replied({ kind: 'answered' });
+  expect(contact.permission).toMatchObject({ may: 'nothing' });
+  contact.goOn();
+  expect(contact.permission).toEqual({ may: 'ask' });
+});
