@@ -7,6 +7,8 @@ import { type Db, databaseError, findPrimary, isConnectionLoss } from './connect
 
 /** read_only_sql_transaction: the primary has become a standby. */
 const READ_ONLY = '25006';
+/** query_canceled: by statement_timeout. */
+const TOO_LONG = '57014';
 
 export class Reach {
   readonly #urls: string[];
@@ -29,6 +31,11 @@ export class Reach {
       if (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError) throw error;
       if (!(error instanceof SyncError) && (isConnectionLoss(error) || codeOf(error) === READ_ONLY))
         this.#forget(opening);
+      if (codeOf(error) === TOO_LONG)
+        throw new SyncError('unavailable', 'the database took too long to answer', {
+          hint: 'Ask for less: since, status or one entity.',
+          cause: error,
+        });
       throw databaseError(error, this.#urls[0] as string);
     }
   }

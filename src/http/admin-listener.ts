@@ -33,7 +33,9 @@ export class AdminListener implements Service {
   /** @throws SyncError `configuration` where a token can be neither made nor read */
   constructor({ settings, log, vitals }: { settings: Settings; log: Log; vitals: Vitals }) {
     const { admin, state_dir, database } = settings;
-    const options = { connectTimeoutMs: 5_000, queryTimeoutMs: QUERY_TIMEOUT_MS };
+    // The server gives up before we do, or it would go on with what nobody waits for.
+    const bounds = [`statement_timeout=${QUERY_TIMEOUT_MS - 1_000}`];
+    const options = { connectTimeoutMs: 5_000, queryTimeoutMs: QUERY_TIMEOUT_MS, settings: bounds };
     const look = new Reach(database.urls, (url) => openDb(url, { role: 'admin', ...options }));
     const act = new Reach(database.urls, (url) => openDb(url, { role: 'admin acts', ...options }));
     const apply = new Reach(database.urls, (url) => openApplier(url, 'admin applies', QUERY_TIMEOUT_MS));

@@ -1,9 +1,10 @@
-/** The lists of the admin port, as `syncd queue` and `syncd logs` show them, in pages. */
+/** The lists of the admin port, in pages, as `syncd queue`, `syncd logs` and `syncd conflicts` show them. */
+import { CONFLICT_STATUSES, listConflicts } from '../queue/conflicts.js';
 import { listLogs, listQueue } from '../queue/read.js';
 import type { HttpAnswer } from './exchange.js';
 import { PAGING, pageOf, readPaging } from './paging.js';
 import { QUEUE_STATUSES, readFilter, readQuery } from './parameters.js';
-import { type AdminCall, type AdminDeps, json, type Route } from './route.js';
+import { type AdminCall, type AdminDeps, json, jsonText, type Route } from './route.js';
 
 const FILTERS = ['status', 'entity', 'since'];
 
@@ -11,6 +12,7 @@ export function listRoutes(deps: AdminDeps): Route[] {
   return [
     { method: 'GET', path: '/api/v1/sync/queue', handle: (call) => queue(deps, call) },
     { method: 'GET', path: '/api/v1/sync/logs', handle: (call) => logs(deps, call) },
+    { method: 'GET', path: '/api/v1/sync/conflicts', handle: (call) => conflicts(deps, call) },
   ];
 }
 
@@ -32,5 +34,18 @@ async function logs({ look, settings }: AdminDeps, { request }: AdminCall): Prom
   return json(
     200,
     pageOf(rows, wish, ({ id }) => ({ id })),
+  );
+}
+
+/** Without `status`: the open ones, the oldest first. */
+async function conflicts({ look, settings }: AdminDeps, { request }: AdminCall): Promise<HttpAnswer> {
+  const parameters = readQuery(request.query, [...FILTERS, ...PAGING]);
+  const filter = readFilter(parameters, settings.outlet.timezone, CONFLICT_STATUSES);
+  const wish = readPaging('conflicts', parameters);
+  const rows = await look.use((db) => listConflicts(db, { ...filter, beyond: wish.beyond, limit: wish.limit + 1 }));
+  const { items, next_cursor } = pageOf(rows, wish, ({ id }) => ({ id }));
+  return jsonText(
+    200,
+    `{"items":[${items.map((item) => item.json).join(',')}],"next_cursor":${JSON.stringify(next_cursor)}}`,
   );
 }

@@ -2,7 +2,7 @@
  * What the admin port answers when it does not do what it was asked: RFC 9457 problem documents. Every problem has a kind, named
  * here once with its status; the words about the single case come from where it arose. Nothing here holds a secret or a row.
  */
-import { SyncError } from '../errors.js';
+import { codeOf, SyncError } from '../errors.js';
 import type { HttpAnswer } from './exchange.js';
 
 const KINDS = {
@@ -70,6 +70,9 @@ export function problemOf(error: SyncError): HttpAnswer {
     case 'configuration':
       return problem('unavailable', error.message, { hint, headers: { 'retry-after': '60' } });
     case 'failed':
+      // What a person asked for cannot be; unless it is the database that found fault with what we asked of it.
+      if (codeOf(error.cause) !== undefined) return problem('failed', error.message, { hint });
+      return problem('not-possible', error.message, { hint });
     case 'anotherDaemon':
       return problem('not-possible', error.message, { hint });
     default:

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Ask, openAdmin } from '../support/admin.js';
 import { type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
+import { golden } from '../support/golden.js';
 
 const API = '/api/v1/sync';
 let stage: ConflictStage;
@@ -99,6 +100,55 @@ test('what is over or unknown is told apart', async () => {
     status: 404,
     json: { type: 'urn:syncd:problem:unknown-conflict' },
   });
+});
+
+test('the open ones are listed with both sides to the last digit, page by page', async () => {
+  const ids = await conflicts(1, 2, 3);
+  const price = '12345678901234567890.1234567890';
+  await stage.edits(`UPDATE syncd.sync_conflicts SET cloud = '{"id":1,"price":${price}}' WHERE id = ${ids[0]}`);
+  const first = await admin.ask(`${API}/conflicts?limit=2`);
+  expect(first.text).toContain(`"price":${price}`);
+  expect(first.json.items.map((item: { id: string }) => item.id)).toEqual(ids.slice(0, 2));
+  await admin.ask(`${API}/resolve/${ids[0]}`, { body: { strategy: 'local_wins' } });
+  const second = await admin.ask(`${API}/conflicts?limit=2&cursor=${first.json.next_cursor}`);
+  expect(second.json).toMatchObject({ items: [{ id: ids[2] }], next_cursor: null });
+  const masked = second.text
+    .replaceAll(/"\d{4}-\d\d-\d\dT[\d:.]+Z"/g, '"<instant>"')
+    .replaceAll(/"id" ?: ?"\d+"/g, '"id":"<id>"');
+  golden('api-conflicts.json', `${JSON.stringify(JSON.parse(masked), null, 2)}\n`);
+  expect((await admin.ask(`${API}/conflicts?status=resolved&entity=product/1`)).json.items).toHaveLength(1);
+  expect((await admin.ask(`${API}/conflicts?status=lost`)).json.type).toBe('urn:syncd:problem:bad-parameter');
+  const { json: one, text } = await admin.ask(`${API}/entities/product/1`);
+  expect(one.conflicts).toMatchObject([{ id: ids[0], status: 'resolved', resolution: 'local' }]);
+  expect(text).toContain(`"price":${price}`);
+  expect((await admin.ask(`${API}/entities/product/2`)).json).toMatchObject({
+    status: 'conflict',
+    conflicts: [{ status: 'open' }],
+  });
+});
+
+test('one is asked for at the cloud by a request in the tables, which the daemon takes up', async () => {
+  const reply = await admin.ask(`${API}/entities/product/007/pull`, { body: {} });
+  expect(reply.status).toBe(202);
+  golden('api-pull.json', `${JSON.stringify({ ...reply.json, id: '<id>' }, null, 2)}\n`);
+  expect(await stage.one('SELECT entity_id, operation FROM syncd.incoming')).toEqual({
+    entity_id: '7',
+    operation: 'hint',
+  });
+  expect(await stage.one("SELECT requested_by FROM syncd.commands WHERE command = 'pull'")).toEqual({
+    requested_by: 'admin token from 127.0.0.1 (syncd)',
+  });
+});
+
+test.each([
+  ['what is only pushed', 'receipt/1', 404, 'unknown-entity'],
+  ['what nobody knows', 'spaceship/1', 404, 'unknown-entity'],
+  ['half a key', 'part/1', 400, 'bad-parameter'],
+  ['a key of another type', 'product/x', 400, 'bad-parameter'],
+])('a pull of %s is refused', async (_, path, status, kind) => {
+  const reply = await admin.ask(`${API}/entities/${path}/pull`, { body: {} });
+  expect([reply.status, reply.json.type]).toEqual([status, `urn:syncd:problem:${kind}`]);
+  expect(await stage.all('SELECT FROM syncd.incoming')).toEqual([]);
 });
 
 const json = (body: string): Ask => ({ body });

@@ -1,7 +1,9 @@
 /** What the admin port refuses: every request of the table gets its status and its kind of problem, and changes nothing. */
 import { connect } from 'node:net';
+import { sql } from 'kysely';
 import { Cluster } from '../../src/demo/postgres.js';
 import { type Ask, openAdmin } from '../support/admin.js';
+import { eventually } from '../support/eventually.js';
 import { openShop, type Shop } from '../support/shop.js';
 
 let cluster: Cluster;
@@ -185,6 +187,29 @@ test.each([
     socket.on('close', () => resolve(heard)).on('error', reject);
   });
   expect(answer).toMatch(/^HTTP\/1.1 40[03] /);
+});
+
+test('a question that takes the database too long ends with what to do, and so does a fault of its own', async () => {
+  await shop.sql.query('BEGIN; LOCK TABLE syncd.sync_conflicts');
+  const asked = admin.ask(`${API}/conflicts`);
+  await eventually(
+    async () =>
+      (
+        await shop.db
+          .selectFrom(sql<{ query: string }>`pg_stat_activity`.as('a'))
+          .select(sql<number>`pg_cancel_backend(pid)::int`.as('ended'))
+          .where(sql<boolean>`a.wait_event_type = 'Lock' AND application_name = 'syncd admin'`)
+          .execute()
+      ).length,
+    (ended) => ended === 1,
+    'the question waits',
+  );
+  expect(await asked).toMatchObject({ status: 503, json: { hint: expect.stringMatching(/^Ask for less/) } });
+  await shop.sql.query('ROLLBACK');
+  expect((await admin.ask(`${API}/conflicts`)).status).toBe(200);
+  await shop.sql.query('ALTER TABLE syncd.sync_conflicts RENAME COLUMN reason TO why');
+  expect((await admin.ask(`${API}/conflicts`)).status).toBe(500);
+  await shop.sql.query('ALTER TABLE syncd.sync_conflicts RENAME COLUMN why TO reason');
 });
 
 test('a database without our schema is told as such, by status too, and no log line names a row', async () => {
