@@ -17,6 +17,7 @@ import { onDatabase } from './server.js';
 
 const SYNCD = fileURLToPath(new URL('../../bin/syncd.js', import.meta.url));
 const START_MS = 30_000;
+export const BENCH_WEBHOOK_SECRET = 'a-secret-for-webhooks';
 
 export type DaemonOptions = {
   cluster: Cluster;
@@ -156,8 +157,8 @@ ${webhookPort === undefined ? '' : this.#webhook(webhookPort)}entities:
 
   #webhook(port: number): string {
     const secrets = join(this.#path, 'webhook-secrets');
-    writeFileSync(secrets, 'a-secret-for-webhooks\n', { mode: 0o600 });
-    return `webhook: { listen: 127.0.0.1:${port}, secrets_file: ${secrets}, allow_ips: [127.0.0.1] }\n`;
+    writeFileSync(secrets, `${BENCH_WEBHOOK_SECRET}\n`, { mode: 0o600 });
+    return `webhook: { listen: 127.0.0.1:${port}, secrets_file: ${secrets}, allow_ips: [127.0.0.0/8] }\n`;
   }
 
   remove(): void {

@@ -113,7 +113,8 @@ function wordsOf({ ms, rssMb, report }: Drained, changes: number): string {
   return report ? `${speed}; ${JSON.stringify({ ...report, ms: Math.round(report.ms) })}` : speed;
 }
 
-async function freePort(): Promise<number> {
+/** For a listener that has to be told its port. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
