@@ -16,6 +16,7 @@ import { dropCursor, isFull, readCursor } from './cursor.js';
 import type { PullMemory } from './memory.js';
 import { afterFailure, afterPage, delayMs } from './pace.js';
 import { type PullDeps, type PullReport, pullPage } from './page.js';
+import { tellStanding } from './tell.js';
 
 export type PullLoopDeps = PullDeps & {
   memory: PullMemory;
@@ -46,6 +47,8 @@ const HINT_EVERY_MS = 1_000;
 /** A cursor that expires again so soon after a new start is a fault of the cloud's. */
 const EXPIRY_MS = 10 * 60_000;
 const MOST_MET = 10_000;
+/** An outlet that only waits would otherwise never learn that a clock was set. */
+const MEASURE_EVERY_MS = 5 * 60_000;
 /** Waits travel in whole seconds. */
 const SHORTEST_POLL_MS = 1_000;
 const LONGEST_WAIT_MS = 20_000;
@@ -65,6 +68,8 @@ export class PullLoop {
   #idle = false;
   #nextAtMs = Number.NEGATIVE_INFINITY;
   #calledAtMs = Number.NEGATIVE_INFINITY;
+  /** When a call was last answered without a wait, so that its answer tells of the cloud's clock. */
+  #measuredAtMs = Number.NEGATIVE_INFINITY;
   #call: AbortController | undefined;
   /** The call may be kept waiting: it can be cut without losing anything. */
   #waiting = false;
@@ -169,7 +174,9 @@ export class PullLoop {
     const { db, memory, since, steadyMs } = this.#deps;
     this.#cursor ??= await readCursor(db);
     const cursor = this.#cursor;
-    const waitMs = this.#idle && this.#polls ? memory.pace.waitMs : 0;
+    const measures = steadyMs() - this.#measuredAtMs >= MEASURE_EVERY_MS;
+    const waitMs = this.#idle && this.#polls && !measures ? memory.pace.waitMs : 0;
+    if (waitMs === 0) this.#measuredAtMs = steadyMs();
     const call = new AbortController();
     this.#call = call;
     this.#waiting = waitMs > 0;
@@ -262,29 +269,5 @@ export class PullLoop {
     if (standing.kind === was) return;
     tellStanding(log, standing);
     onStanding();
-  }
-}
-
-function tellStanding(log: Log, standing: Standing): void {
-  const told = { trouble: 'pull', error: 'reason' in standing ? standing.reason : undefined };
-  switch (standing.kind) {
-    case 'online':
-      log.info('pulls are answered', { recovered: 'pull' });
-      return;
-    case 'offline':
-      log.warn('pulls are not answered; changes of the cloud come later', told);
-      return;
-    case 'waiting':
-      log.warn('the cloud asks to wait with the next pull', told);
-      return;
-    case 'refused':
-      log.error('the cloud refuses to be pulled from; changes of the shop go on to it', told);
-      return;
-    case 'stopped':
-    case 'trial':
-    case 'unknown':
-      return;
-    default:
-      standing satisfies never;
   }
 }

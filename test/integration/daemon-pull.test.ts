@@ -5,6 +5,7 @@ import { receive } from '../../src/inbox/receive.js';
 import { setEnabled } from '../../src/ops/control.js';
 import { gatherFacts } from '../../src/ops/status.js';
 import { findings } from '../../src/ops/verdict.js';
+import { syncd } from '../support/cli.js';
 import { eventually } from '../support/eventually.js';
 import { RULES } from '../support/facts.js';
 import { type Outlet, openOutlet } from '../support/running-daemon.js';
@@ -133,6 +134,24 @@ describe('a row that is asked for', () => {
       outcome: 'fetched',
       error: null,
     });
+  });
+
+  test('by the command is told of in words, and as JSON', async () => {
+    office(uuid(9), 'typed');
+    const run = (id: string, ...more: string[]) =>
+      syncd(['pull', 'order', id, '--config', outlet.shop.config, ...more]);
+    const [words, json] = [await run(uuid(9)), await run(uuid(404), '--json')];
+    expect(words).toMatchObject({ code: 0, stdout: `order ${uuid(9)}: as the cloud has it, version 1\n`, stderr: '' });
+    expect([json.code, JSON.parse(json.stdout)]).toMatchObject([1, { entity_id: uuid(404), status: 'failed' }]);
+    await outlet.stop();
+    const later = await run(uuid(9));
+    expect(later).toMatchObject({ code: 0, stdout: expect.stringContaining('when the daemon runs again') });
+    outlet.start();
+    await eventually(
+      () => outlet.one("SELECT count(*)::int AS n FROM syncd.commands WHERE command = 'pull' AND finished_at IS NULL"),
+      ({ n }) => n === 0,
+      'answered after all',
+    );
   });
 
   test('whose name cannot be, or whose type is only pushed, is refused with the way on', async () => {
