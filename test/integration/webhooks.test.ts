@@ -1,8 +1,10 @@
 /** The webhook listener as a part of the daemon: profiles, replays, rotation, the ratchet, and a database that comes and goes. */
 import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { Cluster } from '../../src/demo/postgres.js';
-import type { WebhookSession } from '../../src/http/webhook-listener.js';
+import { WebhookListener, type WebhookSession } from '../../src/http/webhook-listener.js';
 import { sleep } from '../../src/time.js';
 import { eventually } from '../support/eventually.js';
 import { sendRaw } from '../support/raw-http.js';
@@ -238,4 +240,31 @@ test('a database that is slow, or fails, is answered 503 in time; what it stored
   expect(await send(opened, wire)).toBe('503');
   expect(performance.now() - begun).toBeLessThan(7_000);
   expect(await send(opened, wire)).toBe(AGAIN);
+});
+
+test('a port that somebody else has is asked for again until it is free, and a person is told meanwhile', async () => {
+  const squatter = createServer().listen(0, '127.0.0.1');
+  await once(squatter, 'listening');
+  const { port } = squatter.address() as AddressInfo;
+  const opened = await open({ listen: { host: '127.0.0.1', port } });
+  expect(opened.listener.health()).toMatchObject({ ok: false, detail: 'not listening' });
+  expect(opened.lines.join()).toMatch(/another program listens there.*ss -ltnp/);
+  squatter.close();
+  await eventually(
+    () => opened.port,
+    (heard) => heard === port,
+    'it is heard',
+  );
+  expect(await send(opened)).toBe(TAKEN);
+});
+
+test('a stop right after the start, a second one, and one before it leave nothing behind', async () => {
+  const opened = await open();
+  const listener = new WebhookListener({ settings: opened.settings, log: opened.log, correctionMs: () => 0 });
+  const starting = listener.start();
+  await Promise.all([listener.stop(), listener.stop()]);
+  await starting;
+  await listener.start();
+  expect(listener.health().ok).toBe(false);
+  expect(await send(opened)).toBe(TAKEN);
 });

@@ -47,6 +47,7 @@ export async function openWebhookStage(db: Db, more: Partial<WebhookSettings> = 
   return {
     listener,
     settings,
+    log,
     lines,
     calls,
     clock,
