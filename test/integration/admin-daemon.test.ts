@@ -78,6 +78,7 @@ test('while the database is away it says so, and once it is back everything goes
       () => ask('/ready'),
       ({ status, json }) => status === 503 && json.database === false,
       'not ready',
+      5_000,
     );
     expect((await ask('/live')).status).toBe(200);
     expect(await ask(`${API}/queue`)).toMatchObject({

@@ -1,5 +1,15 @@
 /** Who is let in at the admin port: tokens, their files, wrong tries, names and pages. No database is asked. */
-import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AdminSettings } from '../../src/config/settings.js';
@@ -170,8 +180,13 @@ describe('the token files', () => {
     renameSync(at('next'), at('token'));
     expect(later('planted-admin-token-2')).toBe('admitted');
     expect(later('planted-admin-token-1')).toBe('wrong');
-    // The same length and, as like as not, the same instant.
+    // The same length, and within one tick of the file system's clock the same stamp.
+    const tick = new Date();
+    writeFileSync(at('token'), 'planted-admin-token-0\n');
+    utimesSync(at('token'), tick, tick);
+    expect(later('planted-admin-token-0')).toBe('admitted');
     writeFileSync(at('token'), 'planted-admin-token-3\n');
+    utimesSync(at('token'), tick, tick);
     expect(later('planted-admin-token-3')).toBe('admitted');
     writeFileSync(at('token'), 'short\n');
     expect(later('short')).toBe('wrong');
