@@ -1,43 +1,14 @@
 /** Everything that can be wrong with syncd.yaml: each fault is named with its line, its field, what was given and what is allowed. */
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigurationError } from '../../src/config/faults.js';
 import { loadSettings } from '../../src/config/load.js';
+import { ConfigFile, GOOD } from '../support/config-file.js';
 
-let directory: string;
-let file: string;
-let secretsFile: string;
-beforeAll(() => {
-  directory = mkdtempSync(join(tmpdir(), 'syncd-config-'));
-  file = join(directory, 'syncd.yaml');
-  secretsFile = join(directory, 'secrets');
-  writeFileSync(secretsFile, 'planted-webhook-secret\n', { mode: 0o600 });
-});
-afterAll(() => rmSync(directory, { recursive: true }));
-
-const GOOD = `outlet: { id: outlet-7 }
-database: { url: postgres:///pos }
-cloud: { url: https://cloud.example.com, api_key: planted-key-1 }
-sync: { interval: 30s }
-entities:
-  order: { table: public.orders }
-`;
-
-/** Loads GOOD with one line replaced or lines added, and gives the faults, without the file's name. */
-function faults(change: string | [find: string, replace: string], env: NodeJS.ProcessEnv = {}): string[] {
-  const text = typeof change === 'string' ? GOOD + change : GOOD.replace(change[0], change[1]);
-  writeFileSync(file, text.replaceAll('SECRETS', secretsFile));
-  try {
-    loadSettings({ file, env });
-    return [];
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    expect(error.code).toBe('configuration');
-    expect(error.hint).toContain('syncd config');
-    return error.faults.map((fault) => [fault.where, fault.path, fault.problem].join(' | ').replaceAll(`${file}:`, ''));
-  }
-}
+const good = new ConfigFile();
+afterAll(() => good.remove());
+const { directory, file } = good;
+const faults = good.faults.bind(good);
 
 const entity = (text: string): [string, string] => ['order: { table: public.orders }', text];
 const sync = (text: string): [string, string] => ['sync: { interval: 30s }', `sync: { ${text} }`];
@@ -184,7 +155,6 @@ describe('one fault', () => {
     ['a pull since no zone knows when', sync('since: 2026-11-01T00:00:00'), /since \| .*with its zone/],
     ['a pull since 31 June', sync('since: 2026-06-31T00:00:00Z'), /since \| /],
     ['a long poll of an hour', sync('long_poll: 1h'), /long_poll \| .*from 0s to 55s/],
-    ['a host with a port', 'admin: { hosts: ["till:8421"] }\n', /admin.hosts \| .*without a port/],
     ['a column twice', entity('order: { table: orders, exclude: [a, a] }'), /exclude \| a stands twice/],
     ['an empty key', entity('order: { table: orders, key: [] }'), /a list of key columns/],
     [
@@ -207,28 +177,6 @@ describe('one fault', () => {
       'retention: { queue: 10d, logs: 30d }\n',
       /^7 \| retention.queue \| 10d is shorter than retention.logs \(30d\)/,
     ],
-    ['an open admin port without a token', 'admin: { listen: 0.0.0.0:8421 }\n', /needs admin.token_file/],
-    [
-      'one port for two',
-      `admin: { listen: 127.0.0.1:8420 }\nwebhook: { secrets_file: SECRETS, allow_ips: ["::1"] }\n`,
-      /port 8420 is admin.listen's already/,
-    ],
-    [
-      'the default admin port for webhooks',
-      'webhook: { listen: 0.0.0.0:8421, secrets_file: SECRETS, allow_ips: ["::1"] }\n',
-      /port 8421 is admin.listen's already/,
-    ],
-    [
-      'a webhook without secrets',
-      'webhook: { listen: 0.0.0.0:8420, allow_ips: ["::1"] }\n',
-      /^7 \| webhook.secrets_file \| is missing/,
-    ],
-    ['a webhook from nowhere', 'webhook: { secrets_file: SECRETS, allow_ips: [] }\n', /is everybody$/],
-    [
-      'a network of 33 bits',
-      'webhook: { secrets_file: SECRETS, allow_ips: [10.0.0.0/33] }\n',
-      /\["10.0.0.0\/33"\] is not allowed/,
-    ],
     ['a rate without a percent sign', 'alerts: { failure_rate: 5 }\n', /a percentage/],
     ['an unknown hook', 'alerts: { send: [{ shout: x }] }\n', /alerts.send.0/],
     ['a size of nothing', 'disk: { floor: some }\n', /a size, such as 1GB/],
@@ -248,41 +196,6 @@ describe('one fault', () => {
     const found = faults(change);
     expect(found.join('\n')).toMatch(expected);
     expect(found).toHaveLength(1);
-  });
-});
-
-describe('a file of secrets', () => {
-  const webhook = 'webhook: { secrets_file: FILE, allow_ips: ["::1"] }\n';
-  const admin = 'admin: { token_file: FILE }\n';
-  test.each([
-    [webhook, '', /^7 \| webhook.secrets_file \| .* holds no secret; it takes one a line$/],
-    [webhook, '\n \n', /holds no secret/],
-    [webhook, 'planted-webhook-secret\n\nplanted', /line 3 is shorter than 16 characters$/],
-    [webhook, 'planted webhook secret 1', /line 1 is not made of visible ASCII/],
-    [webhook, 'whsec_planted', /line 1 is shorter/],
-    [webhook, 'whsec_planted-planted-planted!', /line 1 begins with whsec_, but what follows is not base64/],
-    [admin, '', /^7 \| admin.token_file \| .* is empty$/],
-    [admin, 'planted-admin', /is shorter than 16/],
-    [admin, 'planted-admin-token-1\nplanted-admin-token-2', /holds something else than one token/],
-    ['admin: { read_token_file: FILE }\n', 'planted "admin" token', /^7 \| admin.read_token_file \| /],
-    [
-      'admin: { token_file: FILE, read_token_file: FILE }\n',
-      'planted-admin-token-1',
-      /holds the same as admin.token_file/,
-    ],
-    [
-      webhook.replace('FILE', '/nowhere/secrets'),
-      '',
-      /^7 \| webhook.secrets_file \| \/nowhere\/secrets does not exist$/,
-    ],
-    [admin.replace('FILE', '/proc'), '', /admin.token_file \| \/proc cannot be read \(EISDIR\)$/],
-  ])('%s with %j in it', (yaml, content, expected) => {
-    const named = join(directory, 'named');
-    writeFileSync(named, content, { mode: 0o600 });
-    const found = faults(yaml.replaceAll('FILE', named));
-    expect(found.join('\n')).toMatch(expected);
-    expect(found).toHaveLength(1);
-    expect(found.join()).not.toContain('planted');
   });
 });
 
