@@ -27,7 +27,7 @@ COMMENT ON COLUMN syncd.truncations.settled_as IS 'deleted: the cloud deletes to
 -- and a transaction that is to be prepared must not have notified. Then the daemon's own look once a second finds the change.
 -- Nor where no daemon runs: a NOTIFY makes every commit of the server wait for the one before, for nobody. A daemon holds the
 -- lock (1937337955, 5) as long as it lives; the lock is taken here for a moment only, and a daemon that waits for it counts.
--- That it was done stands in a setting until the transaction ends, for the triggers: waking costs 10 microseconds each time.
+-- That it was done stands in a setting until the transaction ends, so that the triggers of a long one do it once.
 CREATE FUNCTION syncd.wake() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   IF pg_catalog.current_setting('max_prepared_transactions') OPERATOR(pg_catalog.=) '0'

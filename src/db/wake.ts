@@ -5,7 +5,7 @@
  * Falling asleep must lose no sale: first the lock goes, then the daemon looks whether anybody holds the queue's own lock for
  * writing. Every capturing transaction holds that one until its commit is visible, whatever it does, and tested `gateAwake`
  * only after it had written. So either it still runs (stay awake), or it is visible to the look that the caller takes before
- * sleeping, or it found the daemon asleep and notifies. A lock of our own beside the queue's would cost every sale 6 of some
+ * sleeping, or it found the daemon asleep and notifies. A lock of our own beside the queue's would cost every sale 5 of some
  * 300 microseconds. A crash releases everything: the next sale notifies, a second's poll is the backstop anyway.
  *
  * The locks live on a direct connection of their own; a transaction pooler in between would leak them.
