@@ -152,7 +152,7 @@ describe('a flaw', () => {
     ['"\\uD83D\\uDE00 \\ud83d\\ude00"', undefined],
     [`${'['.repeat(MAX_DEPTH)}1${']'.repeat(MAX_DEPTH)}`, undefined],
     [`${'['.repeat(MAX_DEPTH + 1)}1${']'.repeat(MAX_DEPTH + 1)}`, 'nested too deep'],
-  ])('of %.30j is seen', (text, flaw) => {
+  ])('is seen in text %#, wherever it stands', (text, flaw) => {
     for (const levels of [0, 1, 2, 3]) expect(flawIn(rootOf(text, levels))).toBe(flaw);
   });
 
