@@ -140,8 +140,10 @@ export class TwoSides {
     for (const { key, status } of decisions) {
       if (status !== 'accepted') continue;
       this.pushes++;
-      const held = this.cloud.entity(key)?.data;
-      if (held && !this.#stoodInShop.has(imageOf(JSON.parse(held)))) this.laidOver.cloud.add(imageOf(JSON.parse(held)));
+      const held = this.cloud.entity(key);
+      if (!held?.data || held.origin_outlet_id !== null) continue;
+      const image = imageOf(JSON.parse(held.data));
+      if (!this.#stoodInShop.has(image)) this.laidOver.cloud.add(image);
     }
     this.cloud.push({
       kind: 'push',
