@@ -15,6 +15,9 @@ afterAll(() => stage?.close());
 beforeEach(() => stage.reset());
 
 const MADE = `INSERT INTO products (id, name, price, qty, note, secret) VALUES (1, 'Kopi', 10, 5, 'here', 's')`;
+/** Races of a sale with a resolution. */
+const SOAK = process.env.SYNCD_SOAK === '1';
+const ROUNDS = SOAK ? 5_000 : 40;
 const CLOUD = { data: { id: 1, name: 'Cloud', price: 10, qty: 5 }, version: 7 };
 
 /** Product 1 with a name of its own on each side, or gone in the shop. */
@@ -218,8 +221,10 @@ describe('at the same moment', () => {
     try {
       await sale.query('BEGIN');
       await sale.query('UPDATE products SET qty = qty - 1 WHERE id = 1');
-      await stage.edits(`UPDATE syncd.sync_conflicts SET strategy = 'merge', reason = NULL`);
-      expect(await stage.byRule({ merge_fallback: 'cloud_wins' })).toMatchObject({ busy: 1, resolved: 0, left: 0 });
+      for (const strategy of ['local_wins', 'cloud_wins']) {
+        await stage.edits(`UPDATE syncd.sync_conflicts SET strategy = '${strategy}', reason = NULL`);
+        expect(await stage.byRule()).toMatchObject({ busy: 1, resolved: 0, left: 0 });
+      }
       const resolving = stage.byHand(id, { strategy: 'local_wins' });
       await sale.query('COMMIT');
       expect(await resolving).toMatchObject({ done: true });
@@ -232,6 +237,32 @@ describe('at the same moment', () => {
       await sale.end();
     }
   });
+
+  test(
+    'sales and resolutions of one row side by side lose nothing: what both sides took and brought adds up',
+    async () => {
+      await stage.edits(MADE);
+      await stage.agreed(1);
+      const till = await connect();
+      try {
+        for (let version = 2; version <= 2 * ROUNDS; version += 2) {
+          const { qty } = await stage.product();
+          await stage.edits('UPDATE products SET qty = qty - 1 WHERE id = 1');
+          await stage.meets({ data: { id: 1, name: 'Kopi', price: 10, qty: qty + 2 }, version }, 'merge');
+          const selling = till.query('UPDATE products SET qty = qty - 1 WHERE id = 1');
+          while ((await stage.byRule()).busy > 0);
+          await selling;
+          const [last] = (await stage.pending()).slice(-1);
+          const now = await stage.product();
+          expect([now.qty, last.payload.qty]).toEqual([qty, qty]);
+          await stage.agreed(version + 1);
+        }
+      } finally {
+        await till.end();
+      }
+    },
+    SOAK ? 1_200_000 : 30_000,
+  );
 
   test.each([
     [
