@@ -11,13 +11,13 @@ import type { Db } from '../db/connect.js';
 import { SyncError } from '../errors.js';
 import { monotonicMs } from '../time.js';
 import { type Decision, decide, type Local, relationOf, situationOf } from './decide.js';
-import { queuePosition, takeBackEcho } from './echo.js';
+import { takeBackAll, takeBackEcho } from './echo.js';
 import { soonMs } from './faults.js';
 import { type Dealt, type Incoming, type PutOff, settleIncoming } from './incoming.js';
 import { type Ahead, equalRows, type Looked, lookAt } from './look.js';
 import { type Source, writable } from './rows.js';
-import type { AppliedTable } from './tables.js';
-import { deleteRows, insertRows, lockRows, updateRows, withAnotherName } from './write.js';
+import type { AppliedTable, TableColumn } from './tables.js';
+import { deleteRows, insertRows, lockThose, updateRows, withAnotherName } from './write.js';
 
 /** What a conflict becomes is not decided here. Both write into the caller's transaction, and leave the incoming change to it. */
 export type ConflictBook = {
@@ -27,8 +27,8 @@ export type ConflictBook = {
 
 export type ChunkDeps = { db: Db; leader_epoch: string; conflicts: ConflictBook };
 
-/** The newest change of one entity, with its table and the columns that its data brings. */
-export type Work = { incoming: Incoming; table: AppliedTable; brought: readonly string[] };
+/** The newest change of one entity, with its table and the columns that its data brings, names between line ends. */
+export type Work = { incoming: Incoming; table: AppliedTable; brought: string };
 
 export type ChunkReport = {
   /** By what became of them. */
@@ -49,6 +49,8 @@ const waitMs = (attempts: number): number => Math.min(1_000, soonMs(attempts));
 type Judged = Work & { local: Looked; decision: Decision };
 
 /**
+ * @param ahead what the first look saw
+ * @param position of the queue at that look
  * @param dropped ids that leave with this chunk: older versions of the same entities
  * @param writing told which table is about to be written, for whoever has to explain a failure
  * @throws what Postgres says; SyncError `anotherDaemon`
@@ -57,6 +59,7 @@ export async function applyChunk(
   deps: ChunkDeps,
   work: readonly Work[],
   ahead: Ahead,
+  position: string,
   dropped: readonly string[],
   writing: (table: AppliedTable) => void,
 ): Promise<ChunkReport> {
@@ -71,15 +74,22 @@ export async function applyChunk(
         writing(table);
         judged.push(...(await judge(trx, table, some, ahead)));
       }
-      const position = await queuePosition(trx);
       const { done, putOff } = await write(trx, judged, writing);
-      for (const [table, some] of byTable(done)) {
-        writing(table);
-        await takeBackEcho(trx, table, sourceOf(some), position);
-      }
+      await takeBack(trx, done, position, writing);
       return settle(deps, trx, judged, done, putOff, dropped, lockedAt);
     });
   return { ...report, lockedMs: monotonicMs() - lockedAt };
+}
+
+async function takeBack(trx: Db, done: readonly Work[], position: string, writing: (table: AppliedTable) => void) {
+  const tables = byTable(done.filter(({ table }) => table.direction !== 'pull'));
+  if (tables.length === 0) return;
+  const all = byTable(done).map(([table]) => table);
+  if (await takeBackAll(trx, all, position)) return;
+  for (const [table, some] of tables) {
+    writing(table);
+    await takeBackEcho(trx, table, sourceOf(some), position);
+  }
 }
 
 /** Parents first. */
@@ -103,13 +113,14 @@ async function judge(trx: Db, table: AppliedTable, work: Work[], ahead: Ahead): 
     const ids = work
       .filter(({ incoming }) => (incoming.operation === 'delete') === (purpose === 'delete'))
       .map(({ incoming }) => incoming.entity_id);
-    if (ids.length > 0) for (const id of (await lockRows(trx, table, ids, purpose)).locked) locked.add(id);
+    if (ids.length > 0) for (const id of await lockThose(trx, table, ids, purpose)) locked.add(id);
   }
   const byId = new Map(work.map((one) => [one.incoming.entity_id, one]));
   const looked = await lookAt(trx, table, [...byId.keys()], ahead);
   const judged = looked.map((local): Judged => {
     const one = byId.get(local.entity_id) as Work;
-    return { ...one, local, decision: decisionOn(one, local, locked, false) };
+    const { incoming, brought } = one;
+    return { incoming, table, brought, local, decision: decisionOn(one, local, locked, false) };
   });
   // Whether a row from before capture equals the cloud's is worth a comparison; for all others versions tell.
   const unmanaged = judged.filter(
@@ -123,11 +134,17 @@ async function judge(trx: Db, table: AppliedTable, work: Work[], ahead: Ahead): 
 }
 
 function decisionOn({ incoming, table }: Work, looked: Looked, locked: ReadonlySet<string>, equal: boolean): Decision {
+  const { present, state, pending, inFlight, conflict } = looked;
+  const copyOnly = table.direction === 'pull';
   const local: Local = {
-    ...looked,
+    present,
+    state,
+    pending,
+    inFlight,
+    conflict,
     locked: locked.has(looked.entity_id),
     equal,
-    copyOnly: table.direction === 'pull',
+    copyOnly,
   };
   const relation = relationOf(incoming.cloud_version, incoming.source === 'fetch', local);
   return decide(situationOf(local), { operation: incoming.operation, relation });
@@ -143,7 +160,7 @@ async function write(trx: Db, judged: readonly Judged[], writing: (table: Applie
     for (const present of [false, true]) {
       const rows = some.filter((one) => one.decision === 'write' && one.local.present === present);
       for (const group of byColumns(rows)) {
-        const columns = writable(table, (group[0] as Work).brought);
+        const columns = columnsOf(table, (group[0] as Work).brought, present);
         const names = await (present ? updateRows : insertRows)(trx, table, sourceOf(group), columns);
         const written = new Set(names);
         done.push(...group.filter((one) => written.has(one.incoming.entity_id)));
@@ -163,13 +180,19 @@ async function write(trx: Db, judged: readonly Judged[], writing: (table: Applie
       else putOff.push(lost(one.incoming, `a trigger of ${table.table} keeps the row`));
     }
   }
-  // A fault that was deferred to the end must show while it is known whose it is.
-  await sql`SET CONSTRAINTS ALL IMMEDIATE`.execute(trx);
+  // What a deferred trigger of the POS still does must be done before the echo is looked at.
+  if (tables.some(([table]) => table.deferrable)) await sql`SET CONSTRAINTS ALL IMMEDIATE`.execute(trx);
   return { done, putOff };
 }
 
+/** A row that is here keeps its columns that belong to the shop. */
+function columnsOf(table: AppliedTable, brought: string, present: boolean): TableColumn[] {
+  const columns = writable(table, brought.split('\n'));
+  return present ? columns.filter(({ name }) => !table.local.includes(name)) : columns;
+}
+
 function byColumns(rows: Judged[]): Judged[][] {
-  const groups = new Map<readonly string[], Judged[]>();
+  const groups = new Map<string, Judged[]>();
   for (const one of rows) {
     const group = groups.get(one.brought);
     if (group) group.push(one);

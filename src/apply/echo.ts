@@ -12,12 +12,39 @@ import { compared, type Source, sameImage } from './rows.js';
 import type { AppliedTable } from './tables.js';
 
 /** The queue's place before our first write: our own rows stand behind it. To be asked before anything is written. */
-export async function queuePosition(trx: Db): Promise<string> {
+export async function queuePosition(db: Db): Promise<string> {
   const { rows } = await sql<{ position: string }>`
-    SELECT (CASE WHEN is_called THEN last_value ELSE 0 END)::text AS position FROM syncd.sync_queue_id_seq`.execute(
-    trx,
-  );
+    SELECT (CASE WHEN is_called THEN last_value ELSE 0 END)::text AS position FROM syncd.sync_queue_id_seq`.execute(db);
   return rows[0]?.position ?? '0';
+}
+
+/**
+ * The short way, where nothing of the POS's own can have happened beside our writes: the tables have no triggers but ours, no
+ * rules, and no foreign key that would carry a change on. Then whatever was captured in this transaction is what we wrote. Asked
+ * of the catalogue in the same statement, for our locks keep a new trigger out until we are done.
+ * @returns false: it was not that simple, and nothing was taken back
+ */
+export async function takeBackAll(trx: Db, tables: readonly AppliedTable[], position: string): Promise<boolean> {
+  const names = arrayLiteral(tables.map((one) => one.table));
+  const { rows } = await sql<{ simple: boolean }>`
+    WITH RECURSIVE member(oid) AS (
+      SELECT unnest(${names}::text[])::regclass::oid
+      UNION SELECT i.inhrelid FROM member m JOIN pg_catalog.pg_inherits i ON i.inhparent = m.oid
+    ), simple AS MATERIALIZED (
+      SELECT NOT EXISTS (
+        SELECT FROM member m JOIN pg_catalog.pg_trigger g ON g.tgrelid = m.oid JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
+        WHERE NOT g.tgisinternal AND p.pronamespace <> 'syncd'::regnamespace
+      ) AND NOT EXISTS (SELECT FROM member m JOIN pg_catalog.pg_class c ON c.oid = m.oid WHERE c.relhasrules)
+        AND NOT EXISTS (
+        SELECT FROM member m JOIN pg_catalog.pg_constraint k ON k.confrelid = m.oid AND k.contype = 'f'
+        WHERE k.confupdtype IN ('c', 'n', 'd') OR k.confdeltype IN ('c', 'n', 'd')) AS simple
+    ), gone AS (
+      DELETE FROM syncd.sync_queue q USING simple
+      WHERE simple.simple AND q.status = 'pending' AND q.next_attempt_at IS NULL AND q.id > ${position}::bigint
+        AND q.txid = pg_catalog.pg_current_xact_id()
+    )
+    SELECT simple FROM simple`.execute(trx);
+  return rows[0]?.simple === true;
 }
 
 /**

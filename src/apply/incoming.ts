@@ -19,35 +19,75 @@ export type Incoming = {
   attempts: number;
 };
 
-/** `position`: the queue's, before whatever is looked at next. */
-export type Picked = { incoming: Incoming[]; position: string };
+/** A change, and the columns that its data brings: names between line ends; null where the data is no object. */
+export type PickedChange = Incoming & { brought: string | null };
 
-const columns = sql`i.id::text AS id, i.source, i.entity_type, i.entity_id, i.operation, i.cloud_version::text AS cloud_version, i.attempts`;
+/** The changes, and what of the queue concerns them: a first look, taken before any row of the POS is locked. */
+export type Picked = {
+  incoming: PickedChange[];
+  /** Fresh changes of the same entities, by id. */
+  fresh: string[];
+  /** The bounds of the snapshot that was looked with. */
+  xmin: string;
+  xmax: string;
+};
 
-/** What was put off and is due, then the oldest that nobody has looked at. */
+const columns = sql`i.id, i.source, i.entity_type, i.entity_id, i.operation, i.cloud_version, i.attempts, i.data`;
+
+/** What was put off and is due, then the oldest that nobody has looked at. A chunk comes as one text, for one row each costs more than its worth. */
 export async function pick(db: Db, limit: number): Promise<Picked> {
-  const { rows } = await sql<Incoming & { position: string }>`
-    SELECT *, (SELECT (CASE WHEN is_called THEN last_value ELSE 0 END)::text FROM syncd.sync_queue_id_seq) AS position
-    FROM ((SELECT ${columns} FROM syncd.incoming i WHERE i.next_attempt_at <= pg_catalog.clock_timestamp()
-           ORDER BY i.next_attempt_at LIMIT ${limit})
-          UNION ALL
-          (SELECT ${columns} FROM syncd.incoming i WHERE i.status = 'waiting' AND i.next_attempt_at IS NULL
-           ORDER BY i.id LIMIT ${limit})) AS one
-    LIMIT ${limit}`.execute(db);
-  return { incoming: rows, position: rows[0]?.position ?? '0' };
+  const { rows } = await sql<{ incoming: string | null; fresh: string[]; xmin: string; xmax: string }>`
+    WITH picked AS MATERIALIZED (
+      SELECT *
+      FROM ((SELECT ${columns} FROM syncd.incoming i WHERE i.next_attempt_at <= pg_catalog.clock_timestamp()
+             ORDER BY i.next_attempt_at LIMIT ${limit})
+            UNION ALL
+            (SELECT ${columns} FROM syncd.incoming i WHERE i.status = 'waiting' AND i.next_attempt_at IS NULL
+             ORDER BY i.id LIMIT ${limit})) AS one
+      LIMIT ${limit}
+    )
+    SELECT (
+      SELECT json_agg(json_build_array(p.id::text, p.source, p.entity_type, p.entity_id, p.operation, p.cloud_version::text, p.attempts,
+        CASE WHEN pg_catalog.json_typeof(p.data) = 'object'
+             THEN (SELECT coalesce(string_agg(k, E'\n'), '') FROM pg_catalog.json_object_keys(p.data) AS k) END))::text FROM picked p
+    ) AS incoming, ARRAY(
+      SELECT q.id::text FROM syncd.sync_queue q JOIN picked USING (entity_type, entity_id)
+      WHERE q.status = 'pending' AND q.next_attempt_at IS NULL
+    ) AS fresh, pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text AS xmin,
+      pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text AS xmax`.execute(db);
+  const [row] = rows;
+  return {
+    incoming: readPicked(row?.incoming ?? '[]'),
+    fresh: row?.fresh ?? [],
+    xmin: row?.xmin ?? '0',
+    xmax: row?.xmax ?? '0',
+  };
 }
 
-/** Ids of rows that bring the same columns; `brought` is undefined where the data is no object. */
-export type Bringing = { entity_type: string; brought: string[] | undefined; ids: string[] };
+type PickedRow = [
+  id: string,
+  source: Incoming['source'],
+  entity_type: string,
+  entity_id: string,
+  operation: Incoming['operation'],
+  cloud_version: string | null,
+  attempts: number,
+  brought: string | null,
+];
 
-export async function broughtColumns(db: Db, ids: readonly string[]): Promise<Bringing[]> {
-  const { rows } = await sql<{ entity_type: string; brought: string[] | null; ids: string[] }>`
-    SELECT entity_type, brought, array_agg(id::text) AS ids
-    FROM (SELECT i.entity_type, i.id,
-            CASE WHEN pg_catalog.json_typeof(i.data) = 'object' THEN ARRAY(SELECT pg_catalog.json_object_keys(i.data)) END AS brought
-          FROM syncd.incoming i WHERE i.id = ANY (${arrayLiteral(ids)}::bigint[])) AS one
-    GROUP BY entity_type, brought`.execute(db);
-  return rows.map((row) => ({ ...row, brought: row.brought ?? undefined }));
+function readPicked(text: string): PickedChange[] {
+  return (JSON.parse(text) as PickedRow[]).map(
+    ([id, source, entity_type, entity_id, operation, cloud_version, attempts, brought]) => ({
+      id,
+      source,
+      entity_type,
+      entity_id,
+      operation,
+      cloud_version,
+      attempts,
+      brought,
+    }),
+  );
 }
 
 /** A change that stays in the table, to be looked at after `delayMs` (null: not by itself), or once what it waits for is here. */
@@ -131,9 +171,7 @@ export async function whatWaits(db: Db): Promise<Waiting> {
     SELECT EXISTS (SELECT FROM syncd.incoming WHERE status = 'waiting' AND next_attempt_at IS NULL) AS fresh,
            (SELECT (extract(epoch FROM min(next_attempt_at) - pg_catalog.clock_timestamp()) * 1000)::float8
             FROM syncd.incoming WHERE next_attempt_at IS NOT NULL) AS ms,
-           EXISTS (SELECT FROM syncd.sync_conflicts WHERE status = 'open' AND reason IS NULL) AS conflicts`.execute(
-    db,
-  );
+           EXISTS (SELECT FROM syncd.sync_conflicts WHERE status = 'open' AND reason IS NULL) AS conflicts`.execute(db);
   const { fresh, ms, conflicts } = rows[0] as { fresh: boolean; ms: number | null; conflicts: boolean };
   return { due: fresh || (ms !== null && ms <= 0), dueMs: ms, conflicts };
 }

@@ -7,10 +7,11 @@ import type { Db } from '../db/connect.js';
 import { codeOf, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { anotherDaemon, applyChunk, type ChunkDeps, type ChunkReport, type Work } from './chunk.js';
+import { queuePosition } from './echo.js';
 import { type Fault, judgeFault, orphanMs, soonMs } from './faults.js';
 import type { Horizon } from './horizon.js';
-import { broughtColumns, type Incoming, type Picked, type PutOff, pick, settleIncoming } from './incoming.js';
-import { type Ahead, lookAhead } from './look.js';
+import { type Incoming, type Picked, type PickedChange, type PutOff, pick, settleIncoming } from './incoming.js';
+import type { Ahead } from './look.js';
 import { askForParents, findOrphans, type Orphan } from './orphans.js';
 import { sortOut } from './sort-out.js';
 import type { AppliedTable, AppliedTables } from './tables.js';
@@ -44,8 +45,9 @@ const MOST_ALIKE = 5;
 const ASK_AFTER = 1;
 
 export async function applyRound(deps: RoundDeps, tables: AppliedTables, limit: number): Promise<RoundReport> {
+  const position = await queuePosition(deps.db);
   const picked = await pick(deps.db, limit);
-  return new Round(deps, tables).run(picked);
+  return new Round(deps, tables, picked, position).run();
 }
 
 class Round {
@@ -65,56 +67,50 @@ class Round {
   readonly #orphans: Orphan[] = [];
   /** By table and lack. */
   readonly #alike = new Map<string, number>();
-  #ahead: Ahead = { ids: [], above: '0' };
+  readonly #position: string;
+  readonly #ahead: Ahead;
+  readonly #picked: PickedChange[];
 
-  constructor(deps: RoundDeps, tables: AppliedTables) {
+  constructor(deps: RoundDeps, tables: AppliedTables, { incoming, fresh, xmin, xmax }: Picked, position: string) {
     this.#deps = deps;
     this.#tables = tables;
+    this.#picked = incoming;
+    this.#position = position;
+    this.#ahead = { ids: fresh, above: incoming.length === 0 ? '0' : deps.horizon.note({ position, xmin, xmax }) };
   }
 
-  async run({ incoming, position }: Picked): Promise<RoundReport> {
+  async run(): Promise<RoundReport> {
+    const incoming = this.#picked;
     const report = this.#report;
     report.taken = incoming.length;
     if (incoming.length === 0) return report;
     const sorted = sortOut(incoming, this.#tables, this.#deps.configured);
     report.pushOnly = sorted.pushOnly;
     this.#putOff.push(...sorted.parked);
-    const work = await this.#withColumns(sorted.work);
+    const work = this.#withColumns(sorted.work);
     if (work.length > 0) {
-      const named = work.map(({ incoming: { entity_type, entity_id } }) => ({ entity_type, entity_id }));
-      this.#ahead = await lookAhead(this.#deps.db, this.#deps.horizon, named, position);
       await this.#attempt(inOrder(work), sorted.dropped);
     }
     await this.#setAside(work.length > 0 && report.trouble === undefined ? [] : sorted.dropped);
     return report;
   }
 
-  async #withColumns(work: readonly Omit<Work, 'brought'>[]): Promise<Work[]> {
-    const rows = work.filter(({ incoming }) => incoming.operation === 'create' || incoming.operation === 'update');
-    const groups =
-      rows.length === 0
-        ? []
-        : await broughtColumns(
-            this.#deps.db,
-            rows.map((one) => one.incoming.id),
-          );
-    const broughtBy = new Map(groups.flatMap(({ brought, ids }) => ids.map((id) => [id, brought] as const)));
-    return work.flatMap((one) => {
-      if (!broughtBy.has(one.incoming.id)) return [{ ...one, brought: [] }];
-      const brought = broughtBy.get(one.incoming.id);
-      if (brought) return [{ ...one, brought }];
-      // A row without a version is a wish, whatever its data.
-      if (one.incoming.cloud_version === null) return [{ ...one, brought: [] }];
-      this.#park(one, 'its data is no JSON object');
-      return [];
-    });
+  #withColumns(sorted: readonly { incoming: PickedChange; table: AppliedTable }[]): Work[] {
+    const work: Work[] = [];
+    for (const { incoming, table } of sorted) {
+      const { operation, cloud_version, brought } = incoming;
+      const isRow = (operation === 'create' || operation === 'update') && cloud_version !== null;
+      if (isRow && brought === null) this.#park({ incoming }, 'its data is no JSON object');
+      else work.push({ incoming, table, brought: brought ?? '' });
+    }
+    return work;
   }
 
   /** Applies this work, or as much of it as can be. */
   async #attempt(work: readonly Work[], dropped: readonly string[]): Promise<void> {
     let writing: AppliedTable | undefined;
     try {
-      const chunk = await applyChunk(this.#deps, work, this.#ahead, dropped, (table) => {
+      const chunk = await applyChunk(this.#deps, work, this.#ahead, this.#position, dropped, (table) => {
         writing = table;
       });
       this.#add(chunk);

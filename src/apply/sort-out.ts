@@ -7,8 +7,8 @@ import { compareVersions } from './decide.js';
 import type { Incoming, PutOff } from './incoming.js';
 import type { AppliedTable, AppliedTables } from './tables.js';
 
-export type Sorted = {
-  work: { incoming: Incoming; table: AppliedTable }[];
+export type Sorted<One> = {
+  work: { incoming: One; table: AppliedTable }[];
   /** Ids that leave: older versions, and what is only sent. */
   dropped: string[];
   /** How many of these are of entities that are only sent. */
@@ -16,9 +16,13 @@ export type Sorted = {
   parked: PutOff[];
 };
 
-export function sortOut(incoming: readonly Incoming[], tables: AppliedTables, configured: ReadonlySet<string>): Sorted {
-  const sorted: Sorted = { work: [], dropped: [], pushOnly: 0, parked: [] };
-  const entities = new Map<string, Incoming[]>();
+export function sortOut<One extends Incoming>(
+  incoming: readonly One[],
+  tables: AppliedTables,
+  configured: ReadonlySet<string>,
+): Sorted<One> {
+  const sorted: Sorted<One> = { work: [], dropped: [], pushOnly: 0, parked: [] };
+  const entities = new Map<string, One[]>();
   for (const one of incoming) {
     const key = `${one.entity_type}\n${one.entity_id}`;
     const known = entities.get(key);

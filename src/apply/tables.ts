@@ -44,6 +44,8 @@ export type AppliedTable = {
   references: Reference[];
   /** The key's index can say in an INSERT that the row is there already. */
   arbiter: boolean;
+  /** Some constraint or trigger of it may be put off to the end of a transaction. */
+  deferrable: boolean;
 };
 
 /** By entity type. */
@@ -55,6 +57,7 @@ type Facts = {
   columns: ReadColumn[];
   references: (Omit<Reference, 'parent'> & { parent: string })[];
   arbiter: boolean;
+  deferrable: boolean;
 };
 
 export async function loadTables(db: Db, settings: Settings): Promise<Map<string, AppliedTable>> {
@@ -85,7 +88,8 @@ async function readCaptured(db: Db, entities: string[]): Promise<Captured[]> {
 
 async function readFacts(db: Db, { table, names }: Captured, all: Captured[]): Promise<Facts> {
   const others = all.map((one) => one.table);
-  const { rows } = await sql<{ columns: string; references: string; arbiter: boolean }>`
+  type Read = Pick<Facts, 'arbiter' | 'deferrable'> & { columns: string; references: string };
+  const { rows } = await sql<Read>`
     SELECT (
       SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
                'kind', CASE WHEN a.attgenerated <> '' THEN 'generated' WHEN a.attidentity = 'a' THEN 'always' ELSE 'plain' END,
@@ -106,13 +110,16 @@ async function readFacts(db: Db, { table, names }: Captured, all: Captured[]): P
         AND i.indexprs IS NULL AND i.indnkeyatts = ${names.length}
         AND NOT EXISTS (SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY u(n, i2) JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.n
                         WHERE u.i2 <= i.indnkeyatts AND a.attname <> ALL (${names}::text[]))
-    ) AS arbiter`.execute(db);
-  const read = rows[0] as { columns: string; references: string; arbiter: boolean };
+    ) AS arbiter, EXISTS (SELECT FROM pg_trigger WHERE tgrelid = ${table}::regclass AND tgdeferrable) AS deferrable`.execute(
+    db,
+  );
+  const read = rows[0] as Read;
   const references: (Omit<Reference, 'parent'> & { parent: number })[] = JSON.parse(read.references);
   return {
     columns: JSON.parse(read.columns),
     references: references.map((one) => ({ ...one, parent: (all[one.parent - 1] as Captured).entity })),
     arbiter: read.arbiter,
+    deferrable: read.deferrable,
   };
 }
 
@@ -138,6 +145,7 @@ function joined(captured: Captured, keys: TypedKey[], facts: Facts, settings: Se
     rank: 0,
     references: facts.references,
     arbiter: facts.arbiter,
+    deferrable: facts.deferrable,
   };
 }
 

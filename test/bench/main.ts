@@ -3,6 +3,7 @@
  * JSON object with --json. Progress goes to stderr. Nothing here is a test: a missed bound is shown, not failed.
  */
 import { parseArgs } from 'node:util';
+import { apply } from './apply.js';
 import { captureBulk } from './capture-bulk.js';
 import { captureSales } from './capture-sales.js';
 import { drain } from './drain.js';
@@ -13,7 +14,7 @@ import { type Figure, type Report, tableOf, verdictOf } from './report.js';
 import { machineOf } from './server.js';
 import { wireBytes } from './wire-bytes.js';
 
-const MEASUREMENTS: Measurement[] = [captureSales, captureBulk, drain, latency, wireBytes, flood];
+const MEASUREMENTS: Measurement[] = [captureSales, captureBulk, drain, apply, latency, wireBytes, flood];
 const KNOWN = MEASUREMENTS.flatMap((measurement) => measurement.benches);
 const USAGE = `npm run bench -- [${KNOWN.join(' ')}] [--rounds 9] [--seconds 3] [--changes 200000] [--singles 300] [--million] [--json]`;
 

@@ -107,8 +107,8 @@ export class ApplyStage {
   }
 
   incoming() {
-    return this.rows<{ id: string; status: string; reason: string | null; attempts: number; later: boolean | null }>(
-      `SELECT entity_id AS id, status, reason, attempts, next_attempt_at > clock_timestamp() AS later
+    return this.rows<{ id: string; status: string; reason: string | null; attempts: number; later: boolean }>(
+      `SELECT entity_id AS id, status, reason, attempts, next_attempt_at IS NOT NULL AS later
        FROM syncd.incoming ORDER BY incoming.id`,
     );
   }

@@ -138,8 +138,8 @@ test('a chunk grows while its locks are short, shrinks when they are not, and st
   expect(nextChunkSize(200, 200, 10)).toBe(400);
   expect(nextChunkSize(200, 200, 70)).toBe(100);
   expect(nextChunkSize(200, 5, 2)).toBe(200);
-  expect(nextChunkSize(200, 50, 100)).toBe(18);
-  expect(nextChunkSize(10, 10, 5_000)).toBe(10);
+  expect(nextChunkSize(400, 200, 100)).toBe(70);
+  expect(nextChunkSize(60, 60, 5_000)).toBe(50);
   expect(nextChunkSize(2_000, 2_000, 1)).toBe(2_000);
 });
 
