@@ -3,6 +3,7 @@
  * tells each part when it may work. What is known of the cloud outlives the session; the tables know the rest.
  */
 import { conflictBook } from './apply/conflicts.js';
+import { Horizon } from './apply/horizon.js';
 import { resolveOpen } from './apply/resolve.js';
 import type { CloudClient } from './cloud/client.js';
 import type { ClockOffset } from './cloud/clock.js';
@@ -83,12 +84,13 @@ export function createInbox(deps: InboxDeps): InboxLoop {
     steadyMs,
     random: Math.random,
   };
+  const horizon = new Horizon();
   const inbox = new InboxLoop({
     db,
     settings,
     leader_epoch,
     conflicts: conflictBook,
-    resolveOpen: (tables) => resolveOpen({ db, tables, leader_epoch, log }),
+    resolveOpen: (tables) => resolveOpen({ db, tables, leader_epoch, log, horizon }),
     fetchEntity: (entity_type, entity_id) => fetchEntity(fetching, entity_type, entity_id),
     onLocalChanges: deps.onLocalChanges,
     log,

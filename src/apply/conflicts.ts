@@ -9,7 +9,7 @@ import { differing, REFRESH } from '../queue/divergence.js';
 import type { ConflictBook } from './chunk.js';
 import type { Incoming } from './incoming.js';
 import { mintChange } from './mint.js';
-import { bases, takeChanges } from './sides.js';
+import { bases, takeHeldChanges } from './sides.js';
 import type { AppliedTable } from './tables.js';
 import { currentRow } from './write.js';
 
@@ -19,7 +19,7 @@ const CLOUD = sql`i.data, i.cloud_version, i.updated_at, i.operation = 'delete'`
 /** Opens a conflict, or refreshes the one that is open. @param incoming a row of syncd.incoming with a version */
 async function openConflict(trx: Db, table: AppliedTable, incoming: Incoming): Promise<void> {
   const { id, entity_id } = incoming;
-  const changes = await takeChanges(trx, table.entity, entity_id);
+  const changes = await takeHeldChanges(trx, table.entity, entity_id);
   const live = await currentRow(trx, table, entity_id);
   const [first] = changes;
   // A row from before capture has no change of its own: one is made to stand for it, and is never sent as it is.

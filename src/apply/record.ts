@@ -93,7 +93,8 @@ export async function finish(trx: Db, ended: Ended, requested: Requested): Promi
     UPDATE syncd.sync_conflicts
     SET status = 'resolved', resolved_at = clock_timestamp(), resolved_by = ${automatic ? by : requester(requested.who)},
         reason = ${reason}, resolution = ${kept}, result = ${result ?? null}::json, resolved_change_id = ${minted?.change_id ?? null}::uuid,
-        local = ${live ?? null}::json, fields = ${arrayLiteral(sides.fields)}::text[]
+        local = ${live ?? null}::json, fields = ${arrayLiteral(sides.fields)}::text[],
+        base = ${sides.base}::json
     WHERE id = ${id}::bigint`.execute(trx);
   return { id, entity_type, entity_id, resolution: kept, change_id: minted?.change_id ?? null, reason };
 }
@@ -126,10 +127,10 @@ export async function leaveOpen(
   trx: Db,
   id: string,
   reason: string,
-  seen?: { fields: string[]; local: string | null },
+  seen?: { fields: string[]; local: string | null; base: string | null },
 ): Promise<void> {
   await sql`
     UPDATE syncd.sync_conflicts SET strategy = 'manual', reason = ${reason}
-      ${seen ? sql`, fields = ${arrayLiteral(seen.fields)}::text[], local = ${seen.local}::json` : sql``}
+      ${seen ? sql`, fields = ${arrayLiteral(seen.fields)}::text[], local = ${seen.local}::json, base = ${seen.base}::json` : sql``}
     WHERE id = ${id}::bigint AND status = 'open'`.execute(trx);
 }

@@ -17,7 +17,7 @@ import { givenRow } from './given.js';
 import { cloudsColumns, dropRow, mixture, putRow } from './put-row.js';
 import { finish, leaveOpen, outgoing, type Result, takeBackOwn } from './record.js';
 import { Overtaken, Refusal } from './refusal.js';
-import { type Conflict, lookAtSides, type Sides, takeChanges, type Unsettled } from './sides.js';
+import { type Conflict, lookAtSides, type Seen, type Sides, takeChanges, type Unsettled } from './sides.js';
 import { type Choice, choose } from './strategy.js';
 import type { AppliedTable, AppliedTables } from './tables.js';
 import { currentRow, lockRows } from './write.js';
@@ -40,7 +40,13 @@ export type Ending =
 const WRITERS_MS = 1_000;
 
 /** @throws Refusal, or what Postgres says of a row that does not fit; then the caller rolls back */
-export async function endConflict(trx: Db, tables: AppliedTables, id: string, requested: Requested): Promise<Ending> {
+export async function endConflict(
+  trx: Db,
+  tables: AppliedTables,
+  id: string,
+  seen: Seen,
+  requested: Requested,
+): Promise<Ending> {
   const posPath = await ownPath(trx);
   const found = await takeConflict(trx, id);
   if ('kind' in found) return found;
@@ -49,7 +55,7 @@ export async function endConflict(trx: Db, tables: AppliedTables, id: string, re
   if (!table) throw new Refusal(`${conflict.entity_type} is not configured any more`, 'See: syncd discard');
   if (!(await lockRow(trx, table, conflict))) return { kind: 'busy' };
   const position = await queuePosition(trx);
-  const changes = await takeChanges(trx, conflict.entity_type, conflict.entity_id);
+  const changes = await takeChanges(trx, conflict.entity_type, conflict.entity_id, seen);
   const live = await currentRow(trx, table, conflict.entity_id);
   const sides = await lookAtSides(trx, table, conflict, changes, live);
   const choice: Choice | GivenChoice = found.untold
@@ -168,7 +174,7 @@ async function left(
   live: string | undefined,
   reason: string,
 ): Promise<Ending> {
-  await leaveOpen(trx, conflict.id, reason, { fields: sides.fields, local: live ?? null });
+  await leaveOpen(trx, conflict.id, reason, { fields: sides.fields, local: live ?? null, base: sides.base });
   return { kind: 'left', entity_type: conflict.entity_type, entity_id: conflict.entity_id, reason };
 }
 

@@ -10,9 +10,11 @@ import { codeOf, SyncError, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { requester } from '../queue/manage.js';
 import { sleep } from '../time.js';
+import { Horizon } from './horizon.js';
 import { leaveOpen, type Result } from './record.js';
 import { Overtaken, Refusal } from './refusal.js';
 import { type Ending, endConflict, type Requested } from './resolution.js';
+import { lookAhead, type Seen } from './sides.js';
 import { type AppliedTables, loadTables } from './tables.js';
 
 export type ResolveDeps = {
@@ -21,6 +23,8 @@ export type ResolveDeps = {
   tables: AppliedTables;
   leader_epoch: string;
   log: Log;
+  /** Kept from call to call. */
+  horizon: Horizon;
 };
 
 /** `minted`: changes that are to be pushed. `busy`: conflicts whose row a sale was just writing; look again soon. */
@@ -41,10 +45,16 @@ export async function resolveOpen(deps: ResolveDeps): Promise<Resolved> {
     deps.db,
   );
   const sum: Resolved = { resolved: 0, minted: 0, left: 0, busy: 0 };
+  if (rows.length === 0) return sum;
+  const seen = await lookAhead(
+    deps.db,
+    deps.horizon,
+    rows.map(({ id }) => id),
+  );
   const faulty: string[] = [];
-  for (const { id } of rows) if (!count(sum, await byRule(deps, id, false))) faulty.push(id);
+  for (const { id } of rows) if (!count(sum, await byRule(deps, id, seen, false))) faulty.push(id);
   // A row may have missed its parent, which the next conflict brought.
-  for (const id of faulty) count(sum, await byRule(deps, id, true));
+  for (const id of faulty) count(sum, await byRule(deps, id, seen, true));
   return sum;
 }
 
@@ -60,12 +70,12 @@ function count(sum: Resolved, ending: Ending | undefined): boolean {
 }
 
 /** @returns undefined where the POS's table refuses and `final` is not set: it may take it after others */
-async function byRule(deps: ResolveDeps, id: string, final: boolean): Promise<Ending | undefined> {
+async function byRule(deps: ResolveDeps, id: string, seen: Seen, final: boolean): Promise<Ending | undefined> {
   const { db, tables, leader_epoch, log } = deps;
   try {
     const ending = await inTransaction(db, async (trx) => {
       await fence(trx, leader_epoch);
-      return endConflict(trx, tables, id, AUTOMATIC);
+      return endConflict(trx, tables, id, seen, AUTOMATIC);
     });
     tell(log, ending);
     return ending;
@@ -139,8 +149,11 @@ export async function resolveConflict(
     'data' in choice
       ? ({ kind: 'data', text: choice.data } as const)
       : ({ kind: 'strategy', strategy: choice.strategy } as const);
+  const horizon = new Horizon();
+  await lookAhead(db, horizon, []);
   for (let tries = 0; tries < TRIES; tries++) {
-    const ending = await attempt(db, tables, id, { wish, who, reason });
+    const seen = await lookAhead(db, horizon, [id]);
+    const ending = await attempt(db, tables, id, seen, { wish, who, reason });
     switch (ending.kind) {
       case 'resolved': {
         const { kind, ...result } = ending;
@@ -167,12 +180,18 @@ export async function resolveConflict(
 
 type Refused = { kind: 'refused'; message: string; hint: string };
 
-async function attempt(db: Db, tables: AppliedTables, id: string, requested: Requested): Promise<Ending | Refused> {
+async function attempt(
+  db: Db,
+  tables: AppliedTables,
+  id: string,
+  seen: Seen,
+  requested: Requested,
+): Promise<Ending | Refused> {
   try {
     return await inTransaction(db, async (trx) => {
       // What a person was told is done must outlive a crash.
       await sql`SET LOCAL synchronous_commit = local`.execute(trx);
-      const ending = await endConflict(trx, tables, id, requested);
+      const ending = await endConflict(trx, tables, id, seen, requested);
       if (ending.kind === 'resolved') await recordCommand(trx, ending, requested);
       return ending;
     });

@@ -8,6 +8,8 @@ import type { Operation } from '../cloud/wire.js';
 import { arrayLiteral } from '../db/array.js';
 import { jumpedSince, offsetAt } from '../db/clock-log.js';
 import type { Db } from '../db/connect.js';
+import { queuePosition } from './echo.js';
+import type { Horizon } from './horizon.js';
 import { type ColumnFacts, type ColumnKind, mergeColumns } from './merge.js';
 import { canonical } from './rows.js';
 import { type CloudSide, type Divergence, orderOf } from './strategy.js';
@@ -44,9 +46,12 @@ export type Sides = {
   fields: string[];
   /** When the shop's newest edit was made, by its own clock; null: before capture. */
   edited_at: string | null;
+  /** The earliest old values of the columns that the shop changed, as a JSON object. */
+  base: string | null;
 };
 
 type Edit = {
+  base: string | null;
   edited_at: string | null;
   local_ms: number | null;
   cloud_ms: number | null;
@@ -54,16 +59,48 @@ type Edit = {
   jumped: boolean;
 };
 
-/** Every unsettled change of the entity, the oldest first, locked until the end of the transaction. */
-export async function takeChanges(trx: Db, entity_type: string, entity_id: string): Promise<Unsettled[]> {
-  const arm = (where: RawBuilder<boolean>) => sql`
-    SELECT q.ctid::text AS place, q.id, q.change_id, q.operation, q.previous IS NOT NULL AS has_previous, q.supersedes
-    FROM syncd.sync_queue q WHERE q.entity_type = ${entity_type} AND q.entity_id = ${entity_id} AND ${where} FOR UPDATE`;
+/** What of an entity's changes was seen before anything was locked; all others lie above `above`. */
+export type Seen = { ids: readonly string[]; above: string };
+
+const HELD = sql`(q.status IN ('failed', 'conflict') OR (q.next_attempt_at IS NOT NULL AND q.status = 'pending'))`;
+
+const taking = (entity_type: string, entity_id: string, where: RawBuilder<unknown>): RawBuilder<unknown> => sql`
+  SELECT q.ctid::text AS place, q.id, q.change_id, q.operation, q.previous IS NOT NULL AS has_previous, q.supersedes
+  FROM syncd.sync_queue q WHERE q.entity_type = ${entity_type} AND q.entity_id = ${entity_id} AND ${where} FOR UPDATE`;
+
+/**
+ * Every unsettled change of the entity, the oldest first, locked until the end of the transaction. Fresh ones have no index by
+ * entity: only what the look ahead did not see is looked for under the row's lock (whole: 0.6 s in a backlog of 500,000).
+ */
+export async function takeChanges(trx: Db, entity_type: string, entity_id: string, seen: Seen): Promise<Unsettled[]> {
+  const fresh = (where: RawBuilder<unknown>) =>
+    taking(entity_type, entity_id, sql`q.status = 'pending' AND q.next_attempt_at IS NULL AND ${where}`);
   const { rows } = await sql<Unsettled>`
-    WITH fresh AS (${arm(sql`q.status = 'pending' AND q.next_attempt_at IS NULL`)}
-    ), held AS (${arm(sql`(q.status IN ('failed', 'conflict') OR (q.next_attempt_at IS NOT NULL AND q.status = 'pending'))`)})
-    SELECT * FROM fresh UNION ALL SELECT * FROM held ORDER BY id`.execute(trx);
+    WITH known AS (${fresh(sql`q.id = ANY (${arrayLiteral(seen.ids)}::bigint[]) AND q.id <= ${seen.above}::bigint`)}
+    ), late AS (${fresh(sql`q.id > ${seen.above}::bigint`)}
+    ), held AS (${taking(entity_type, entity_id, HELD)})
+    SELECT * FROM known UNION ALL SELECT * FROM late UNION ALL SELECT * FROM held ORDER BY id`.execute(trx);
   return rows;
+}
+
+/** Those that wait behind an answer, or for a person: they have an index. */
+export async function takeHeldChanges(trx: Db, entity_type: string, entity_id: string): Promise<Unsettled[]> {
+  const { rows } = await sql<Unsettled>`
+    SELECT * FROM (${taking(entity_type, entity_id, HELD)}) AS held ORDER BY id`.execute(trx);
+  return rows;
+}
+
+/** Fresh changes of the entities in these conflicts, as they are before anything is locked. */
+export async function lookAhead(db: Db, horizon: Horizon, conflictIds: readonly string[]): Promise<Seen> {
+  const position = await queuePosition(db);
+  const { rows } = await sql<{ ids: string[]; xmin: string; xmax: string }>`
+    SELECT ARRAY(
+      SELECT q.id::text FROM syncd.sync_queue q JOIN syncd.sync_conflicts k USING (entity_type, entity_id)
+      WHERE q.status = 'pending' AND q.next_attempt_at IS NULL AND k.id = ANY (${arrayLiteral(conflictIds)}::bigint[])
+    ) AS ids, pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text AS xmin,
+      pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text AS xmax`.execute(db);
+  const { ids, xmin, xmax } = rows[0] as { ids: string[]; xmin: string; xmax: string };
+  return { ids, above: horizon.note({ position, xmin, xmax }) };
 }
 
 /**
@@ -94,6 +131,7 @@ export async function lookAtSides(
     columns,
     fields: live === undefined && conflict.cloud === null ? [] : fields,
     edited_at: edit.edited_at,
+    base: edit.base,
   };
 }
 
@@ -168,7 +206,8 @@ async function dateEdit(trx: Db, conflict: Conflict, changes: readonly Unsettled
   const { rows } = await sql<Edit>`
     SELECT e.at::text AS edited_at, extract(epoch FROM e.at)::float8 * 1000 AS local_ms,
            extract(epoch FROM ${conflict.cloud_updated_at}::timestamptz)::float8 * 1000 AS cloud_ms,
-           ${offsetAt(sql`e.at`)} AS offset_ms, ${jumpedSince(sql`e.at`)} AS jumped
+           ${offsetAt(sql`e.at`)} AS offset_ms, ${jumpedSince(sql`e.at`)} AS jumped,
+           (SELECT json_object_agg(b.key, b.value)::text FROM (${bases(changes)}) AS b) AS base
     FROM (SELECT max(q.created_at) AS at FROM syncd.sync_queue q
           WHERE q.ctid = ANY (${arrayLiteral(edits.map(({ place }) => place))}::tid[])) e`.execute(trx);
   return rows[0] as Edit;

