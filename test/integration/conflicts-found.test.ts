@@ -1,0 +1,113 @@
+/** Conflicts that applying finds: stuck changes, rows from before capture, newer versions, and what a discard leaves behind. */
+import { conflictBook } from '../../src/apply/conflicts.js';
+import type { Incoming } from '../../src/apply/incoming.js';
+import type { AppliedTable } from '../../src/apply/tables.js';
+import { discardChanges } from '../../src/queue/manage.js';
+import { type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
+
+let stage: ConflictStage;
+beforeAll(async () => {
+  stage = await openConflictStage();
+}, 60_000);
+afterAll(() => stage?.close());
+beforeEach(() => stage.reset());
+
+const MADE = `INSERT INTO products (id, name, price, qty, note, secret) VALUES (1, 'Kopi', 10, 5, 'here', 's')`;
+const CLOUD = { data: { id: 1, name: 'Cloud', price: 10, qty: 5 }, version: 7 };
+
+/** Product 1 with a name of its own on each side, or gone in the shop. */
+async function diverged(cloud: Parameters<ConflictStage['meets']>[0] = CLOUD, gone = false): Promise<string> {
+  await stage.edits(MADE);
+  await stage.agreed(6);
+  await stage.edits(gone ? 'DELETE FROM products' : `UPDATE products SET name = 'Shop' WHERE id = 1`);
+  return stage.meets(cloud, 'manual');
+}
+
+const incoming = async (version: number, data: object | null, source = 'pull'): Promise<Incoming> =>
+  stage.one(
+    `INSERT INTO syncd.incoming (inbox_id, source, entity_type, entity_id, operation, cloud_version, updated_at, data)
+     VALUES (1, $1, 'product', '1', $2, $3, now(), $4) RETURNING id::text, source, entity_type, entity_id, operation, attempts`,
+    [source, data === null ? 'delete' : 'update', version, data === null ? null : JSON.stringify(data)],
+  );
+const book = async (how: 'open' | 'refresh', one: Incoming, table: Partial<AppliedTable> = {}): Promise<string> => {
+  const product = { ...(stage.tables.get('product') as AppliedTable), ...table };
+  await stage.applier.transaction().execute((trx) => conflictBook[how](trx, product, one));
+  return (await stage.one('SELECT max(id)::text AS id FROM syncd.sync_conflicts')).id;
+};
+
+test('stuck changes of the shop are in conflict from then on, with the earliest old values as their base', async () => {
+  await stage.edits(MADE);
+  await stage.agreed(1);
+  await stage.edits(`UPDATE products SET name = 'One'`, `UPDATE products SET name = 'Two', qty = 4`);
+  await stage.edits(
+    `UPDATE syncd.sync_queue SET status = 'failed', retry_count = 4 WHERE id = (SELECT min(id) FROM syncd.sync_queue)`,
+  );
+  const one = await incoming(2, { id: 1, name: 'Kopi', price: 11, qty: 5 }, 'conflict');
+  const id = await book('open', one, { conflict: 'merge' });
+  const found = await stage.one('SELECT base, source, strategy, cloud_version, queue_id FROM syncd.sync_conflicts');
+  expect(found).toMatchObject({
+    base: { name: 'Kopi' },
+    source: 'webhook',
+    strategy: 'merge',
+    cloud_version: '2',
+  });
+  expect((await stage.all('SELECT status FROM syncd.sync_queue ORDER BY id')).map((row) => row.status)).toEqual([
+    'conflict',
+    'pending',
+  ]);
+  expect(await stage.byRule()).toMatchObject({ resolved: 1 });
+  expect(await stage.product()).toMatchObject({ name: 'Two', price: '11.0000000000', qty: 4 });
+  expect(await stage.conflict(id)).toMatchObject({ resolution: 'merged', base: { name: 'Kopi', qty: 5 } });
+});
+
+test('a row from before capture gets a change that stands for it and is never sent as it is', async () => {
+  await stage.edits(MADE, 'TRUNCATE syncd.sync_queue');
+  const id = await book('open', await incoming(2, { id: 1, name: 'Cloud', price: 10, qty: 5 }), {
+    conflict: 'newest_wins',
+  });
+  expect((await stage.pending()).map((one) => [one.status, one.operation])).toEqual([['conflict', 'create']]);
+  expect(await stage.byRule()).toMatchObject({ left: 1 });
+  expect((await stage.conflict(id)).reason).toBe(
+    "newest_wins is suspended: the shop's edit was made before its changes were captured",
+  );
+  await stage.byHand(id, { strategy: 'cloud_wins' });
+  expect([await stage.pending(), (await stage.product()).name]).toEqual([[], 'Cloud']);
+});
+
+test('an edit on top of such a row has an instant again', async () => {
+  await stage.edits(MADE, 'TRUNCATE syncd.sync_queue');
+  const id = await book('open', await incoming(2, { id: 1, name: 'Cloud', price: 10, qty: 5 }), {
+    conflict: 'newest_wins',
+  });
+  await stage.edits(
+    `UPDATE products SET name = 'Shop'`,
+    `UPDATE syncd.sync_queue SET created_at = now() + interval '1 h' WHERE operation = 'update'`,
+  );
+  expect(await stage.byRule()).toMatchObject({ resolved: 1 });
+  expect(await stage.conflict(id)).toMatchObject({ resolution: 'local', resolved_by: 'newest_wins' });
+});
+
+test('a newer version refreshes the open conflict, and its rule has its say again; an older one does not', async () => {
+  const id = await diverged();
+  await stage.byRule();
+  expect(await stage.conflict(id)).toMatchObject({
+    status: 'open',
+    strategy: 'manual',
+    reason: 'a person is to choose',
+  });
+  await book('refresh', await incoming(6, { id: 1, name: 'Old', price: 10, qty: 5 }), { conflict: 'cloud_wins' });
+  expect(await stage.byRule()).toMatchObject({ resolved: 0 });
+  await book('refresh', await incoming(9, null), { conflict: 'cloud_wins' });
+  expect(await stage.conflict(id)).toMatchObject({ strategy: 'cloud_wins', reason: null, cloud: null });
+  expect(await stage.byRule()).toMatchObject({ resolved: 1 });
+  expect([await stage.product(), (await stage.state()).cloud_version]).toEqual([undefined, '9']);
+});
+
+test('a conflict whose changes were all given up is closed; the next change builds on the cloud’s version', async () => {
+  const id = await diverged();
+  const change = (await stage.one('SELECT id::text AS id FROM syncd.sync_queue')).id;
+  await discardChanges(stage.db, [change], 'budi', 'never mind');
+  expect(await stage.conflict(id)).toMatchObject({ status: 'resolved', reason: 'never mind' });
+  await stage.edits(`UPDATE products SET qty = 1`);
+  expect((await stage.pending())[0]).toMatchObject({ base: '7', operation: 'update' });
+});
