@@ -102,7 +102,10 @@ export class Supervision {
         log.error('the cloud refuses this outlet; changes are kept', { trouble: 'cloud', error: reason });
         return;
       case 'stopped':
-        log.error('syncing has stopped until a person acts', { trouble: 'cloud', error: reason });
+        log.error(
+          'pushing has stopped until a person acts: another copy of this outlet pushes too, or the cloud has another history',
+          { trouble: 'cloud', error: reason },
+        );
         return;
       case 'trial':
       case 'unknown':
