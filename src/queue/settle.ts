@@ -76,8 +76,9 @@ export async function settle(db: Db, s: Settlement): Promise<boolean> {
     )
     ${s.accepted.retried.length === 0 ? sql`` : retried(s)}
     ${s.superseded.ids.length === 0 ? sql`` : superseded(s)}
-    ${s.states.entity_ids.length === 0 ? sql`` : states(s)}
     ${s.others.ids.length === 0 ? sql`` : others(s)}
+    ${s.states.entity_ids.length === 0 ? sql`` : states(s)}
+    ${s.others.ids.length === 0 ? sql`` : troubled(s)}
     ${s.conflicts.ids.length === 0 ? sql`` : divergences(s)}
     , outlet AS (
       UPDATE syncd.outlet_config SET last_sync_at = leader.at FROM leader WHERE ${s.log.accepted > 0}
@@ -116,17 +117,21 @@ const superseded = (s: Settlement) => sql`, superseded AS (
 const states = (s: Settlement) => sql`, states AS (
   INSERT INTO syncd.entity_state AS e
     (entity_type, entity_id, version, cloud_version, cloud_id, sync_status, deleted, last_synced_at)
-  SELECT o.entity_type, o.entity_id, o.version, o.cloud_version, o.cloud_id, 'synced', o.deleted, leader.at
+  SELECT o.entity_type, o.entity_id, o.version, o.cloud_version, o.cloud_id,
+         ${s.others.ids.length === 0 ? sql`'synced'` : sql`coalesce(x.status, 'synced')`}, o.deleted, leader.at
   FROM leader, unnest(${arrayLiteral(s.states.entity_types)}::text[], ${arrayLiteral(s.states.entity_ids)}::text[], ${arrayLiteral(s.states.versions)}::bigint[],
               ${arrayLiteral(s.states.cloud_versions)}::bigint[], ${arrayLiteral(s.states.cloud_ids)}::text[], ${arrayLiteral(s.states.deleted)}::boolean[])
        AS o (entity_type, entity_id, version, cloud_version, cloud_id, deleted)
+  ${s.others.ids.length === 0 ? sql`` : sql`LEFT JOIN trouble x USING (entity_type, entity_id)`}
   ON CONFLICT (entity_type, entity_id) DO UPDATE
   SET version = greatest(e.version, excluded.version), cloud_version = greatest(e.cloud_version, excluded.cloud_version),
-      cloud_id = coalesce(excluded.cloud_id, e.cloud_id), sync_status = 'synced',
+      cloud_id = coalesce(excluded.cloud_id, e.cloud_id), sync_status = excluded.sync_status,
       -- An old change that is answered late says nothing of whether the entity lives now.
       deleted = CASE WHEN excluded.cloud_version < e.cloud_version THEN e.deleted ELSE excluded.deleted END,
-      last_synced_at = excluded.last_synced_at)`;
+      last_synced_at = excluded.last_synced_at
+  RETURNING e.entity_type, e.entity_id)`;
 
+/** `trouble`: the entities that this answer leaves in conflict or failed, whatever else of theirs it accepted. */
 const others = (s: Settlement) => sql`, others AS (
   UPDATE syncd.sync_queue q
   SET status = o.status, retry_count = o.retry_count, hold_count = o.hold_count, error_message = o.error,
@@ -136,9 +141,18 @@ const others = (s: Settlement) => sql`, others AS (
        AS o (id, status, retry_count, hold_count, delay_ms, error)
   WHERE q.ctid = ANY (${places(s.others.ids)}) AND q.id = o.id AND q.status = 'pending'
   RETURNING q.*
-), troubled AS (
+), trouble AS (
+  SELECT entity_type, entity_id, min(status) AS status FROM others WHERE status <> 'pending' GROUP BY 1, 2)`;
+
+/** One statement may touch a state once: those of which something was accepted as well are written by `states`. */
+const troubled = (s: Settlement) => sql`, troubled AS (
   UPDATE syncd.entity_state e SET sync_status = o.status
-  FROM others o WHERE e.entity_type = o.entity_type AND e.entity_id = o.entity_id AND o.status <> 'pending')`;
+  FROM trouble o WHERE e.entity_type = o.entity_type AND e.entity_id = o.entity_id
+  ${
+    s.states.entity_ids.length === 0
+      ? sql``
+      : sql`AND NOT EXISTS (SELECT FROM states w WHERE w.entity_type = e.entity_type AND w.entity_id = e.entity_id)`
+  })`;
 
 /**
  * Which of these held changes wait for an entity that was settled since they were last held.

