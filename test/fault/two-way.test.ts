@@ -30,6 +30,14 @@ function openOffice(seed: number, webhooks: boolean): Office {
   return office;
 }
 
+/** How many changes of the cloud's were dealt with, those of the shop's own that came back included. */
+async function applied(): Promise<number> {
+  const [row] = await stand.query<{ taken: number }>(
+    `SELECT (SELECT coalesce(sum(changes), 0) FROM syncd.inbox)::int - (SELECT count(*) FROM syncd.incoming)::int AS taken`,
+  );
+  return row?.taken ?? 0;
+}
+
 async function expectConverged(office: Office, words = true): Promise<void> {
   await office.close();
   await stand.quiet(QUIET_MS);
@@ -39,6 +47,7 @@ async function expectConverged(office: Office, words = true): Promise<void> {
   const [conflicts] = await stand.query<{ all: number; open: number }>(
     "SELECT count(*)::int AS all, count(*) FILTER (WHERE status = 'open')::int AS open FROM syncd.sync_conflicts",
   );
+  expect(conflicts?.all).toBeGreaterThan(0);
   SOAK?.(`${office.edits} edits of head office's, ${conflicts?.all} conflicts, ${conflicts?.open} open`);
 }
 
@@ -49,12 +58,26 @@ test(
       const random = seededRandom(seed);
       const watch = await TillWatch.start(stand.ownerUrl);
       stand.daemon.start();
-      stand.sell({ seed, pauseMs: 10 });
+      await stand.quiet(QUIET_MS);
+      stand.sell({ seed, pauseMs: SOAK ? 50 : 10 });
       const office = openOffice(seed, true);
       for (let kills = 0; kills < (SOAK ? 100 : 5); kills += 1) {
-        await sleep(random.between(100, 1_500));
+        // One time in four it dies before it is fully there; else something has gone either way.
+        if (random.fraction() < 0.25) await sleep(random.between(50, 600));
+        else {
+          const before = { accepted: await stand.accepted(), edits: office.edits, applied: await applied() };
+          const wanted = { pushed: random.between(1, 100), pulled: random.between(1, 10) };
+          await stand.until(
+            'traffic both ways',
+            30_000,
+            async () =>
+              (await stand.accepted()) >= before.accepted + wanted.pushed &&
+              (await applied()) >= before.applied + wanted.pulled,
+          );
+        }
         await stand.daemon.kill();
-        await sleep(random.between(0, 300));
+        const { edits } = office;
+        await stand.until('an edit meanwhile', 30_000, () => office.edits > edits);
         stand.daemon.start();
       }
       await expectConverged(office);

@@ -15,12 +15,15 @@ const FILES_BOUND = 60;
 const CONNECTIONS_BOUND = 8;
 const LOG_BOUND_BYTES = 1_000_000;
 
+/** For how long, and who let it wait with what. */
+type Wait = { ms: number; blocker: string };
+
 /** Watches whether a till waits for a lock that one of syncd's connections holds. */
 export class TillWatch {
   readonly #client: pg.Client;
   readonly #ending = new AbortController();
   #watching: Promise<void> = Promise.resolve();
-  #longestMs = 0;
+  #longest: Wait = { ms: 0, blocker: '' };
   #fault: unknown;
 
   private constructor(client: pg.Client) {
@@ -44,19 +47,20 @@ export class TillWatch {
     await this.#watching;
     await this.#client.end();
     if (this.#fault !== undefined) throw this.#fault;
-    return this.#longestMs > WAIT_BOUND_MS ? [`a till waited ${this.#longestMs} ms for a lock of syncd's`] : [];
+    const { ms, blocker } = this.#longest;
+    return ms > WAIT_BOUND_MS ? [`a till waited ${Math.round(ms)} ms for a lock of ${blocker}`] : [];
   }
 
   async #watch(): Promise<void> {
     while (!this.#ending.signal.aborted) {
-      const { rows } = await this.#client.query<{ ms: number | null }>(
-        `SELECT max(extract(epoch FROM clock_timestamp() - till.query_start) * 1000)::float8 AS ms
-         FROM pg_stat_activity till
-         WHERE till.application_name LIKE 'till%' AND till.wait_event_type = 'Lock' AND EXISTS (
-           SELECT FROM pg_stat_activity ours
-           WHERE ours.application_name LIKE 'syncd %' AND ours.pid = ANY (pg_blocking_pids(till.pid)))`,
+      const { rows } = await this.#client.query<Wait>(
+        `SELECT extract(epoch FROM clock_timestamp() - till.query_start)::float8 * 1000 AS ms,
+           ours.application_name || ' in ' || left(regexp_replace(ours.query, '\\s+', ' ', 'g'), 80) AS blocker
+         FROM pg_stat_activity till JOIN pg_stat_activity ours ON ours.pid = ANY (pg_blocking_pids(till.pid))
+         WHERE till.application_name LIKE 'till%' AND till.wait_event_type = 'Lock' AND ours.application_name LIKE 'syncd %'
+         ORDER BY ms DESC LIMIT 1`,
       );
-      this.#longestMs = Math.max(this.#longestMs, rows[0]?.ms ?? 0);
+      if (rows[0] !== undefined && rows[0].ms > this.#longest.ms) this.#longest = rows[0];
       await sleep(LOOK_EVERY_MS, this.#ending.signal);
     }
   }
