@@ -67,7 +67,7 @@ export function createPull(deps: IncomingDeps): PullLoop | undefined {
 export type InboxDeps = Pick<IncomingDeps, 'settings' | 'log' | 'client' | 'memory'> & {
   /** As `openApplier` makes it. */
   db: Db;
-  /** What is fetched is stored on this one. */
+  /** What is fetched is stored on this one, and read ahead. */
   store: Db;
   leader_epoch: string;
   onLocalChanges: () => void;
@@ -87,6 +87,7 @@ export function createInbox(deps: InboxDeps): InboxLoop {
   const horizon = new Horizon();
   const inbox = new InboxLoop({
     db,
+    reader: store,
     settings,
     leader_epoch,
     conflicts: conflictBook,

@@ -4,7 +4,7 @@
  */
 
 /** Below the 50 ms that a sale may wait at most, for not every row costs the same. */
-const TARGET_MS = 35;
+const TARGET_MS = 42;
 const FEWEST = 50;
 const MOST = 2_000;
 export const FIRST_CHUNK = 200;

@@ -13,7 +13,7 @@ import { monotonicMs } from '../time.js';
 import { type Decision, decide, type Local, relationOf, situationOf } from './decide.js';
 import { takeBackAll, takeBackEcho } from './echo.js';
 import { soonMs } from './faults.js';
-import { type Dealt, type Incoming, type PutOff, settleIncoming } from './incoming.js';
+import { type Dealt, type Incoming, nothingDealt, type PutOff, settleIncoming } from './incoming.js';
 import { type Ahead, equalRows, type Looked, lookAt } from './look.js';
 import { type Source, writable } from './rows.js';
 import type { AppliedTable, TableColumn } from './tables.js';
@@ -26,6 +26,9 @@ export type ConflictBook = {
 };
 
 export type ChunkDeps = { db: Db; leader_epoch: string; conflicts: ConflictBook };
+
+/** What the pick knows of the rest: fresh changes of the shop, the queue's position before, whether anything is put off. */
+export type Surroundings = { ahead: Ahead; position: string; troubled: boolean };
 
 /** The newest change of one entity, with its table and the columns that its data brings, names between line ends. */
 export type Work = { incoming: Incoming; table: AppliedTable; brought: string };
@@ -49,8 +52,6 @@ const waitMs = (attempts: number): number => Math.min(1_000, soonMs(attempts));
 type Judged = Work & { local: Looked; decision: Decision };
 
 /**
- * @param ahead what the first look saw
- * @param position of the queue at that look
  * @param dropped ids that leave with this chunk: older versions of the same entities
  * @param writing told which table is about to be written, for whoever has to explain a failure
  * @throws what Postgres says; SyncError `anotherDaemon`
@@ -58,8 +59,7 @@ type Judged = Work & { local: Looked; decision: Decision };
 export async function applyChunk(
   deps: ChunkDeps,
   work: readonly Work[],
-  ahead: Ahead,
-  position: string,
+  { ahead, position, troubled }: Surroundings,
   dropped: readonly string[],
   writing: (table: AppliedTable) => void,
 ): Promise<ChunkReport> {
@@ -76,7 +76,7 @@ export async function applyChunk(
       }
       const { done, putOff } = await write(trx, judged, writing);
       await takeBack(trx, done, position, writing);
-      return settle(deps, trx, judged, done, putOff, dropped, lockedAt);
+      return settle(deps, trx, judged, done, putOff, dropped, { lockedAt, troubled });
     });
   return { ...report, lockedMs: monotonicMs() - lockedAt };
 }
@@ -152,7 +152,7 @@ function decisionOn({ incoming, table }: Work, looked: Looked, locked: ReadonlyS
 
 /** Inserts before updates, for rows of one table that refer to each other; deletions last, and children's first. */
 async function write(trx: Db, judged: readonly Judged[], writing: (table: AppliedTable) => void) {
-  const done: Work[] = [];
+  const done: Judged[] = [];
   const putOff: PutOff[] = [];
   const tables = byTable(judged.filter(({ decision }) => decision === 'write' || decision === 'delete'));
   for (const [table, some] of tables) {
@@ -221,22 +221,26 @@ async function settle(
   deps: ChunkDeps,
   trx: Db,
   judged: readonly Judged[],
-  done: readonly Work[],
+  done: readonly Judged[],
   unwritten: readonly PutOff[],
   dropped: readonly string[],
-  lockedAt: number,
+  { lockedAt, troubled }: { lockedAt: number; troubled: boolean },
 ): Promise<Omit<ChunkReport, 'lockedMs'>> {
-  const dealt: Dealt = { agreed: done.map((one) => one.incoming.id), dropped: [...dropped], putOff: [...unwritten] };
+  const dealt: Dealt = { ...nothingDealt(), dropped: [...dropped], putOff: [...unwritten], troubled };
+  const agreed = ({ incoming, local }: Judged) =>
+    (local.state ? dealt.agreed.known : dealt.agreed.first).push(incoming.id);
+  for (const one of done) agreed(one);
   const counts = { ignore: 0, wait: 0, adopt: 0, write: 0, delete: 0, refresh: 0, conflict: 0, fetch: 0 };
   const hints: Incoming[] = [];
-  for (const { incoming, table, decision } of judged) {
+  for (const one of judged) {
+    const { incoming, table, decision } = one;
     counts[decision]++;
     switch (decision) {
       case 'write':
       case 'delete':
         break;
       case 'adopt':
-        dealt.agreed.push(incoming.id);
+        agreed(one);
         break;
       case 'ignore':
         dealt.dropped.push(incoming.id);
@@ -259,7 +263,12 @@ async function settle(
   }
   const changes = judged.length + dropped.length;
   const idle = counts.wait + counts.fetch === changes;
-  const log = { changes, applied: dealt.agreed.length, durationMs: monotonicMs() - lockedAt, error: null };
+  const log = {
+    changes,
+    applied: dealt.agreed.known.length + dealt.agreed.first.length,
+    durationMs: monotonicMs() - lockedAt,
+    error: null,
+  };
   if (!(await settleIncoming(trx, deps.leader_epoch, dealt, idle ? undefined : log))) throw anotherDaemon();
   return { counts, written: [...done], hints };
 }

@@ -6,7 +6,8 @@ import { sql } from 'kysely';
 import type { Operation } from '../cloud/wire.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
-import { agreeing } from './state.js';
+import { codeOf, wordsOf } from '../errors.js';
+import { agreeingAnew, agreeingFirst } from './state.js';
 
 /** An incoming change without its row, which stays in the table. */
 export type Incoming = {
@@ -30,64 +31,80 @@ export type Picked = {
   /** The bounds of the snapshot that was looked with. */
   xmin: string;
   xmax: string;
+  /** Something is parked, or was put off. */
+  troubled: boolean;
+  /** Why the data of the only change cannot even be looked at. */
+  unreadable?: string;
 };
 
 const columns = sql`i.id, i.source, i.entity_type, i.entity_id, i.operation, i.cloud_version, i.attempts, i.data`;
 
-/** What was put off and is due, then the oldest that nobody has looked at. A chunk comes as one text, for one row each costs more than its worth. */
-export async function pick(db: Db, limit: number): Promise<Picked> {
-  const { rows } = await sql<{ incoming: string | null; fresh: string[]; xmin: string; xmax: string }>`
+/**
+ * What was put off and is due, then the oldest that nobody has looked at. Columns come as one text each: a chunk's worth of rows
+ * costs server and daemon several times as much.
+ * @param beyond an id: reads ahead of a chunk that ends there and is being applied, what was put off aside
+ */
+export async function pick(db: Db, limit: number, beyond: string | undefined): Promise<Picked> {
+  try {
+    return await pickReadable(db, limit, beyond, true);
+  } catch (error) {
+    // Class 22 is "data exception": the data holds what this database cannot, U+0000 say. It is found by halves, and stands alone.
+    if (!codeOf(error)?.startsWith('22')) throw error;
+    if (limit > 1) return pick(db, Math.ceil(limit / 2), beyond);
+    return { ...(await pickReadable(db, 1, beyond, false)), unreadable: wordsOf(error) };
+  }
+}
+
+async function pickReadable(db: Db, limit: number, beyond: string | undefined, readable: boolean): Promise<Picked> {
+  const due = sql`(SELECT ${columns} FROM syncd.incoming i WHERE i.next_attempt_at <= pg_catalog.clock_timestamp()
+                   ORDER BY i.next_attempt_at LIMIT ${limit}) UNION ALL`;
+  const { rows } = await sql<Columns & Omit<Picked, 'incoming'>>`
     WITH picked AS MATERIALIZED (
-      SELECT *
-      FROM ((SELECT ${columns} FROM syncd.incoming i WHERE i.next_attempt_at <= pg_catalog.clock_timestamp()
-             ORDER BY i.next_attempt_at LIMIT ${limit})
-            UNION ALL
-            (SELECT ${columns} FROM syncd.incoming i WHERE i.status = 'waiting' AND i.next_attempt_at IS NULL
-             ORDER BY i.id LIMIT ${limit})) AS one
+      SELECT * FROM (${beyond === undefined ? due : sql``}
+        (SELECT ${columns} FROM syncd.incoming i WHERE i.status = 'waiting' AND i.next_attempt_at IS NULL
+           ${beyond === undefined ? sql`` : sql`AND i.id > ${beyond}::bigint`} ORDER BY i.id LIMIT ${limit})) AS one
       LIMIT ${limit}
     )
-    SELECT (
-      SELECT json_agg(json_build_array(p.id::text, p.source, p.entity_type, p.entity_id, p.operation, p.cloud_version::text, p.attempts,
-        CASE WHEN pg_catalog.json_typeof(p.data) = 'object'
-             THEN (SELECT coalesce(string_agg(k, E'\n'), '') FROM pg_catalog.json_object_keys(p.data) AS k) END))::text FROM picked p
-    ) AS incoming, ARRAY(
+    SELECT p.*, ARRAY(
       SELECT q.id::text FROM syncd.sync_queue q JOIN picked USING (entity_type, entity_id)
       WHERE q.status = 'pending' AND q.next_attempt_at IS NULL
     ) AS fresh, pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text AS xmin,
-      pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text AS xmax`.execute(db);
-  const [row] = rows;
-  return {
-    incoming: readPicked(row?.incoming ?? '[]'),
-    fresh: row?.fresh ?? [],
-    xmin: row?.xmin ?? '0',
-    xmax: row?.xmax ?? '0',
-  };
+      pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text AS xmax,
+      EXISTS (SELECT FROM syncd.incoming WHERE status = 'parked' OR next_attempt_at IS NOT NULL) AS troubled
+    FROM (SELECT string_agg(id::text, ',') AS ids, string_agg(source, ',') AS sources, json_agg(entity_type)::text AS entity_types,
+                 json_agg(entity_id)::text AS entity_ids, string_agg(operation, ',') AS operations,
+                 string_agg(coalesce(cloud_version::text, ''), ',') AS cloud_versions, string_agg(attempts::text, ',') AS attempts,
+                 json_agg(CASE WHEN ${readable}::boolean AND pg_catalog.json_typeof(data) = 'object'
+                               THEN array_to_string(ARRAY(SELECT pg_catalog.json_object_keys(data)), E'\n') END)::text AS brought
+          FROM picked) AS p`.execute(db);
+  const { fresh, xmin, xmax, troubled, ...given } = rows[0] as Columns & Omit<Picked, 'incoming'>;
+  return { incoming: readColumns(given), fresh, xmin, xmax, troubled };
 }
 
-type PickedRow = [
-  id: string,
-  source: Incoming['source'],
-  entity_type: string,
-  entity_id: string,
-  operation: Incoming['operation'],
-  cloud_version: string | null,
-  attempts: number,
-  brought: string | null,
-];
+/** Null where nothing was picked. */
+type Columns = Record<
+  'ids' | 'sources' | 'entity_types' | 'entity_ids' | 'operations' | 'cloud_versions' | 'attempts' | 'brought',
+  string | null
+>;
 
-function readPicked(text: string): PickedChange[] {
-  return (JSON.parse(text) as PickedRow[]).map(
-    ([id, source, entity_type, entity_id, operation, cloud_version, attempts, brought]) => ({
-      id,
-      source,
-      entity_type,
-      entity_id,
-      operation,
-      cloud_version,
-      attempts,
-      brought,
-    }),
-  );
+function readColumns(given: Columns): PickedChange[] {
+  if (given.ids === null) return [];
+  const words = (text: string | null) => (text as string).split(',');
+  const texts = <T>(text: string | null) => JSON.parse(text as string) as T[];
+  const [sources, operations] = [words(given.sources), words(given.operations)];
+  const [versions, attempts] = [words(given.cloud_versions), words(given.attempts)];
+  const [types, names] = [texts<string>(given.entity_types), texts<string>(given.entity_ids)];
+  const brought = texts<string | null>(given.brought);
+  return words(given.ids).map((id, n) => ({
+    id,
+    source: sources[n] as Incoming['source'],
+    entity_type: types[n] as string,
+    entity_id: names[n] as string,
+    operation: operations[n] as Incoming['operation'],
+    cloud_version: versions[n] || null,
+    attempts: Number(attempts[n]),
+    brought: brought[n] as string | null,
+  }));
 }
 
 /** A change that stays in the table, to be looked at after `delayMs` (null: not by itself), or once what it waits for is here. */
@@ -100,12 +117,21 @@ export type PutOff = {
 };
 
 export type Dealt = {
-  /** Both sides are as they say: their versions are noted. */
-  agreed: string[];
+  /** Both sides are as they say: their versions are noted. `known`: in place of an earlier agreement. */
+  agreed: { known: string[]; first: string[] };
   /** They leave without a trace. */
   dropped: string[];
   putOff: PutOff[];
+  /** Something else is parked or was put off: an older version of these, perhaps, or what waits for them. */
+  troubled: boolean;
 };
+
+export const nothingDealt = (): Dealt => ({
+  agreed: { known: [], first: [] },
+  dropped: [],
+  putOff: [],
+  troubled: false,
+});
 
 export type RoundLog = { changes: number; applied: number; durationMs: number; error: string | null };
 
@@ -115,35 +141,41 @@ export type RoundLog = { changes: number; applied: number; durationMs: number; e
 export async function settleIncoming(
   trx: Db,
   leader_epoch: string,
-  { agreed, dropped, putOff }: Dealt,
+  { agreed, dropped, putOff, troubled }: Dealt,
   log: RoundLog | undefined,
 ): Promise<boolean> {
+  const all = [...agreed.known, ...agreed.first];
   const { rows } = await sql<{ leads: boolean }>`
     WITH leader AS MATERIALIZED (
       SELECT pg_catalog.clock_timestamp() AS at WHERE ${leader_epoch}::bigint = (SELECT max(leader_epoch) FROM syncd.daemon)
     ), done AS (
-      DELETE FROM syncd.incoming i USING leader WHERE i.id = ANY (${arrayLiteral(agreed)}::bigint[])
-      RETURNING i.entity_type, i.entity_id, i.cloud_version, i.cloud_id, i.operation = 'delete' AS deleted
-    ), states AS (
-      ${agreeing(sql`SELECT * FROM done`)}
+      DELETE FROM syncd.incoming i USING leader WHERE i.id = ANY (${arrayLiteral(all)}::bigint[])
+      RETURNING i.id, i.entity_type, i.entity_id, i.cloud_version, i.cloud_id, i.operation = 'delete' AS deleted
+    ), known AS (
+      ${agreeingAnew(sql`SELECT * FROM done WHERE ${agreed.first.length === 0}::boolean OR id = ANY (${arrayLiteral(agreed.known)}::bigint[])`)}
+    ), first AS (
+      ${agreeingFirst(sql`SELECT * FROM done WHERE ${agreed.known.length === 0}::boolean OR id = ANY (${arrayLiteral(agreed.first)}::bigint[])`)}
     ), dropped AS (
       DELETE FROM syncd.incoming i USING leader WHERE i.id = ANY (${arrayLiteral(dropped)}::bigint[])
-    ), released AS (
-      UPDATE syncd.incoming i SET next_attempt_at = leader.at
-      FROM leader, done d WHERE i.waits_for_id = d.entity_id AND i.waits_for_type = d.entity_type
     ) ${putOff.length === 0 ? sql`` : puttingOff(putOff)}
-    , outdated AS (
-      DELETE FROM syncd.incoming i
-      USING (SELECT *, true AS here FROM done
-             ${putOff.length === 0 ? sql`` : sql`UNION ALL SELECT p.*, NULL, NULL, false FROM parked p`}) AS d
-      WHERE i.entity_type = d.entity_type AND i.entity_id = d.entity_id AND (i.status = 'parked' OR i.next_attempt_at IS NOT NULL)
-        AND (i.cloud_version < d.cloud_version OR (d.here AND i.cloud_version = d.cloud_version))
-        AND i.id <> ALL (${arrayLiteral([...agreed, ...dropped, ...putOff.map((one) => one.id)])}::bigint[])
-    )
+    ${troubled || putOff.length > 0 ? consequences(all, dropped, putOff) : sql``}
     ${log === undefined ? sql`` : logging(log)}
     SELECT EXISTS (SELECT FROM leader) AS leads`.execute(trx);
   return rows[0]?.leads === true;
 }
+
+/** What waited for these is tried again; what these have made superfluous leaves. */
+const consequences = (agreed: string[], dropped: string[], putOff: PutOff[]) => sql`, released AS (
+  UPDATE syncd.incoming i SET next_attempt_at = leader.at
+  FROM leader, done d WHERE i.waits_for_id = d.entity_id AND i.waits_for_type = d.entity_type
+), outdated AS (
+  DELETE FROM syncd.incoming i
+  USING (SELECT entity_type, entity_id, cloud_version, true AS here FROM done
+         ${putOff.length === 0 ? sql`` : sql`UNION ALL SELECT entity_type, entity_id, cloud_version, false FROM parked`}) AS d
+  WHERE i.entity_type = d.entity_type AND i.entity_id = d.entity_id AND (i.status = 'parked' OR i.next_attempt_at IS NOT NULL)
+    AND (i.cloud_version < d.cloud_version OR (d.here AND i.cloud_version = d.cloud_version))
+    AND i.id <> ALL (${arrayLiteral([...agreed, ...dropped, ...putOff.map((one) => one.id)])}::bigint[])
+)`;
 
 const puttingOff = (putOff: PutOff[]) => sql`, parked AS (
   UPDATE syncd.incoming i

@@ -24,7 +24,7 @@ type Odd = {
 };
 /** Bits of what is common: the row is there; an agreement is known; it is one about a deletion. */
 const [PRESENT, KNOWN, DELETED] = [1, 2, 4];
-type Common = [place: number, bits: number, cloud_version: string | null];
+type Common = { places: string; versions: string; bits: string; odd: string | null };
 
 /** Conflicts, and changes that are held back, are looked for one entity after the other only where there are any at all. */
 export async function lookAt(
@@ -36,7 +36,7 @@ export async function lookAt(
   const fresh = (where: ReturnType<typeof sql>) => sql`
     SELECT q.id, q.entity_id, q.operation FROM syncd.sync_queue q
     WHERE q.status = 'pending' AND q.next_attempt_at IS NULL AND ${where} AND q.entity_type = ${table.entity}`;
-  const { rows } = await sql<{ common: string; odd: string | null }>`
+  const { rows } = await sql<Common>`
     WITH fresh AS MATERIALIZED (
       SELECT DISTINCT ON (entity_id) entity_id, id, operation FROM (
         ${fresh(sql`q.id > ${ahead.above}::bigint`)}
@@ -46,8 +46,9 @@ export async function lookAt(
       SELECT EXISTS (SELECT FROM syncd.sync_conflicts WHERE status = 'open') AS conflicts, EXISTS (
         SELECT FROM syncd.sync_queue WHERE status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL) AS held
     )
-    SELECT json_agg(json_build_array(s.place, CASE WHEN t.present THEN ${PRESENT}::int ELSE 0 END + CASE WHEN e.known THEN ${KNOWN}::int ELSE 0 END
-             + CASE WHEN e.deleted THEN ${DELETED}::int ELSE 0 END, e.cloud_version))::text AS common,
+    SELECT string_agg(s.place::text, ',') AS places, string_agg(coalesce(e.cloud_version, ''), ',') AS versions,
+           string_agg((CASE WHEN t.present THEN ${PRESENT}::int ELSE 0 END + CASE WHEN e.known THEN ${KNOWN}::int ELSE 0 END
+                       + CASE WHEN e.deleted THEN ${DELETED}::int ELSE 0 END)::text, '') AS bits,
            (json_agg(json_build_object('place', s.place, 'conflict', c.cloud_version, 'fresh', f.operation, 'fresh_id', f.id::text,
                                        'held', h.operation, 'held_id', h.id::text, 'due', h.due, 'holding', h.holding))
             FILTER (WHERE c.cloud_version IS NOT NULL OR f.id IS NOT NULL OR h.id IS NOT NULL))::text AS odd
@@ -67,9 +68,13 @@ export async function lookAt(
       WHERE (SELECT held FROM trouble) AND entity_type = ${table.entity} AND entity_id = s.entity_id
         AND (status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL) AND status <> 'synced') h ON true
     LEFT JOIN fresh f ON f.entity_id = s.entity_id`.execute(trx);
-  const { common, odd } = rows[0] as { common: string; odd: string | null };
+  const { places, versions: all, bits: digits, odd } = rows[0] as Common;
   const oddities = new Map((JSON.parse(odd ?? '[]') as Odd[]).map((one) => [one.place, one]));
-  return (JSON.parse(common) as Common[]).map(([place, bits, cloud_version]) => {
+  const versions = all.split(',');
+  return places.split(',').map((text, n) => {
+    const place = Number(text);
+    const bits = Number(digits[n]);
+    const cloud_version = versions[n] || null;
     const one = oddities.get(place);
     return {
       entity_id: entityIds[place - 1] as string,

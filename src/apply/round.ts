@@ -6,12 +6,19 @@
 import type { Db } from '../db/connect.js';
 import { codeOf, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
-import { anotherDaemon, applyChunk, type ChunkDeps, type ChunkReport, type Work } from './chunk.js';
+import { anotherDaemon, applyChunk, type ChunkDeps, type ChunkReport, type Surroundings, type Work } from './chunk.js';
 import { queuePosition } from './echo.js';
 import { type Fault, judgeFault, orphanMs, soonMs } from './faults.js';
 import type { Horizon } from './horizon.js';
-import { type Incoming, type Picked, type PickedChange, type PutOff, pick, settleIncoming } from './incoming.js';
-import type { Ahead } from './look.js';
+import {
+  type Incoming,
+  nothingDealt,
+  type Picked,
+  type PickedChange,
+  type PutOff,
+  pick,
+  settleIncoming,
+} from './incoming.js';
 import { askForParents, findOrphans, type Orphan } from './orphans.js';
 import { sortOut } from './sort-out.js';
 import type { AppliedTable, AppliedTables } from './tables.js';
@@ -44,10 +51,17 @@ const MOST_ALIKE = 5;
 /** A child whose parent was missing this often is not merely early. */
 const ASK_AFTER = 1;
 
-export async function applyRound(deps: RoundDeps, tables: AppliedTables, limit: number): Promise<RoundReport> {
-  const position = await queuePosition(deps.db);
-  const picked = await pick(deps.db, limit);
-  return new Round(deps, tables, picked, position).run();
+/** What a round is to deal with, and where the queue stood before that was looked up. */
+export type Look = Picked & { position: string };
+
+/** @param beyond as `pick` has it */
+export async function lookAhead(db: Db, limit: number, beyond?: string): Promise<Look> {
+  const position = await queuePosition(db);
+  return { position, ...(await pick(db, limit, beyond)) };
+}
+
+export async function applyRound(deps: RoundDeps, tables: AppliedTables, look: Look): Promise<RoundReport> {
+  return new Round(deps, tables, look).run();
 }
 
 class Round {
@@ -67,16 +81,21 @@ class Round {
   readonly #orphans: Orphan[] = [];
   /** By table and lack. */
   readonly #alike = new Map<string, number>();
-  readonly #position: string;
-  readonly #ahead: Ahead;
+  readonly #surroundings: Surroundings;
+  readonly #unreadable: string | undefined;
   readonly #picked: PickedChange[];
 
-  constructor(deps: RoundDeps, tables: AppliedTables, { incoming, fresh, xmin, xmax }: Picked, position: string) {
+  constructor(
+    deps: RoundDeps,
+    tables: AppliedTables,
+    { incoming, fresh, xmin, xmax, position, troubled, unreadable }: Look,
+  ) {
     this.#deps = deps;
     this.#tables = tables;
     this.#picked = incoming;
-    this.#position = position;
-    this.#ahead = { ids: fresh, above: incoming.length === 0 ? '0' : deps.horizon.note({ position, xmin, xmax }) };
+    const ahead = { ids: fresh, above: deps.horizon.note({ position, xmin, xmax }) };
+    this.#surroundings = { ahead, position, troubled };
+    this.#unreadable = unreadable;
   }
 
   async run(): Promise<RoundReport> {
@@ -100,7 +119,7 @@ class Round {
     for (const { incoming, table } of sorted) {
       const { operation, cloud_version, brought } = incoming;
       const isRow = (operation === 'create' || operation === 'update') && cloud_version !== null;
-      if (isRow && brought === null) this.#park({ incoming }, 'its data is no JSON object');
+      if (isRow && brought === null) this.#park({ incoming }, this.#unreadable ?? 'its data is no JSON object');
       else work.push({ incoming, table, brought: brought ?? '' });
     }
     return work;
@@ -110,7 +129,7 @@ class Round {
   async #attempt(work: readonly Work[], dropped: readonly string[]): Promise<void> {
     let writing: AppliedTable | undefined;
     try {
-      const chunk = await applyChunk(this.#deps, work, this.#ahead, this.#position, dropped, (table) => {
+      const chunk = await applyChunk(this.#deps, work, this.#surroundings, dropped, (table) => {
         writing = table;
       });
       this.#add(chunk);
@@ -223,7 +242,7 @@ class Round {
     this.#report.parked += parked.length;
     const reason = parked[0]?.reason ?? null;
     const entry = { changes: parked.length + dropped.length, applied: 0, durationMs: 0, error: reason };
-    const dealt = { agreed: [], dropped: [...dropped], putOff };
+    const dealt = { ...nothingDealt(), dropped: [...dropped], putOff };
     if (!(await settleIncoming(db, leader_epoch, dealt, entry.changes > 0 ? entry : undefined))) throw anotherDaemon();
     if (parked.length > 0) log.warn('incoming changes are parked', { trouble: 'parked', changes: parked.length });
     const lonely = this.#orphans.splice(0);

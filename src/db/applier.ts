@@ -17,7 +17,7 @@ export async function openApplier(url: string, role: string, queryTimeoutMs = 60
   // Rows are found by their keys, and what a shop works with is in memory: by the usual price the planner reads all of a table
   // of 100,000 rows to change a thousand, with those locked meanwhile.
   settings.push('random_page_cost=0.1');
-  return openDb(url, { role, queryTimeoutMs, settings: settings.map(escaped) });
+  return openDb(url, { role, queryTimeoutMs, settings: settings.map(escaped), prepared: true });
 }
 
 /** What a session of this role has here when nothing is asked for. */

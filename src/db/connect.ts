@@ -6,6 +6,7 @@ import { userInfo } from 'node:os';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { codeOf, SyncError, wordsOf } from '../errors.js';
+import { preparing } from './prepared.js';
 import type { Database } from './schema.js';
 
 export type Db = Kysely<Database>;
@@ -60,6 +61,8 @@ export type ConnectOptions = {
   connectTimeoutMs?: number;
   /** Server settings besides the usual ones. */
   settings?: string[];
+  /** Repeated statements are prepared. */
+  prepared?: boolean;
 };
 
 export function clientConfig(url: string, options: ConnectOptions): pg.ClientConfig {
@@ -141,7 +144,7 @@ export function openDb(url: string, options: ConnectOptions): Db {
   pool.on('error', () => {});
   // The pool listens only while a connection is idle; one that dies between two queries would take the process along.
   pool.on('connect', (client) => client.on('error', () => {}));
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool: options.prepared ? preparing(pool) : pool }) });
 }
 
 /** The server's name for people: never a user's password. */

@@ -6,8 +6,8 @@
 import type { ConflictBook } from '../apply/chunk.js';
 import { FIRST_CHUNK, nextChunkSize } from '../apply/chunk-size.js';
 import { Horizon } from '../apply/horizon.js';
-import { type Incoming, releaseParked, settleIncoming, whatWaits } from '../apply/incoming.js';
-import { applyRound, type RoundReport } from '../apply/round.js';
+import { type Incoming, nothingDealt, releaseParked, settleIncoming, whatWaits } from '../apply/incoming.js';
+import { applyRound, type Look, lookAhead, type RoundReport } from '../apply/round.js';
 import { type AppliedTables, loadTables } from '../apply/tables.js';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
@@ -24,6 +24,8 @@ export type Fetched =
 export type InboxLoopDeps = {
   /** A connection as `openApplier` makes it. */
   db: Db;
+  /** Another one, to read ahead on. */
+  reader: Db;
   settings: Settings;
   leader_epoch: string;
   conflicts: ConflictBook;
@@ -42,6 +44,8 @@ const BUSY_POLL_MS = 100;
 /** The server has no room or no memory. */
 const TROUBLE_MS = 5_000;
 const TABLES_MS = 5_000;
+/** A chunk has been read ahead; conflicts are looked for in between. */
+const AT_ONCE = { due: true, dueMs: null, conflicts: true };
 
 export class InboxLoop {
   readonly #deps: InboxLoopDeps;
@@ -52,6 +56,7 @@ export class InboxLoop {
   #tables: AppliedTables | undefined;
   #tablesAt = Number.NEGATIVE_INFINITY;
   #size = FIRST_CHUNK;
+  #next: Promise<Look> | undefined;
   #release = true;
   #stopped = false;
   #fault: unknown;
@@ -99,12 +104,15 @@ export class InboxLoop {
   /** Applies one chunk, and what follows from it. @returns ms until there may be something to do again */
   async step(): Promise<number> {
     const { db, log, resolveOpen, onLocalChanges } = this.#deps;
-    if (this.#stopped) return POLL_MS;
+    if (this.#stopped) {
+      this.#next = undefined;
+      return POLL_MS;
+    }
     if (this.#release) {
       this.#release = false;
       await releaseParked(db);
     }
-    const waiting = await whatWaits(db);
+    const waiting = this.#next ? AT_ONCE : await whatWaits(db);
     const later = Math.min(POLL_MS, Math.max(1, waiting.dueMs ?? POLL_MS));
     if (!waiting.due && !waiting.conflicts) return later;
     const tables = await this.#readTables();
@@ -122,14 +130,27 @@ export class InboxLoop {
   /** @returns why the server cannot, where it cannot */
   async #apply(tables: AppliedTables): Promise<string | undefined> {
     const configured = new Set(this.#deps.settings.entities.keys());
-    const round = await applyRound({ ...this.#deps, configured, horizon: this.#horizon }, tables, this.#size);
+    const look = await (this.#next ?? lookAhead(this.#deps.db, this.#size));
+    this.#next = this.#readAhead(look);
+    const round = await applyRound({ ...this.#deps, configured, horizon: this.#horizon }, tables, look);
     this.#size = nextChunkSize(this.#size, round.taken, round.lockedMs);
     if (round.outdated) this.#tables = undefined;
+    if (round.trouble !== undefined) this.#next = undefined;
     this.#tell(round);
     this.#fetch(round.hints);
     // The POS's triggers may have written something of their own.
     if (round.counts.write + round.counts.delete > 0) this.#deps.onLocalChanges();
     return round.trouble;
+  }
+
+  /** The next chunk, while this one is written; only where nothing was put off, whose time may come first. */
+  #readAhead({ incoming, troubled }: Look): Promise<Look> | undefined {
+    const last = incoming.at(-1);
+    if (last === undefined || incoming.length < this.#size || troubled) return undefined;
+    const next = lookAhead(this.#deps.reader, this.#size, last.id);
+    // Whoever waits for it hears of a failure.
+    next.catch(() => {});
+    return next;
   }
 
   async #readTables(): Promise<AppliedTables> {
@@ -179,7 +200,7 @@ export class InboxLoop {
 
   async #hintAnswered(id: string, fetched: Fetched): Promise<void> {
     const { db, leader_epoch } = this.#deps;
-    const dealt = { agreed: [], dropped: [] as string[], putOff: [] as Parameters<typeof settleIncoming>[2]['putOff'] };
+    const dealt = nothingDealt();
     switch (fetched.kind) {
       case 'stored':
       case 'missing':

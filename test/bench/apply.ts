@@ -6,6 +6,7 @@
 import { conflictBook } from '../../src/apply/conflicts.js';
 import { installCapture } from '../../src/capture/install.js';
 import { openApplier } from '../../src/db/applier.js';
+import { openDb } from '../../src/db/connect.js';
 import type { Cluster } from '../../src/demo/postgres.js';
 import { InboxLoop } from '../../src/inbox/loop.js';
 import type { Log } from '../../src/log.js';
@@ -130,10 +131,12 @@ async function measured(cluster: Cluster, work: () => Promise<void>): Promise<Sa
 }
 
 async function applyAll(cluster: Cluster): Promise<void> {
-  const db = await openApplier(cluster.url(DATABASE, 'syncd'), 'applier');
+  const url = cluster.url(DATABASE, 'syncd');
+  const [db, reader] = [await openApplier(url, 'applier'), openDb(url, { role: 'inbox' })];
   try {
     const loop = new InboxLoop({
       db,
+      reader,
       settings: SETTINGS,
       leader_epoch: '1',
       conflicts: conflictBook,
@@ -145,6 +148,7 @@ async function applyAll(cluster: Cluster): Promise<void> {
     while ((await loop.step()) === 0);
   } finally {
     await db.destroy();
+    await reader.destroy();
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { Horizon } from '../../src/apply/horizon.js';
 import type { Incoming } from '../../src/apply/incoming.js';
-import { applyRound, type RoundReport } from '../../src/apply/round.js';
+import { applyRound, lookAhead, type RoundReport } from '../../src/apply/round.js';
 import { loadTables } from '../../src/apply/tables.js';
 import { installCapture } from '../../src/capture/install.js';
 import { openApplier } from '../../src/db/applier.js';
@@ -91,7 +91,7 @@ export class ApplyStage {
       horizon: this.#horizon,
       log: SILENT,
     };
-    return applyRound(deps, await loadTables(this.db, settings), limit);
+    return applyRound(deps, await loadTables(this.db, settings), await lookAhead(this.db, limit));
   }
 
   /** Sends and applies; every change must find its end at once. */

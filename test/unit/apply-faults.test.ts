@@ -136,9 +136,9 @@ describe('the second look', () => {
 
 test('a chunk grows while its locks are short, shrinks when they are not, and stays in its bounds', () => {
   expect(nextChunkSize(200, 200, 10)).toBe(400);
-  expect(nextChunkSize(200, 200, 70)).toBe(100);
+  expect(nextChunkSize(200, 200, 84)).toBe(100);
   expect(nextChunkSize(200, 5, 2)).toBe(200);
-  expect(nextChunkSize(400, 200, 100)).toBe(70);
+  expect(nextChunkSize(400, 200, 100)).toBe(84);
   expect(nextChunkSize(60, 60, 5_000)).toBe(50);
   expect(nextChunkSize(2_000, 2_000, 1)).toBe(2_000);
 });

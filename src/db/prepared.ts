@@ -1,0 +1,35 @@
+/**
+ * Lets a connection's repeated statements be prepared: parsed and planned once, run often. Kysely knows nothing of it; a
+ * statement's text is its name. Worth it where the same few large statements run for every chunk: planning them anew cost the
+ * server 6 ms a chunk, as much as 150 rows.
+ */
+import { createHash } from 'node:crypto';
+import type { PostgresPool, PostgresPoolClient } from 'kysely';
+import type pg from 'pg';
+
+/** Beyond so many different texts none is prepared any more: each takes memory on the server. */
+const MOST = 300;
+/** Short ones are planned in no time. */
+const SHORTEST = 200;
+
+export function preparing(pool: pg.Pool): PostgresPool {
+  const names = new Map<string, string>();
+  const nameOf = (text: string): string | undefined => {
+    const known = names.get(text);
+    if (known !== undefined || text.length < SHORTEST || names.size >= MOST) return known;
+    const name = `syncd_${createHash('sha1').update(text).digest('hex').slice(0, 16)}`;
+    names.set(text, name);
+    return name;
+  };
+  return {
+    async connect() {
+      const client = await pool.connect();
+      const query = (text: string, values: readonly unknown[]) => {
+        const name = nameOf(text);
+        return client.query({ text, values: [...values], ...(name !== undefined && { name }) });
+      };
+      return { query, release: () => client.release() } as unknown as PostgresPoolClient;
+    },
+    end: () => pool.end(),
+  };
+}
