@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { conflictBook } from '../../src/apply/conflicts.js';
 import { Horizon } from '../../src/apply/horizon.js';
 import { resolveOpen } from '../../src/apply/resolve.js';
-import { applyRound } from '../../src/apply/round.js';
+import { applyRound, lookAhead } from '../../src/apply/round.js';
 import { loadTables } from '../../src/apply/tables.js';
 import type { CloudClient } from '../../src/cloud/client.js';
 import { ClockOffset } from '../../src/cloud/clock.js';
@@ -217,7 +217,7 @@ export class TwoSides {
       log: SILENT,
     };
     const before = await this.shopRows();
-    await applyRound(deps, tables, 1_000);
+    await applyRound(deps, tables, await lookAhead(applier, 1_000));
     if (resolve) await resolveOpen({ db: applier, tables, leader_epoch: '1', log: SILENT, horizon: this.#resolving });
     await this.#compare(before);
   }
