@@ -1,0 +1,174 @@
+/** The loop applies what comes in as long as there is something, fetches what was only hinted at, and stops when it is told to. */
+import { conflictBook } from '../../src/apply/conflicts.js';
+import { type Db, openDb } from '../../src/db/connect.js';
+import { Cluster } from '../../src/demo/postgres.js';
+import { type Fetched, InboxLoop } from '../../src/inbox/loop.js';
+import type { Log } from '../../src/log.js';
+import { ApplyStage } from '../support/apply-stage.js';
+import { captureSettings } from '../support/capture.js';
+import { eventually } from '../support/eventually.js';
+
+const SILENT: Log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
+const ENTITIES = { item: { table: 'items', direction: 'both' as const } };
+
+let cluster: Cluster;
+let stage: ApplyStage;
+let reader: Db;
+beforeAll(async () => {
+  cluster = await Cluster.start();
+  stage = await ApplyStage.open(cluster, 'inbox');
+  await stage.tables('CREATE TABLE items (id int PRIMARY KEY, n int)', ENTITIES);
+  reader = openDb(cluster.url('inbox', 'syncd'), { role: 'inbox' });
+}, 60_000);
+afterAll(async () => {
+  await reader?.destroy();
+  await stage?.close();
+  await cluster?.destroy();
+});
+afterEach(async () => {
+  await stage.pos.sql.query('TRUNCATE items');
+  await stage.reset();
+});
+
+type Running = { loop: InboxLoop; asked: string[]; told: number[]; stop: () => Promise<void> };
+
+/** Runs the loop while `work` does. @param fetched what asking the cloud for one entity brings */
+async function running(fetched: (id: string) => Promise<Fetched> | Fetched, work: (running: Running) => Promise<void>) {
+  const asked: string[] = [];
+  const told: number[] = [];
+  const loop = new InboxLoop({
+    db: stage.db,
+    reader,
+    settings: captureSettings(ENTITIES),
+    leader_epoch: '1',
+    conflicts: conflictBook,
+    resolveOpen: async () => ({ minted: 0, busy: 0 }),
+    fetchEntity: async (_type, id) => {
+      asked.push(id);
+      return fetched(id);
+    },
+    onLocalChanges: () => void told.push(told.length),
+    log: SILENT,
+  });
+  const ending = new AbortController();
+  const run = loop.run(ending.signal);
+  const stop = async () => {
+    ending.abort();
+    await run;
+  };
+  try {
+    await work({ loop, asked, told, stop });
+  } finally {
+    await stop();
+  }
+}
+
+const later = (): Fetched => ({ kind: 'later', delayMs: 60_000 });
+const rows = async () => (await stage.rows('SELECT FROM items')).length;
+const fill = (count: number, version = 1) =>
+  stage.pos.sql.query(
+    `INSERT INTO syncd.incoming (inbox_id, source, entity_type, entity_id, operation, cloud_version, data)
+     SELECT 1, 'pull', 'item', n::text, 'update', $2::int, json_build_object('id', n, 'n', $2::int) FROM generate_series(1, $1::int) n`,
+    [count, version],
+  );
+
+test('thousands of changes that come at once and while they are applied, each once, none sent back', async () => {
+  await fill(3_000);
+  await running(later, async ({ loop, told }) => {
+    await eventually(rows, (n) => n > 500, 'the first rows');
+    await fill(3_000, 2);
+    loop.wake();
+    const newest = () =>
+      stage.rows<{ n: string }>('SELECT count(*) AS n FROM items WHERE n = 2').then(([row]) => Number(row?.n));
+    await eventually(newest, (n) => n === 3_000, 'the newer rows');
+    await eventually(
+      () => stage.incoming(),
+      (left) => left.length === 0,
+      'nothing waits',
+    );
+    expect(told.length).toBeGreaterThan(0);
+  });
+  expect(await stage.queue()).toEqual([]);
+  expect(await stage.rows('SELECT cloud_version, count(*)::int AS n FROM syncd.entity_state GROUP BY 1')).toEqual([
+    { cloud_version: '2', n: 3_000 },
+  ]);
+});
+
+test('a hint is fetched: what is stored is applied, what the cloud does not have is forgotten, what cannot be used is parked', async () => {
+  const fetched = async (id: string): Promise<Fetched> => {
+    if (id === '2') return { kind: 'missing', reason: 'the cloud does not have it' };
+    if (id === '3') return { kind: 'unusable', reason: 'its name cannot stand in a URL' };
+    if (id === '4') return { kind: 'later', delayMs: 60_000 };
+    await stage.send({ id, source: 'fetch', data: { id: Number(id), n: 5 } });
+    return { kind: 'stored' };
+  };
+  await running(fetched, async ({ loop, asked }) => {
+    await stage.send(...['1', '2', '3', '4'].map((id) => ({ id, operation: 'hint' as const, version: null })));
+    loop.wake();
+    await eventually(
+      () => asked.length,
+      (n) => n === 4,
+      'four questions',
+    );
+    await eventually(rows, (n) => n === 1, 'the fetched row');
+    const left = await eventually(
+      () => stage.incoming(),
+      (all) => all.length === 2,
+      'two left',
+    );
+    expect(left).toMatchObject([
+      { id: '3', status: 'parked', reason: 'its name cannot stand in a URL' },
+      { id: '4', status: 'waiting', later: true },
+    ]);
+    expect(asked).toEqual(['1', '2', '3', '4']);
+  });
+});
+
+test('what was parked is tried again by a new run, and when a person asks', async () => {
+  await stage.pos.sql.query('ALTER TABLE items ADD CONSTRAINT few CHECK (n < 5)');
+  await stage.send({ id: '1', data: { id: 1, n: 7 } });
+  const attempts = () => stage.incoming().then(([one]) => one?.attempts);
+  await running(later, async () => void (await eventually(attempts, (n) => n === 1, 'parked')));
+  await running(later, async ({ loop }) => {
+    await eventually(attempts, (n) => n === 2, 'tried by the new run');
+    await stage.pos.sql.query('ALTER TABLE items DROP CONSTRAINT few');
+    loop.tryNow();
+    await eventually(rows, (n) => n === 1, 'the row');
+  });
+});
+
+test('nothing is applied while the cloud’s history is another one', async () => {
+  await running(later, async ({ loop }) => {
+    loop.configure(true);
+    await stage.send({ id: '1', data: { id: 1, n: 7 } });
+    loop.wake();
+    expect(await loop.step()).toBeGreaterThan(0);
+    expect(await rows()).toBe(0);
+    expect(loop.health()).toMatchObject({ ok: true, detail: 'stopped' });
+    loop.configure(false);
+    await eventually(rows, (n) => n === 1, 'the row');
+  });
+});
+
+test('another leader ends it', async () => {
+  await stage.pos.sql.query(
+    "INSERT INTO syncd.daemon (id, host, pid, version, leader_epoch) VALUES (gen_random_uuid(), 'h', 2, 'v', 2)",
+  );
+  await stage.send({ id: '1', data: { id: 1, n: 7 } });
+  await expect(
+    running(later, ({ loop }) =>
+      eventually(
+        () => loop.health().ok,
+        () => false,
+        'it ends',
+        500,
+      ).then(
+        () => {},
+        () => {},
+      ),
+    ),
+  ).rejects.toMatchObject({
+    code: 'anotherDaemon',
+  });
+  await stage.pos.sql.query('DELETE FROM syncd.daemon WHERE leader_epoch = 2');
+});
