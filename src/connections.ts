@@ -6,7 +6,7 @@
 import type pg from 'pg';
 import type { Settings } from './config/settings.js';
 import { openApplier } from './db/applier.js';
-import { BY_INDEX, type Db, findPrimary, openClient, openDb } from './db/connect.js';
+import { BY_INDEX, type Db, findPrimary, openClient, openDb, PLANNED_ONCE } from './db/connect.js';
 import { type Leadership, takeLead } from './db/leader.js';
 import { announce } from './db/wake.js';
 import { VERSION } from './version.js';
@@ -57,8 +57,8 @@ export async function connect(
       url,
       lead,
       gating,
-      reader: pool(openDb(url, { role: 'reader', settings: BY_INDEX })),
-      settler: pool(openDb(url, { role: 'settler' })),
+      reader: pool(openDb(url, { role: 'reader', prepared: true, settings: [...BY_INDEX, ...PLANNED_ONCE] })),
+      settler: pool(openDb(url, { role: 'settler', prepared: true, settings: PLANNED_ONCE })),
       control: pool(openDb(url, { role: 'control', queryTimeoutMs: 15_000, settings: BY_INDEX })),
       store: pool(openDb(url, { role: 'inbox', queryTimeoutMs: 15_000 })),
       applier: pool(await openApplier(url, 'applier')),

@@ -53,6 +53,9 @@ const OPTIONS = [
  */
 export const BY_INDEX = ['enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off'];
 
+/** For a connection whose plans are kept: made when the queue was empty, a plan must do for a million rows. */
+export const PLANNED_ONCE = ['enable_seqscan=off', 'plan_cache_mode=force_generic_plan'];
+
 export type ConnectOptions = {
   /** Shown in pg_stat_activity as `syncd <role>`. */
   role: string;
@@ -61,7 +64,7 @@ export type ConnectOptions = {
   connectTimeoutMs?: number;
   /** Server settings besides the usual ones. */
   settings?: string[];
-  /** Repeated statements are prepared. */
+  /** Repeated statements are prepared; see db/prepared. */
   prepared?: boolean;
 };
 

@@ -4,7 +4,7 @@
  * server 6 ms a chunk, as much as 150 rows.
  */
 import { createHash } from 'node:crypto';
-import type { PostgresPool, PostgresPoolClient } from 'kysely';
+import { type PostgresPool, type PostgresPoolClient, sql } from 'kysely';
 import type pg from 'pg';
 
 /** Beyond so many different texts none is prepared any more: each takes memory on the server. */
@@ -12,11 +12,18 @@ const MOST = 300;
 /** Short ones are planned in no time. */
 const SHORTEST = 200;
 
+/**
+ * To be put into a statement that is not to be prepared. A kept plan outlives the statistics by which it was made, and a queue
+ * grows from nothing to a million rows: what can be run in several ways, good or bad by how much there is, is planned each time.
+ */
+export const PLANNED_ANEW = sql.raw('/* planned anew */');
+
 export function preparing(pool: pg.Pool): PostgresPool {
   const names = new Map<string, string>();
   const nameOf = (text: string): string | undefined => {
     const known = names.get(text);
-    if (known !== undefined || text.length < SHORTEST || names.size >= MOST) return known;
+    const wanted = text.length >= SHORTEST && !text.includes('/* planned anew */');
+    if (known !== undefined || !wanted || names.size >= MOST) return known;
     const name = `syncd_${createHash('sha1').update(text).digest('hex').slice(0, 16)}`;
     names.set(text, name);
     return name;

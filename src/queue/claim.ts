@@ -11,6 +11,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Operation } from '../cloud/wire.js';
 import type { Db } from '../db/connect.js';
+import { PLANNED_ANEW } from '../db/prepared.js';
 
 /** A row of the queue with its entity's state, as text. */
 export type ClaimedRow = {
@@ -43,59 +44,84 @@ export type Page = { rows: ClaimedRow[]; snapshot: string | undefined; flushed: 
 const PAGE_BYTES = 8 * 1024 * 1024;
 
 /** What a change needs on the wire. Of a fresh change the counts are mostly zero: a null costs nothing to carry. */
-const columns = (offsetMs: number) => sql`
-  q.id, q.change_id, q.txid::text AS txid, q.entity_type, q.entity_id, q.operation, q.payload::text AS payload,
+const columns = (offsetMs: number, payload = sql`q.payload::text`) => sql`
+  q.id, q.change_id, q.txid::text AS txid, q.entity_type, q.entity_id, q.operation, ${payload} AS payload,
   ${offsetMs === 0 ? sql`q.created_at` : sql`(q.created_at + ${offsetMs} * interval '1 ms')`}::text AS changed_at,
   CASE WHEN q.previous IS NOT NULL THEN (SELECT json_agg(k)::text FROM json_object_keys(q.previous) AS k) END AS changed_fields,
   s.version, s.cloud_version, s.cloud_id, q.supersedes AS replaces`;
 
 const counts = sql`q.retry_count, q.hold_count, q.next_attempt_at IS NOT NULL AS retried`;
 
-const state = sql`LEFT JOIN syncd.entity_state s ON s.entity_type = q.entity_type AND s.entity_id = q.entity_id`;
+/** OFFSET 0 leaves the planner one way: to look up each row's state by its key. */
+const state = sql`LEFT JOIN LATERAL (
+  SELECT * FROM syncd.entity_state s WHERE s.entity_type = q.entity_type AND s.entity_id = q.entity_id OFFSET 0) AS s ON true`;
 
-/** What keeps an entity's fresh changes back: a conflict, a failed change, or a retry that is not due (or not in `due`). */
+/** What keeps an entity's fresh changes back, again looked up for each row: a conflict, a failed change, or a retry that is not due (or not in `due`). */
 const troubled = (due: string[]) => sql`EXISTS (
   SELECT FROM syncd.sync_queue h
   WHERE h.entity_type = q.entity_type AND h.entity_id = q.entity_id
     AND (h.status IN ('failed', 'conflict') OR h.next_attempt_at IS NOT NULL)
-    AND (h.status <> 'pending' OR h.id <> ALL (${due}::bigint[])))`;
+    AND (h.status <> 'pending' OR h.id <> ALL (${due}::bigint[]))
+  OFFSET 0)`;
 
-/**
- * The next page of fresh changes, in id order.
- * @param pass `after`: the last id read (`'0'` at first); `snapshot`: undefined for the first page; `due`: retries that this
- *   pass has loaded already; `trouble`: whether anything at all is held back, so that a good day pays nothing
- */
-export async function claimPage(
-  db: Db,
-  pass: { after: string; snapshot: string | undefined; due: string[]; trouble: boolean },
-  limit: number,
-  offsetMs: number,
-): Promise<Page> {
-  const { rows } = await sql<ClaimedRow & { snapshot: string; flushed: boolean; found: string }>`
+export type PassState = {
+  /** The last id read, `'0'` at first. */
+  after: string;
+  /** Undefined for the first page. */
+  snapshot: string | undefined;
+  /** Retries that this pass has loaded already. */
+  due: string[];
+  /** Whether anything at all is held back, so that a good day pays nothing. */
+  trouble: boolean;
+};
+
+const fresh = (pass: PassState, limit: number) => sql`
+  SELECT * FROM syncd.sync_queue q
+  WHERE status = 'pending' AND next_attempt_at IS NULL AND id > ${pass.after}::bigint
+    ${pass.snapshot === undefined ? sql`` : sql`AND pg_visible_in_snapshot(txid, ${pass.snapshot}::pg_snapshot)`}
+    ${pass.trouble ? sql`AND NOT ${troubled(pass.due)}` : sql``}
+  ORDER BY id LIMIT ${limit}`;
+
+/** What a page says of itself; a column that is null in every row of most pages costs next to nothing. */
+const facts = (pass: PassState) => sql`
+  nullif(q.retry_count, 0) AS retry_count, nullif(q.hold_count, 0) AS hold_count,
+  ${pass.snapshot === undefined ? sql`(SELECT pg_current_snapshot()::text) AS snapshot,` : sql``}
+  CASE WHEN (SELECT pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()) THEN true END AS unflushed`;
+
+type PageRow = ClaimedRow & { snapshot?: string; unflushed: true | null };
+
+const pageOf = (rows: PageRow[], pass: PassState, more: boolean): Page => ({
+  rows,
+  snapshot: pass.snapshot ?? rows[0]?.snapshot,
+  flushed: rows[0]?.unflushed !== true,
+  more,
+});
+
+/** The next page of fresh changes, in id order. */
+export async function claimPage(db: Db, pass: PassState, limit: number, offsetMs: number): Promise<Page> {
+  const mean = Math.floor(PAGE_BYTES / limit);
+  // A large payload is left out, and with it the need to add up the bytes of every page: that would be a fifth of its price.
+  const { rows } = await sql<PageRow>`
+    SELECT ${columns(offsetMs, sql`CASE WHEN pg_column_size(q.payload) <= ${mean} THEN q.payload::text END`)}, ${facts(pass)}
+    FROM (${fresh(pass, limit)}) AS q ${state}
+    ORDER BY q.id`.execute(db);
+  const leftOut = rows.some((row) => row.payload === null && row.operation !== 'delete');
+  return leftOut ? claimBounded(db, pass, limit, offsetMs) : pageOf(rows, pass, rows.length >= limit);
+}
+
+/** The same page, cut off where its payloads exceed the bound. */
+async function claimBounded(db: Db, pass: PassState, limit: number, offsetMs: number): Promise<Page> {
+  const { rows } = await sql<PageRow & { found: string }>`
     WITH page AS (
       SELECT *, sum(coalesce(pg_column_size(payload), 0)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
-      FROM (
-        SELECT * FROM syncd.sync_queue q
-        WHERE status = 'pending' AND next_attempt_at IS NULL AND id > ${pass.after}::bigint
-          ${pass.snapshot === undefined ? sql`` : sql`AND pg_visible_in_snapshot(txid, ${pass.snapshot}::pg_snapshot)`}
-          ${pass.trouble ? sql`AND NOT ${troubled(pass.due)}` : sql``}
-        ORDER BY id LIMIT ${limit}
-      ) AS fresh
+      FROM (${fresh(pass, limit)}) AS fresh
     )
-    SELECT ${columns(offsetMs)}, nullif(q.retry_count, 0) AS retry_count, nullif(q.hold_count, 0) AS hold_count,
-      CASE WHEN q.before IS NULL THEN (SELECT pg_current_snapshot()::text) END AS snapshot,
-      CASE WHEN q.before IS NULL THEN (SELECT count(*) FROM page) END AS found,
-      CASE WHEN q.before IS NULL THEN (SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()) END AS flushed
+    SELECT ${columns(offsetMs)}, ${facts(pass)}, (SELECT count(*) FROM page) AS found
     FROM page q ${state}
     WHERE q.before IS NULL OR q.before < ${PAGE_BYTES}
     ORDER BY q.id`.execute(db);
   const found = Number(rows[0]?.found ?? 0);
-  return {
-    rows,
-    snapshot: rows[0]?.snapshot,
-    flushed: rows[0]?.flushed ?? true,
-    more: found >= limit || found > rows.length,
-  };
+  return pageOf(rows, pass, found >= limit || found > rows.length);
 }
 
 /** The longest wait that can be configured. */
@@ -150,7 +176,7 @@ export function claimCorrections(db: Db, limit: number, offsetMs: number, farthe
 async function claimSpecial(db: Db, query: RawBuilder<unknown>): Promise<Page> {
   type Row = Omit<ClaimedRow, 'supersedes'> & { supersedes: string | null; flushed: boolean };
   const { rows } = await sql<Row>`
-    SELECT special.*, (SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()) AS flushed
+    SELECT ${PLANNED_ANEW} special.*, (SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()) AS flushed
     FROM (${query}) AS special`.execute(db);
   const parsed = rows.map((row) => ({
     ...row,
@@ -165,7 +191,7 @@ async function claimSpecial(db: Db, query: RawBuilder<unknown>): Promise<Page> {
  */
 export async function claimSpreads(db: Db, snapshot: string, spread: number): Promise<Map<string, number>> {
   const { rows } = await sql<{ txid: string; last: string }>`
-    SELECT txid::text AS txid, max(id)::text AS last FROM syncd.sync_queue q
+    SELECT ${PLANNED_ANEW} txid::text AS txid, max(id)::text AS last FROM syncd.sync_queue q
     WHERE status = 'pending' AND next_attempt_at IS NULL AND pg_visible_in_snapshot(txid, ${snapshot}::pg_snapshot)
     GROUP BY q.txid HAVING max(id) - min(id) > ${spread}`.execute(db);
   return new Map(rows.map((row) => [row.txid, Number(row.last)]));

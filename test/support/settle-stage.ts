@@ -1,5 +1,5 @@
 /** A database with an empty queue, the daemon's own connection to it, and ways to look at what a settle has made of it. */
-import { type Db, openDb } from '../../src/db/connect.js';
+import { type Db, openDb, PLANNED_ONCE } from '../../src/db/connect.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { addRows, emptyQueue, type GivenRow } from './queue-rows.js';
 import { makeSettlement } from './settlement.js';
@@ -10,7 +10,7 @@ export type SettleStage = Awaited<ReturnType<typeof openSettleStage>>;
 export async function openSettleStage(package_: string) {
   const cluster = await Cluster.start({ package: package_ });
   const shop = await openShop(cluster, 'settle');
-  const db: Db = openDb(cluster.url('settle', 'syncd'), { role: 'test' });
+  const db: Db = openDb(cluster.url('settle', 'syncd'), { role: 'test', prepared: true, settings: PLANNED_ONCE });
   const one = async (text: string, values: unknown[] = []) => (await shop.sql.query(text, values)).rows[0];
   const lead = (epoch: number) =>
     shop.sql.query(
