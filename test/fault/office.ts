@@ -51,21 +51,24 @@ export class Office {
   }
 
   async #act(): Promise<boolean> {
-    const { cloud, outletId } = this.#options;
-    const all = (await cloud.entities(outletId)).filter((one) => !one.deleted);
     const chance = this.#random.fraction();
-    const of = (type: string) => all.filter((one) => one.entity_type === type);
-    if (chance < 0.4) return this.#patch(of('product'), (row) => `{"price":${this.#price(row)}}`);
-    if (chance < 0.5) return this.#patch(of('product'), () => `{"name":"Kopi ${this.#random.between(1, 999)}"}`);
-    if (chance < 0.75) return this.#patch(of('stock'), (row) => `{"quantity":${received(row, this.#random)}}`);
-    if (chance < 0.9) return this.#patch(of('customer'), () => `{"phone":"+62 21 ${this.#random.between(1, 9999)}"}`);
+    if (chance < 0.4) return await this.#patch('product', (row) => `{"price":${this.#price(row)}}`);
+    if (chance < 0.5) return await this.#patch('product', () => `{"name":"Kopi ${this.#random.between(1, 999)}"}`);
+    if (chance < 0.75) return await this.#patch('stock', (row) => `{"quantity":${received(row, this.#random)}}`);
+    if (chance < 0.9) return await this.#patch('customer', () => `{"phone":"+62 21 ${this.#random.between(1, 9999)}"}`);
     if (chance < 0.95) return await this.#newCustomer();
     // Regulars have orders at the till; those that came from here have none.
-    const mine = of('customer').find((one) => one.data?.includes('"name":"Kantor '));
+    const mine = (await this.#alive('customer')).find((one) => one.data?.includes('"name":"Kantor '));
     return mine !== undefined && (await this.#edit({ ...nameOf(mine), operation: 'delete' }));
   }
 
-  async #patch(list: EntityRecord[], patch: (row: string) => string): Promise<boolean> {
+  async #alive(type: string): Promise<EntityRecord[]> {
+    const { cloud, outletId } = this.#options;
+    return (await cloud.entities(outletId, type)).filter((one) => !one.deleted);
+  }
+
+  async #patch(type: string, patch: (row: string) => string): Promise<boolean> {
+    const list = await this.#alive(type);
     if (list.length === 0) return false;
     const one = this.#random.pick(list);
     return await this.#edit({ ...nameOf(one), patch: patch(one.data ?? '{}') });

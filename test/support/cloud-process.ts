@@ -76,8 +76,14 @@ export class CloudProcess {
   requests = () => this.#all<RequestRecord>('requests');
   feed = () => this.#all<FeedEntry>('feed');
   violations = () => this.#all<Violation>('violations');
-  entities = (outletId?: string) =>
-    this.#all<EntityRecord>('entities', outletId === undefined ? '' : `outlet=${encodeURIComponent(outletId)}`);
+  /** @param type of this type alone */
+  entities = (outletId?: string, type?: string) => {
+    const wanted = Object.entries({ outlet: outletId, type }).filter(([, value]) => value !== undefined);
+    return this.#all<EntityRecord>(
+      'entities',
+      String(new URLSearchParams(Object.fromEntries(wanted) as Record<string, string>)),
+    );
+  };
   statistics = () => this.#call<Statistics>('GET', 'statistics');
   webhooks = () => this.#all<WebhookRecord>('webhooks');
   webhook = (order: WebhookOrder) => this.#call<WebhookRecord>('POST', 'webhooks', order);

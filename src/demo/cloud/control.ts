@@ -10,7 +10,7 @@ import type { Edit } from './edit.js';
 import type { Cloud } from './exchange.js';
 import type { FaultRule } from './faults.js';
 import { isFaultKind } from './faults.js';
-import type { Subscription } from './records.js';
+import type { EntityRecord, Subscription } from './records.js';
 import { Refusal } from './refusal.js';
 import type { ReferenceCloud } from './server.js';
 import type { WebhookOrder } from './webhook-events.js';
@@ -57,7 +57,7 @@ async function act(cloud: Cloud, self: ReferenceCloud, request: IncomingMessage)
     case 'GET violations':
       return pageOf(cloud.ledger.violations, from);
     case 'GET entities':
-      return pageOf(self.entities(url.searchParams.get('outlet') ?? undefined), from);
+      return pageOf(entitiesFor(self, url.searchParams), from);
     case 'GET feed':
       return pageOf(self.feed(), from);
     case 'GET statistics':
@@ -83,6 +83,12 @@ async function act(cloud: Cloud, self: ReferenceCloud, request: IncomingMessage)
     default:
       throw new Refusal(404, 'not_found', 'there is no such control');
   }
+}
+
+function entitiesFor(self: ReferenceCloud, wanted: URLSearchParams): EntityRecord[] {
+  const type = wanted.get('type');
+  const seen = self.entities(wanted.get('outlet') ?? undefined);
+  return type === null ? seen : seen.filter((one) => one.entity_type === type);
 }
 
 function pageOf<T>(list: readonly T[], from: number): { items: T[]; next: number | null } {
