@@ -6,6 +6,11 @@
 /** What needs no quotes inside of the braces; the word NULL, in any case, is told apart below. */
 const PLAIN = /^[\w.:+-]+$/;
 
+/** The same for numbers, and for texts of digits, letters and hyphens with none null: ids and uuids of our own. */
+export function plainLiteral(values: readonly (string | number | boolean)[]): string {
+  return `{${values.join(',')}}`;
+}
+
 export function arrayLiteral(values: readonly (string | number | boolean | null)[]): string {
   let plain = true;
   for (const value of values) {

@@ -104,24 +104,25 @@ export class Aftermath {
 
   /** Carries over to everything in memory what was settled. */
   #digest(changes: PendingChange[], settled: Pick<ExchangeReport, 'states' | 'held' | 'again'>): void {
+    const { pass, backlog, suspects } = this.#parts;
     for (const change of changes) {
-      this.#parts.pass.noteSettled(change.id);
-      for (const older of change.supersedes) this.#parts.pass.noteSettled(older.id);
+      pass.noteSettled(change.id);
+      for (const older of change.supersedes) pass.noteSettled(older.id);
     }
     for (const [key, state] of settled.states) {
-      this.#parts.pass.noteState(key, state);
-      this.#parts.backlog.settled(key, state);
-      for (const change of this.#parts.suspects.changes()) if (change.key === key) change.state = state;
+      pass.noteState(key, state);
+      backlog.settled(key, state);
     }
+    for (const change of suspects.changes()) change.state = settled.states.get(change.key) ?? change.state;
     for (const key of settled.held) {
       this.#troubles++;
-      this.#parts.pass.expectTrouble();
-      this.#parts.pass.noteHeld(key);
-      this.#parts.backlog.drop(key);
-      this.#parts.suspects.retain((change) => change.key !== key);
+      pass.expectTrouble();
+      pass.noteHeld(key);
+      backlog.drop(key);
+      suspects.retain((change) => change.key !== key);
     }
     if (settled.held.size > 0) this.#deps.onHeld?.();
-    if (settled.again.length > 0) this.#parts.suspects.add(settled.again);
+    if (settled.again.length > 0) suspects.add(settled.again);
   }
 
   /** What was only read is read again later; it may be days until then. */

@@ -19,6 +19,8 @@ export type EntityState = {
 
 export type PendingChange = {
   id: string;
+  /** The id as a number, to order by. */
+  place: number;
   change_id: string;
   tx: string;
   entity_type: string;
@@ -38,7 +40,7 @@ export type PendingChange = {
   /** What was agreed on before this change; kept fresh by `settled` while the change waits here. */
   state: EntityState;
   /** Changes that this one makes superfluous: folded by coalescing, corrected, or (id 0) settled with it by a resolution. */
-  supersedes: { id: string; change_id: string }[];
+  supersedes: readonly { id: string; change_id: string }[];
   coalesce: boolean;
   /** An upper bound of its share of the body. */
   bytes: number;
@@ -117,7 +119,7 @@ export class Backlog {
       let transaction = this.#open.get(change.tx);
       // What would not fit beside the others begins the next part; only a change that alone is too large may overshoot.
       if (transaction && transaction.changes.length > 0 && transaction.bytes + change.bytes > limits.maxBytes) {
-        transaction.last = Number(transaction.changes.at(-1)?.id);
+        transaction.last = transaction.changes.at(-1)?.place as number;
         this.#complete(transaction);
         transaction = undefined;
       }
@@ -125,7 +127,7 @@ export class Backlog {
         transaction = {
           tx: change.tx,
           key: transactionKey(change.tx),
-          first: Number(change.id),
+          first: change.place,
           last: 0,
           bytes: 0,
           changes: [],
@@ -135,11 +137,11 @@ export class Backlog {
         this.#transactions.push(transaction);
       }
       transaction.changes.push(change);
-      transaction.last = Math.max(Number(change.id), spreads.get(change.tx) ?? 0);
+      transaction.last = spreads.size === 0 ? change.place : Math.max(change.place, spreads.get(change.tx) ?? 0);
       transaction.bytes += change.bytes;
       this.#remember(change);
       if (transaction.changes.length >= limits.maxChanges || transaction.bytes >= limits.maxBytes) {
-        transaction.last = Number(change.id);
+        transaction.last = change.place;
         this.#complete(transaction);
       }
     }
@@ -159,7 +161,7 @@ export class Backlog {
       return {
         tx: change.tx,
         key: transactionKey(change.tx),
-        first: Number(change.id),
+        first: change.place,
         last: 0,
         bytes: change.bytes,
         changes: [change],
@@ -173,36 +175,41 @@ export class Backlog {
    * Takes the next batch out: whole transactions while they fit, none that shares an entity with `busy` or with one that had
    * to stay. Undefined where nothing may leave now.
    * @param busy keys of the entities and transactions that are in flight in another request
+   * @param least a batch of fewer changes stays, too, unless nothing more would fit into it: it is worth waiting for
    */
-  take(limits: Limits, busy: ReadonlySet<string>): PendingChange[] | undefined {
-    const batch: PendingChange[] = [];
+  take(limits: Limits, busy: ReadonlySet<string>, least = 1): PendingChange[] | undefined {
+    const leaving: Transaction[] = [];
     const stays = new Set<string>();
+    let count = 0;
     let bytes = 0;
-    let index = 0;
     let scanned = 0;
-    for (; index < this.#transactions.length; index++) {
-      const transaction = this.#transactions[index] as Transaction;
-      scanned += transaction.changes.length;
+    let full = false;
+    for (const transaction of this.#transactions) {
+      const size = transaction.changes.length;
+      scanned += size;
       if (!transaction.whole || scanned > 10 * limits.maxChanges) break;
       if (isHindered(transaction, busy, stays)) {
         stays.add(transaction.key);
         for (const { key } of transaction.changes) stays.add(key);
         continue;
       }
-      const room = batch.length === 0 ? [limits.maxChanges, limits.maxBytes] : [limits.changes, limits.bytes];
-      const fits =
-        batch.length + transaction.changes.length <= (room[0] as number) &&
-        bytes + transaction.bytes <= (room[1] as number);
-      // A change that alone is too large leaves all the same: the cloud's answer then says so.
-      if (!fits && batch.length > 0) break;
-      batch.push(...transaction.changes);
+      // The first one leaves whatever its size: it is whole, or the cloud's answer says that it is too large.
+      full = count > 0 && (count + size > limits.changes || bytes + transaction.bytes > limits.bytes);
+      if (full) break;
+      leaving.push(transaction);
+      count += size;
       bytes += transaction.bytes;
+    }
+    full ||= count >= limits.changes || bytes >= limits.bytes;
+    if (count === 0 || (count < least && !full)) return undefined;
+    const batch: PendingChange[] = [];
+    for (const transaction of leaving) {
+      for (const change of transaction.changes) batch.push(change);
       transaction.changes = [];
     }
     this.#transactions = this.#transactions.filter(({ whole, changes }) => !whole || changes.length > 0);
-    if (batch.length === 0) return undefined;
     for (const change of batch) this.#forget(change);
-    return batch.sort((a, b) => Number(a.id) - Number(b.id));
+    return batch.sort((a, b) => a.place - b.place);
   }
 
   /** Whether anything could leave if nothing were in flight. */

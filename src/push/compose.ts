@@ -16,26 +16,37 @@ export type Envelope = {
 export function composeBody(envelope: Envelope, changes: readonly PendingChange[]): string {
   const { batch_id, outlet_id, install_id, epoch, sent_at } = envelope;
   const head = `{"batch_id":"${batch_id}","outlet_id":${JSON.stringify(outlet_id)},"install_id":"${install_id}","epoch":${epoch},"sent_at":"${sent_at}","changes":[`;
-  const versions = versionsOf(changes);
-  const before = new Map<string, string>();
+  const { versions, before } = chainOf(changes);
   let body = head;
-  for (const [index, change] of changes.entries()) {
-    const after = before.get(change.key);
-    before.set(change.key, change.change_id);
+  for (let index = 0; index < changes.length; index++) {
     if (index > 0) body += ',\n';
-    body += composeChange(change, after, versions[index] as number);
+    const after = changes[before[index] as number]?.change_id;
+    body += composeChange(changes[index] as PendingChange, after, versions[index] as number);
   }
   return `${body}]}`;
 }
 
-/** The outlet's own version of each change: the agreed one, plus one for every change since, superseded ones included. */
-export function versionsOf(changes: readonly PendingChange[]): number[] {
-  const counts = new Map<string, number>();
-  return changes.map((change) => {
-    const count = (counts.get(change.key) ?? 0) + 1 + change.supersedes.length;
-    counts.set(change.key, count);
-    return change.state.version + count;
-  });
+/** How the changes of a batch follow one another; parallel to them. */
+export type Chain = {
+  /** The outlet's own version of each: the agreed one, plus one for every change since, superseded ones included. */
+  versions: number[];
+  /** Where in the batch its entity's change before it stands; -1: nowhere. */
+  before: number[];
+};
+
+export function chainOf(changes: readonly PendingChange[]): Chain {
+  const latest = new Map<string, number>();
+  const ahead: number[] = [];
+  const chain: Chain = { versions: [], before: [] };
+  for (let index = 0; index < changes.length; index++) {
+    const { key, state, supersedes } = changes[index] as PendingChange;
+    const before = latest.get(key) ?? -1;
+    latest.set(key, index);
+    chain.before.push(before);
+    ahead.push((ahead[before] ?? 0) + 1 + supersedes.length);
+    chain.versions.push(state.version + (ahead[index] as number));
+  }
+  return chain;
 }
 
 function composeChange(change: PendingChange, after: string | undefined, version: number): string {

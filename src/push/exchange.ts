@@ -89,7 +89,7 @@ export async function pushBatch(
     duration_ms: Math.round(reply.durationMs * 1000) / 1000,
     error: 'reason' in outcome ? outcome.reason : null,
     change_ids: changes.map((change) => change.change_id),
-    outcomes: changes.map(() => outcome.kind),
+    outcomes: outcome.kind === 'results' ? [] : changes.map(() => outcome.kind),
   };
   const report = {
     outcome,

@@ -32,6 +32,8 @@ export type PushLoopDeps = AftermathDeps &
   };
 
 const MAX_IN_FLIGHT = 3;
+/** The share of the limit that a batch must come to, to leave in the middle of a pass. */
+const WORTHWHILE = 0.5;
 /** Batches that are read ahead of the line. */
 const READ_AHEAD = 3;
 const LONGEST_WAIT_MS = 20_000;
@@ -249,7 +251,10 @@ export class PushLoop {
   }
 
   #dispatchFresh(): boolean {
-    const changes = this.#backlog.take(this.#limits, this.#flights.busy);
+    const limits = this.#limits;
+    // While more is read and others are in flight, a small batch would only cost as much as a large one.
+    const least = this.#pass.ended || this.#flights.size === 0 ? 1 : limits.changes * WORTHWHILE;
+    const changes = this.#backlog.take(limits, this.#flights.busy, least);
     if (!changes) return false;
     this.#dispatch({ changes, batch_id: randomUUID(), failures: 0 });
     return true;

@@ -178,13 +178,10 @@ export class Pass {
   }
 
   #toChange(row: ClaimedRow, key: string): PendingChange {
-    const state = this.#statesMeanwhile.get(key) ?? {
-      version: Number(row.version ?? 0),
-      cloudVersion: row.cloud_version === null ? null : Number(row.cloud_version),
-      cloudId: row.cloud_id,
-    };
+    const state = this.#statesMeanwhile.get(key) ?? stateOf(row);
     const change: PendingChange = {
       id: row.id,
+      place: Number(row.id),
       change_id: row.change_id,
       tx: row.txid,
       entity_type: row.entity_type,
@@ -198,7 +195,7 @@ export class Pass {
       holdCount: row.hold_count ?? 0,
       retried: row.retried ?? false,
       state,
-      supersedes: [...(row.supersedes ?? []), ...settledAlready(row.replaces)],
+      supersedes: row.supersedes || row.replaces ? supersededBy(row) : NONE,
       coalesce: this.#deps.coalesced.has(row.entity_type),
       bytes: 0,
     };
@@ -207,9 +204,22 @@ export class Pass {
   }
 }
 
-/** They need no settling, so no place in the queue. */
-function settledAlready(replaces: string[] | null | undefined): PendingChange['supersedes'] {
-  return (replaces ?? []).map((change_id) => ({ id: '0', change_id }));
+/** What most changes have in common is shared: whatever each of the thousands held here has for itself, is collected as garbage. */
+const NONE: PendingChange['supersedes'] = [];
+const NO_STATE: EntityState = { version: 0, cloudVersion: null, cloudId: null };
+
+function stateOf({ version, cloud_version, cloud_id }: ClaimedRow): EntityState {
+  if (version === null) return NO_STATE;
+  return {
+    version: Number(version),
+    cloudVersion: cloud_version === null ? null : Number(cloud_version),
+    cloudId: cloud_id,
+  };
+}
+
+/** Those that a resolution has settled already need no settling, so no place in the queue. */
+function supersededBy({ supersedes, replaces }: ClaimedRow): PendingChange['supersedes'] {
+  return [...(supersedes ?? []), ...(replaces ?? []).map((change_id) => ({ id: '0', change_id }))];
 }
 
 /** `2026-11-22 08:00:00.1+00`, as Postgres writes an instant under `TimeZone=UTC`, to RFC 3339. */

@@ -5,9 +5,9 @@
  * new agreement; what follows a change that was not accepted is left as it was, for it will be sent again behind it.
  */
 import type { RetrySettings, Strategy } from '../config/settings.js';
-import type { Settlement } from '../queue/settle.js';
+import type { Settlement, States } from '../queue/settle.js';
 import type { EntityState, PendingChange } from './backlog.js';
-import { versionsOf } from './compose.js';
+import { chainOf } from './compose.js';
 import { type Afterwards, afterHold, afterRejection, type ChangeOutcome } from './outcome.js';
 
 export type Verdict = { change: PendingChange; outcome: ChangeOutcome };
@@ -39,14 +39,8 @@ export function planSettlement(
   const settlement: Plan['settlement'] = {
     accepted: { fresh: [], retried: [] },
     superseded: { ids: [], by: [] },
-    states: {
-      entity_types: [],
-      entity_ids: [],
-      versions: [],
-      cloud_versions: [],
-      cloud_ids: [],
-      deleted: [],
-    },
+    states: noStates(),
+    first: noStates(),
     others: {
       ids: [],
       statuses: [],
@@ -64,7 +58,7 @@ export function planSettlement(
       strategies: [],
     },
   };
-  const versions = versionsOf(verdicts.map(({ change }) => change));
+  const { versions } = chainOf(verdicts.map(({ change }) => change));
   /** By entity: the newest agreement of this answer. `answered` is the cloud's word, `state` never falls behind what was known. */
   const newest = new Map<string, { change: PendingChange; state: EntityState; answered: number; deleted: boolean }>();
   const held = new Set<string>();
@@ -142,19 +136,20 @@ export function planSettlement(
   const states = new Map<string, EntityState>();
   for (const [key, { change, state, answered, deleted }] of newest) {
     states.set(key, state);
-    settlement.states.entity_types.push(change.entity_type);
-    settlement.states.entity_ids.push(change.entity_id);
-    settlement.states.versions.push(state.version);
-    settlement.states.cloud_versions.push(answered);
-    settlement.states.cloud_ids.push(state.cloudId);
-    settlement.states.deleted.push(deleted);
+    const group = change.state.version === 0 ? settlement.first : settlement.states;
+    group.entity_types.push(change.entity_type);
+    group.entity_ids.push(change.entity_id);
+    group.versions.push(state.version);
+    group.cloud_versions.push(answered);
+    group.cloud_ids.push(state.cloudId);
+    group.deleted.push(deleted);
   }
   return {
     settlement,
     log: { accepted, outcomes },
     states,
     held,
-    again: [...again.values()].flat().sort((a, b) => Number(a.id) - Number(b.id)),
+    again: [...again.values()].flat().sort((a, b) => a.place - b.place),
     hasConflicts: settlement.conflicts.ids.length > 0,
   };
 
@@ -172,4 +167,8 @@ export function planSettlement(
     others.delays_ms.push(after.delayMs);
     others.errors.push(reason.replaceAll('\u0000', ''));
   }
+}
+
+function noStates(): States {
+  return { entity_types: [], entity_ids: [], versions: [], cloud_versions: [], cloud_ids: [], deleted: [] };
 }

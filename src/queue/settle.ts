@@ -3,11 +3,12 @@
  * together or not at all. Only rows that are still pending (or failed and superseded) are touched, by id, and only while this
  * daemon is the leader. A crash before it leaves the changes pending: they are sent again, and the cloud answers `duplicate`.
  */
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Strategy } from '../config/settings.js';
-import { arrayLiteral } from '../db/array.js';
+import { arrayLiteral, plainLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { PLANNED_ANEW } from '../db/prepared.js';
+import { codeOf } from '../errors.js';
 import { divergences } from './divergence.js';
 
 /** Every array is parallel to its neighbours. */
@@ -18,14 +19,9 @@ export type Settlement = {
   accepted: { fresh: string[]; retried: string[] };
   /** Made superfluous by an accepted change. */
   superseded: { ids: string[]; by: string[] };
-  states: {
-    entity_types: string[];
-    entity_ids: string[];
-    versions: number[];
-    cloud_versions: number[];
-    cloud_ids: (string | null)[];
-    deleted: boolean[];
-  };
+  states: States;
+  /** Those of entities that had no state when their changes were read. Whoever is wrong about it loses only time. */
+  first: States;
   /** Rejected, held or in conflict. */
   others: {
     ids: string[];
@@ -48,6 +44,15 @@ export type Settlement = {
   raw: string | null;
 };
 
+export type States = {
+  entity_types: string[];
+  entity_ids: string[];
+  versions: number[];
+  cloud_versions: number[];
+  cloud_ids: (string | null)[];
+  deleted: boolean[];
+};
+
 export type LogEntry = {
   batch_id: string;
   outcome: string;
@@ -66,19 +71,60 @@ export type LogEntry = {
  * @throws what Postgres says; class 22 where a value of the answer cannot be stored
  */
 export async function settle(db: Db, s: Settlement): Promise<boolean> {
-  const plain = s.accepted.retried.length + s.superseded.ids.length + s.others.ids.length === 0;
-  const { rows } = await sql<{ leads: boolean }>`${plain ? sql`` : PLANNED_ANEW}
+  if (s.first.entity_ids.length === 0) return write(db, s);
+  if (!isPlain(s)) return write(db, withoutFirst(s));
+  try {
+    return await write(db, s);
+  } catch (error) {
+    // A change of the cloud gave one of them a state meanwhile.
+    if (codeOf(error) !== UNIQUE_VIOLATION) throw error;
+    return write(db, withoutFirst(s));
+  }
+}
+
+const UNIQUE_VIOLATION = '23505';
+
+/** The statement of a good day, whose plan is kept: everything was accepted at its first try. */
+const isPlain = (s: Settlement) => s.accepted.retried.length + s.superseded.ids.length + s.others.ids.length === 0;
+
+function withoutFirst({ first, states, ...rest }: Settlement): Settlement {
+  const both = <K extends keyof States>(column: K) => [...states[column], ...first[column]] as States[K];
+  const none: States = {
+    entity_types: [],
+    entity_ids: [],
+    versions: [],
+    cloud_versions: [],
+    cloud_ids: [],
+    deleted: [],
+  };
+  return {
+    ...rest,
+    states: {
+      entity_types: both('entity_types'),
+      entity_ids: both('entity_ids'),
+      versions: both('versions'),
+      cloud_versions: both('cloud_versions'),
+      cloud_ids: both('cloud_ids'),
+      deleted: both('deleted'),
+    },
+    first: none,
+  };
+}
+
+async function write(db: Db, s: Settlement): Promise<boolean> {
+  const { rows } = await sql<{ leads: boolean }>`${isPlain(s) ? sql`` : PLANNED_ANEW}
     WITH leader AS MATERIALIZED (
       SELECT clock_timestamp() AS at WHERE ${s.leader_epoch}::bigint = (SELECT max(leader_epoch) FROM syncd.daemon)
     ), accepted AS (
       UPDATE syncd.sync_queue q
       SET status = 'synced', settled_as = 'accepted', synced_at = leader.at, batch_id = ${s.log.batch_id}::uuid,
           next_attempt_at = NULL, error_message = NULL
-      FROM leader WHERE q.id = ANY (${arrayLiteral(s.accepted.fresh)}::bigint[]) AND q.status = 'pending' AND q.next_attempt_at IS NULL
+      FROM leader WHERE q.id = ANY (${plainLiteral(s.accepted.fresh)}::bigint[]) AND q.status = 'pending' AND q.next_attempt_at IS NULL
     )
     ${s.accepted.retried.length === 0 ? sql`` : retried(s)}
     ${s.superseded.ids.length === 0 ? sql`` : superseded(s)}
     ${s.others.ids.length === 0 ? sql`` : others(s)}
+    ${s.first.entity_ids.length === 0 ? sql`` : first(s)}
     ${s.states.entity_ids.length === 0 ? sql`` : states(s)}
     ${s.others.ids.length === 0 ? sql`` : troubled(s)}
     ${s.conflicts.ids.length === 0 ? sql`` : divergences(s)}
@@ -89,7 +135,7 @@ export async function settle(db: Db, s: Settlement): Promise<boolean> {
                                    error, change_ids, outcomes)
       SELECT 'push', ${s.log.batch_id}::uuid, ${s.log.outcome}, ${s.log.http_status}::int, ${s.log.change_ids.length}::int,
              ${s.log.accepted}::int, ${s.log.bytes}::bigint, ${s.log.wire_bytes}::bigint, ${s.log.duration_ms}::float8,
-             ${s.log.error}, ${arrayLiteral(s.log.change_ids)}::uuid[], ${arrayLiteral(s.log.outcomes)}::text[]
+             ${s.log.error}, ${plainLiteral(s.log.change_ids)}::uuid[], ${outcomes(s.log.outcomes)}
       FROM leader
     )
     SELECT EXISTS (SELECT FROM leader) AS leads`.execute(db);
@@ -116,22 +162,41 @@ const superseded = (s: Settlement) => sql`, superseded AS (
   FROM leader, unnest(${arrayLiteral(s.superseded.ids)}::bigint[], ${arrayLiteral(s.superseded.by)}::uuid[]) AS o (id, by)
   WHERE q.ctid = ANY (${places(s.superseded.ids)}) AND q.id = o.id AND q.status IN ('pending', 'failed'))`;
 
-const states = (s: Settlement) => sql`, states AS (
-  INSERT INTO syncd.entity_state AS e
-    (entity_type, entity_id, version, cloud_version, cloud_id, sync_status, deleted, last_synced_at)
+/** Mostly one outcome for all. */
+function outcomes(all: string[]): RawBuilder<unknown> {
+  const [one = ''] = all;
+  return all.every((outcome) => outcome === one)
+    ? sql`array_fill(${one}::text, ARRAY[${all.length}::int])`
+    : sql`${arrayLiteral(all)}::text[]`;
+}
+
+/**
+ * Rows for entity_state. Many clouds have no names of their own, and few changes are deletes: then such an array travels empty.
+ * @param trouble whether some of these entities may be in trouble all the same
+ */
+const agreements = (s: States, trouble: boolean) => sql`
+  (entity_type, entity_id, version, cloud_version, cloud_id, sync_status, deleted, last_synced_at)
   SELECT o.entity_type, o.entity_id, o.version, o.cloud_version, o.cloud_id,
-         ${s.others.ids.length === 0 ? sql`'synced'` : sql`coalesce(x.status, 'synced')`}, o.deleted, leader.at
-  FROM leader, unnest(${arrayLiteral(s.states.entity_types)}::text[], ${arrayLiteral(s.states.entity_ids)}::text[], ${arrayLiteral(s.states.versions)}::bigint[],
-              ${arrayLiteral(s.states.cloud_versions)}::bigint[], ${arrayLiteral(s.states.cloud_ids)}::text[], ${arrayLiteral(s.states.deleted)}::boolean[])
+         ${trouble ? sql`coalesce(x.status, 'synced')` : sql`'synced'`}, coalesce(o.deleted, false), leader.at
+  FROM leader, unnest(${arrayLiteral(s.entity_types)}::text[], ${arrayLiteral(s.entity_ids)}::text[], ${plainLiteral(s.versions)}::bigint[],
+              ${plainLiteral(s.cloud_versions)}::bigint[], ${s.cloud_ids.some((id) => id !== null) ? arrayLiteral(s.cloud_ids) : '{}'}::text[],
+              ${s.deleted.includes(true) ? plainLiteral(s.deleted) : '{}'}::boolean[])
        AS o (entity_type, entity_id, version, cloud_version, cloud_id, deleted)
-  ${s.others.ids.length === 0 ? sql`` : sql`LEFT JOIN trouble x USING (entity_type, entity_id)`}
+  ${trouble ? sql`LEFT JOIN trouble x USING (entity_type, entity_id)` : sql``}`;
+
+/** Half as dear as looking for each. */
+const first = (s: Settlement) => sql`, first AS (
+  INSERT INTO syncd.entity_state ${agreements(s.first, false)})`;
+
+const states = (s: Settlement) => sql`, states AS (
+  INSERT INTO syncd.entity_state AS e ${agreements(s.states, s.others.ids.length > 0)}
   ON CONFLICT (entity_type, entity_id) DO UPDATE
   SET version = greatest(e.version, excluded.version), cloud_version = greatest(e.cloud_version, excluded.cloud_version),
       cloud_id = coalesce(excluded.cloud_id, e.cloud_id), sync_status = excluded.sync_status,
       -- An old change that is answered late says nothing of whether the entity lives now.
       deleted = CASE WHEN excluded.cloud_version < e.cloud_version THEN e.deleted ELSE excluded.deleted END,
       last_synced_at = excluded.last_synced_at
-  RETURNING e.entity_type, e.entity_id)`;
+  ${s.others.ids.length === 0 ? sql`` : sql`RETURNING e.entity_type, e.entity_id`})`;
 
 /** `trouble`: the entities that this answer leaves in conflict or failed, whatever else of theirs it accepted. */
 const others = (s: Settlement) => sql`, others AS (

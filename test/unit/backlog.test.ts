@@ -64,6 +64,15 @@ describe('what leaves together', () => {
     expect(ids(backlog.take(limits, none))).toEqual(['2']);
   });
 
+  test('a small batch can be made to wait, but not one that nothing more would fit into', () => {
+    const rows = [change(1, 'A', 'a', { bytes: 100 }), change(2, 'B', 'b', { bytes: 950 })];
+    const backlog = backlogOf(rows, makeLimits(10, 1_000));
+    expect(backlog.take(makeLimits(10, 2_000), none, 3)).toBeUndefined();
+    expect(backlog.size).toBe(2);
+    expect(ids(backlog.take(makeLimits(10, 1_000), none, 3))).toEqual(['1']);
+    expect(ids(backlog.take(makeLimits(10, 950, 10, 1_000), none, 3))).toEqual(['2']);
+  });
+
   test('a change above every limit leaves alone', () => {
     const limits = makeLimits(100, 1_000);
     const backlog = backlogOf([change(1, 'A', 'a', { bytes: 5_000 }), change(2, 'B')], limits);

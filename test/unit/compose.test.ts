@@ -1,6 +1,6 @@
 /** The body of a push: its exact text, its chains and versions, and the bound that batches are reckoned by. */
 import fc from 'fast-check';
-import { composeBody, sizeOf, versionsOf } from '../../src/push/compose.js';
+import { chainOf, composeBody, sizeOf } from '../../src/push/compose.js';
 import { agreed, makeChange, uuid } from '../support/changes.js';
 
 const envelope = {
@@ -58,7 +58,7 @@ test('versions count on from the agreed one, superseded changes included', () =>
     makeChange({ id: '4', state: agreed(1, 5) }),
     makeChange({ id: '5', entity_id: 'other' }),
   ];
-  expect(versionsOf(changes)).toEqual([8, 9, 1]);
+  expect(chainOf(changes)).toEqual({ versions: [8, 9, 1], before: [-1, 0, -1] });
 });
 
 const nasty = fc.oneof(

@@ -46,6 +46,17 @@ describe('accepted', () => {
     expect([log.accepted, held.size]).toEqual([3, 0]);
   });
 
+  test('entities without a state stand apart from those that have one', () => {
+    const { settlement, states } = plan([
+      [{ id: '1', entity_id: 'a' }, accepted(1)],
+      [{ id: '2', entity_id: 'b', state: agreed(4, 2) }, accepted(5)],
+      [{ id: '3', entity_id: 'a' }, accepted(2)],
+    ]);
+    expect(settlement.first).toMatchObject({ entity_ids: ['a'], versions: [2], cloud_versions: [2] });
+    expect(settlement.states).toMatchObject({ entity_ids: ['b'], versions: [3], cloud_versions: [5] });
+    expect(states.size).toBe(2);
+  });
+
   test('fresh ones and retries stand apart; a duplicate is told as such and settles the same', () => {
     const { settlement, log } = plan([
       [{ id: '1', entity_id: 'a' }, accepted(1)],
@@ -69,12 +80,12 @@ describe('accepted', () => {
   });
 
   test('a delete leaves a tombstone, a create after it brings the entity back', () => {
-    expect(plan([[{ id: '1', operation: 'delete' }, accepted(2)]]).settlement.states.deleted).toEqual([true]);
+    expect(plan([[{ id: '1', operation: 'delete' }, accepted(2)]]).settlement.first.deleted).toEqual([true]);
     const again = plan([
       [{ id: '1', operation: 'delete' }, accepted(2)],
       [{ id: '2', operation: 'create' }, accepted(3)],
     ]);
-    expect(again.settlement.states.deleted).toEqual([false]);
+    expect(again.settlement.first.deleted).toEqual([false]);
   });
 
   test('a version below the known one moves nothing back, neither in memory nor within an answer', () => {
@@ -85,7 +96,7 @@ describe('accepted', () => {
       [{ id: '1', operation: 'delete' }, accepted(5)],
       [{ id: '2', operation: 'update' }, accepted(4, null, true)],
     ]);
-    expect(late.settlement.states).toMatchObject({ cloud_versions: [5], deleted: [true] });
+    expect(late.settlement.first).toMatchObject({ cloud_versions: [5], deleted: [true] });
   });
 });
 
@@ -142,7 +153,7 @@ describe('not accepted', () => {
       [{ id: '1' }, accepted(1)],
       [{ id: '2' }, rejected(true)],
     ]);
-    expect(settlement.states.cloud_versions).toEqual([1]);
+    expect(settlement.first.cloud_versions).toEqual([1]);
     expect([settlement.others.ids, held.size]).toEqual([['2'], 1]);
   });
 
