@@ -126,6 +126,17 @@ export const SEEDED_BUGS_INCOMING: [string, FindingKind[], (copy: Evidence) => v
     },
   ],
   [
+    'a change takes the place of another one and does not name it',
+    ['lost'],
+    (copy) => {
+      const replaced = new Set(copy.replaced.map((change) => change.change_id));
+      const is = (one: Evidence['deliveries'][number]) =>
+        one.outcome === 'accepted' && one.supersedes.some((id) => replaced.has(id)) && !copy.conflicts.some(same(one));
+      found(copy.deliveries.findLast(is) ?? copy.deliveries.findLast((one) => one.supersedes.length > 0)).supersedes =
+        [];
+    },
+  ],
+  [
     'a change lies in conflict and no conflict is open',
     ['unrecorded'],
     (copy) => void copy.held.push(found(copy.settled.at(-1))),

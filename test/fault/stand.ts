@@ -26,6 +26,7 @@ import { monotonicMs, sleep } from '../../src/time.js';
 import { CloudProcess } from '../support/cloud-process.js';
 import { type CheckOptions, checkConvergence } from '../support/convergence.js';
 import { gatherEvidence } from '../support/convergence-evidence.js';
+import { historyOf } from '../support/convergence-history.js';
 import { keepCommits } from '../support/convergence-journal.js';
 import type { Finding } from '../support/convergence-judge.js';
 import { Daemon } from './daemon.js';
@@ -230,7 +231,12 @@ export class Stand {
   async findings(options: CheckOptions = {}): Promise<Finding[]> {
     const evidence = await gatherEvidence(await this.owner(), this.tables, this.cloud, OUTLET);
     if (evidence.committed.length === 0) throw new Error('nothing was committed, so nothing was tested');
-    return checkConvergence(await this.owner(), this.tables, evidence, { references: SHOP_REFERENCES, ...options });
+    const found = await checkConvergence(await this.owner(), this.tables, evidence, {
+      references: SHOP_REFERENCES,
+      ...options,
+    });
+    for (const finding of found.slice(0, 3)) process.stderr.write(`${historyOf(evidence, finding)}\n`);
+    return found;
   }
 
   async close(): Promise<void> {

@@ -144,7 +144,7 @@ test(
       }
       stand.sell({ seed, pauseMs: 20 });
       const office = openOffice(seed, false);
-      await stand.until('many edits', 60_000, () => office.edits >= (SOAK ? 2_000 : 100));
+      await stand.until('many edits', SOAK ? 600_000 : 60_000, () => office.edits >= (SOAK ? 1_000 : 100));
       await stand.cloud.clearFaults();
       await expectConverged(office);
     }),

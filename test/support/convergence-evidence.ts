@@ -6,6 +6,7 @@ import type pg from 'pg';
 import type { Delivery, EntityRecord, FeedEntry, Violation } from '../../src/demo/cloud/records.js';
 import type { ComparedTable } from '../../src/demo/compare.js';
 import { type CommittedChange, readCommits } from './convergence-journal.js';
+import type { Replaced } from './convergence-judge.js';
 
 export type Claim = { change_id: string; entity_type: string; entity_id: string };
 
@@ -20,6 +21,8 @@ export type ConflictRow = {
   cloud: string | null;
   local: string | null;
   result: string | null;
+  /** How it was found and settled, in words. */
+  story: string;
 };
 
 export type Evidence = {
@@ -32,6 +35,8 @@ export type Evidence = {
   violations: Violation[];
   /** What syncd says the cloud has accepted. */
   settled: Claim[];
+  /** Changes that were settled as part of another one, or given up. */
+  replaced: Replaced[];
   /** What syncd keeps back because of a conflict. */
   held: Claim[];
   conflicts: ConflictRow[];
@@ -55,8 +60,13 @@ export async function gatherEvidence(
     (await client.query<Claim>(`SELECT change_id, entity_type, entity_id FROM syncd.sync_queue WHERE ${where}`)).rows;
   const conflicts = await client.query<ConflictRow>(
     `SELECT entity_type, entity_id, status, cloud_version::float8 AS cloud_version, resolution, resolved_change_id,
-       local::text AS local, cloud::text AS cloud, result::text AS result
+       local::text AS local, cloud::text AS cloud, result::text AS result,
+       concat_ws(', ', 'found by ' || source, 'of ' || change_id, detected_at, strategy, fields::text, reason, resolved_at) AS story
      FROM syncd.sync_conflicts ORDER BY id`,
+  );
+  const replaced = await client.query<Replaced>(
+    `SELECT change_id, entity_type, entity_id, txid::text AS tx, operation FROM syncd.sync_queue
+     WHERE status = 'synced' AND settled_as <> 'accepted'`,
   );
   const parked = await client.query<Evidence['parked'][number]>(
     `SELECT entity_type, entity_id, cloud_version::float8 AS cloud_version FROM syncd.incoming
@@ -70,6 +80,7 @@ export async function gatherEvidence(
     entities: await cloud.entities(outletId),
     violations: await cloud.violations(),
     settled: await claims("settled_as = 'accepted'"),
+    replaced: replaced.rows,
     held: await claims("status = 'conflict'"),
     conflicts: conflicts.rows,
     parked: parked.rows,

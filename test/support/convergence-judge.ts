@@ -55,29 +55,35 @@ export type Excuses = {
   /** Commits of the cloud's own rows: whoever pushes one of them sends an echo. */
   applied: ReadonlySet<Committed>;
   conflicts: readonly Recorded[];
+  /** Changes that were not sent as they were, by the commit that made them. */
+  replaced: readonly Replaced[];
 };
+
+export type Replaced = Named & { change_id: string; tx: string; operation: string };
 
 /** Changes that took effect, entity by entity, against the commits. @param deliveries in the order of arrival. */
 export function judgeEffects(
   committed: readonly Committed[],
   deliveries: readonly Delivered[],
-  { applied, conflicts }: Excuses = { applied: new Set(), conflicts: [] },
+  { applied, conflicts, replaced }: Excuses,
 ): Finding[] {
   const effects = deliveries.filter((delivery) => delivery.outcome === 'accepted');
   const minted = new Set(conflicts.map((one) => one.resolved_change_id));
+  const named = new Set(effects.flatMap((effect) => effect.supersedes));
   const whole: Whole = {
     transactions: new Set(committed.map((change) => change.tx)),
     known: new Set(effects.map((effect) => effect.change_id)),
     applied: new Set([...applied].map((change) => `${nameOf(change)} ${labelOf(change)}`)),
+    contained: new Set(
+      replaced.filter((one) => named.has(one.change_id)).map((one) => `${nameOf(one)} ${labelOf(one)}`),
+    ),
   };
   const expected = grouped(committed.filter((change) => !applied.has(change)));
   const arrived = grouped(effects.filter((effect) => !minted.has(effect.change_id)));
-  const results = grouped(effects.filter((effect) => minted.has(effect.change_id)));
   const recorded = grouped(conflicts);
   const findings: Finding[] = [];
   for (const name of new Set([...expected.keys(), ...arrived.keys()])) {
-    const about = { results: results.get(name) ?? [], conflicts: recorded.get(name) ?? [] };
-    findings.push(...judgeEntity(expected.get(name) ?? [], arrived.get(name) ?? [], about, whole));
+    findings.push(...judgeEntity(expected.get(name) ?? [], arrived.get(name) ?? [], recorded.get(name) ?? [], whole));
   }
   return findings;
 }
@@ -87,16 +93,14 @@ type Whole = {
   /** Ids that took effect. */
   known: ReadonlySet<string>;
   applied: ReadonlySet<string>;
+  /** Commits whose change one that took effect has named as contained in it. */
+  contained: ReadonlySet<string>;
 };
 
 const labelOf = (of: { tx: string; operation: string }) => `${of.operation} of transaction ${of.tx}`;
 
-function judgeEntity(
-  expected: Committed[],
-  arrived: Delivered[],
-  about: { results: Delivered[]; conflicts: Recorded[] },
-  { transactions, known, applied }: Whole,
-): Finding[] {
+function judgeEntity(expected: Committed[], arrived: Delivered[], conflicts: Recorded[], whole: Whole): Finding[] {
+  const { transactions, applied } = whole;
   const findings: Finding[] = [];
   const open = new Map<string, number[]>();
   for (const [at, change] of expected.entries()) open.set(labelOf(change), [...(open.get(labelOf(change)) ?? []), at]);
@@ -118,7 +122,7 @@ function judgeEntity(
       findings.push(finding('phantom', effect, `${label}: ${why}`));
     }
   }
-  return [...findings, ...disorder(places), ...missing(expected, places, about, known)];
+  return [...findings, ...disorder(places), ...missing(expected, places, conflicts, whole)];
 }
 
 function disorder(places: ReadonlyMap<number, Delivered>): Finding[] {
@@ -131,41 +135,29 @@ function disorder(places: ReadonlyMap<number, Delivered>): Finding[] {
 }
 
 /**
- * A change that never took effect may have been superseded by a later one of its entity that did, or by the result of a
- * conflict, one for each name given. Or the shop's side was given up: then its last row stands in the record of the conflict.
+ * A change that never took effect may be contained in one that did, which names it. Or the shop's side was given up: then the row
+ * that it led to stands in the record of a conflict.
  */
 function missing(
   expected: Committed[],
   places: ReadonlyMap<number, Delivered>,
-  { results: sent, conflicts }: { results: Delivered[]; conflicts: Recorded[] },
-  known: ReadonlySet<string>,
+  conflicts: Recorded[],
+  { known, contained }: Whole,
 ): Finding[] {
   if (conflicts.some((one) => one.status === 'open')) return [];
   const findings: Finding[] = [];
-  const results = new Set(conflicts.map((one) => one.resolved_change_id));
-  const unheardOf = (effect: Delivered) => effect.supersedes.filter((id) => !known.has(id) && !results.has(id)).length;
-  // A result that never took effect ran into another conflict: its own record tells what became of it.
-  const givenUp = new Map(
+  // A result that never took effect ran into another conflict, whose record goes on from there.
+  const givenUp = new Set(
     conflicts
       .filter((one) => one.resolved_change_id === null || !known.has(one.resolved_change_id))
-      .map((one) => [one.local.row, one.resolved_change_id !== null]),
+      .map((one) => one.local.row),
   );
-  let excuses = sent.reduce((sum, result) => sum + unheardOf(result), 0);
-  /** Whether the row that this commit led to was given up; `named`: also named by what took its place. */
-  let run: { named: boolean } | undefined;
+  let recorded = false;
   for (let at = expected.length - 1; at >= 0; at -= 1) {
     const change = expected[at] as Committed;
-    const effect = places.get(at);
-    if (effect) {
-      run = undefined;
-      excuses += unheardOf(effect);
-      continue;
-    }
-    const named = givenUp.get(change.row);
-    if (named !== undefined) run = { named };
-    if (run !== undefined) excuses -= run.named && excuses > 0 ? 1 : 0;
-    else if (excuses > 0) excuses -= 1;
-    else findings.push(finding('lost', change, `${labelOf(change)} never took effect`));
+    recorded = !places.has(at) && (recorded || givenUp.has(change.row));
+    if (places.has(at) || recorded || contained.has(`${nameOf(change)} ${labelOf(change)}`)) continue;
+    findings.push(finding('lost', change, `${labelOf(change)} never took effect`));
   }
   return findings;
 }

@@ -61,7 +61,7 @@ export async function checkConvergence(
   const madeThere = new Set(feed.filter((one) => one.origin_outlet_id !== evidence.outlet_id).map(nameOf));
   return [
     ...incoming.findings,
-    ...judgeEffects(committed, deliveries, { applied: incoming.applied, conflicts }),
+    ...judgeEffects(committed, deliveries, { applied: incoming.applied, conflicts, replaced: evidence.replaced }),
     ...judgeResults(committed, deliveries, conflicts, feed),
     ...judgeSilence(deliveries, conflicts, feed),
     ...judgeHeld(evidence.held, conflicts),

@@ -83,7 +83,7 @@ function kindsOf({ commits, versions, conflicts = [] }: Story): string[] {
   const incoming = judgeIncoming({ committed, feed, conflicts: recorded, parked: [], ownVersion }, 'here');
   const findings = [
     ...incoming.findings,
-    ...judgeEffects(committed, deliveries, { applied: incoming.applied, conflicts: recorded }),
+    ...judgeEffects(committed, deliveries, { applied: incoming.applied, conflicts: recorded, replaced: [] }),
     ...judgeResults(committed, deliveries, recorded, feed),
     ...judgeSilence(deliveries, recorded, feed),
   ];
