@@ -57,7 +57,7 @@ export async function checkConvergence(
     { committed, feed, conflicts, parked: evidence.parked, ownVersion },
     evidence.outlet_id,
   );
-  const split = splitBy(tables, committed, conflicts);
+  const split = splitBy(tables, committed, conflicts, deliveries);
   const madeThere = new Set(feed.filter((one) => one.origin_outlet_id !== evidence.outlet_id).map(nameOf));
   return [
     ...incoming.findings,
@@ -95,14 +95,20 @@ async function recordedOf(
   }));
 }
 
-/** Transactions that a conflict or coalescing may lawfully have taken apart. */
+/**
+ * Transactions that a conflict or coalescing may lawfully have taken apart; where head office edits too, also a change that was
+ * sent back.
+ */
 function splitBy(
   tables: ComparedTable[],
   committed: readonly Committed[],
   conflicts: readonly Recorded[],
+  deliveries: readonly Delivered[],
 ): Set<string> {
   const troubled = new Set(conflicts.map(nameOf));
   const folded = new Set(tables.filter((table) => table.coalesced === true).map((table) => table.entity_type));
   const apart = committed.filter((change) => troubled.has(nameOf(change)) || folded.has(change.entity_type));
-  return new Set(apart.map((change) => change.tx));
+  const twoWay = tables.some((table) => table.pulled === true);
+  const sentBack = deliveries.filter((one) => twoWay && (one.outcome === 'held' || one.outcome === 'conflict'));
+  return new Set([...apart, ...sentBack].map((change) => change.tx));
 }
