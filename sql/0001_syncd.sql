@@ -254,7 +254,7 @@ COMMENT ON COLUMN syncd.daemon.online IS 'Null: not tried yet.';
 COMMENT ON COLUMN syncd.daemon.offline_since IS 'The first failure of this outage.';
 COMMENT ON COLUMN syncd.daemon.last_error IS 'The last failure in words.';
 COMMENT ON COLUMN syncd.daemon.next_try_at IS 'When it will try next.';
-COMMENT ON COLUMN syncd.daemon.refused IS 'The cloud refuses this outlet (401, 403, 404, 426 …), in words.';
+COMMENT ON COLUMN syncd.daemon.refused IS 'The cloud refuses this outlet (401, 403, 404, 426 ...), in words.';
 COMMENT ON COLUMN syncd.daemon.clock_offset_ms IS 'The cloud''s clock less ours; null: unknown.';
 
 CREATE TABLE syncd.commands (

@@ -8,6 +8,7 @@ import { readKeys, type TypedKey } from '../capture/keys.js';
 import { parseName } from '../capture/names.js';
 import type { Direction, Settings, Strategy } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
+import type { ColumnSequence } from './sequences.js';
 
 export type TableColumn = {
   name: string;
@@ -42,6 +43,7 @@ export type AppliedTable = {
   /** Parents have a lower one than their children; in a cycle anything goes. */
   rank: number;
   references: Reference[];
+  sequences: ColumnSequence[];
   /** The key's index can say in an INSERT that the row is there already. */
   arbiter: boolean;
   /** Some constraint or trigger of it may be put off to the end of a transaction. */
@@ -56,6 +58,7 @@ type ReadColumn = Omit<TableColumn, 'key' | 'excluded'>;
 type Facts = {
   columns: ReadColumn[];
   references: (Omit<Reference, 'parent'> & { parent: string })[];
+  sequences: ColumnSequence[];
   arbiter: boolean;
   deferrable: boolean;
 };
@@ -88,7 +91,7 @@ async function readCaptured(db: Db, entities: string[]): Promise<Captured[]> {
 
 async function readFacts(db: Db, { table, names }: Captured, all: Captured[]): Promise<Facts> {
   const others = all.map((one) => one.table);
-  type Read = Pick<Facts, 'arbiter' | 'deferrable'> & { columns: string; references: string };
+  type Read = Pick<Facts, 'arbiter' | 'deferrable'> & { columns: string; references: string; sequences: string };
   const { rows } = await sql<Read>`
     SELECT (
       SELECT json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
@@ -104,7 +107,17 @@ async function readFacts(db: Db, { table, names }: Captured, all: Captured[]): P
                ORDER BY k.conname), '[]')
       FROM pg_constraint k JOIN unnest(${others}::text[]) WITH ORDINALITY AS o(name, place) ON k.confrelid = to_regclass(o.name)
       WHERE k.contype = 'f' AND k.conrelid = ${table}::regclass AND k.conparentid = 0
-    ) AS references, EXISTS (
+    ) AS references, (
+      SELECT coalesce(json_agg(json_build_object('column', a.attname, 'sequence', drawn.oid::regclass::text, 'max', s.seqmax::text,
+                                                 'step', s.seqincrement::text)), '[]')
+      FROM (SELECT d.adnum AS number, p.refobjid AS oid FROM pg_attrdef d
+            JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_class'::regclass
+            WHERE d.adrelid = ${table}::regclass
+            UNION SELECT i.refobjsubid::int2, i.objid FROM pg_depend i
+            WHERE i.classid = 'pg_class'::regclass AND i.refobjid = ${table}::regclass AND i.deptype = 'i') AS drawn
+      JOIN pg_sequence s ON s.seqrelid = drawn.oid AND s.seqincrement > 0
+      JOIN pg_attribute a ON a.attrelid = ${table}::regclass AND a.attnum = drawn.number
+    ) AS sequences, EXISTS (
       SELECT FROM pg_index i
       WHERE i.indrelid = ${table}::regclass AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL
         AND i.indexprs IS NULL AND i.indnkeyatts = ${names.length}
@@ -118,6 +131,7 @@ async function readFacts(db: Db, { table, names }: Captured, all: Captured[]): P
   return {
     columns: JSON.parse(read.columns),
     references: references.map((one) => ({ ...one, parent: (all[one.parent - 1] as Captured).entity })),
+    sequences: JSON.parse(read.sequences),
     arbiter: read.arbiter,
     deferrable: read.deferrable,
   };
@@ -144,6 +158,7 @@ function joined(captured: Captured, keys: TypedKey[], facts: Facts, settings: Se
     merge_fallback: wanted?.merge_fallback ?? 'manual',
     rank: 0,
     references: facts.references,
+    sequences: facts.sequences,
     arbiter: facts.arbiter,
     deferrable: facts.deferrable,
   };

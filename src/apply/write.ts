@@ -11,6 +11,7 @@ import { identifier } from '../capture/names.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { matches, ownName, record, type Source, value, writable } from './rows.js';
+import { passSequences } from './sequences.js';
 import type { AppliedTable, TableColumn } from './tables.js';
 
 /** `present`: in the table. `locked`: present, and nobody else can change it before our end. Neither is in the table's order. */
@@ -118,13 +119,16 @@ export async function insertRows(
   // Where no index can tell, a row that somebody else makes at this moment is a unique violation, and its sale comes first.
   const elsewhere = table.arbiter ? sql`` : sql`AND NOT ${there}`;
   const arbiter = table.arbiter ? sql`ON CONFLICT (${sql.raw(names(table.keys))}) DO NOTHING` : sql``;
-  return idsOf(
+  const made = await idsOf(
     trx,
     sql`INSERT INTO ${sql.raw(table.table)} AS t (${sql.raw(names(list))}) OVERRIDING SYSTEM VALUE
         SELECT ${sql.raw(list.map(value).join(', '))}
         FROM (${source}) AS s CROSS JOIN LATERAL ${record(table, list)} WHERE ${ownName(table)} ${elsewhere}
         ${arbiter} RETURNING ${sql.raw(keyText(table, 't'))} AS entity_id`,
   );
+  const brought = table.sequences.filter(({ column }) => list.some(({ name }) => name === column));
+  if (made.length > 0) await passSequences(trx, brought, source, made);
+  return made;
 }
 
 /** @returns the ids whose rows are now as the data says; the others were made by somebody else meanwhile, or bear another name in the data */

@@ -71,14 +71,17 @@ const MEMBERS = `
   JOIN pg_namespace n ON n.oid = c.relnamespace
   ORDER BY m.depth, n.nspname, c.relname`;
 
-// Of identity columns nobody asks: they draw by themselves.
+// What its defaults draw from, and its identity columns: applying keeps both ahead of the numbers that it brings.
 const WRITTEN = `
   SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name,
          coalesce((SELECT json_agg(DISTINCT jsonb_build_object('schema', sn.nspname, 'name', s.relname, 'oid', s.oid::text))
-                   FROM pg_attrdef d JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
-                     AND p.refclassid = 'pg_class'::regclass
-                   JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S' JOIN pg_namespace sn ON sn.oid = s.relnamespace
-                   WHERE d.adrelid = c.oid), '[]') AS sequences
+                   FROM (SELECT p.refobjid AS oid FROM pg_attrdef d
+                         JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_class'::regclass
+                         WHERE d.adrelid = c.oid
+                         UNION ALL
+                         SELECT i.objid FROM pg_depend i
+                         WHERE i.classid = 'pg_class'::regclass AND i.refclassid = 'pg_class'::regclass AND i.refobjid = c.oid AND i.deptype = 'i') AS drawn
+                   JOIN pg_class s ON s.oid = drawn.oid AND s.relkind = 'S' JOIN pg_namespace sn ON sn.oid = s.relnamespace), '[]') AS sequences
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`;
 

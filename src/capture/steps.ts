@@ -172,7 +172,7 @@ function rightsOf({ plan, triggers }: EntityObjects, state: State, written: Read
   if (plan.direction === 'push') grant(DAEMON, plan.root, ['SELECT']);
   for (const table of plan.written) {
     grant(DAEMON, table, ['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
-    for (const sequence of table.sequences) grant(DAEMON, sequence, ['USAGE'], 'SEQUENCE');
+    for (const sequence of table.sequences) grant(DAEMON, sequence, ['SELECT', 'USAGE', 'UPDATE'], 'SEQUENCE');
   }
   const surplus = plan.direction === 'push' && !written.has(plan.root.oid) ? ['INSERT', 'UPDATE', 'DELETE'] : [];
   const withdrawn = surplus.filter((privilege) => held(DAEMON, `TABLE ${plan.root.oid}`, privilege));

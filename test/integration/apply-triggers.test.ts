@@ -217,6 +217,30 @@ onEachServer('a row of the cloud', (_pos, server) => {
     await stage.tables('SELECT 1', entities);
   });
 
+  test('leaves the sequences of its table ahead of the numbers that it brings: the next sale draws a free one', async () => {
+    await stage.tables(
+      `CREATE TABLE identified (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int);
+       CREATE TABLE "Serial No" (id smallserial PRIMARY KEY, n int); CREATE TABLE by_ten (id serial PRIMARY KEY, n int);
+       ALTER SEQUENCE by_ten_id_seq INCREMENT 10`,
+      { identified: 'identified', serial: '"Serial No"', ten: 'by_ten' },
+    );
+    const next = async (table: string) =>
+      (await stage.rows(`INSERT INTO ${table} (n) VALUES (0) RETURNING id::int`))[0]?.id;
+    expect(await next('identified')).toBe(1);
+    for (const id of ['2', '3', '7', '900000', '5'])
+      await stage.apply({ type: 'identified', id, data: { id: Number(id), n: 1 } });
+    expect(await next('identified')).toBe(900001);
+    await stage.apply({ type: 'serial', id: '1', data: { id: 1, n: 1 } });
+    expect(await next('"Serial No"')).toBe(2);
+    await stage.apply(
+      { type: 'serial', id: '32767', data: { id: 32767, n: 1 } },
+      { type: 'ten', id: '25', data: { id: 25, n: 1 } },
+    );
+    expect(await next('by_ten')).toBe(31);
+    await stage.apply({ type: 'ten', id: '8', data: { id: 8, n: 1 } });
+    expect(await next('by_ten')).toBe(41);
+  });
+
   test('is written by the POS’s own names for its tables, not by ours', async () => {
     // A bare name in a trigger must not find schema syncd, which the daemon's role is named after.
     await stage.tables(
