@@ -39,6 +39,8 @@ export class Pass {
   #owned: ReadonlySet<string> = new Set();
   #ended = true;
   #reading = false;
+  /** The id behind which the read under way began. */
+  #readFrom = 0;
   #generation = 0;
   /** What happened while a read was under way. */
   readonly #settledMeanwhile = new Set<string>();
@@ -90,6 +92,7 @@ export class Pass {
    */
   async read(limits: Limits): Promise<number | undefined> {
     this.#reading = true;
+    this.#readFrom = Number(this.#after);
     this.#settledMeanwhile.clear();
     this.#statesMeanwhile.clear();
     this.#heldMeanwhile.clear();
@@ -102,7 +105,8 @@ export class Pass {
 
   /** To be called for every settled change, whether a read is under way or not. */
   noteSettled(id: string): void {
-    if (this.#reading) this.#settledMeanwhile.add(id);
+    // What the pass has read before is not on the page that is under way.
+    if (this.#reading && Number(id) > this.#readFrom) this.#settledMeanwhile.add(id);
   }
 
   noteState(key: string, state: EntityState): void {
@@ -156,7 +160,9 @@ export class Pass {
       this.#spreads = await claimSpreads(special, this.#snapshot, SPREAD);
       if (generation !== this.#generation) return undefined;
     }
-    const changes = this.#accept(page.rows.filter((row) => !this.#ahead.has(row.id)));
+    const changes = this.#accept(
+      this.#ahead.size === 0 ? page.rows : page.rows.filter((row) => !this.#ahead.has(row.id)),
+    );
     backlog.add(
       changes,
       page.more ? Number(this.#after) : Number.POSITIVE_INFINITY,
@@ -169,12 +175,16 @@ export class Pass {
 
   #accept(rows: ClaimedRow[]): PendingChange[] {
     const changes: PendingChange[] = [];
+    const some = this.#owned.size + this.#settledMeanwhile.size + this.#heldMeanwhile.size > 0;
     for (const row of rows) {
       const key = entityKey(row.entity_type, row.entity_id);
-      const gone = this.#owned.has(row.id) || this.#settledMeanwhile.has(row.id) || this.#heldMeanwhile.has(key);
-      if (!gone) changes.push(this.#toChange(row, key));
+      if (!some || !this.#isGone(row.id, key)) changes.push(this.#toChange(row, key));
     }
     return changes;
+  }
+
+  #isGone(id: string, key: string): boolean {
+    return this.#owned.has(id) || this.#settledMeanwhile.has(id) || this.#heldMeanwhile.has(key);
   }
 
   #toChange(row: ClaimedRow, key: string): PendingChange {
@@ -190,7 +200,7 @@ export class Pass {
       operation: row.operation,
       payload: row.payload,
       changedAt: rfc3339(row.changed_at),
-      changedFields: row.changed_fields,
+      changedFields: row.changed_fields ?? null,
       retryCount: row.retry_count ?? 0,
       holdCount: row.hold_count ?? 0,
       retried: row.retried ?? false,

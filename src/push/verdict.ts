@@ -23,7 +23,12 @@ export type Plan = {
   hasConflicts: boolean;
 };
 
+type Accepted = Extract<ChangeOutcome, { kind: 'accepted' }>;
+
 type Noted = Omit<Afterwards, 'status'> & { status: Afterwards['status'] | 'conflict' };
+
+/** The newest agreement on an entity. `answered` is the cloud's word, `state` never falls behind what was known. */
+type Agreement = { readonly change: PendingChange; state: EntityState; answered: number; deleted: boolean };
 
 /**
  * @param moved ids of held changes whose awaited entity was settled since their last hold
@@ -58,20 +63,26 @@ export function planSettlement(
       strategies: [],
     },
   };
-  const { versions } = chainOf(verdicts.map(({ change }) => change));
-  /** By entity: the newest agreement of this answer. `answered` is the cloud's word, `state` never falls behind what was known. */
-  const newest = new Map<string, { change: PendingChange; state: EntityState; answered: number; deleted: boolean }>();
+  const { versions, before } = chainOf(verdicts.map(({ change }) => change));
+  const agreements: Agreement[] = [];
+  /** What was agreed on by the end of each change, for the next one of its entity. */
+  const latest: (Agreement | undefined)[] = [];
   const held = new Set<string>();
   const again = new Map<string, PendingChange[]>();
   const outcomes: string[] = [];
   let accepted = 0;
-  for (const [index, { change, outcome }] of verdicts.entries()) {
-    outcomes.push(outcome.kind === 'accepted' && outcome.duplicate ? 'duplicate' : outcome.kind);
-    const behind = again.get(change.key);
-    if (outcome.kind !== 'accepted' && (behind || held.has(change.key))) {
-      // Behind a change of its own entity that was not accepted, whatever the cloud says of it is nothing new.
-      behind?.push(change);
-      continue;
+  for (let index = 0; index < verdicts.length; index++) {
+    const { change, outcome } = verdicts[index] as Verdict;
+    const earlier = latest[before[index] as number];
+    latest.push(earlier);
+    if (outcome.kind !== 'accepted') {
+      outcomes.push(outcome.kind);
+      const behind = again.get(change.key);
+      if (behind || held.has(change.key)) {
+        // Behind a change of its own entity that was not accepted, whatever the cloud says of it is nothing new.
+        behind?.push(change);
+        continue;
+      }
     }
     switch (outcome.kind) {
       case 'accepted': {
@@ -81,19 +92,11 @@ export function planSettlement(
           settlement.superseded.ids.push(older.id);
           settlement.superseded.by.push(change.change_id);
         }
-        const earlier = newest.get(change.key);
-        const before = earlier?.state ?? change.state;
-        const newer = !earlier || outcome.cloudVersion >= earlier.answered;
-        newest.set(change.key, {
-          change,
-          state: {
-            version: versions[index] as number,
-            cloudVersion: Math.max(outcome.cloudVersion, before.cloudVersion ?? 0),
-            cloudId: outcome.cloudId ?? before.cloudId,
-          },
-          answered: newer ? outcome.cloudVersion : earlier.answered,
-          deleted: newer ? change.operation === 'delete' : earlier.deleted,
-        });
+        outcomes.push(outcome.duplicate ? 'duplicate' : 'accepted');
+        const agreement = earlier ?? { change, state: change.state, answered: 0, deleted: false };
+        if (!earlier) agreements.push(agreement);
+        agree(agreement, change, outcome, versions[index] as number);
+        latest[index] = agreement;
         break;
       }
       case 'conflict':
@@ -134,8 +137,8 @@ export function planSettlement(
     }
   }
   const states = new Map<string, EntityState>();
-  for (const [key, { change, state, answered, deleted }] of newest) {
-    states.set(key, state);
+  for (const { change, state, answered, deleted } of agreements) {
+    states.set(change.key, state);
     const group = change.state.version === 0 ? settlement.first : settlement.states;
     group.entity_types.push(change.entity_type);
     group.entity_ids.push(change.entity_id);
@@ -167,6 +170,18 @@ export function planSettlement(
     others.delays_ms.push(after.delayMs);
     others.errors.push(reason.replaceAll('\u0000', ''));
   }
+}
+
+function agree(on: Agreement, change: PendingChange, { cloudVersion, cloudId }: Accepted, version: number): void {
+  if (cloudVersion >= on.answered) {
+    on.answered = cloudVersion;
+    on.deleted = change.operation === 'delete';
+  }
+  on.state = {
+    version,
+    cloudVersion: Math.max(cloudVersion, on.state.cloudVersion ?? 0),
+    cloudId: cloudId ?? on.state.cloudId,
+  };
 }
 
 function noStates(): States {

@@ -24,11 +24,11 @@ export type ClaimedRow = {
   payload: string | null;
   /** `2026-11-22 08:00:00.123456+00`, corrected by the clock's offset. */
   changed_at: string;
-  changed_fields: string | null;
   version: string | null;
   cloud_version: string | null;
   cloud_id: string | null;
-  /** Null or absent: zero, and false. */
+  /** JSON text. Null or absent, here and below: none, zero, false. */
+  changed_fields?: string | null;
   retry_count?: number | null;
   hold_count?: number | null;
   retried?: boolean;
@@ -43,14 +43,16 @@ export type Page = { rows: ClaimedRow[]; snapshot: string | undefined; flushed: 
 /** Payload bytes, as stored, after which a page ends early; a row above it comes alone. */
 const PAGE_BYTES = 8 * 1024 * 1024;
 
-/** What a change needs on the wire. Of a fresh change the counts are mostly zero: a null costs nothing to carry. */
+/** What a change needs on the wire. */
 const columns = (offsetMs: number, payload = sql`q.payload::text`) => sql`
   q.id, q.change_id, q.txid::text AS txid, q.entity_type, q.entity_id, q.operation, ${payload} AS payload,
   ${offsetMs === 0 ? sql`q.created_at` : sql`(q.created_at + ${offsetMs} * interval '1 ms')`}::text AS changed_at,
-  CASE WHEN q.previous IS NOT NULL THEN (SELECT json_agg(k)::text FROM json_object_keys(q.previous) AS k) END AS changed_fields,
-  s.version, s.cloud_version, s.cloud_id, q.supersedes AS replaces`;
+  s.version, s.cloud_version, s.cloud_id`;
 
-const counts = sql`q.retry_count, q.hold_count, q.next_attempt_at IS NOT NULL AS retried`;
+const changedFields = sql`
+  CASE WHEN q.previous IS NOT NULL THEN (SELECT json_agg(k)::text FROM json_object_keys(q.previous) AS k) END`;
+
+const details = sql`${changedFields} AS changed_fields, q.supersedes AS replaces, q.retry_count, q.hold_count, q.next_attempt_at IS NOT NULL AS retried`;
 
 /** OFFSET 0 leaves the planner one way: to look up each row's state by its key. */
 const state = sql`LEFT JOIN LATERAL (
@@ -82,27 +84,35 @@ const fresh = (pass: PassState, limit: number) => sql`
     ${pass.trouble ? sql`AND NOT ${troubled(pass.due)}` : sql``}
   ORDER BY id LIMIT ${limit}`;
 
-/** What a page says of itself; a column that is null in every row of most pages costs next to nothing. */
-const facts = (pass: PassState) => sql`
-  nullif(q.retry_count, 0) AS retry_count, nullif(q.hold_count, 0) AS hold_count,
+/**
+ * What few fresh changes have, in one column, and what a page says of itself: a column that is null in every row is cheap, but
+ * five of them are a tenth of a page's price.
+ */
+const rare = (pass: PassState) => sql`
+  CASE WHEN q.previous IS NOT NULL OR q.supersedes IS NOT NULL OR q.retry_count + q.hold_count > 0
+       THEN json_build_object('changed_fields', ${changedFields}, 'replaces', q.supersedes,
+                              'retry_count', q.retry_count, 'hold_count', q.hold_count) END AS rare,
   ${pass.snapshot === undefined ? sql`(SELECT pg_current_snapshot()::text) AS snapshot,` : sql``}
   CASE WHEN (SELECT pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()) THEN true END AS unflushed`;
 
-type PageRow = ClaimedRow & { snapshot?: string; unflushed: true | null };
+type PageRow = ClaimedRow & { rare: string | null; snapshot?: string; unflushed: true | null };
 
-const pageOf = (rows: PageRow[], pass: PassState, more: boolean): Page => ({
-  rows,
-  snapshot: pass.snapshot ?? rows[0]?.snapshot,
-  flushed: rows[0]?.unflushed !== true,
-  more,
-});
+function pageOf(rows: PageRow[], pass: PassState, more: boolean): Page {
+  for (const row of rows) if (row.rare !== null) Object.assign(row, JSON.parse(row.rare));
+  return {
+    rows,
+    snapshot: pass.snapshot ?? rows[0]?.snapshot,
+    flushed: rows[0]?.unflushed !== true,
+    more,
+  };
+}
 
 /** The next page of fresh changes, in id order. */
 export async function claimPage(db: Db, pass: PassState, limit: number, offsetMs: number): Promise<Page> {
   const mean = Math.floor(PAGE_BYTES / limit);
   // A large payload is left out, and with it the need to add up the bytes of every page: that would be a fifth of its price.
   const { rows } = await sql<PageRow>`
-    SELECT ${columns(offsetMs, sql`CASE WHEN pg_column_size(q.payload) <= ${mean} THEN q.payload::text END`)}, ${facts(pass)}
+    SELECT ${columns(offsetMs, sql`CASE WHEN pg_column_size(q.payload) <= ${mean} THEN q.payload::text END`)}, ${rare(pass)}
     FROM (${fresh(pass, limit)}) AS q ${state}
     ORDER BY q.id`.execute(db);
   const leftOut = rows.some((row) => row.payload === null && row.operation !== 'delete');
@@ -116,7 +126,7 @@ async function claimBounded(db: Db, pass: PassState, limit: number, offsetMs: nu
       SELECT *, sum(coalesce(pg_column_size(payload), 0)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
       FROM (${fresh(pass, limit)}) AS fresh
     )
-    SELECT ${columns(offsetMs)}, ${facts(pass)}, (SELECT count(*) FROM page) AS found
+    SELECT ${columns(offsetMs)}, ${rare(pass)}, (SELECT count(*) FROM page) AS found
     FROM page q ${state}
     WHERE q.before IS NULL OR q.before < ${PAGE_BYTES}
     ORDER BY q.id`.execute(db);
@@ -138,7 +148,7 @@ const isDue = (farthestMs: number) => sql`(q.next_attempt_at <= clock_timestamp(
 export function claimDue(db: Db, limit: number, offsetMs: number, farthestMs = FARTHEST_MS): Promise<Page> {
   return claimSpecial(
     db,
-    sql`SELECT ${columns(offsetMs)}, ${counts}, NULL AS supersedes FROM syncd.sync_queue q ${state}
+    sql`SELECT ${columns(offsetMs)}, ${details}, NULL AS supersedes FROM syncd.sync_queue q ${state}
     WHERE q.status = 'pending' AND ${isDue(farthestMs)}
       AND NOT EXISTS (
         SELECT FROM syncd.sync_queue h
@@ -164,7 +174,7 @@ export function claimCorrections(db: Db, limit: number, offsetMs: number, farthe
       SELECT entity_type, entity_id, max(id) FILTER (WHERE status = 'pending') AS id
       FROM candidates GROUP BY entity_type, entity_id HAVING NOT bool_or(status = 'conflict')
     )
-    SELECT ${columns(offsetMs)}, ${counts},
+    SELECT ${columns(offsetMs)}, ${details},
       (SELECT json_agg(json_build_object('id', CASE WHEN c.id = o.change_id THEN o.id ELSE 0 END::text, 'change_id', c.id) ORDER BY o.id)
        FROM candidates o CROSS JOIN unnest(o.change_id || o.supersedes) AS c (id) WHERE o.entity_type = q.entity_type AND o.entity_id = q.entity_id AND o.id < q.id) AS supersedes
     FROM candidates q JOIN newest USING (entity_type, entity_id, id) ${state}
