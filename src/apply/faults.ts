@@ -16,6 +16,8 @@ export type Fault =
   | 'rights'
   /** A row refers to one that is not here, or is referred to. */
   | 'reference'
+  /** Another row has the place that this one takes; it may be about to leave it. */
+  | 'collision'
   /** This row cannot be applied as it is. */
   | 'row';
 
@@ -30,6 +32,7 @@ export function judgeFault(code: string | undefined): Fault {
   if (TABLE.has(code)) return 'table';
   if (code === '42501') return 'rights';
   if (code === '23503' || code === '23001') return 'reference';
+  if (code === '23505' || code === '23P01') return 'collision';
   switch (code.slice(0, 2)) {
     case '08':
     case '25':
@@ -49,7 +52,7 @@ export function soonMs(attempts: number): number {
   return Math.min(10_000, 50 * 2 ** Math.min(attempts, 10));
 }
 
-/** The same for a row that waits for another one: from half a second, four times as long each time, to half an hour. */
-export function orphanMs(attempts: number): number {
+/** The same for a row that waits for something else to happen, another row to come or to go: from half a second, four times as long each time, to half an hour. */
+export function parkedMs(attempts: number): number {
   return Math.min(1_800_000, 500 * 4 ** Math.min(attempts, 8));
 }

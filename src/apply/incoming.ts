@@ -170,10 +170,10 @@ const consequences = (agreed: string[], dropped: string[], putOff: PutOff[]) => 
   FROM leader, done d WHERE i.waits_for_id = d.entity_id AND i.waits_for_type = d.entity_type
 ), outdated AS (
   DELETE FROM syncd.incoming i
-  USING (SELECT entity_type, entity_id, cloud_version, true AS here FROM done
-         ${putOff.length === 0 ? sql`` : sql`UNION ALL SELECT entity_type, entity_id, cloud_version, false FROM parked`}) AS d
+  USING (SELECT id, entity_type, entity_id, cloud_version, true AS here FROM done
+         ${putOff.length === 0 ? sql`` : sql`UNION ALL SELECT id, entity_type, entity_id, cloud_version, false FROM parked`}) AS d
   WHERE i.entity_type = d.entity_type AND i.entity_id = d.entity_id AND (i.status = 'parked' OR i.next_attempt_at IS NOT NULL)
-    AND (i.cloud_version < d.cloud_version OR (d.here AND i.cloud_version = d.cloud_version))
+    AND (i.cloud_version < d.cloud_version OR (i.cloud_version = d.cloud_version AND (d.here OR i.id < d.id)))
     AND i.id <> ALL (${arrayLiteral([...agreed, ...dropped, ...putOff.map((one) => one.id)])}::bigint[])
 )`;
 
@@ -187,7 +187,7 @@ const puttingOff = (putOff: PutOff[]) => sql`, parked AS (
                       ${arrayLiteral(putOff.map((one) => one.waitsFor?.entity_id ?? null))}::text[])
        AS o (id, parked, delay_ms, reason, waits_for_type, waits_for_id)
   WHERE i.id = o.id
-  RETURNING i.entity_type, i.entity_id, i.cloud_version)`;
+  RETURNING i.id, i.entity_type, i.entity_id, i.cloud_version)`;
 
 const logging = (log: RoundLog) => sql`, log AS (
   INSERT INTO syncd.sync_logs (direction, outcome, changes, accepted, duration_ms, error)

@@ -8,7 +8,7 @@ import { codeOf, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { anotherDaemon, applyChunk, type ChunkDeps, type ChunkReport, type Surroundings, type Work } from './chunk.js';
 import { queuePosition } from './echo.js';
-import { type Fault, judgeFault, orphanMs, soonMs } from './faults.js';
+import { type Fault, judgeFault, parkedMs, soonMs } from './faults.js';
 import type { Horizon } from './horizon.js';
 import {
   type Incoming,
@@ -206,7 +206,20 @@ class Round {
         );
         return;
       case 'table':
-        this.#park(work, `${wordsOf(error)}; after a change of the table: syncd install`);
+        this.#putOff.push({
+          id: incoming.id,
+          parked: true,
+          delayMs: parkedMs(incoming.attempts),
+          reason: `${wordsOf(error)}; after a change of the table: syncd install`,
+        });
+        return;
+      case 'collision':
+        this.#putOff.push({
+          id: incoming.id,
+          parked: true,
+          delayMs: parkedMs(incoming.attempts),
+          reason: wordsOf(error),
+        });
         return;
       case 'row':
         this.#park(work, wordsOf(error));
@@ -224,13 +237,9 @@ class Round {
   }
 
   #orphan({ incoming }: Work, orphans: readonly Orphan[], error: unknown): void {
-    this.#putOff.push({
-      id: incoming.id,
-      parked: true,
-      delayMs: orphanMs(incoming.attempts),
-      reason: wordsOf(error),
-      waitsFor: orphans.find(({ id }) => id === incoming.id)?.parent,
-    });
+    const waitsFor = orphans.find(({ id }) => id === incoming.id)?.parent;
+    const reason = waitsFor ? `waits for ${waitsFor.entity_type} ${waitsFor.entity_id}` : wordsOf(error);
+    this.#putOff.push({ id: incoming.id, parked: true, delayMs: parkedMs(incoming.attempts), reason, waitsFor });
   }
 
   /** Writes down what could not be applied. */

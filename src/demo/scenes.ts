@@ -15,7 +15,8 @@ const STOCK = { entity_type: 'stock', table: 'public.stock', key: 'product_id' }
 const CUSTOMER = { entity_type: 'customer', table: 'public.customers', key: 'id' };
 const MINUTE_MS = 60_000;
 const RENAMED = { json: '"Caffè Latte Senja"', text: 'Caffè Latte Senja' };
-const DICTATED = '36000.00';
+/** No price that the till makes: its steps are of 500. */
+const DICTATED = '36250.00';
 const PHONES = { shop: '+62 21-555-0200', office: '+62 21-555-0300' };
 
 /** Two customers whom only the scenes touch. */

@@ -131,7 +131,7 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
         WHERE p.command = 'pause' ORDER BY p.id DESC LIMIT 1) END,
       'last_sync_at', ${iso('o.last_sync_at')},
       'last_pull_at', ${iso('o.last_pull_at')},
-      'parked', (SELECT json_build_object('count', count(*), 'reason', (array_agg(reason ORDER BY id DESC))[1])
+      'parked', (SELECT json_build_object('count', count(*), 'reason', (array_agg(format('%s %s: %s', entity_type, left(entity_id, 80), reason) ORDER BY id DESC))[1])
                  FROM syncd.incoming WHERE status = 'parked'),
       'daemon', (SELECT json_build_object('pid', d.pid, 'host', d.host, 'version', d.version, 'started_at', ${iso('d.started_at')},
         'silent_ms', extract(epoch FROM clock.now - d.heartbeat_at) * 1000, 'stopped_at', ${iso('d.stopped_at')}, 'online', d.online,

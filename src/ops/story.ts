@@ -109,8 +109,8 @@ function todo(facts: Facts): Story['todo'] {
   if (!isRunning(facts.daemon)) list.push({ what: 'start the daemon', type: 'sudo systemctl start syncd' });
   if (!facts.enabled) list.push({ what: 'let it send again', type: 'syncd resume' });
   if (facts.failed > 0) list.push({ what: 'see what failed and why', type: 'syncd queue --status failed' });
-  if (facts.conflicts > 0) list.push({ what: 'see the conflicts', type: 'syncd queue --status conflict' });
-  if (isRunning(facts.daemon) && facts.daemon?.refused)
+  if (facts.conflicts > 0) list.push({ what: 'see the conflicts', type: 'syncd conflicts' });
+  if (isRunning(facts.daemon) && (facts.daemon?.refused || facts.parked.count > 0))
     list.push({ what: 'once the cause is mended, try at once', type: 'syncd now' });
   return list;
 }

@@ -1,14 +1,15 @@
 /** What an error means for the rows, what is sorted out before a look, how far back the second look must go, and how big a chunk is. */
 import fc from 'fast-check';
 import { nextChunkSize } from '../../src/apply/chunk-size.js';
-import { judgeFault, orphanMs, soonMs } from '../../src/apply/faults.js';
+import { judgeFault, parkedMs, soonMs } from '../../src/apply/faults.js';
 import { Horizon } from '../../src/apply/horizon.js';
 import type { Incoming } from '../../src/apply/incoming.js';
 import { sortOut } from '../../src/apply/sort-out.js';
 import { type AppliedTable, type AppliedTables, ranks } from '../../src/apply/tables.js';
 
 test.each([
-  ['row', ['22P02', '22P05', '22003', '23514', '23502', '23505', '23P01', 'P0001', '42601', '54000', 'XX000', '0A000']],
+  ['collision', ['23505', '23P01']],
+  ['row', ['22P02', '22P05', '22003', '23514', '23502', 'P0001', '42601', '54000', 'XX000', '0A000']],
   ['reference', ['23503', '23001']],
   ['soon', ['40001', '40P01', '55P03', '57014']],
   ['table', ['42703', '42P01', '42804', '428C9', '42P10']],
@@ -21,7 +22,7 @@ test.each([
 
 test('waits grow, and end somewhere', () => {
   expect([0, 1, 2, 8, 99].map(soonMs)).toEqual([50, 100, 200, 10_000, 10_000]);
-  expect([0, 1, 2, 99].map(orphanMs)).toEqual([500, 2_000, 8_000, 1_800_000]);
+  expect([0, 1, 2, 99].map(parkedMs)).toEqual([500, 2_000, 8_000, 1_800_000]);
 });
 
 const one = (id: number, entity_id: string, cloud_version: number | null, more: Partial<Incoming> = {}): Incoming => ({
