@@ -6,14 +6,14 @@ import { print, printJson } from './output.js';
 import { commonOptions, withDatabase } from './session.js';
 
 export function pauseCommand(): Command {
-  return toggle('pause', 'stop sending until somebody resumes; sales are captured and kept', false, {
+  return toggle('pause', 'stop sending and fetching until somebody resumes; sales are captured and kept', false, {
     done: 'Paused: nothing is sent until syncd resume. Sales are captured and kept.',
     before: 'It was paused already.',
   });
 }
 
 export function resumeCommand(): Command {
-  return toggle('resume', 'send again after a pause', true, {
+  return toggle('resume', 'send and fetch again after a pause', true, {
     done: 'Resumed: what waits goes now.',
     before: 'It was not paused.',
   });
