@@ -16,7 +16,7 @@ import { withShortRetries } from './retry.js';
 export type CloudClient = {
   /** @param body the whole request as JSON text */
   push(
-    body: string,
+    body: string | Buffer,
     batch_id: string,
     encodings: readonly string[],
   ): Promise<{ reply: Reply; bytes: number; wireBytes: number }>;
@@ -87,7 +87,7 @@ export function createCloudClient(options: CloudOptions): CloudClient {
     withShortRetries(() => get(path, options.timeoutMs), isHiccup, aborting.signal);
   return {
     async push(body, batch_id, encodings) {
-      const plain = Buffer.from(body);
+      const plain = typeof body === 'string' ? Buffer.from(body) : body;
       const encoding = chooseEncoding(options.compression, encodings, plain.length);
       const sent = encoding ? await compressors[encoding](plain) : plain;
       const reply = await withShortRetries(

@@ -109,10 +109,10 @@ export class Aftermath {
       pass.noteSettled(change.id);
       for (const older of change.supersedes) pass.noteSettled(older.id);
     }
-    for (const [key, state] of settled.states) {
+    settled.states.forEach((state, key) => {
       pass.noteState(key, state);
       backlog.settled(key, state);
-    }
+    });
     for (const change of suspects.changes()) change.state = settled.states.get(change.key) ?? change.state;
     for (const key of settled.held) {
       this.#troubles++;

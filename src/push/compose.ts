@@ -3,6 +3,7 @@
  * passes through a JavaScript number.
  */
 import type { PendingChange } from './backlog.js';
+import { Body } from './body.js';
 
 export type Envelope = {
   batch_id: string;
@@ -13,17 +14,23 @@ export type Envelope = {
 };
 
 /** @param changes sorted by `seq`; a later change of an entity names the one before it in `after` */
-export function composeBody(envelope: Envelope, changes: readonly PendingChange[]): string {
+export function composeBody(envelope: Envelope, changes: readonly PendingChange[]): Buffer {
   const { batch_id, outlet_id, install_id, epoch, sent_at } = envelope;
   const head = `{"batch_id":"${batch_id}","outlet_id":${JSON.stringify(outlet_id)},"install_id":"${install_id}","epoch":${epoch},"sent_at":"${sent_at}","changes":[`;
   const { versions, before } = chainOf(changes);
-  let body = head;
+  const body = new Body(changes.reduce((sum, change) => sum + change.bytes, 3 * head.length + 1024));
+  body.add(head);
   for (let index = 0; index < changes.length; index++) {
-    if (index > 0) body += ',\n';
+    const change = changes[index] as PendingChange;
     const after = changes[before[index] as number]?.change_id;
-    body += composeChange(changes[index] as PendingChange, after, versions[index] as number);
+    const open = composeChange(change, after, versions[index] as number);
+    body.add(index > 0 ? `,\n${open}` : open);
+    // The row text is much the longest part: it goes from where it is to where it belongs, and into no other string.
+    body.add(change.payload ?? 'null');
+    body.add('}');
   }
-  return `${body}]}`;
+  body.add(']}');
+  return body.bytes;
 }
 
 /** How the changes of a batch follow one another; parallel to them. */
@@ -49,6 +56,7 @@ export function chainOf(changes: readonly PendingChange[]): Chain {
   return chain;
 }
 
+/** All of a change but its row. */
 function composeChange(change: PendingChange, after: string | undefined, version: number): string {
   const { state, supersedes } = change;
   return (
@@ -59,7 +67,7 @@ function composeChange(change: PendingChange, after: string | undefined, version
     (state.cloudId === null ? '' : `,"cloud_id":${quote(state.cloudId)}`) +
     `,"operation":"${change.operation}","version":${version},"base_cloud_version":${state.cloudVersion ?? 'null'},"changed_at":"${change.changedAt}"` +
     (change.changedFields === null ? '' : `,"changed_fields":${change.changedFields}`) +
-    `,"data":${change.payload ?? 'null'}}`
+    ',"data":'
   );
 }
 

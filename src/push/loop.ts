@@ -35,7 +35,7 @@ const MAX_IN_FLIGHT = 3;
 /** The share of the limit that a batch must come to, to leave in the middle of a pass. */
 const WORTHWHILE = 0.5;
 /** Batches that are read ahead of the line. */
-const READ_AHEAD = 3;
+const READ_AHEAD = 2;
 const LONGEST_WAIT_MS = 20_000;
 /** Beside the schedule of retries there are holds, which are shorter. */
 const LONGEST_HOLD_MS = 60_000;

@@ -7,7 +7,7 @@ const SOURCE = join(process.cwd(), 'src');
 /** From the roof downwards; the first pattern that fits a file gives its level. A file imports its own level or a lower one. */
 const LEVELS: [level: number, pattern: RegExp][] = [
   [5, /^(cli|daemon|session|connections|incoming|outgoing)\.ts$|^commands\/|^demo\//],
-  [0, /^push\/(backlog|compose|outcome|verdict|link|suspects|flights|memory)\.ts$/],
+  [0, /^push\/(backlog|body|compose|outcome|verdict|link|suspects|flights|memory)\.ts$/],
   [0, /^cloud\/(wire|reply|backoff|clock|instant|outcome|standing)\.ts$/],
   [0, /^inbox\/(scan|span|change|envelope)\.ts$|^pull\/(pace|memory)\.ts$/],
   [0, /^apply\/(decide|merge|strategy|faults|horizon|sort-out)\.ts$/],
@@ -63,7 +63,7 @@ const RECKONING = /^import \{ (createHmac, timingSafeEqual|isIP|STATUS_CODES) \}
 
 test('what is pure imports nothing that touches the world', () => {
   const pure =
-    /^push\/(backlog|compose|outcome|verdict|link|suspects|flights)\.ts$|^cloud\/(wire|reply|backoff|clock|instant|outcome|standing)\.ts$|^inbox\/(scan|span|change|envelope)\.ts$|^pull\/pace\.ts$|^apply\/(decide|merge|strategy)\.ts$|^http\/(addresses|guard|refusal|signature|recent-events)\.ts$/;
+    /^push\/(backlog|body|compose|outcome|verdict|link|suspects|flights)\.ts$|^cloud\/(wire|reply|backoff|clock|instant|outcome|standing)\.ts$|^inbox\/(scan|span|change|envelope)\.ts$|^pull\/pace\.ts$|^apply\/(decide|merge|strategy)\.ts$|^http\/(addresses|guard|refusal|signature|recent-events)\.ts$/;
   const impure = files
     .filter(({ path }) => pure.test(path))
     .flatMap(({ path, text, imports }) => [
