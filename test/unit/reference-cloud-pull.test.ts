@@ -8,9 +8,7 @@ import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/s
 import { monotonicMs } from '../../src/time.js';
 import { eventually } from '../support/eventually.js';
 import { call, PretendOutlet } from '../support/pretend-outlet.js';
-
-type Pulled = { entity_type: string; entity_id: string; operation: string; cloud_version: number; data: unknown };
-type Page = { changes: Pulled[]; next_cursor: string; has_more: boolean; cloud_epoch: string; server_time: string };
+import { idsOf, pull } from '../support/pulled-page.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'syncd-feed-'));
 const clouds: ReferenceCloud[] = [];
@@ -23,12 +21,6 @@ const start = async (options: Partial<CloudOptions> = {}) => {
   clouds.push(cloud);
   return cloud;
 };
-const pull = async (outlet: PretendOutlet, query = '') => {
-  const { status, text } = await outlet.get(`/sync/changes?${query}`);
-  if (status !== 200) throw new Error(`${status} ${text}`);
-  return JSON.parse(text) as Page;
-};
-const idsOf = (page: Page) => page.changes.map((change) => change.entity_id);
 const untilPolling = (cloud: ReferenceCloud, count: number) =>
   eventually(cloud.polling, (open) => open === count, 'open long polls');
 const product = (entity_id: string, more: Partial<Edit> = {}): Edit => ({
