@@ -8,7 +8,7 @@ import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/s
 import { monotonicMs } from '../../src/time.js';
 import { eventually } from '../support/eventually.js';
 import { call, PretendOutlet } from '../support/pretend-outlet.js';
-import { idsOf, pull } from '../support/pulled-page.js';
+import { idsOf, type Page, pull } from '../support/pulled-page.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'syncd-feed-'));
 const clouds: ReferenceCloud[] = [];
