@@ -2,7 +2,13 @@
 import type { PretendOutlet } from './pretend-outlet.js';
 
 type Pulled = { entity_type: string; entity_id: string; operation: string; cloud_version: number; data: unknown };
-export type Page = { changes: Pulled[]; next_cursor: string; has_more: boolean; cloud_epoch: string; server_time: string };
+export type Page = {
+  changes: Pulled[];
+  next_cursor: string;
+  has_more: boolean;
+  cloud_epoch: string;
+  server_time: string;
+};
 
 /** @throws where the cloud answers with anything but a page */
 export async function pull(outlet: PretendOutlet, query = ''): Promise<Page> {
