@@ -23,6 +23,8 @@ export type Connections = {
   /** Stores what comes in; applies it. */
   store: Db;
   applier: Db;
+  /** Does the chores. */
+  upkeep: Db;
   close(): Promise<void>;
 };
 
@@ -62,6 +64,7 @@ export async function connect(
       control: pool(openDb(url, { role: 'control', queryTimeoutMs: 15_000, settings: BY_INDEX })),
       store: pool(openDb(url, { role: 'inbox', queryTimeoutMs: 15_000 })),
       applier: pool(await openApplier(url, 'applier')),
+      upkeep: pool(openDb(url, { role: 'upkeep' })),
       close,
     };
   } catch (error) {

@@ -18,6 +18,7 @@ import { readRatchet } from './inbox/ratchet.js';
 import { receive } from './inbox/receive.js';
 import { createInbox, createPull, type IncomingMemory } from './incoming.js';
 import type { Log } from './log.js';
+import type { ChoresLoop } from './ops/chores.js';
 import { CloudHistory } from './ops/cloud-history.js';
 import { signOff } from './ops/heartbeat.js';
 import { readIdentity } from './ops/identity.js';
@@ -28,6 +29,7 @@ import type { PullLoop } from './pull/loop.js';
 import type { PushLoop } from './push/loop.js';
 import type { CloudMemory } from './push/memory.js';
 import { within } from './time.js';
+import { createUpkeep } from './upkeep.js';
 import { VERSION } from './version.js';
 
 /** What outlives a session. */
@@ -44,7 +46,13 @@ export type Across = {
   signal: AbortSignal;
 };
 
-type Parts = { push: PushLoop; pull: PullLoop | undefined; inbox: InboxLoop; supervision: Supervision };
+type Parts = {
+  push: PushLoop;
+  pull: PullLoop | undefined;
+  inbox: InboxLoop;
+  upkeep: ChoresLoop;
+  supervision: Supervision;
+};
 
 /** What is in flight may take this long after the signal to stop; then it is abandoned, and repeated by the next run. */
 const FINISH_MS = 6_000;
@@ -52,6 +60,8 @@ const FINISH_MS = 6_000;
 const SILENT_MS = 10_000;
 /** What a loop may take for one round beside the cloud's own time. */
 const ROUND_MS = 60_000;
+/** The chores may rest between their turns, and one may wait long for a lock. */
+const CHORES_MS = 300_000;
 
 /**
  * @param patienceMs how long an earlier daemon's lock may take to go
@@ -172,7 +182,14 @@ function assemble(
     onStored: () => inbox.wake(),
     onStanding: () => supervision.notePull(),
   });
-  return { push, pull, inbox, supervision };
+  const upkeep = createUpkeep({
+    settings,
+    log,
+    db: connections.upkeep,
+    leader_epoch: lead.leader_epoch,
+    onLocalChanges: () => push.wake(),
+  });
+  return { push, pull, inbox, upkeep, supervision };
 }
 
 /** NOTIFY, from sales and from people. @returns what ends it */
@@ -204,25 +221,28 @@ async function hear(across: Across, { store }: Connections, parts: Parts): Promi
 }
 
 /** Lets `/ready` know how the parts do. @returns what ends it */
-function watch({ vitals, settings }: Across, { push, pull, inbox, supervision }: Parts): (() => unknown)[] {
+function watch({ vitals, settings }: Across, { push, pull, inbox, upkeep, supervision }: Parts): (() => unknown)[] {
   const roundMs = ROUND_MS + 3 * settings.cloud.timeoutMs;
   return [
     vitals.watch(DATABASE, SILENT_MS, () => supervision.health()),
     vitals.watch('push', roundMs, () => push.health()),
     vitals.watch('inbox', roundMs, () => inbox.health()),
+    vitals.watch('upkeep', CHORES_MS, () => upkeep.health()),
     ...(pull ? [vitals.watch('pull', roundMs, () => pull.health())] : []),
   ];
 }
 
 /** Runs all loops until `ending`; what is in flight then gets a moment. */
 async function work(
-  { push, pull, inbox, supervision }: Parts,
+  { push, pull, inbox, upkeep, supervision }: Parts,
   client: CloudClient,
   ending: AbortSignal,
   onLost: (error: unknown) => void,
 ): Promise<void> {
   const supervising = supervision.run(push, ending).catch(onLost);
-  const working = Promise.all([push, inbox, ...(pull ? [pull] : [])].map((part) => part.run(ending).catch(onLost)));
+  const working = Promise.all(
+    [push, inbox, upkeep, ...(pull ? [pull] : [])].map((part) => part.run(ending).catch(onLost)),
+  );
   await aborted(ending);
   await within(FINISH_MS, working, () => new Error('in flight for too long')).catch(() => client.abort());
   await Promise.all([working, supervising]);
