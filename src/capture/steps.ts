@@ -60,6 +60,10 @@ export function admission(): Step {
     'inbox',
     'incoming',
     'clock_offsets',
+    'samples',
+    'outages',
+    'alerts',
+    'alert_messages',
   ];
   return {
     about: `grants to ${DAEMON} in schema ${SCHEMA}`,

@@ -10,6 +10,9 @@
  * - **event**: what came in at once: a page, a fetched entity, a webhook; it brings *incoming changes*.
  * - **parked**: an incoming change that cannot be applied, set aside with its reason.
  * - **wake**: telling the daemon that there is something to look for; a hint, never the truth.
+ * - **outage**: one time without the cloud; interruptions that follow each other closely are one.
+ * - **sample**: the figures of one minute.
+ * - **alert**: one trouble that people are told of when it comes and when it is over.
  * - **leader**: the one daemon that may settle; `leader_epoch` fences out an earlier one.
  *
  * Instants, bigints, json and xid8 arrive as the text that Postgres wrote: a JavaScript Date would lose microseconds, a number
@@ -17,6 +20,7 @@
  */
 import type { ColumnType, Generated } from 'kysely';
 import type { Operation } from '../cloud/wire.js';
+import type { AlertMessagesTable, AlertsTable, OutagesTable, SamplesTable } from './schema-figures.js';
 
 export type ChangeStatus = 'pending' | 'synced' | 'conflict' | 'failed';
 export type SettledAs = 'accepted' | 'superseded' | 'discarded' | 'cloud_won';
@@ -217,6 +221,10 @@ export interface Database {
   'syncd.inbox': InboxTable;
   'syncd.incoming': IncomingTable;
   'syncd.clock_offsets': ClockOffsetsTable;
+  'syncd.samples': SamplesTable;
+  'syncd.outages': OutagesTable;
+  'syncd.alerts': AlertsTable;
+  'syncd.alert_messages': AlertMessagesTable;
   /** Pending, failed and conflict rows only, by the indexes that hold them. */
   'syncd.unsettled': SyncQueueTable;
   'syncd.entity_status': EntityStatusView;
