@@ -17,13 +17,22 @@ export const HEARTBEAT_LIMIT_MS = 15_000;
 export type StatusReport = {
   state: State;
   reasons: string[];
+  /** The same reasons with what each is about, for a screen that has words of its own. */
+  findings: Finding[];
+  /** The database's clock. */
+  at: string | null;
   enabled: boolean | null;
+  paused: { by: string; at: string } | null;
+  /** Pushing waits for a person. */
+  stopped: { reason: string; at: string | null } | null;
   daemon: { running: boolean | null; pid: number | null; since: string | null; version: string | null };
   cloud: {
     online: boolean | null;
     offline_since: string | null;
     last_error: string | null;
     next_try_at: string | null;
+    /** Why the cloud does not take this outlet's calls, in words. */
+    refused: string | null;
   };
   pending: number | null;
   oldest_pending_at: string | null;
@@ -53,7 +62,14 @@ export function judge(facts: Facts, rules: Rules): StatusReport {
   return {
     state: found.some(({ state }) => state === 'critical') ? 'critical' : found.length > 0 ? 'warning' : 'ok',
     reasons: found.map(({ reason }) => reason),
+    findings: found,
+    at: facts.now,
     enabled: facts.enabled,
+    paused: facts.paused,
+    stopped:
+      facts.outlet.stopped_reason === null
+        ? null
+        : { reason: facts.outlet.stopped_reason, at: facts.outlet.stopped_at },
     daemon: {
       running,
       pid: running ? (daemon?.pid ?? null) : null,
@@ -66,6 +82,7 @@ export function judge(facts: Facts, rules: Rules): StatusReport {
       offline_since: daemon?.offline_since ?? null,
       last_error: daemon?.last_error ?? null,
       next_try_at: running ? (daemon?.next_try_at ?? null) : null,
+      refused: running ? (daemon?.refused ?? null) : null,
     },
     pending: facts.pending,
     oldest_pending_at: facts.oldest_pending_at,
@@ -94,9 +111,13 @@ export function unknownReport(reason: string): StatusReport {
   return {
     state: 'unknown',
     reasons: [reason],
+    findings: [],
+    at: null,
     enabled: null,
+    paused: null,
+    stopped: null,
     daemon: { running: null, pid: null, since: null, version: null },
-    cloud: { online: null, offline_since: null, last_error: null, next_try_at: null },
+    cloud: { online: null, offline_since: null, last_error: null, next_try_at: null, refused: null },
     pending: null,
     oldest_pending_at: null,
     failed: null,

@@ -12,7 +12,13 @@ test('a shop where all is well is ok, without reasons', () => {
   const report = judge(shopFacts(), RULES);
   expect(report).toMatchObject({ state: 'ok', reasons: [], enabled: true });
   expect(report.daemon).toEqual({ running: true, pid: 812, since: '2026-11-22T01:01:00.000000Z', version: '0.1.0' });
-  expect(report.cloud).toEqual({ online: true, offline_since: null, last_error: null, next_try_at: null });
+  expect(report.cloud).toEqual({
+    online: true,
+    offline_since: null,
+    last_error: null,
+    next_try_at: null,
+    refused: null,
+  });
 });
 
 test.each<[string, Partial<Facts>, string, RegExp]>([
