@@ -103,7 +103,7 @@ async function settleChanges(trx: Db, changes: readonly Unsettled[], minted: Min
   await sql`
     UPDATE syncd.sync_queue
     SET status = 'synced', settled_as = ${minted ? 'superseded' : 'cloud_won'}, superseded_by = ${minted?.change_id ?? null}::uuid,
-        synced_at = clock_timestamp(), next_attempt_at = NULL
+        synced_at = clock_timestamp(), next_attempt_at = NULL, error_message = NULL
     WHERE ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[])`.execute(trx);
 }
 

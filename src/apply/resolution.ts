@@ -52,7 +52,11 @@ export async function endConflict(
   if ('kind' in found) return found;
   const { conflict } = found;
   const table = tables.get(conflict.entity_type);
-  if (!table) throw new Refusal(`${conflict.entity_type} is not configured any more`, 'See: syncd discard');
+  if (!table)
+    throw new Refusal(
+      `${conflict.entity_type} is not configured any more`,
+      'See: syncd discard; it works once syncd install has run.',
+    );
   if (!(await lockRow(trx, table, conflict))) return { kind: 'busy' };
   const position = await queuePosition(trx);
   const changes = await takeChanges(trx, conflict.entity_type, conflict.entity_id, seen);

@@ -116,9 +116,7 @@ export async function lookAtSides(
 ): Promise<Sides> {
   const both = live !== undefined && conflict.cloud !== null;
   const columns = both ? await compare(trx, table, conflict, changes, live) : [];
-  const fields = both
-    ? columns.filter((column) => column.kind !== 'local' && !column.equal).map((column) => column.name)
-    : shownColumns(table);
+  const fields = both ? apart(columns) : shownColumns(table);
   const edit = await dateEdit(trx, conflict, changes);
   return {
     divergence: {
@@ -139,6 +137,21 @@ export function cloudSide({ cloud, cloud_version }: Pick<Conflict, 'cloud' | 'cl
   if (cloud !== null) return 'row';
   return cloud_version === '0' ? 'nothing' : 'deleted';
 }
+
+/** The columns that differ between the shop's row and the cloud's, the shop's own aside. */
+export async function differingNow(
+  db: Db,
+  table: AppliedTable,
+  conflict: Pick<Conflict, 'entity_id' | 'cloud'>,
+  live: string | undefined,
+): Promise<string[]> {
+  if (live === undefined && conflict.cloud === null) return [];
+  if (live === undefined || conflict.cloud === null) return shownColumns(table);
+  return apart(await compare(db, table, conflict, [], live));
+}
+
+const apart = (columns: readonly ColumnFacts[]): string[] =>
+  columns.filter((column) => column.kind !== 'local' && !column.equal).map((column) => column.name);
 
 function localOperation(changes: readonly Unsettled[], live: string | undefined): Operation {
   if (live === undefined) return 'delete';
@@ -165,7 +178,7 @@ const isBased = (changes: readonly Unsettled[]): boolean =>
 async function compare(
   trx: Db,
   table: AppliedTable,
-  conflict: Conflict,
+  conflict: Pick<Conflict, 'entity_id' | 'cloud'>,
   changes: readonly Unsettled[],
   live: string,
 ): Promise<ColumnFacts[]> {

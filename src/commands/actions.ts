@@ -14,21 +14,31 @@ export function authorOf(options: { by?: string }): string {
   return options.by ?? callerName();
 }
 
-const WORDS: Record<Refusal, string> = {
+const WORDS: Record<Exclude<Refusal, 'conflict'>, string> = {
   unknown: 'there is no such change',
   synced: 'it is settled already',
   discarded: 'it was discarded before',
   waiting: 'it is waiting for its turn already; nothing was changed',
-  conflict:
-    'it is in conflict: another try would meet the same; discard it, or leave it until the conflict is resolved',
 };
+
+function whyNot(verdict: Extract<Verdict, { done: false }>): string {
+  if (verdict.why !== 'conflict') return WORDS[verdict.why];
+  return `its row is in conflict${verdict.conflict_id === null ? '' : ` ${verdict.conflict_id}`}, and nobody has chosen a side; nothing was changed`;
+}
+
+function hintFor(verdict: Verdict): string | undefined {
+  if (verdict.done || verdict.why !== 'conflict' || verdict.conflict_id === null) return undefined;
+  return `syncd conflicts shows both sides; syncd resolve ${verdict.conflict_id} --strategy cloud_wins gives up the shop's`;
+}
 
 /** Tells what became of every id; exit code 1 when any was left alone. */
 export function tellVerdicts(verdicts: Verdict[], done: string, options: { json?: boolean }): number {
   if (options.json) printJson(verdicts);
   for (const verdict of options.json ? [] : verdicts) {
     if (verdict.done) print(`${verdict.id}: ${verdict.entity_type} ${verdict.entity_id} ${done} (was ${verdict.was})`);
-    else remark(`syncd: ${verdict.id}: ${WORDS[verdict.why]}`);
+    else remark(`syncd: ${verdict.id}: ${whyNot(verdict)}`);
+    const hint = hintFor(verdict);
+    if (hint !== undefined) remark(`hint: ${hint}`);
   }
   if (!options.json && verdicts.length === 0) print('Nothing has failed; nothing was changed.');
   return verdicts.every((verdict) => verdict.done) ? EXIT.done : EXIT.failed;

@@ -1,13 +1,8 @@
 /** `syncd conflicts`: where shop and cloud hold different values, side by side. */
 import { Command } from 'commander';
+import { listPresentConflicts } from '../apply/present.js';
 import { fullTime, localTime, oneLine } from '../ops/words.js';
-import {
-  CONFLICT_STATUSES,
-  type ConflictItem,
-  countOpenConflicts,
-  type Difference,
-  listConflicts,
-} from '../queue/conflicts.js';
+import { CONFLICT_STATUSES, type ConflictItem, countOpenConflicts, type Difference } from '../queue/conflicts.js';
 import { type FilterOptions, toFilter, withFilters } from './filters.js';
 import { type Paint, painter, print, screenWidth } from './output.js';
 import { commonOptions, withDatabase } from './session.js';
@@ -36,7 +31,7 @@ An open conflict holds back its own row and nothing else. To end one:
       const options = { ...commonOptions(command), ...command.opts<FilterOptions>() };
       await withDatabase(options, 'conflicts', async ({ db, loaded }) => {
         const { timezone } = loaded.settings.outlet;
-        const items = await listConflicts(db, toFilter(options, timezone));
+        const items = await listPresentConflicts(db, loaded.settings, toFilter(options, timezone));
         // Texts that Postgres wrote: read as JavaScript's numbers, long ones would lose their digits.
         if (options.json) return print(`[${items.map(({ json }) => json).join(',')}]`);
         const paint = painter(options);
@@ -79,6 +74,7 @@ export function conflictLines(item: ConflictItem, now: string, timezone: string,
 
 function outcome(item: ConflictItem, now: string, timezone: string): string {
   const reason = item.reason === null ? '' : `: ${oneLine(item.reason)}`;
+  if (item.status === 'open' && item.differences.length === 0) return `open${reason}; by now both sides hold the same`;
   if (item.status === 'open')
     return item.strategy === 'manual' ? `open${reason}` : `open: ${item.strategy} has its turn next`;
   const at = localTime(item.resolved_at ?? item.detected_at, now, timezone);

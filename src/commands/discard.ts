@@ -15,8 +15,10 @@ export function discardCommand(): Command {
       'after',
       `
 The row in the shop stays as it is; a later change of it goes to the cloud as
-usual, and syncd push TYPE ID sends it as it is now. An open conflict of the
-change is closed.
+usual, and syncd push TYPE ID sends it as it is now. A change whose row is in
+conflict is left alone: syncd resolve ID --strategy cloud_wins gives it up. Only
+where the table is never pulled it may be discarded, and the row's next change
+meets the same conflict.
 `,
     )
     .action(async (ids: string[], _options, self: Command) => {

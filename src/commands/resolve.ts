@@ -5,6 +5,7 @@ import { type Choice, type ConflictVerdict, resolveConflict } from '../apply/res
 import type { Settings } from '../config/settings.js';
 import { openApplier } from '../db/applier.js';
 import { EXIT, SyncError, wordsOf } from '../errors.js';
+import { fullTime } from '../ops/words.js';
 import { rowNumber } from '../queue/filters.js';
 import { authorOf, withAuthor } from './actions.js';
 import { print, printJson, remark } from './output.js';
@@ -49,7 +50,7 @@ conflict that is resolved already is left alone, and said so.
       await withDatabase(options, 'resolve', async ({ url, loaded }) => {
         const verdicts = await resolveAll(url, loaded.settings, [...new Set(ids)], choice, options);
         if (options.json) printJson(verdicts);
-        else for (const verdict of verdicts) tell(verdict);
+        else for (const verdict of verdicts) tell(verdict, loaded.settings.outlet.timezone);
         process.exitCode = verdicts.every(({ done }) => done) ? EXIT.done : EXIT.failed;
       });
     });
@@ -101,23 +102,23 @@ const KEPT = {
   equal: 'both sides held the same',
 } as const;
 
-function tell(verdict: ConflictVerdict): void {
+function tell(verdict: ConflictVerdict, timezone: string): void {
   if (verdict.done) {
     const { id, entity_type, entity_id, resolution, change_id } = verdict;
     const rest = change_id === null ? 'the cloud has it' : 'it goes to the cloud';
     print(`${id}: ${entity_type} ${entity_id}: ${KEPT[resolution]}; ${rest}`);
     return;
   }
-  remark(`syncd: ${verdict.id}: ${whyNot(verdict)}`);
+  remark(`syncd: ${verdict.id}: ${whyNot(verdict, timezone)}`);
   if (verdict.why === 'refused' && verdict.hint !== '') remark(`hint: ${verdict.hint}`);
 }
 
-function whyNot(verdict: Extract<ConflictVerdict, { done: false }>): string {
+function whyNot(verdict: Extract<ConflictVerdict, { done: false }>, timezone: string): string {
   switch (verdict.why) {
     case 'unknown':
       return 'there is no such conflict';
     case 'resolved':
-      return `it was resolved before, by ${verdict.resolved_by} at ${verdict.resolved_at}`;
+      return `it was resolved before, by ${verdict.resolved_by} at ${fullTime(verdict.resolved_at, timezone)} ${timezone}`;
     case 'refused':
       return `nothing was changed: ${verdict.message}`;
     default:

@@ -1,7 +1,7 @@
 /** One entity: what both sides know of it and what happened to it, sending it again as it is now, and asking for the cloud's. */
+import { listPresentConflicts } from '../apply/present.js';
 import { askForEntity, awaitAsked } from '../inbox/ask.js';
 import { awaitAnswer } from '../ops/control.js';
-import { listConflicts } from '../queue/conflicts.js';
 import { enqueueEntity, UnknownEntity } from '../queue/enqueue.js';
 import { entityHistory } from '../queue/history.js';
 import type { HttpAnswer } from './exchange.js';
@@ -26,7 +26,10 @@ async function show({ look, settings }: AdminDeps, { request, params }: AdminCal
   const [type, id] = params as [string, string];
   const [history, conflicts] = await look.use(async (db) => {
     const filter = { entity: { type, id }, limit: MOST_CONFLICTS };
-    const lists = [await listConflicts(db, filter), await listConflicts(db, { ...filter, status: 'resolved' })];
+    const lists = [
+      await listPresentConflicts(db, settings, filter),
+      await listPresentConflicts(db, settings, { ...filter, status: 'resolved' }),
+    ];
     return [await entityHistory(db, type, id), lists.flat()] as const;
   });
   if (history) {

@@ -100,21 +100,23 @@ export function idIn([text = '']: string[]): string {
   throw new ProblemError('bad-path', 'the id is no number', { hint: 'It takes the id that the list shows.' });
 }
 
-const WORDS: Record<Exclude<Refusal, 'unknown'>, [why: string, hint: string]> = {
-  synced: ['it is settled already', ''],
-  discarded: ['it was discarded before', ''],
-  waiting: ['it is waiting for its turn already', ''],
-  conflict: [
-    'it is in conflict, and another try would meet the same',
-    'Resolve the conflict, or discard the change: POST /api/v1/sync/discard/:id',
-  ],
+const WORDS: Record<Exclude<Refusal, 'unknown'>, string> = {
+  synced: 'it is settled already',
+  discarded: 'it was discarded before',
+  waiting: 'it is waiting for its turn already',
+  conflict: 'its row is in conflict, and nobody has chosen a side',
 };
 
 function single([verdict]: Verdict[]): HttpAnswer {
   if (!verdict || (!verdict.done && verdict.why === 'unknown'))
     return problem('unknown-change', 'no change has this id', { hint: 'GET /api/v1/sync/queue lists them.' });
   if (verdict.done) return json(200, verdict);
-  const { id, why } = verdict as { id: string; why: Exclude<Refusal, 'unknown'> };
-  const [words, hint] = WORDS[why];
-  return problem('not-possible', `change ${id} was left as it is: ${words}`, { hint, more: { id, why } });
+  const { done: _, ...more } = verdict;
+  const words = WORDS[verdict.why as Exclude<Refusal, 'unknown'>];
+  const conflict = verdict.why === 'conflict' ? verdict.conflict_id : null;
+  const hint =
+    conflict === null
+      ? ''
+      : `POST /api/v1/sync/resolve/${conflict} {"strategy": "cloud_wins"} gives up the shop's side.`;
+  return problem('not-possible', `change ${verdict.id} was left as it is: ${words}`, { hint, more });
 }

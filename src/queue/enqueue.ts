@@ -71,19 +71,22 @@ async function attempt(trx: Db, { entityType, captured, parts, who, deadline }: 
   // The one setting of the capture triggers that our connections do not have anyway.
   await sql`SET LOCAL lc_monetary = 'C'`.execute(trx);
   const current = currentRow(captured, parts);
-  const { rows } = await sql<Enqueued>`
+  const { rows } = await sql<Enqueued & { conflict: string | null }>`
     WITH named AS (
       SELECT ${sql.raw(keyText(captured, 't'))} AS entity_id FROM (SELECT ${typedKeys(captured, parts)}) AS t
     ), found AS (${current}
     ), known AS (
       SELECT EXISTS (SELECT FROM syncd.entity_state s, named n WHERE s.entity_type = ${entityType} AND s.entity_id = n.entity_id AND NOT s.deleted)
           OR EXISTS (SELECT FROM syncd.unsettled u, named n WHERE u.entity_type = ${entityType} AND u.entity_id = n.entity_id) AS known
+    ), conflict AS (
+      SELECT k.id FROM syncd.sync_conflicts k, named n
+      WHERE k.status = 'open' AND k.entity_type = ${entityType} AND k.entity_id = n.entity_id
     ), queued AS (
       INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload)
       SELECT ${entityType}, coalesce(f.entity_id, n.entity_id),
              CASE WHEN f.entity_id IS NULL THEN 'delete' WHEN k.known THEN 'update' ELSE 'create' END, f.payload
       FROM named n CROSS JOIN known k LEFT JOIN found f ON true
-      WHERE f.entity_id IS NOT NULL OR k.known
+      WHERE (f.entity_id IS NOT NULL OR k.known) AND NOT EXISTS (SELECT FROM conflict)
       RETURNING id, change_id, entity_type, entity_id, operation
     ), record AS (
       INSERT INTO syncd.commands (command, args, requested_by, finished_at, outcome)
@@ -91,9 +94,12 @@ async function attempt(trx: Db, { entityType, captured, parts, who, deadline }: 
              clock_timestamp(), 'queued as ' || operation
       FROM queued
     )
-    SELECT * FROM queued`.execute(trx);
-  const [queued] = rows;
-  if (!queued) {
+    SELECT q.*, c.id AS conflict FROM (SELECT) AS one LEFT JOIN queued q ON true LEFT JOIN conflict c ON true`.execute(
+    trx,
+  );
+  const { conflict, ...queued } = rows[0] as Enqueued & { conflict: string | null };
+  if (conflict !== null) throw inConflict(entityType, parts, conflict);
+  if (queued.id === null) {
     throw new UnknownEntity(
       `there is no ${entityType} ${parts.join(', ')}: neither in ${captured.table} nor at the cloud`,
       'The id is the primary key; a composite key is a JSON array of texts, ["7","2"].',
@@ -150,6 +156,13 @@ function keyParts(captured: Captured, entityId: string): string[] {
   if (parts) return parts;
   throw new SyncError('usage', `${entityId} names no row: the key has ${captured.keys.length} columns`, {
     hint: `Give a JSON array of texts in key order (${captured.keys.map((key) => key.name).join(', ')}), '["7","2"]' say.`,
+  });
+}
+
+/** A copy that does not say what was changed in it could not be merged with the cloud's side any more. */
+function inConflict(entityType: string, parts: string[], conflict: string): SyncError {
+  return new SyncError('failed', `${entityType} ${parts.join(', ')} was not queued: it is in conflict ${conflict}`, {
+    hint: `syncd resolve ${conflict} --strategy local_wins sends it as the shop has it.`,
   });
 }
 

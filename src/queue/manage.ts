@@ -8,8 +8,10 @@ import type { Db } from '../db/connect.js';
 
 export type Verdict =
   | { id: string; done: true; entity_type: string; entity_id: string; was: 'failed' | 'pending' | 'conflict' }
-  | { id: string; done: false; why: Refusal };
-/** waiting: it is on its way already. conflict: two values, and nobody has chosen. */
+  | { id: string; done: false; why: Exclude<Refusal, 'conflict'> }
+  /** Two values, and nobody has chosen. `conflict_id`: the open conflict; null where there is none. */
+  | { id: string; done: false; why: 'conflict'; conflict_id: string | null };
+/** waiting: it is on its way already. */
 export type Refusal = 'unknown' | 'synced' | 'discarded' | 'waiting' | 'conflict';
 
 type Done = { id: string; entity_type: string; entity_id: string; was: 'failed' | 'pending' | 'conflict' };
@@ -46,51 +48,57 @@ export async function retryChanges(db: Db, ids: string[] | undefined, who: strin
 }
 
 /**
- * Gives changes up: they count as settled, and what waited behind them may go. A conflict is closed with the last of its changes;
- * the cloud's side of it is then what the entity's next change builds on, or that one would only meet the same conflict.
+ * An open conflict of a row that the cloud may change as well: whoever gave up the shop's change of it would leave the two sides
+ * apart with nobody who knows, so it has to be resolved. Of a table that is only pushed, or is not captured any more, nothing of
+ * the cloud's is ever written here, and a change may be given up: then the row's next change meets the same conflict.
  */
+const TO_BE_RESOLVED = sql`EXISTS (
+  SELECT FROM syncd.sync_conflicts k JOIN syncd.capture c USING (entity_type)
+  WHERE k.status = 'open' AND k.entity_type = q.entity_type AND k.entity_id = q.entity_id
+    AND c.direction <> 'push' AND to_regclass(c.table_name) IS NOT NULL)`;
+
+/** Gives changes up: they count as settled, and what waited behind them may go. A conflict is closed with the last of its changes. */
 export async function discardChanges(db: Db, ids: string[], who: string, reason: string): Promise<Verdict[]> {
-  const { rows } = await sql<Done>`
-    WITH found AS MATERIALIZED (
-      SELECT id, status FROM syncd.sync_queue q
-      WHERE id = ANY (${ids}::bigint[])
-        AND ((status = 'pending' AND next_attempt_at IS NULL) OR status IN ('failed', 'conflict') OR (status = 'pending' AND next_attempt_at IS NOT NULL))
-      FOR UPDATE
-    ), done AS (
-      UPDATE syncd.sync_queue q SET status = 'synced', settled_as = 'discarded', synced_at = clock_timestamp(), next_attempt_at = NULL
-      FROM found WHERE q.id = found.id AND q.status <> 'synced'
-      RETURNING q.id, q.entity_type, q.entity_id, found.status AS was
-    ), freed AS (
-      SELECT DISTINCT d.entity_type, d.entity_id, left_over.status
-      FROM done d CROSS JOIN LATERAL (
-        SELECT coalesce(min(q.status::text), 'synced') AS status FROM syncd.sync_queue q
-        WHERE q.entity_type = d.entity_type AND q.entity_id = d.entity_id
-          AND q.status IN ('failed', 'conflict') AND q.id <> ALL (${ids}::bigint[])) AS left_over
-    ), closed AS (
-      UPDATE syncd.sync_conflicts c SET status = 'resolved', resolved_at = clock_timestamp(), resolved_by = ${requester(who)}, reason = ${reason}
-      FROM freed f WHERE c.entity_type = f.entity_type AND c.entity_id = f.entity_id AND c.status = 'open' AND f.status <> 'conflict'
-      RETURNING c.entity_type, c.entity_id, c.cloud_version, c.cloud_deleted
-    ), relieved AS (
-      INSERT INTO syncd.entity_state AS e (entity_type, entity_id, cloud_version, sync_status, deleted)
-      SELECT f.entity_type, f.entity_id, nullif(c.cloud_version, 0), f.status, coalesce(c.cloud_deleted, false)
-      FROM freed f LEFT JOIN closed c ON c.entity_type = f.entity_type AND c.entity_id = f.entity_id
-      WHERE c.entity_id IS NOT NULL
-         OR EXISTS (SELECT FROM syncd.entity_state s WHERE s.entity_type = f.entity_type AND s.entity_id = f.entity_id)
-      ON CONFLICT (entity_type, entity_id) DO UPDATE
-      SET sync_status = excluded.sync_status,
-          cloud_version = CASE (SELECT c.cloud_version FROM closed c WHERE c.entity_type = e.entity_type AND c.entity_id = e.entity_id)
-                          WHEN 0 THEN NULL ELSE greatest(e.cloud_version, excluded.cloud_version) END,
-          deleted = CASE WHEN EXISTS (SELECT FROM closed c WHERE c.entity_type = e.entity_type AND c.entity_id = e.entity_id)
-                         THEN excluded.deleted ELSE e.deleted END
-    ), record AS (
-      INSERT INTO syncd.commands (command, args, requested_by, finished_at, outcome)
-      SELECT 'discard', json_build_object('ids', (SELECT json_agg(id::text ORDER BY id) FROM done), 'reason', ${reason}::text),
-             ${requester(who)}, clock_timestamp(), CASE count(*) WHEN 1 THEN '1 change' ELSE count(*) || ' changes' END || ' discarded'
-      FROM done HAVING count(*) > 0
-    )
-    SELECT id, entity_type, entity_id, was FROM done ORDER BY id`.execute(db);
-  if (rows.length > 0) await wakeDaemon(db);
-  return verdicts(db, ids, rows);
+  const done = await db.transaction().execute(async (trx) => {
+    const unsettled = sql`((q.status = 'pending' AND q.next_attempt_at IS NULL) OR q.status IN ('failed', 'conflict')
+                           OR (q.status = 'pending' AND q.next_attempt_at IS NOT NULL))`;
+    // Locked by a statement of its own: an answer that is just being settled has opened its conflict by the time of the next one.
+    await sql`SELECT FROM syncd.sync_queue q WHERE q.id = ANY (${ids}::bigint[]) AND ${unsettled} FOR UPDATE`.execute(
+      trx,
+    );
+    const { rows } = await sql<Done>`
+      WITH found AS MATERIALIZED (
+        SELECT q.id, q.status, q.error_message FROM syncd.sync_queue q
+        WHERE q.id = ANY (${ids}::bigint[]) AND ${unsettled} AND NOT ${TO_BE_RESOLVED}
+      ), done AS (
+        UPDATE syncd.sync_queue q SET status = 'synced', settled_as = 'discarded', synced_at = clock_timestamp(),
+          next_attempt_at = NULL, error_message = NULL
+        FROM found WHERE q.id = found.id AND q.status <> 'synced'
+        RETURNING q.id, q.entity_type, q.entity_id, found.status AS was, found.error_message AS words
+      ), freed AS (
+        SELECT DISTINCT d.entity_type, d.entity_id, left_over.status
+        FROM done d CROSS JOIN LATERAL (
+          SELECT coalesce(min(q.status::text), 'synced') AS status FROM syncd.sync_queue q
+          WHERE q.entity_type = d.entity_type AND q.entity_id = d.entity_id
+            AND q.status IN ('failed', 'conflict') AND q.id NOT IN (SELECT id FROM done)) AS left_over
+      ), closed AS (
+        UPDATE syncd.sync_conflicts c SET status = 'resolved', resolved_at = clock_timestamp(), resolved_by = ${requester(who)}, reason = ${reason}
+        FROM freed f WHERE c.entity_type = f.entity_type AND c.entity_id = f.entity_id AND c.status = 'open' AND f.status <> 'conflict'
+      ), relieved AS (
+        UPDATE syncd.entity_state e SET sync_status = f.status
+        FROM freed f WHERE e.entity_type = f.entity_type AND e.entity_id = f.entity_id
+      ), record AS (
+        INSERT INTO syncd.commands (command, args, requested_by, finished_at, outcome)
+        SELECT 'discard', json_build_object('ids', json_agg(id::text ORDER BY id), 'reason', ${reason}::text,
+                 'errors', coalesce(json_object_agg(id, words) FILTER (WHERE words IS NOT NULL), '{}')),
+               ${requester(who)}, clock_timestamp(), CASE count(*) WHEN 1 THEN '1 change' ELSE count(*) || ' changes' END || ' discarded'
+        FROM done HAVING count(*) > 0
+      )
+      SELECT id, entity_type, entity_id, was FROM done ORDER BY id`.execute(trx);
+    if (rows.length > 0) await wakeDaemon(trx);
+    return rows;
+  });
+  return verdicts(db, ids, done);
 }
 
 /** A hint to look now; the daemon's own look once a second would find it too. */
@@ -101,18 +109,25 @@ export async function wakeDaemon(db: Db): Promise<void> {
 async function verdicts(db: Db, ids: string[], done: Done[]): Promise<Verdict[]> {
   const byId = new Map(done.map((row) => [row.id, row]));
   const left = [...new Set(ids)].filter((id) => !byId.has(id));
-  const whys = left.length === 0 ? new Map<string, Refusal>() : await refusals(db, left);
+  const refused = left.length === 0 ? new Map<string, Verdict>() : await refusals(db, left);
   return [...new Set(ids)].map((id): Verdict => {
     const row = byId.get(id);
-    return row ? { ...row, done: true } : { id, done: false, why: whys.get(id) ?? 'unknown' };
+    return row ? { ...row, done: true } : (refused.get(id) ?? { id, done: false, why: 'unknown' });
   });
 }
 
 /** Why these were left alone. Settled rows have no index by id: a scan, only for the one who typed a wrong number. */
-async function refusals(db: Db, ids: string[]): Promise<Map<string, Refusal>> {
-  const { rows } = await sql<{ id: string; why: Refusal }>`
-    SELECT id, CASE WHEN settled_as = 'discarded' THEN 'discarded' WHEN status = 'synced' THEN 'synced'
-                    WHEN status = 'conflict' THEN 'conflict' ELSE 'waiting' END AS why
-    FROM syncd.sync_queue WHERE id = ANY (${ids}::bigint[])`.execute(db);
-  return new Map(rows.map(({ id, why }) => [id, why]));
+async function refusals(db: Db, ids: string[]): Promise<Map<string, Verdict>> {
+  const { rows } = await sql<{ id: string; why: Refusal; conflict_id: string | null }>`
+    SELECT q.id, CASE WHEN settled_as = 'discarded' THEN 'discarded' WHEN q.status = 'synced' THEN 'synced'
+                      WHEN q.status = 'conflict' OR k.id IS NOT NULL THEN 'conflict' ELSE 'waiting' END AS why, k.id AS conflict_id
+    FROM syncd.sync_queue q LEFT JOIN syncd.sync_conflicts k
+      ON k.status = 'open' AND k.entity_type = q.entity_type AND k.entity_id = q.entity_id
+    WHERE q.id = ANY (${ids}::bigint[])`.execute(db);
+  return new Map(
+    rows.map(({ id, why, conflict_id }) => [
+      id,
+      why === 'conflict' ? { id, done: false, why, conflict_id } : { id, done: false, why },
+    ]),
+  );
 }

@@ -123,7 +123,11 @@ test('discard gives one up for good with the reason', async () => {
   expect(reply.status).toBe(200);
   shape('discard', reply);
   expect(await commands()).toMatchObject([{ command: 'discard', requested_by: WHO }]);
-  expect(JSON.parse((await commands())[0].args)).toEqual({ ids: ['2'], reason: 'test order' });
+  expect(JSON.parse((await commands())[0].args)).toEqual({
+    ids: ['2'],
+    reason: 'test order',
+    errors: { 2: 'bad_total: negative' },
+  });
 });
 
 test('pause and resume say whether anything changed', async () => {

@@ -127,6 +127,14 @@ test('the open ones are listed with both sides to the last digit, page by page',
   });
 });
 
+test('an open one is listed with the shop’s side as it is now', async () => {
+  const [id] = await conflicts(1);
+  await stage.edits('UPDATE products SET price = 3 WHERE id = 1');
+  const [item] = (await admin.ask(`${API}/conflicts`)).json.items;
+  expect(item).toMatchObject({ id, local: { price: 3 }, base: { price: 1 } });
+  expect((await admin.ask(`${API}/entities/product/1`)).json.conflicts).toMatchObject([{ local: { price: 3 } }]);
+});
+
 test('one is asked for at the cloud by a request in the tables, which the daemon takes up', async () => {
   const reply = await admin.ask(`${API}/entities/product/007/pull`, { body: {} });
   expect(reply.status).toBe(202);

