@@ -5,20 +5,23 @@
 import { SyncError } from '../errors.js';
 import type { Log } from '../log.js';
 import { senderKey } from './addresses.js';
+import { assetRoutes } from './assets.js';
 import { entityRoutes } from './entity.js';
 import type { Handler, HttpAnswer, HttpRequest } from './exchange.js';
 import { listRoutes } from './lists.js';
+import { liveRoutes } from './live.js';
 import { manageRoutes } from './manage.js';
 import { problem, problemOf } from './problem.js';
 import { resolveRoutes } from './resolve.js';
 import type { AdminDeps, Route } from './route.js';
+import { selfRoutes } from './self.js';
 import { signRoutes } from './signs-of-life.js';
 import type { Bearer, Tokens } from './token.js';
 import type { Visitors } from './visitors.js';
 
 export type DoorDeps = { tokens: Tokens; visitors: Visitors; log: Log };
 
-/** No answer of this port is a page that may load, run or be framed by anything. */
+/** Only the dashboard is a page that may load or run anything, which its own route says. */
 const SAFE = {
   'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
@@ -29,7 +32,10 @@ const SAFE = {
 
 export function adminHandler(deps: AdminDeps & DoorDeps): Handler {
   const routes = [
+    ...assetRoutes(),
     ...signRoutes(deps),
+    ...selfRoutes(deps),
+    ...liveRoutes(deps),
     ...manageRoutes(deps),
     ...resolveRoutes(deps),
     ...listRoutes(deps),
@@ -69,7 +75,7 @@ async function answerTo(deps: DoorDeps, routes: Route[], request: HttpRequest): 
   const params = chosen.params.map(decoded);
   if (params.includes(undefined)) return problem('bad-path', 'the path is no percent-encoded UTF-8');
   const who = `${admitted?.bearer ?? 'no'} token from ${request.address}`;
-  return chosen.route.handle({ request, params: params as string[], who });
+  return chosen.route.handle({ request, params: params as string[], who, bearer: admitted?.bearer });
 }
 
 function admit({ tokens, log }: DoorDeps, request: HttpRequest): { bearer: Bearer } | { answer: HttpAnswer } {

@@ -9,6 +9,7 @@ const KINDS = {
   'no-token': [401, 'A token is needed'],
   'wrong-token': [401, 'The token is not the right one'],
   'too-many-tries': [429, 'Too many wrong tokens'],
+  'too-many-viewers': [503, 'Too many look at once'],
   'read-only-token': [403, 'This token may only look'],
   'unknown-host': [403, 'Not a name of this machine'],
   'foreign-origin': [403, 'Not a page of this machine'],

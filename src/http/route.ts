@@ -3,6 +3,7 @@ import type { Settings } from '../config/settings.js';
 import type { Reach } from '../db/reach.js';
 import type { Vitals } from '../ops/vitals.js';
 import type { HttpAnswer, HttpRequest } from './exchange.js';
+import type { Bearer } from './token.js';
 
 export type AdminDeps = {
   settings: Settings;
@@ -20,6 +21,8 @@ export type AdminCall = {
   params: string[];
   /** For the record: which token acts, and from where. */
   who: string;
+  /** Undefined where the route needs no token. */
+  bearer: Bearer | undefined;
 };
 
 export type Route = {

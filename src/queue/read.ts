@@ -124,6 +124,15 @@ export async function listLogs(db: Db, filter: Filter & { afterId?: string | und
   return rows.map(logItem);
 }
 
+/** The number of the newest exchange, to follow the log from there. */
+export async function lastLogId(db: Db): Promise<string> {
+  const { id } = await db
+    .selectFrom('syncd.sync_logs')
+    .select(sql<string>`coalesce(max(id), 0)`.as('id'))
+    .executeTakeFirstOrThrow();
+  return id;
+}
+
 export const LOG_COLUMNS = [
   'l.id',
   'l.direction',
