@@ -44,7 +44,14 @@ export function objectsOf(plan: EntityPlan): EntityObjects {
   }
   const triggerVersion = digest([...functions, ...triggers].map((object) => object.create).join('\n')).slice(0, 16);
   const sequence = failuresName(plan.entity);
-  return { plan, sequence, functions, triggers, triggerVersion, record: recordOf(plan, sequence, triggerVersion) };
+  return {
+    plan,
+    sequence,
+    functions,
+    triggers,
+    triggerVersion,
+    record: recordOf(plan, sequence, functions, triggerVersion),
+  };
 }
 
 /** Row triggers see each member's own columns and read back from it alone, so each member has its own function. */
@@ -91,7 +98,7 @@ function triggerObject(plan: EntityPlan, member: Member, event: CaptureEvent, fu
   };
 }
 
-function recordOf(plan: EntityPlan, sequence: string, triggerVersion: string): string {
+function recordOf(plan: EntityPlan, sequence: string, functions: FunctionObject[], triggerVersion: string): string {
   const { recipe } = plan;
   const array = (names: string[]) => `ARRAY[${names.map(literal).join(', ')}]::text[]`;
   const values: [column: string, value: string][] = [
@@ -105,6 +112,7 @@ function recordOf(plan: EntityPlan, sequence: string, triggerVersion: string): s
     ['fingerprint', literal(plan.fingerprint)],
     ['trigger_version', literal(triggerVersion)],
     ['failures', literal(qualified(SCHEMA, sequence))],
+    ['functions', array(functions.map((one) => one.name))],
   ];
   const columns = values.map(([column]) => column);
   return `INSERT INTO syncd.capture (${columns.join(', ')})

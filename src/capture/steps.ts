@@ -60,6 +60,8 @@ export function admission(): Step {
     'inbox',
     'incoming',
     'clock_offsets',
+    'backfills',
+    'disk_readings',
     'samples',
     'outages',
     'alerts',
@@ -74,7 +76,10 @@ export function admission(): Step {
       `GRANT INSERT, UPDATE, DELETE ON ${writes.map((table) => qualified(SCHEMA, table)).join(', ')} TO ${DAEMON}`,
       `GRANT UPDATE ON ${qualified(SCHEMA, 'outlet_config')} TO ${DAEMON}`,
       `GRANT SELECT, USAGE ON ALL SEQUENCES IN SCHEMA ${SCHEMA} TO ${DAEMON}`,
-      `GRANT EXECUTE ON FUNCTION ${SCHEMA}.wake() TO ${DAEMON}`,
+      `GRANT UPDATE (failures_seen) ON ${qualified(SCHEMA, 'capture')} TO ${DAEMON}`,
+      ...['wake()', 'suspend_capture(text, text, text)', 'resume_capture(text, text)'].map(
+        (signature) => `GRANT EXECUTE ON FUNCTION ${SCHEMA}.${signature} TO ${DAEMON}`,
+      ),
     ],
   };
 }
@@ -132,6 +137,10 @@ export function entitySteps(objects: EntityObjects, state: State, written: Reado
   }
   const before = state.captures.find((capture) => capture.entity_type === plan.entity)?.record;
   if (statements.length > 0 || !before || recordDiffers(before, objects)) statements.push(objects.record);
+  // The functions capture again: what is put aside is forgotten, and what was written meanwhile is looked for.
+  if (before?.suspended_at && statements.length > 0) {
+    statements.unshift(`SELECT syncd.resume_capture(${literal(plan.entity)}, 'syncd install')`);
+  }
   if (statements.length > 0) steps.push({ about: `${plan.entity}: ${plan.table}`, statements, asOwner: true });
   const rights = rightsOf(objects, state, written);
   if (rights.length > 0) steps.push({ about: `${plan.entity}: rights on ${plan.table}`, statements: rights });

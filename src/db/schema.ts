@@ -9,6 +9,7 @@
  * - **conflict**: one divergence between the two sides.
  * - **event**: what came in at once: a page, a fetched entity, a webhook; it brings *incoming changes*.
  * - **parked**: an incoming change that cannot be applied, set aside with its reason.
+ * - **walk**: one way through a whole table by its keys, to queue rows that nobody knows of or to compare it; a row of `backfills`.
  * - **wake**: telling the daemon that there is something to look for; a hint, never the truth.
  * - **outage**: one time without the cloud; interruptions that follow each other closely are one.
  * - **sample**: the figures of one minute.
@@ -56,6 +57,8 @@ export interface EntityStateTable {
   sync_status: Generated<'synced' | 'conflict' | 'failed'>;
   deleted: Generated<boolean>;
   last_synced_at: string | null;
+  row_hash: string | null;
+  row_shape: number | null;
 }
 
 export interface SyncConflictsTable {
@@ -109,6 +112,7 @@ export interface IncomingTable {
   reason: string | null;
   waits_for_type: string | null;
   waits_for_id: string | null;
+  received_at: Generated<string>;
 }
 
 export interface ClockOffsetsTable {
@@ -163,9 +167,15 @@ export interface CaptureTable {
   coalesce: Generated<boolean>;
   keep_previous: Generated<boolean>;
   fingerprint: string;
+  shape: ColumnType<number, never, never>;
   trigger_version: string;
   failures: string;
   installed_at: Generated<string>;
+  functions: Generated<string[]>;
+  failures_seen: Generated<string>;
+  suspended_at: string | null;
+  suspended_by: string | null;
+  suspended_reason: string | null;
 }
 
 export interface DaemonTable {
@@ -198,6 +208,35 @@ export interface CommandsTable {
   error: string | null;
 }
 
+export interface BackfillsTable {
+  id: ColumnType<string, never, never>;
+  entity_type: string;
+  kind: 'backfill' | 'reconcile' | 'delete';
+  cause: string;
+  requested_by: Generated<string>;
+  requested_at: Generated<string>;
+  started_at: string | null;
+  failures: string | null;
+  position: string | null;
+  walked: Generated<string>;
+  queued: Generated<string>;
+  deleted: Generated<string>;
+  estimate: string | null;
+  waits_for: string | null;
+  finished_at: string | null;
+  error: string | null;
+}
+
+export interface DiskReadingsTable {
+  at: string;
+  path: string;
+  free_bytes: string | null;
+  total_bytes: string | null;
+  database_bytes: string | null;
+  days_left: number | null;
+  problem: string | null;
+}
+
 export interface EntityStatusView {
   entity_type: string;
   entity_id: string;
@@ -221,6 +260,8 @@ export interface Database {
   'syncd.inbox': InboxTable;
   'syncd.incoming': IncomingTable;
   'syncd.clock_offsets': ClockOffsetsTable;
+  'syncd.backfills': BackfillsTable;
+  'syncd.disk_readings': DiskReadingsTable;
   'syncd.samples': SamplesTable;
   'syncd.outages': OutagesTable;
   'syncd.alerts': AlertsTable;
