@@ -12,6 +12,7 @@ import { AdminListener } from './http/admin-listener.js';
 import { WebhookListener } from './http/webhook-listener.js';
 import { newIncomingMemory } from './incoming.js';
 import type { Log } from './log.js';
+import { OutageLedger } from './ops/outages.js';
 import { Vitals } from './ops/vitals.js';
 import { newCloudMemory } from './push/memory.js';
 import { type Across, runSession } from './session.js';
@@ -39,6 +40,7 @@ export async function runDaemon(settings: Settings, log: Log, signal: AbortSigna
       settings.webhook &&
       new WebhookListener({ settings: settings.webhook, log, correctionMs: () => clock.correctionMs }),
     vitals: new Vitals(),
+    outages: new OutageLedger(),
     signal,
   };
   const admin = new AdminListener({ settings, log, vitals: across.vitals });

@@ -22,6 +22,7 @@ import type { ChoresLoop } from './ops/chores.js';
 import { CloudHistory } from './ops/cloud-history.js';
 import { signOff } from './ops/heartbeat.js';
 import { readIdentity } from './ops/identity.js';
+import type { OutageLedger } from './ops/outages.js';
 import { Supervision } from './ops/supervision.js';
 import { DATABASE, type Vitals } from './ops/vitals.js';
 import { createPush } from './outgoing.js';
@@ -43,6 +44,7 @@ export type Across = {
   /** Hears the cloud also while there is no database, and asks it to come again. */
   webhooks: WebhookListener | undefined;
   vitals: Vitals;
+  outages: OutageLedger;
   signal: AbortSignal;
 };
 
@@ -115,7 +117,7 @@ function assemble(
   client: CloudClient,
   identity: Awaited<ReturnType<typeof readIdentity>>,
 ): Parts {
-  const { settings, log, memory, incoming, clock, clockLog } = across;
+  const { settings, log, memory, incoming, clock, clockLog, outages } = across;
   const { control, store, applier, lead } = connections;
   const history = new CloudHistory(control, log, () => supervision.wake());
   const supervision: Supervision = new Supervision({
@@ -154,6 +156,7 @@ function assemble(
     identity,
     onStanding: (standing) => {
       supervision.noteStanding(standing);
+      outages.note(standing);
       if (standing.kind === 'online') pull?.cloudAnswers();
     },
     onQuiet: (pass) => supervision.noteQuiet(pass),
@@ -187,6 +190,8 @@ function assemble(
     log,
     db: connections.upkeep,
     leader_epoch: lead.leader_epoch,
+    memory,
+    outages,
     onLocalChanges: () => push.wake(),
   });
   return { push, pull, inbox, upkeep, supervision };

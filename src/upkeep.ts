@@ -2,10 +2,14 @@
  * Puts together what is done now and then beside syncing, on one session's connections. Which chore does what stands in its own
  * file; here stands how often, and what each is given.
  */
+import type { Standing } from './cloud/standing.js';
 import type { Settings } from './config/settings.js';
 import type { Db } from './db/connect.js';
 import type { Log } from './log.js';
 import { type Chore, ChoresLoop } from './ops/chores.js';
+import type { OutageLedger } from './ops/outages.js';
+import { samplesChore } from './ops/samples.js';
+import type { CloudMemory } from './push/memory.js';
 
 export type UpkeepDeps = {
   settings: Settings;
@@ -13,11 +17,18 @@ export type UpkeepDeps = {
   /** A connection that nothing else waits for. */
   db: Db;
   leader_epoch: string;
+  memory: CloudMemory;
+  outages: OutageLedger;
   /** Told when a chore has put changes into the queue. */
   onLocalChanges: () => void;
 };
 
-export function createUpkeep({ log }: UpkeepDeps): ChoresLoop {
-  const chores: Chore[] = [];
+export function createUpkeep({ log, db, memory, outages }: UpkeepDeps): ChoresLoop {
+  const chores: Chore[] = [outages.chore(db), samplesChore(db, () => isOnline(memory.standing))];
   return new ChoresLoop(chores, log);
+}
+
+/** As in the daemon's own row: a cloud that refuses or asks to wait is within reach. */
+function isOnline({ kind }: Standing): boolean | undefined {
+  return kind === 'unknown' ? undefined : kind !== 'offline' && kind !== 'trial';
 }

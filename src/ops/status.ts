@@ -59,7 +59,7 @@ const ISO = sql.raw(`'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`);
 const iso = (column: string) => sql`to_char(${sql.ref(column)} AT TIME ZONE 'UTC', ${ISO})`;
 
 /** The condition of the index that holds what may go at once; a query that repeats it to the letter is answered from there. */
-const FRESH = sql.raw(`status = 'pending' AND next_attempt_at IS NULL`);
+export const FRESH = sql.raw(`status = 'pending' AND next_attempt_at IS NULL`);
 
 /**
  * One pass over the index of what waits: measured 60 ms for a million rows, 2 ms for a thousand.
@@ -131,7 +131,9 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
         WHERE p.command = 'pause' ORDER BY p.id DESC LIMIT 1) END,
       'last_sync_at', ${iso('o.last_sync_at')},
       'last_pull_at', ${iso('o.last_pull_at')},
-      'parked', (SELECT json_build_object('count', count(*), 'reason', (array_agg(format('%s %s: %s', entity_type, left(entity_id, 80), reason) ORDER BY id DESC))[1])
+      'parked', (SELECT json_build_object('count', count(*), 'reason', (
+                   SELECT format('%s %s: %s', entity_type, left(entity_id, 80), reason) FROM syncd.incoming
+                   WHERE id = (SELECT max(id) FROM syncd.incoming WHERE status = 'parked')))
                  FROM syncd.incoming WHERE status = 'parked'),
       'daemon', (SELECT json_build_object('pid', d.pid, 'host', d.host, 'version', d.version, 'started_at', ${iso('d.started_at')},
         'silent_ms', extract(epoch FROM clock.now - d.heartbeat_at) * 1000, 'stopped_at', ${iso('d.stopped_at')}, 'online', d.online,
