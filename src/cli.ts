@@ -18,7 +18,13 @@ const COMMANDS: Record<string, Entry> = {
   status: { group: WATCH, load: async () => (await import('./commands/status.js')).statusCommand() },
   queue: { group: WATCH, load: async () => (await import('./commands/queue.js')).queueCommand() },
   logs: { group: WATCH, load: async () => (await import('./commands/logs.js')).logsCommand() },
+  inbox: { group: WATCH, load: async () => (await import('./commands/inbox.js')).inboxCommand() },
   conflicts: { group: WATCH, load: async () => (await import('./commands/conflicts.js')).conflictsCommand() },
+  doctor: { group: WATCH, load: async () => (await import('./commands/doctor.js')).doctorCommand() },
+  'support-bundle': {
+    group: WATCH,
+    load: async () => (await import('./commands/support-bundle.js')).supportBundleCommand(),
+  },
   config: { group: WATCH, load: async () => (await import('./commands/config.js')).configCommand() },
   now: { group: ACT, load: async () => (await import('./commands/now.js')).nowCommand() },
   push: { group: ACT, load: async () => (await import('./commands/push.js')).pushCommand() },

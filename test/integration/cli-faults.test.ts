@@ -40,6 +40,7 @@ test.each([
   'pull',
   'retry',
   'discard',
+  'inbox',
   'conflicts',
   'resolve',
   'pause',
@@ -48,6 +49,8 @@ test.each([
   'install',
   'uninstall',
   'run',
+  'doctor',
+  'support-bundle',
 ])('syncd %s --help fits a terminal of 80 columns', async (command) => {
   const help = await syncd([command, '--help']);
   expect(help).toMatchObject({ code: 0, stderr: '' });

@@ -1,0 +1,50 @@
+/** Whether every configured table is watched, and whether what was captured is all there was. */
+import { count } from '../../ops/words.js';
+import { fail, ok, type Unnamed, warn } from '../finding.js';
+import type { Check } from '../patient.js';
+
+export const capture: Check = {
+  name: 'capture',
+  needs: ['schema'],
+  async look({ facts, settings }) {
+    if (!facts) return [];
+    const found: Unnamed[] = [];
+    const watched = new Map(facts.capture.map((one) => [one.entity_type, one]));
+    for (const [entity, { table, direction }] of settings.entities) {
+      const one = watched.get(entity);
+      if (!one && direction !== 'pull')
+        found.push(
+          fail(
+            `${entity} (${table}) is not captured`,
+            'Its sales are not seen and never reach the cloud.',
+            'syncd install',
+          ),
+        );
+      else if (one && direction !== 'pull' && !one.healthy)
+        found.push(
+          fail(
+            `triggers of ${entity} (${table}) are missing, disabled or outdated`,
+            'Its sales are not seen and never reach the cloud.',
+            'syncd install   # puts them right and looks for what was missed',
+          ),
+        );
+      if (one && one.failures > 0)
+        found.push(
+          fail(
+            `capture of ${entity} failed ${count(one.failures, 'time')}`,
+            'Those sales went through, but their changes may be missing from the queue.',
+            `syncd backfill ${entity}   # queues what is missing`,
+          ),
+        );
+    }
+    for (const entity of facts.truncated)
+      found.push(
+        warn(
+          `the table of ${entity} was emptied by TRUNCATE`,
+          'The cloud still has the rows, and its changes wait until a person decides.',
+          `syncd truncate ${entity} --delete   # or --restore`,
+        ),
+      );
+    return found.length > 0 ? found : [ok(`${count(settings.entities.size, 'table')} watched, no failures`)];
+  },
+};

@@ -1,0 +1,66 @@
+/** The configuration and the files that it names: does it read, may the daemon read and write what it needs? */
+import { constants } from 'node:fs';
+import { access, stat, statfs } from 'node:fs/promises';
+import type { Fault } from '../../config/faults.js';
+import type { LoadedSettings } from '../../config/load.js';
+import { codeOf } from '../../errors.js';
+import { fail, ok, type Unnamed, warn } from '../finding.js';
+import type { Check } from '../patient.js';
+
+const ROOM_BYTES = 100 * 1024 * 1024;
+
+export function configurationOf({ file, settings, warnings }: LoadedSettings): Unnamed[] {
+  const entities = settings.entities.size;
+  const found = warnings.map((text) =>
+    warn(text, 'A secret that others can read is no secret, and a typing slip waits to be found.'),
+  );
+  if (entities === 0)
+    found.push(
+      fail(`${file} names no entity`, 'Nothing is captured and nothing is sent.', 'syncd init   # proposes the tables'),
+    );
+  return found.length > 0 ? found : [ok(`${file} is in order: ${entities} ${entities === 1 ? 'entity' : 'entities'}`)];
+}
+
+/** The configuration where it cannot be loaded at all. */
+export function faultyConfiguration(faults: Fault[]): Unnamed[] {
+  return faults.map(({ where, path, problem }) =>
+    fail(
+      [where, path, problem].filter((part) => part !== '').join(': '),
+      'With a faulty configuration the daemon does not start; one that runs keeps the old one.',
+      'syncd config   # after the correction: shows what counts',
+    ),
+  );
+}
+
+export const files: Check = {
+  name: 'files',
+  needs: [],
+  async look({ settings }) {
+    const { state_dir } = settings;
+    const why = 'The daemon keeps there who this outlet is and its generated token; without it, it does not start.';
+    try {
+      await stat(state_dir);
+      await access(state_dir, constants.R_OK | constants.W_OK | constants.X_OK);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT')
+        return [warn(`${state_dir} is not there yet`, why, `sudo install -d -o syncd -g syncd -m 0700 ${state_dir}`)];
+      return [
+        warn(
+          `${state_dir} cannot be written by this user`,
+          why,
+          'sudo -u syncd syncd doctor   # as the daemon sees it',
+        ),
+      ];
+    }
+    const { bavail, bsize } = await statfs(state_dir);
+    if (bavail * bsize < ROOM_BYTES)
+      return [
+        warn(
+          `${state_dir} has ${Math.round((bavail * bsize) / 1e6)} MB left`,
+          'Syncing goes on without it, logs may not.',
+          `df -h ${state_dir}`,
+        ),
+      ];
+    return [ok(`${state_dir} can be written`)];
+  },
+};

@@ -1,0 +1,77 @@
+/** The way to PostgreSQL, and whether syncd is installed there as this program knows it. */
+import { sql } from 'kysely';
+import { databaseError, findPrimary, nameOf, openDb } from '../../db/connect.js';
+import { appliedMigrations, pendingMigrations, readMigrations } from '../../db/migrate.js';
+import { SyncError } from '../../errors.js';
+import { statusOf } from '../../ops/report.js';
+import { monotonicMs } from '../../time.js';
+import { fail, ok } from '../finding.js';
+import type { Check } from '../patient.js';
+
+const SLOW_MS = 1_000;
+
+export const database: Check = {
+  name: 'database',
+  needs: [],
+  proves: 'database',
+  async look(patient) {
+    const { urls } = patient.settings.database;
+    try {
+      const url = await findPrimary(urls);
+      if (url !== patient.url) {
+        await patient.db.destroy();
+        patient.url = url;
+        patient.db = openDb(url, { role: 'doctor' });
+      }
+      await sql`SELECT 1`.execute(patient.db);
+      const before = monotonicMs();
+      const { rows } = await sql<{ version: string }>`SELECT current_setting('server_version') AS version`.execute(
+        patient.db,
+      );
+      const ms = Math.round(monotonicMs() - before);
+      const answer = `${nameOf(url)} answers in ${ms} ms, PostgreSQL ${rows[0]?.version.split(' ')[0]}`;
+      return [ms > SLOW_MS ? fail(answer, 'So slow a database is slow for the till as well.', 'top') : ok(answer)];
+    } catch (error) {
+      const fault = databaseError(error, urls[0] as string);
+      return [
+        fail(fault.message, 'While the database is away nothing is captured and nothing is sent.', fault.hint || null),
+      ];
+    }
+  },
+};
+
+export const schema: Check = {
+  name: 'installation',
+  needs: ['database'],
+  proves: 'schema',
+  async look(patient) {
+    const why = 'Without its tables and triggers syncd sees no sale.';
+    try {
+      const applied = await appliedMigrations(patient.db);
+      if (applied.length === 0) return [fail('syncd is not installed in this database', why, 'syncd install')];
+      const waiting = pendingMigrations(readMigrations(), applied);
+      if (waiting.length > 0)
+        return [
+          fail(
+            `the schema is older than the program: ${waiting.map(({ name }) => name).join(', ')} is missing`,
+            why,
+            'syncd install',
+          ),
+        ];
+      patient.facts = (await statusOf(patient.db, patient.settings)).facts;
+    } catch (error) {
+      const fault = error instanceof SyncError ? error : databaseError(error, patient.url);
+      return [fail(fault.message, why, fault.hint || null)];
+    }
+    const { outlet } = patient.facts;
+    if (outlet.id !== patient.settings.outlet.id)
+      return [
+        fail(
+          `the database belongs to outlet ${outlet.id}, the configuration says ${patient.settings.outlet.id}`,
+          "Nothing is sent, so that no outlet's sales end up as another's.",
+          'syncd adopt   # says what it sees; or correct outlet.id',
+        ),
+      ];
+    return [ok(`installed for outlet ${outlet.code ?? outlet.id}, nothing is missing`)];
+  },
+};

@@ -1,0 +1,35 @@
+/** Whether this role may do what the daemon does: use the schema, read what is captured, write what comes from the cloud. */
+import { sql } from 'kysely';
+import { fail, ok } from '../finding.js';
+import type { Check } from '../patient.js';
+
+type Right = { role: string; owner: boolean; lacking: string[] };
+
+export const rights: Check = {
+  name: 'rights',
+  needs: ['schema'],
+  async look({ db }) {
+    const { rows } = await sql<Right>`
+      SELECT current_user::text AS role,
+        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS owner,
+        ARRAY(
+          SELECT format('%s on %s', r.name, to_regclass(c.table_name)) FROM syncd.capture c
+          CROSS JOIN LATERAL unnest(CASE c.direction WHEN 'push' THEN ARRAY['SELECT'] ELSE ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] END) AS r (name)
+          WHERE to_regclass(c.table_name) IS NOT NULL
+            AND NOT (has_table_privilege(to_regclass(c.table_name), r.name)
+                     OR r.name <> 'DELETE' AND has_any_column_privilege(to_regclass(c.table_name), r.name))
+          ORDER BY 1) AS lacking`.execute(db);
+    const { role, owner, lacking } = rows[0] as Right;
+    if (lacking.length > 0)
+      return [
+        fail(
+          `role ${role} lacks ${lacking.slice(0, 5).join(', ')}${lacking.length > 5 ? ` and ${lacking.length - 5} more` : ''}`,
+          'What it may not read it cannot compare or send again; what it may not write stays behind the cloud.',
+          'sudo -u postgres syncd install   # grants exactly what the configuration needs',
+        ),
+      ];
+    return [
+      ok(owner ? `role ${role} may do everything (a superuser)` : `role ${role} may do what it needs, and no more`),
+    ];
+  },
+};

@@ -1,0 +1,103 @@
+/** Settings of the server that make sales unsafe, syncing slow, or both. */
+import { sql } from 'kysely';
+import { fail, ok, type Unnamed, warn } from '../finding.js';
+import type { Check } from '../patient.js';
+
+type Server = {
+  fsync: boolean;
+  full_page_writes: boolean;
+  autovacuum: boolean;
+  prepared: number;
+  read_only: boolean;
+  statement_timeout_ms: number;
+  idle_timeout_ms: number;
+  connections_free: number;
+};
+
+/** The daemon's own connections, and some for commands and the admin port. */
+const CONNECTIONS = 12;
+const SHORTEST_TIMEOUT_MS = 30_000;
+
+export const server: Check = {
+  name: 'server',
+  needs: ['database'],
+  async look({ db }) {
+    const { rows } = await sql<Server>`
+      SELECT current_setting('fsync')::boolean AS fsync, current_setting('full_page_writes')::boolean AS full_page_writes,
+             current_setting('autovacuum')::boolean AND current_setting('track_counts')::boolean AS autovacuum,
+             current_setting('max_prepared_transactions')::int AS prepared,
+             current_setting('default_transaction_read_only')::boolean AS read_only,
+             (SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout') AS statement_timeout_ms,
+             (SELECT setting::int FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout') AS idle_timeout_ms,
+             current_setting('max_connections')::int - (SELECT sum(numbackends)::int FROM pg_stat_database) AS connections_free
+      `.execute(db);
+    const found = judgeServer(rows[0] as Server);
+    return found.length > 0 ? found : [ok('its settings suit a shop')];
+  },
+};
+
+/** Pure, so that every row of it can be tested. */
+export function judgeServer(server: Server): Unnamed[] {
+  const found: Unnamed[] = [];
+  if (!server.fsync)
+    found.push(
+      fail(
+        'fsync is off',
+        'A power cut can destroy the whole database, sales included.',
+        'ALTER SYSTEM SET fsync = on; SELECT pg_reload_conf();',
+      ),
+    );
+  if (!server.full_page_writes)
+    found.push(
+      warn(
+        'full_page_writes is off',
+        'A power cut can leave pages half written.',
+        'ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf();',
+      ),
+    );
+  if (!server.autovacuum)
+    found.push(
+      warn(
+        'autovacuum is off',
+        'The queue grows on disk with every sale and is never tidied.',
+        'ALTER SYSTEM SET autovacuum = on; ALTER SYSTEM SET track_counts = on; SELECT pg_reload_conf();',
+      ),
+    );
+  if (server.read_only)
+    found.push(
+      fail(
+        'default_transaction_read_only is on for this role',
+        'Nothing that the cloud answers can be written down.',
+        'ALTER ROLE syncd RESET default_transaction_read_only;',
+      ),
+    );
+  if (server.prepared > 0)
+    found.push(
+      warn(
+        `max_prepared_transactions is ${server.prepared}`,
+        'A sale cannot wake the daemon then, so changes leave up to a second later.',
+        'ALTER SYSTEM SET max_prepared_transactions = 0;   # and restart PostgreSQL, if nothing uses two-phase commit',
+      ),
+    );
+  for (const [name, ms] of [
+    ['statement_timeout', server.statement_timeout_ms],
+    ['idle_in_transaction_session_timeout', server.idle_timeout_ms],
+  ] as const)
+    if (ms > 0 && ms < SHORTEST_TIMEOUT_MS)
+      found.push(
+        warn(
+          `${name} is ${ms} ms for this role`,
+          'Long but ordinary work of syncd is cut off and begins again.',
+          `ALTER ROLE syncd SET ${name} = 0;`,
+        ),
+      );
+  if (server.connections_free < CONNECTIONS)
+    found.push(
+      warn(
+        `${server.connections_free} connections are free`,
+        `The daemon uses up to ${CONNECTIONS}, and the till must never find none.`,
+        'ALTER SYSTEM SET max_connections = 100;   # or more than now, and restart PostgreSQL',
+      ),
+    );
+  return found;
+}

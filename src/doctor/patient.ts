@@ -1,0 +1,32 @@
+/** Who is examined: one outlet, as its configuration describes it, and what the checks before have laid open. */
+import type { CloudClient } from '../cloud/client.js';
+import type { ClockOffset } from '../cloud/clock.js';
+import type { Settings } from '../config/settings.js';
+import type { Db } from '../db/connect.js';
+import type { Facts } from '../ops/status.js';
+import type { Finding, Unnamed } from './finding.js';
+
+export type Patient = {
+  settings: Settings;
+  /** The configuration's file. */
+  file: string;
+  url: string;
+  db: Db;
+  client: CloudClient;
+  clock: ClockOffset;
+  /** What `syncd status` goes by; there once the check of the schema has passed. */
+  facts?: Facts;
+};
+
+/** What must have been found in order before a check makes sense. */
+export type Ground = 'database' | 'schema' | 'key' | 'name' | 'tls' | 'cloud';
+
+export type Check = {
+  name: Finding['name'];
+  /** Skipped where one of these has not been proved. */
+  needs: Ground[];
+  /** Proved by this check where nothing of it failed. */
+  proves?: Ground;
+  /** May take its time up to a limit; what it throws becomes a finding. */
+  look(patient: Patient): Promise<Unnamed[]>;
+};

@@ -1,0 +1,41 @@
+/** The archive for the person on call: what is in it, and what never is. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { syncd } from '../support/cli.js';
+import { DoctorStage } from '../support/doctor-stage.js';
+
+let stage: DoctorStage;
+
+beforeAll(async () => {
+  stage = await DoctorStage.open();
+});
+afterAll(() => stage?.close());
+
+test('syncd support-bundle is one archive for its owner, without rows and without secrets', async () => {
+  await stage.shop.sql.query(`INSERT INTO orders (status, secret_note) VALUES ('planted-row-value', 'planted-note')`);
+  const file = join(stage.directory, 'bundle.tar.gz');
+  const { code, stdout } = await syncd(['support-bundle', '--config', stage.shop.config, '--output', file, '--json']);
+  expect(code).toBe(0);
+  const { entries } = JSON.parse(stdout);
+  expect(entries).toEqual(
+    expect.arrayContaining(['status.json', 'doctor.json', 'config.json', 'logs.json', 'relations.json', 'sizes.json']),
+  );
+  expect(execFileSync('stat', ['-c', '%a', file]).toString().trim()).toBe('600');
+  execFileSync('tar', ['-xzf', file, '-C', stage.directory, '--strip-components=1']);
+  const text = entries.map((name: string) => readFileSync(join(stage.directory, name), 'utf8')).join('\n');
+  expect(text).toContain('"entity_type": "order"');
+  expect(text).not.toMatch(/planted-/);
+  await stage.shop.sql.query('DELETE FROM orders');
+  await stage.shop.sql.query('DELETE FROM syncd.sync_queue');
+});
+
+test('a support bundle is made while the database is away, too', async () => {
+  const file = join(stage.directory, 'away.tar.gz');
+  const { code } = await syncd(['support-bundle', '--config', stage.shop.config, '--output', file], {
+    DATABASE_URL: 'postgres://u@127.0.0.1:1/pos',
+  });
+  expect(code).toBe(0);
+  const status = execFileSync('tar', ['-xzOf', file, '--wildcards', '*/status.json']).toString();
+  expect(JSON.parse(status)).toEqual({ missing: 'the database is away' });
+});

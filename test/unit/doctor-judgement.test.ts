@@ -1,0 +1,63 @@
+/** What the doctor makes of a server's settings and sessions, and of certificates of any age: the parts that only reckon. */
+import { judgeServer } from '../../src/doctor/checks/server.js';
+import { judgeSessions } from '../../src/doctor/checks/sessions.js';
+
+const SERVER = {
+  fsync: true,
+  full_page_writes: true,
+  autovacuum: true,
+  prepared: 0,
+  read_only: false,
+  statement_timeout_ms: 0,
+  idle_timeout_ms: 0,
+  connections_free: 80,
+};
+
+test('a server with the usual settings gives no cause for complaint', () => {
+  expect(judgeServer(SERVER)).toEqual([]);
+});
+
+test.each([
+  [{ fsync: false }, 'fail', /^fsync is off/, /fsync = on/],
+  [{ full_page_writes: false }, 'warn', /^full_page_writes is off/, /full_page_writes = on/],
+  [{ autovacuum: false }, 'warn', /^autovacuum is off/, /autovacuum = on/],
+  [{ prepared: 20 }, 'warn', /^max_prepared_transactions is 20/, /max_prepared_transactions = 0/],
+  [{ read_only: true }, 'fail', /read_only is on/, /RESET default_transaction_read_only/],
+  [{ statement_timeout_ms: 5_000 }, 'warn', /^statement_timeout is 5000 ms/, /statement_timeout = 0/],
+  [{ idle_timeout_ms: 1_000 }, 'warn', /^idle_in_transaction_session_timeout is 1000 ms/, /ALTER ROLE syncd/],
+  [{ connections_free: 3 }, 'warn', /^3 connections are free/, /max_connections/],
+])('%j is a %s', (change, state, finding, remedy) => {
+  expect(judgeServer({ ...SERVER, ...change })).toEqual([
+    {
+      state,
+      finding: expect.stringMatching(finding),
+      why: expect.stringMatching(/\.$/),
+      what_to_type: expect.stringMatching(remedy),
+    },
+  ]);
+});
+
+const SESSIONS = { visible: true, long: [], prepared: [], replica: [], subscriptions: 0 };
+
+test.each([
+  [{ replica: ['importer'] }, 'fail', /^importer works with session_replication_role/, /ALTER ROLE importer RESET/],
+  [{ replica: ['every role'] }, 'fail', /^every role works/, /ALTER DATABASE/],
+  [{ subscriptions: 2 }, 'warn', /^2 logical subscriptions/, /pg_subscription/],
+  [{ long: [{ pid: 77, user: 'report', age_ms: 7_200_000 }] }, 'warn', /of report has been open for 2 h/, /\(77\)/],
+  [{ prepared: [{ gid: "o'clock", age_ms: 7_200_000 }] }, 'warn', /waiting for 2 h: o'clock/, /'o''clock'/],
+])('sessions like %j are a %s', (change, state, finding, remedy) => {
+  expect(judgeSessions({ ...SESSIONS, ...change })).toEqual([
+    expect.objectContaining({
+      state,
+      finding: expect.stringMatching(finding),
+      what_to_type: expect.stringMatching(remedy),
+    }),
+  ]);
+});
+
+test('what cannot be seen is said, and is no fault', () => {
+  expect(judgeSessions(SESSIONS)).toEqual([]);
+  expect(judgeSessions({ ...SESSIONS, visible: false })).toEqual([
+    expect.objectContaining({ state: 'skipped', finding: expect.stringContaining('pg_read_all_stats') }),
+  ]);
+});
