@@ -56,8 +56,10 @@ const LACKS: Record<Ground, string> = {
   cloud: 'the cloud does not answer',
 };
 
-/** @param loaded settings with the cloud's key where there is one; `warnings` of theirs are findings too */
-export async function examine(loaded: LoadedSettings): Promise<Finding[]> {
+/** Settings with the cloud's key where there is one. `file` undefined: those that the daemon works by. */
+export type Examined = Pick<LoadedSettings, 'settings' | 'warnings' | 'secrets'> & { file: string | undefined };
+
+export async function examine(loaded: Examined): Promise<Finding[]> {
   const { settings, secrets } = loaded;
   const { url, apiKey: key, timeoutMs, compression, ca } = settings.cloud;
   const databaseUrl = settings.database.urls[0] as string;

@@ -6,8 +6,10 @@ import { SyncError } from '../errors.js';
 import type { Log } from '../log.js';
 import { senderKey } from './addresses.js';
 import { assetRoutes } from './assets.js';
+import { doctorRoutes } from './doctor.js';
 import { entityRoutes } from './entity.js';
 import type { Handler, HttpAnswer, HttpRequest } from './exchange.js';
+import { inboxRoutes } from './inbox.js';
 import { listRoutes } from './lists.js';
 import { liveRoutes } from './live.js';
 import { manageRoutes } from './manage.js';
@@ -39,7 +41,9 @@ export function adminHandler(deps: AdminDeps & DoorDeps): Handler {
     ...manageRoutes(deps),
     ...resolveRoutes(deps),
     ...listRoutes(deps),
+    ...inboxRoutes(deps),
     ...entityRoutes(deps),
+    ...doctorRoutes(deps),
   ];
   return async (request) => {
     const answer = await answerTo(deps, routes, request).catch((error: unknown) => {

@@ -192,3 +192,13 @@ test('no answer may be kept, guessed at, framed or run', async () => {
     });
   }
 });
+
+test("the doctor's findings, the same for everybody who asks within half a minute", async () => {
+  const [one, other] = await Promise.all([admin.ask(`${API}/doctor`), admin.ask(`${API}/doctor`)]);
+  expect(one.status).toBe(200);
+  expect(one.json.findings).toContainEqual(
+    expect.objectContaining({ name: 'cloud', state: 'fail', what_to_type: expect.stringContaining('curl') }),
+  );
+  expect(other.json).toEqual(one.json);
+  expect(JSON.stringify(one.json)).not.toContain('planted-');
+});

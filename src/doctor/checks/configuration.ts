@@ -9,7 +9,11 @@ import type { Check } from '../patient.js';
 
 const ROOM_BYTES = 100 * 1024 * 1024;
 
-export function configurationOf({ file, settings, warnings }: LoadedSettings): Unnamed[] {
+export function configurationOf({
+  file = 'the configuration of the daemon',
+  settings,
+  warnings,
+}: Pick<LoadedSettings, 'settings' | 'warnings'> & { file: string | undefined }): Unnamed[] {
   const entities = settings.entities.size;
   const found = warnings.map((text) =>
     warn(text, 'A secret that others can read is no secret, and a typing slip waits to be found.'),

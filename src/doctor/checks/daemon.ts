@@ -43,10 +43,7 @@ export const daemon: Check = {
           'sudo systemctl restart syncd',
         ),
       );
-    const changed = await stat(file).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => 0,
-    );
+    const changed = file === undefined ? 0 : await changedAtMs(file);
     if (changed > Date.parse(daemon.started_at))
       found.push(
         warn(
@@ -64,3 +61,10 @@ export const daemon: Check = {
         ];
   },
 };
+
+async function changedAtMs(file: string): Promise<number> {
+  return stat(file).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => 0,
+  );
+}
