@@ -35,6 +35,7 @@ CREATE TABLE syncd.incoming (
   reason          text,
   waits_for_type  text,
   waits_for_id    text,
+  received_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
   CONSTRAINT "an incoming change is a create, an update, a delete or a hint" CHECK (operation IN ('create', 'update', 'delete', 'hint')),
   CONSTRAINT "an incoming change waits or is parked" CHECK (status IN ('waiting', 'parked')),
   CONSTRAINT "an incoming change comes by pull, fetch, webhook or conflict" CHECK (source IN ('pull', 'fetch', 'webhook', 'conflict'))
@@ -60,6 +61,7 @@ COMMENT ON COLUMN syncd.incoming.next_attempt_at IS 'Not looked at before this i
 COMMENT ON COLUMN syncd.incoming.reason IS 'Why it was put off or parked.';
 COMMENT ON COLUMN syncd.incoming.waits_for_type IS 'Its parent''s entity type, where that one is missing.';
 COMMENT ON COLUMN syncd.incoming.waits_for_id IS 'Its parent''s entity id: once that one is applied, this one is tried again.';
+COMMENT ON COLUMN syncd.incoming.received_at IS 'When it was stored. The event that brought it may be forgotten by the time that somebody asks.';
 
 -- Changes that this one contains and that are settled with it already: the cloud may have applied one of them unheard.
 ALTER TABLE syncd.sync_queue ADD COLUMN supersedes uuid[];

@@ -21,6 +21,7 @@ import {
 } from './incoming.js';
 import { askForParents, findOrphans, type Orphan } from './orphans.js';
 import { sortOut } from './sort-out.js';
+import { passOver } from './strangers.js';
 import type { AppliedTable, AppliedTables } from './tables.js';
 
 export type RoundDeps = ChunkDeps & {
@@ -105,12 +106,14 @@ class Round {
     if (incoming.length === 0) return report;
     const sorted = sortOut(incoming, this.#tables, this.#deps.configured);
     report.pushOnly = sorted.pushOnly;
-    this.#putOff.push(...sorted.parked);
+    const passed = await passOver(this.#deps.db, sorted.strangers, this.#deps.log);
+    this.#putOff.push(...sorted.parked, ...passed.parked);
+    const dropped = [...sorted.dropped, ...passed.dropped];
     const work = this.#withColumns(sorted.work);
     if (work.length > 0) {
-      await this.#attempt(inOrder(work), sorted.dropped);
+      await this.#attempt(inOrder(work), dropped);
     }
-    await this.#setAside(work.length > 0 && report.trouble === undefined ? [] : sorted.dropped);
+    await this.#setAside(work.length > 0 && report.trouble === undefined ? [] : dropped);
     return report;
   }
 

@@ -1,6 +1,6 @@
 /**
  * Sorts out what was picked before any of it is looked at closely. Pure. Of one entity only the newest version counts, the older
- * ones leave; what is not of this shop's tables is parked, or leaves where the shop only sends. What asks for a fetch waits for
+ * ones leave; what has no table here is parked, or told apart where nobody ever asked for it, or leaves where the shop only sends. What asks for a fetch waits for
  * its turn behind a row of the same entity that is here already.
  */
 import { compareVersions } from './decide.js';
@@ -14,6 +14,8 @@ export type Sorted<One> = {
   /** How many of these are of entities that are only sent. */
   pushOnly: number;
   parked: PutOff[];
+  /** The newest of each entity whose type nobody has configured here. */
+  strangers: One[];
 };
 
 export function sortOut<One extends Incoming>(
@@ -21,7 +23,7 @@ export function sortOut<One extends Incoming>(
   tables: AppliedTables,
   configured: ReadonlySet<string>,
 ): Sorted<One> {
-  const sorted: Sorted<One> = { work: [], dropped: [], pushOnly: 0, parked: [] };
+  const sorted: Sorted<One> = { work: [], dropped: [], pushOnly: 0, parked: [], strangers: [] };
   const entities = new Map<string, One[]>();
   for (const one of incoming) {
     const key = `${one.entity_type}\n${one.entity_id}`;
@@ -38,15 +40,11 @@ export function sortOut<One extends Incoming>(
       sorted.pushOnly++;
     } else if (table) {
       sorted.work.push({ incoming: newest, table });
+    } else if (configured.has(newest.entity_type)) {
+      const reason = `the table of ${newest.entity_type} is not installed: syncd install`;
+      sorted.parked.push({ id: newest.id, parked: true, delayMs: null, reason });
     } else {
-      sorted.parked.push({
-        id: newest.id,
-        parked: true,
-        delayMs: null,
-        reason: configured.has(newest.entity_type)
-          ? `the table of ${newest.entity_type} is not installed: syncd install`
-          : `no entity ${newest.entity_type} is configured here`,
-      });
+      sorted.strangers.push(newest);
     }
   }
   return sorted;

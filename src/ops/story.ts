@@ -2,7 +2,7 @@
  * The facts of ops/status told to the owner: is everything in the cloud, how many wait, since when, why, and what happens
  * next. Pure; no layout, no colour.
  */
-import type { Facts } from './status.js';
+import type { Facts, OutageFacts } from './status.js';
 import { isRunning, type State, type Topic } from './verdict.js';
 import { age, count, localTime, relative } from './words.js';
 
@@ -110,7 +110,32 @@ function todo(facts: Facts): Story['todo'] {
   if (!facts.enabled) list.push({ what: 'let it send again', type: 'syncd resume' });
   if (facts.failed > 0) list.push({ what: 'see what failed and why', type: 'syncd queue --status failed' });
   if (facts.conflicts > 0) list.push({ what: 'see the conflicts', type: 'syncd conflicts' });
+  if (facts.parked.count > 0) list.push({ what: 'see what of the cloud is parked', type: 'syncd inbox' });
   if (isRunning(facts.daemon) && (facts.daemon?.refused || facts.parked.count > 0))
     list.push({ what: 'once the cause is mended, try at once', type: 'syncd now' });
   return list;
+}
+
+/** The outage that lasts, and the last one that is over; undefined where there never was one. */
+export function outages(facts: Facts, timezone: string): string | undefined {
+  const { daemon, last_outage: last } = facts;
+  const parts = [];
+  if (isRunning(daemon) && daemon?.online === false && daemon.offline_since) {
+    const waits = `${count(facts.pending, 'change')} ${facts.pending === 1 ? 'waits' : 'wait'}`;
+    parts.push(`offline since ${localTime(daemon.offline_since, facts.now, timezone)}, ${waits}`);
+  }
+  if (last)
+    parts.push(
+      `the last outage${parts.length > 0 ? '' : ` ended ${relative(last.ended_at, facts.now)}`}: ${told(last)}`,
+    );
+  return parts.length > 0 ? parts.join('; ') : undefined;
+}
+
+function told({ duration_ms, waited, drain_ms, drained_changes }: OutageFacts): string {
+  if (waited === 0) return `${age(duration_ms)}, nothing waited`;
+  const changes = `${age(duration_ms)}, ${count(waited, 'change')}`;
+  if (drain_ms === null || drained_changes === null) return `${changes}, not all of them sent yet`;
+  if (drained_changes < waited)
+    return `${changes}, ${drained_changes.toLocaleString('en-GB')} of them drained in ${age(drain_ms)}`;
+  return `${changes}, drained in ${age(drain_ms)}`;
 }

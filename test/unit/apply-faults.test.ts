@@ -69,19 +69,17 @@ describe('of what was picked', () => {
     });
   });
 
-  test('what is only sent leaves, what nobody knows is parked, the newest of each alone', () => {
+  test('what is only sent leaves, what is not installed is parked, what nobody knows is told apart, the newest of each alone', () => {
     const given = [
       one(1, 'a', 1, { entity_type: 'order' }),
       one(2, 'a', 1, { entity_type: 'pg_authid' }),
       one(3, 'a', 2, { entity_type: 'pg_authid' }),
       one(4, 'a', 1, { entity_type: 'later' }),
     ];
-    expect(sorted(...given)).toEqual({ work: [], dropped: ['1', '2'], pushOnly: 1, parked: ['3', '4'] });
-    const { parked } = sortOut(given, tables, new Set(['later']));
-    expect(parked.map(({ reason }) => reason)).toEqual([
-      'no entity pg_authid is configured here',
-      'the table of later is not installed: syncd install',
-    ]);
+    const { work, dropped, pushOnly, parked, strangers } = sortOut(given, tables, new Set(['later']));
+    expect({ work, dropped, pushOnly }).toEqual({ work: [], dropped: ['1', '2'], pushOnly: 1 });
+    expect(parked).toMatchObject([{ id: '4', reason: 'the table of later is not installed: syncd install' }]);
+    expect(strangers.map(({ id }) => id)).toEqual(['3']);
   });
 });
 
