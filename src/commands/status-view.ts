@@ -1,6 +1,6 @@
 /** How `syncd status` looks: one screen for people, one line for Nagios. Pure; 80 columns, and readable without colour. */
 import type { Facts } from '../ops/status.js';
-import type { Story } from '../ops/story.js';
+import { outages, type Story } from '../ops/story.js';
 import type { Finding, State, StatusReport } from '../ops/verdict.js';
 import { age, count, fullTime, localTime, percent, relative, wrapped } from '../ops/words.js';
 import type { Paint, Style } from './output.js';
@@ -70,10 +70,15 @@ function figures(facts: Facts, report: StatusReport, timezone: string): [string,
       `${today.captured?.toLocaleString('en-GB')} captured, ${today.pushed?.toLocaleString('en-GB')} pushed, ${today.pulled?.toLocaleString('en-GB')} pulled`,
     ],
     ['last push', lastPush(report, when)],
+    ...line('outage', outages(facts, timezone)),
     ...(cloud.online && Math.abs(report.clock_offset_ms ?? 0) > 1000
       ? [clockLine(report.clock_offset_ms as number)]
       : []),
   ];
+}
+
+function line(label: string, text: string | undefined): [string, string][] {
+  return text === undefined ? [] : [[label, text]];
 }
 
 function cloudLine(facts: Facts, report: StatusReport, when: (at: string) => string): string {

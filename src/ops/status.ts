@@ -22,6 +22,7 @@ export type Facts = {
   /** Changes of the cloud that cannot be applied, and why the latest of them cannot. */
   parked: { count: number; reason: string | null };
   daemon: DaemonFacts | null;
+  last_outage: OutageFacts | null;
   pending: number;
   oldest_pending_at: string | null;
   failed: number;
@@ -33,6 +34,17 @@ export type Facts = {
   capture: CaptureFacts[];
   /** Entities whose table was emptied by a TRUNCATE that nobody has settled. */
   truncated: string[];
+};
+
+/** The last one that is over. `drained_*`: null while some of what waited is on its way. */
+export type OutageFacts = {
+  began_at: string;
+  ended_at: string;
+  duration_ms: number;
+  waited: number;
+  drained_at: string | null;
+  drained_changes: number | null;
+  drain_ms: number | null;
 };
 
 export type DaemonFacts = {
@@ -116,6 +128,10 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
         AND verdict.given IN ('rejected', 'conflict', 'failed')
     ), daemon AS (
       SELECT d.* FROM syncd.daemon d ORDER BY d.leader_epoch DESC LIMIT 1
+    ), line AS (
+      -- An outage is older than the run of the daemon that met it again.
+      SELECT CASE WHEN d.online IS NOT TRUE THEN least(d.offline_since, (SELECT began_at FROM syncd.outages WHERE ended_at IS NULL)) END AS away_since
+      FROM daemon d
     ), tables AS (
       SELECT c.entity_type, coalesce(pg_sequence_last_value(to_regclass(c.failures)), 0) AS failures,
              (SELECT count(DISTINCT t.tgname) = 4 FROM pg_trigger t
@@ -137,8 +153,12 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
                  FROM syncd.incoming WHERE status = 'parked'),
       'daemon', (SELECT json_build_object('pid', d.pid, 'host', d.host, 'version', d.version, 'started_at', ${iso('d.started_at')},
         'silent_ms', extract(epoch FROM clock.now - d.heartbeat_at) * 1000, 'stopped_at', ${iso('d.stopped_at')}, 'online', d.online,
-        'offline_since', ${iso('d.offline_since')}, 'last_error', d.last_error, 'next_try_at', ${iso('d.next_try_at')},
+        'offline_since', (SELECT ${iso('line.away_since')} FROM line), 'last_error', d.last_error, 'next_try_at', ${iso('d.next_try_at')},
         'refused', d.refused, 'pull_error', d.pull_error, 'pull_offline_since', ${iso('d.pull_offline_since')}, 'clock_offset_ms', d.clock_offset_ms) FROM daemon d),
+      'last_outage', (SELECT json_build_object('began_at', ${iso('o.began_at')}, 'ended_at', ${iso('o.ended_at')},
+        'duration_ms', round(extract(epoch FROM o.ended_at - o.began_at) * 1000), 'waited', o.waited, 'drained_at', ${iso('o.drained_at')},
+        'drained_changes', o.drained_changes, 'drain_ms', round(extract(epoch FROM o.drained_at - o.ended_at) * 1000))
+        FROM syncd.outages o WHERE o.ended_at IS NOT NULL ORDER BY o.id DESC LIMIT 1),
       'pending', fresh.pending + restless.pending,
       'oldest_pending_at', (SELECT ${iso('oldest.at')} FROM (SELECT least(fresh.oldest, restless.oldest) AS at) oldest),
       'failed', restless.failed,

@@ -3,7 +3,7 @@
  * the instant of the judgement is the database's, among the facts.
  */
 
-import type { DaemonFacts, Facts } from './status.js';
+import type { DaemonFacts, Facts, OutageFacts } from './status.js';
 import { age, count } from './words.js';
 
 export type State = 'ok' | 'warning' | 'critical' | 'unknown';
@@ -48,6 +48,7 @@ export type StatusReport = {
   today: { captured: number | null; pushed: number | null; pulled: number | null };
   capture: { expected: number | null; healthy: number | null; failures: number | null };
   clock_offset_ms: number | null;
+  last_outage: OutageFacts | null;
 };
 
 /** What the judgement goes by: `entities` are those of the configuration whose changes go out. */
@@ -103,6 +104,7 @@ export function judge(facts: Facts, rules: Rules): StatusReport {
       failures: captureFailures(facts),
     },
     clock_offset_ms: daemon?.clock_offset_ms ?? null,
+    last_outage: facts.last_outage,
   };
 }
 
@@ -132,6 +134,7 @@ export function unknownReport(reason: string): StatusReport {
     today: { captured: null, pushed: null, pulled: null },
     capture: { expected: null, healthy: null, failures: null },
     clock_offset_ms: null,
+    last_outage: null,
   };
 }
 

