@@ -69,6 +69,8 @@ CREATE TABLE syncd.entity_state (
   sync_status    text NOT NULL DEFAULT 'synced',
   deleted        boolean NOT NULL DEFAULT false,
   last_synced_at timestamptz,
+  row_hash       bigint,
+  row_shape      integer,
   -- The id first: it tells entities apart at once, the type rarely does.
   CONSTRAINT "one state for one entity" PRIMARY KEY (entity_id, entity_type),
   CONSTRAINT "an entity's status is synced, conflict or failed" CHECK (sync_status IN ('synced', 'conflict', 'failed'))
@@ -82,6 +84,8 @@ COMMENT ON COLUMN syncd.entity_state.cloud_id IS 'The cloud''s own name for the 
 COMMENT ON COLUMN syncd.entity_state.sync_status IS 'The last answer; what waits in the queue is added by the view entity_status.';
 COMMENT ON COLUMN syncd.entity_state.deleted IS 'A tombstone: agreed to be gone.';
 COMMENT ON COLUMN syncd.entity_state.last_synced_at IS 'When the last change was settled.';
+COMMENT ON COLUMN syncd.entity_state.row_hash IS 'Hash of the row''s text, as capture writes it, that both sides agreed on; null: deleted, or not known.';
+COMMENT ON COLUMN syncd.entity_state.row_shape IS 'The shape in syncd.capture under which row_hash was made; under another one the same row has another text.';
 
 CREATE TABLE syncd.sync_conflicts (
   id               bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT "a conflict has one number" PRIMARY KEY,
@@ -205,6 +209,7 @@ CREATE TABLE syncd.capture (
   coalesce        boolean NOT NULL DEFAULT false,
   keep_previous   boolean NOT NULL DEFAULT false,
   fingerprint     text NOT NULL,
+  shape           integer NOT NULL GENERATED ALWAYS AS (hashtext(fingerprint)) STORED,
   trigger_version text NOT NULL,
   failures        text NOT NULL,
   installed_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -219,6 +224,7 @@ COMMENT ON COLUMN syncd.capture.excluded IS 'Columns that never leave the shop.'
 COMMENT ON COLUMN syncd.capture.coalesce IS 'Only the newest pending state is sent.';
 COMMENT ON COLUMN syncd.capture.keep_previous IS 'Old values are captured beside the new ones.';
 COMMENT ON COLUMN syncd.capture.fingerprint IS 'Digest of the columns that the triggers were made for.';
+COMMENT ON COLUMN syncd.capture.shape IS 'The fingerprint as a small number, to stand beside every row_hash.';
 COMMENT ON COLUMN syncd.capture.trigger_version IS 'Digest of the generated triggers.';
 COMMENT ON COLUMN syncd.capture.failures IS 'The sequence that counts capture failures of this table.';
 COMMENT ON COLUMN syncd.capture.installed_at IS 'When the triggers were made.';

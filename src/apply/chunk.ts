@@ -11,11 +11,12 @@ import type { Db } from '../db/connect.js';
 import { SyncError } from '../errors.js';
 import { monotonicMs } from '../time.js';
 import { type Decision, decide, type Local, relationOf, situationOf } from './decide.js';
-import { takeBackAll, takeBackEcho } from './echo.js';
+import { takeBackEcho, takingBackAll } from './echo.js';
 import { soonMs } from './faults.js';
 import { type Dealt, type Incoming, nothingDealt, type PutOff, settleIncoming } from './incoming.js';
 import { type Ahead, equalRows, type Looked, lookAt } from './look.js';
 import { type Source, writable } from './rows.js';
+import { noteRows } from './state.js';
 import type { AppliedTable, TableColumn } from './tables.js';
 import { deleteRows, insertRows, lockThose, updateRows, withAnotherName } from './write.js';
 
@@ -75,18 +76,14 @@ export async function applyChunk(
         judged.push(...(await judge(trx, table, some, ahead)));
       }
       const { done, putOff } = await write(trx, judged, writing);
-      await takeBack(trx, done, position, writing);
-      return settle(deps, trx, judged, done, putOff, dropped, { lockedAt, troubled });
+      return settle(deps, trx, judged, done, putOff, dropped, { lockedAt, position, troubled }, writing);
     });
   return { ...report, lockedMs: monotonicMs() - lockedAt };
 }
 
+/** The long way, for each table; what was captured there and says more than the cloud did goes out. */
 async function takeBack(trx: Db, done: readonly Work[], position: string, writing: (table: AppliedTable) => void) {
-  const tables = byTable(done.filter(({ table }) => table.direction !== 'pull'));
-  if (tables.length === 0) return;
-  const all = byTable(done).map(([table]) => table);
-  if (await takeBackAll(trx, all, position)) return;
-  for (const [table, some] of tables) {
+  for (const [table, some] of byTable(done)) {
     writing(table);
     await takeBackEcho(trx, table, sourceOf(some), position);
   }
@@ -224,7 +221,8 @@ async function settle(
   done: readonly Judged[],
   unwritten: readonly PutOff[],
   dropped: readonly string[],
-  { lockedAt, troubled }: { lockedAt: number; troubled: boolean },
+  { lockedAt, position, troubled }: { lockedAt: number; position: string; troubled: boolean },
+  writing: (table: AppliedTable) => void,
 ): Promise<Omit<ChunkReport, 'lockedMs'>> {
   const dealt: Dealt = { ...nothingDealt(), dropped: [...dropped], putOff: [...unwritten], troubled };
   const agreed = ({ incoming, local }: Judged) =>
@@ -269,7 +267,20 @@ async function settle(
     durationMs: monotonicMs() - lockedAt,
     error: null,
   };
-  if (!(await settleIncoming(trx, deps.leader_epoch, dealt, idle ? undefined : log))) throw anotherDaemon();
+  const end = (echo?: ReturnType<typeof takingBackAll>) =>
+    settleIncoming(trx, deps.leader_epoch, dealt, idle ? undefined : log, echo);
+  const captured = done.some(({ table }) => table.direction !== 'pull');
+  let settled = await end(captured ? takingBackAll([...new Set(done.map(({ table }) => table))], position) : undefined);
+  if (!settled.taken) {
+    await takeBack(trx, done, position, writing);
+    settled = await end();
+  }
+  if (!settled.leads) throw anotherDaemon();
+  const unnoted = new Set(settled.unnoted);
+  for (const [table, some] of byTable(judged.filter(({ incoming }) => unnoted.has(incoming.id)))) {
+    const ids = some.map(({ incoming }) => incoming.entity_id);
+    await noteRows(trx, table, ids, position);
+  }
   return { counts, written: [...done], hints };
 }
 

@@ -5,7 +5,8 @@
  * Looked at is the row as it stands now: where it is what the cloud sent, whatever happened to it in between is nobody's
  * concern. Else only those rows of the queue go that equal what was sent, column by column of the data, `local` ones aside.
  */
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
+import { textHash } from '../capture/row-hash.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { compared, type Source, sameImage } from './rows.js';
@@ -20,14 +21,15 @@ export async function queuePosition(db: Db): Promise<string> {
 
 /**
  * The short way, where nothing of the POS's own can have happened beside our writes: the tables have no triggers but ours, no
- * rules, and no foreign key that would carry a change on. Then whatever was captured in this transaction is what we wrote. Asked
- * of the catalogue in the same statement, for our locks keep a new trigger out until we are done.
- * @returns false: it was not that simple, and nothing was taken back
+ * rules, and no foreign key that would carry a change on. Then whatever was captured in this transaction is what we wrote, each
+ * row of the queue another entity's. Asked of the catalogue in the same statement, for our locks keep a new trigger out until we
+ * are done.
+ * @returns two parts of a WITH RECURSIVE: `simple` (one row: whether it is that simple; else nothing is taken back) and `gone`
+ * (entity_type, entity_id, hash of the row as it was captured)
  */
-export async function takeBackAll(trx: Db, tables: readonly AppliedTable[], position: string): Promise<boolean> {
+export function takingBackAll(tables: readonly AppliedTable[], position: string): RawBuilder<unknown> {
   const names = arrayLiteral(tables.map((one) => one.table));
-  const { rows } = await sql<{ simple: boolean }>`
-    WITH RECURSIVE member(oid) AS (
+  return sql`member(oid) AS (
       SELECT unnest(${names}::text[])::regclass::oid
       UNION SELECT i.inhrelid FROM member m JOIN pg_catalog.pg_inherits i ON i.inhparent = m.oid
     ), simple AS MATERIALIZED (
@@ -42,9 +44,8 @@ export async function takeBackAll(trx: Db, tables: readonly AppliedTable[], posi
       DELETE FROM syncd.sync_queue q USING simple
       WHERE simple.simple AND q.status = 'pending' AND q.next_attempt_at IS NULL AND q.id > ${position}::bigint
         AND q.txid = pg_catalog.pg_current_xact_id()
-    )
-    SELECT simple FROM simple`.execute(trx);
-  return rows[0]?.simple === true;
+      RETURNING q.entity_type, q.entity_id, ${textHash(sql`q.payload`)} AS hash
+    )`;
 }
 
 /**

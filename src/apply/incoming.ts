@@ -2,7 +2,7 @@
  * The table of incoming changes: what is to be dealt with next, and what became of it. A change leaves the table in the
  * transaction that deals with it, and only while this daemon leads; a crash before that end leaves it waiting.
  */
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Operation } from '../cloud/wire.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
@@ -136,33 +136,47 @@ export const nothingDealt = (): Dealt => ({
 export type RoundLog = { changes: number; applied: number; durationMs: number; error: string | null };
 
 /**
- * @returns false when another daemon has become the leader; the caller then undoes everything
+ * `leads`: false when another daemon has become the leader; the caller then undoes everything. `taken`: false where the echo is
+ * not to be taken back that way; then nothing was done. `unnoted`: agreed without a hash of the row, though there is one.
  */
+export type Settled = { leads: boolean; taken: boolean; unnoted: string[] };
+
+/** @param echo as `takingBackAll` makes it: to be done in the same statement */
 export async function settleIncoming(
   trx: Db,
   leader_epoch: string,
   { agreed, dropped, putOff, troubled }: Dealt,
   log: RoundLog | undefined,
-): Promise<boolean> {
+  echo?: RawBuilder<unknown>,
+): Promise<Settled> {
   const all = [...agreed.known, ...agreed.first];
-  const { rows } = await sql<{ leads: boolean }>`
-    WITH leader AS MATERIALIZED (
+  const { rows } = await sql<Omit<Settled, 'unnoted'> & { unnoted: string | null }>`
+    WITH ${echo ? sql`RECURSIVE ${echo},` : sql``} leader AS MATERIALIZED (
       SELECT pg_catalog.clock_timestamp() AS at WHERE ${leader_epoch}::bigint = (SELECT max(leader_epoch) FROM syncd.daemon)
+        ${echo ? sql`AND (SELECT simple FROM simple)` : sql``}
     ), done AS (
       DELETE FROM syncd.incoming i USING leader WHERE i.id = ANY (${arrayLiteral(all)}::bigint[])
       RETURNING i.id, i.entity_type, i.entity_id, i.cloud_version, i.cloud_id, i.operation = 'delete' AS deleted
+    ), agreed AS (${echo ? HASHED : sql`SELECT *, NULL::bigint AS hash FROM done`}
     ), known AS (
-      ${agreeingAnew(sql`SELECT * FROM done WHERE ${agreed.first.length === 0}::boolean OR id = ANY (${arrayLiteral(agreed.known)}::bigint[])`)}
+      ${agreeingAnew(sql`SELECT * FROM agreed WHERE ${agreed.first.length === 0}::boolean OR id = ANY (${arrayLiteral(agreed.known)}::bigint[])`)}
     ), first AS (
-      ${agreeingFirst(sql`SELECT * FROM done WHERE ${agreed.known.length === 0}::boolean OR id = ANY (${arrayLiteral(agreed.first)}::bigint[])`)}
+      ${agreeingFirst(sql`SELECT * FROM agreed WHERE ${agreed.known.length === 0}::boolean OR id = ANY (${arrayLiteral(agreed.first)}::bigint[])`)}
     ), dropped AS (
       DELETE FROM syncd.incoming i USING leader WHERE i.id = ANY (${arrayLiteral(dropped)}::bigint[])
     ) ${putOff.length === 0 ? sql`` : puttingOff(putOff)}
     ${troubled || putOff.length > 0 ? consequences(all, dropped, putOff) : sql``}
     ${log === undefined ? sql`` : logging(log)}
-    SELECT EXISTS (SELECT FROM leader) AS leads`.execute(trx);
-  return rows[0]?.leads === true;
+    SELECT EXISTS (SELECT FROM leader) AS leads, ${echo ? sql`(SELECT simple FROM simple)` : sql`true`} AS taken,
+           (SELECT json_agg(id::text)::text FROM agreed WHERE hash IS NULL AND NOT deleted) AS unnoted`.execute(trx);
+  const { leads, taken, unnoted } = rows[0] as (typeof rows)[0];
+  return { leads, taken, unnoted: unnoted === null ? [] : JSON.parse(unnoted) };
 }
+
+/** What was dealt with, and the echo of it. A FULL JOIN can be no nested loop, whatever the planner expects of either side. */
+const HASHED = sql`
+      SELECT d.*, g.hash FROM done d FULL JOIN gone g ON g.entity_id = d.entity_id AND g.entity_type = d.entity_type
+      WHERE CASE WHEN d.id IS NULL THEN false ELSE true END`;
 
 /** What waited for these is tried again; what these have made superfluous leaves. */
 const consequences = (agreed: string[], dropped: string[], putOff: PutOff[]) => sql`, released AS (

@@ -88,7 +88,7 @@ export async function finish(trx: Db, ended: Ended, requested: Requested): Promi
     });
   }
   await settleChanges(trx, changes, minted);
-  await agreeOn(trx, conflict, result);
+  await agreeOn(trx, conflict, result, minted !== undefined);
   await sql`
     UPDATE syncd.sync_conflicts
     SET status = 'resolved', resolved_at = clock_timestamp(), resolved_by = ${automatic ? by : requester(requested.who)},
@@ -107,19 +107,23 @@ async function settleChanges(trx: Db, changes: readonly Unsettled[], minted: Min
     WHERE ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[])`.execute(trx);
 }
 
-/** From now on the entity builds on the version that was looked at; a cloud that has nothing is built upon from nothing. */
-async function agreeOn(trx: Db, conflict: Conflict, result: string | undefined): Promise<void> {
+/**
+ * From now on the entity builds on the version that was looked at; a cloud that has nothing is built upon from nothing.
+ * @param apart the cloud does not hold the result yet: a change is on its way
+ */
+async function agreeOn(trx: Db, conflict: Conflict, result: string | undefined, apart: boolean): Promise<void> {
   const { entity_type, entity_id, cloud, cloud_version } = conflict;
   if (cloud_version !== '0') {
     const deleted = cloud === null;
-    return agree(trx, oneAgreement({ entity_type, entity_id, cloud_version, cloud_id: null, deleted }));
+    const row = apart ? undefined : result;
+    return agree(trx, oneAgreement({ entity_type, entity_id, cloud_version, cloud_id: null, deleted, row }));
   }
   await sql`
     INSERT INTO syncd.entity_state AS e (entity_type, entity_id, version, sync_status, deleted, last_synced_at)
     VALUES (${entity_type}, ${entity_id}, 1, 'synced', ${result === undefined}, clock_timestamp())
     ON CONFLICT (entity_type, entity_id) DO UPDATE
-    SET version = e.version + 1, cloud_version = NULL, sync_status = 'synced', deleted = excluded.deleted,
-        last_synced_at = excluded.last_synced_at`.execute(trx);
+    SET version = e.version + 1, cloud_version = NULL, sync_status = 'synced', deleted = excluded.deleted, row_hash = NULL,
+        row_shape = NULL, last_synced_at = excluded.last_synced_at`.execute(trx);
 }
 
 /** No rule decides: from now on it waits for a person, until the cloud's side changes once more. */

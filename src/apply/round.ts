@@ -255,7 +255,8 @@ class Round {
     const reason = parked[0]?.reason ?? null;
     const entry = { changes: parked.length + dropped.length, applied: 0, durationMs: 0, error: reason };
     const dealt = { ...nothingDealt(), dropped: [...dropped], putOff };
-    if (!(await settleIncoming(db, leader_epoch, dealt, entry.changes > 0 ? entry : undefined))) throw anotherDaemon();
+    const { leads } = await settleIncoming(db, leader_epoch, dealt, entry.changes > 0 ? entry : undefined);
+    if (!leads) throw anotherDaemon();
     if (parked.length > 0) log.warn('incoming changes are parked', { trouble: 'parked', changes: parked.length });
     const lonely = this.#orphans.splice(0);
     const known = new Set(putOff.filter((one) => one.waitsFor).map((one) => one.id));

