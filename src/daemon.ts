@@ -1,82 +1,176 @@
 /**
- * The daemon: keeps sessions coming and owns what outlives them: what is known of the cloud, and the two listeners. When a
- * session ends because a connection was lost a new one begins after a short wait, in the same process. PostgreSQL may be away
- * for as long as it likes.
+ * The daemon: keeps sessions coming and owns what outlives them: what is known of the cloud, the listeners, the word with the
+ * service manager. When a session ends because a connection was lost, or because there are other settings, a new one begins
+ * after a short wait, in the same process. PostgreSQL may be away for as long as it likes.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { ClockOffset } from './cloud/clock.js';
+import type { ManagerSettings } from './config/service-manager.js';
 import type { Settings } from './config/settings.js';
+import type { StandingBy } from './connections.js';
 import { ClockLog } from './db/clock-log.js';
 import { databaseError } from './db/connect.js';
 import { SyncError, wordsOf } from './errors.js';
-import { AdminListener } from './http/admin-listener.js';
-import { WebhookListener } from './http/webhook-listener.js';
 import { newIncomingMemory } from './incoming.js';
+import { Listeners } from './listeners.js';
 import type { Log } from './log.js';
+import type { IdentityCheck } from './ops/identity-check.js';
 import { OutageLedger } from './ops/outages.js';
+import { ServiceManager } from './ops/service-manager.js';
+import { lineOf } from './ops/status-line.js';
 import { Vitals } from './ops/vitals.js';
 import { newCloudMemory } from './push/memory.js';
+import type { Reload } from './reload.js';
 import { type Across, runSession } from './session.js';
-import { monotonicMs, sleep } from './time.js';
+import { monotonicMs, sleep, steadyMs } from './time.js';
 import { VERSION } from './version.js';
 
 const LONGEST_PAUSE_MS = 5_000;
 /** A server that was restarted, or whose client was killed, needs a moment to let go of the old lock. */
 const PATIENCE_MS = { first: 3_000, later: 20_000 };
 
+/** What a daemon may have beside its settings. */
+export type Surroundings = {
+  /** Brings other settings while it runs. */
+  reload?: Reload;
+  /** Wants to know how it does. */
+  manager?: ManagerSettings | undefined;
+  /** Where another daemon leads, wait for its end instead of ending. */
+  standby?: boolean;
+};
+
 /**
  * Runs until `signal` aborts.
  * @throws SyncError `anotherDaemon`, or `configuration` where waiting cannot help
  */
-export async function runDaemon(settings: Settings, log: Log, signal: AbortSignal): Promise<void> {
-  const clock = new ClockOffset(settings.cloud.url.startsWith('https:'));
+export async function runDaemon(
+  settings: Settings,
+  log: Log,
+  signal: AbortSignal,
+  { reload, manager, standby = false }: Surroundings = {},
+): Promise<void> {
   const across: Across = {
     settings,
     log,
-    memory: newCloudMemory(),
-    incoming: newIncomingMemory(settings),
-    clock,
-    clockLog: new ClockLog(clock, { nowMs: Date.now, monotonicMs }),
-    webhooks:
-      settings.webhook &&
-      new WebhookListener({ settings: settings.webhook, log, correctionMs: () => clock.correctionMs }),
+    ...whatTheCloudTells(settings),
+    webhooks: undefined,
     vitals: new Vitals(),
     outages: new OutageLedger(),
+    tally: manager && { waiting: undefined, enabled: true },
+    configuration: reload,
+    standby: undefined,
     signal,
+    renewed: new AbortController().signal,
   };
-  const admin = new AdminListener({ settings, log, vitals: across.vitals });
+  const { vitals } = across;
+  const listeners = new Listeners({ settings, log, vitals, clock: () => across.clock });
   log.info('started', { version: VERSION, outlet: settings.outlet.code ?? settings.outlet.id, pid: process.pid });
-  void across.webhooks?.start();
-  void admin.start();
+  if (standby) across.standby = (check) => standingBy(across, listeners, check);
+  else listeners.open();
+  const ended = new AbortController();
+  const telling = manager && tellManager(across, manager, AbortSignal.any([signal, ended.signal]), reload);
   try {
-    await runSessions(across);
+    await runSessions(across, listeners, reload);
   } finally {
-    await Promise.all([across.webhooks?.stop(), admin.stop()]);
+    ended.abort();
+    await Promise.all([listeners.close(), telling]);
   }
   log.info('stopped');
 }
 
-async function runSessions(across: Across): Promise<void> {
-  const { settings, log, signal } = across;
+/** Beside the leader: no port of its own, but its memory of the database is kept fit for the day when it takes over. */
+function standingBy({ log, vitals }: Across, listeners: Listeners, check: IdentityCheck): StandingBy {
+  return {
+    onWait: async () => {
+      log.info('another daemon leads; standing by');
+      vitals.noteSearch('another daemon leads; this one stands by');
+      await listeners.close();
+    },
+    attend: (db) => check.attend(db),
+    onTakeover: ({ host, pid, silentMs }) =>
+      log.warn('the leader is silent; taking over', { host, pid, silent_ms: Math.round(silentMs) }),
+  };
+}
+
+/** Learnt by asking it; another cloud, or another key, is asked anew. */
+function whatTheCloudTells(settings: Settings): Pick<Across, 'memory' | 'incoming' | 'clock' | 'clockLog'> {
+  const clock = new ClockOffset(settings.cloud.url.startsWith('https:'));
+  const clockLog = new ClockLog(clock, { nowMs: Date.now, monotonicMs });
+  return { memory: newCloudMemory(), incoming: newIncomingMemory(settings), clock, clockLog };
+}
+
+async function runSessions(across: Across, listeners: Listeners, reload: Reload | undefined): Promise<void> {
+  const { log, signal, vitals } = across;
   let hasLed = false;
   for (let pauseMs = 250; !signal.aborted; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+    if (reload) await follow(across, listeners, reload);
+    across.webhooks = listeners.webhooks;
     try {
+      vitals.noteSearch(undefined);
       await runSession(across, hasLed ? PATIENCE_MS.later : PATIENCE_MS.first, () => {
         hasLed = true;
         pauseMs = 250;
+        listeners.open();
+        across.webhooks = listeners.webhooks;
+        vitals.noteSearch(undefined);
       });
     } catch (error) {
-      const fault = error instanceof SyncError ? error : databaseError(error, settings.database.urls[0] as string);
+      const url = across.settings.database.urls[0] as string;
+      const fault = error instanceof SyncError ? error : databaseError(error, url);
       if (fault.code === 'unavailable') {
         log.warn('the database is away; sales go on, and so does their capture', {
           trouble: 'database',
           error: wordsOf(fault),
         });
+      } else if (fault.code === 'anotherDaemon' && across.standby) {
+        log.info(signal.aborted ? 'stood by until the end' : 'another daemon has taken over');
       } else if (fault.code === 'failed') {
         log.error('a fault ended the work on the database; it begins anew', { trouble: 'database', error: fault });
       } else {
         throw fault;
       }
-      await sleep(pauseMs, signal);
+      vitals.noteSearch(wordsOf(fault));
+      await sleep(pauseMs, AbortSignal.any([signal, across.renewed]));
     }
   }
+}
+
+/** What is in force from here on. */
+async function follow(across: Across, listeners: Listeners, reload: Reload): Promise<void> {
+  const { settings, renewed } = reload.begin();
+  const before = across.settings;
+  across.settings = settings;
+  across.renewed = renewed;
+  if (!isDeepStrictEqual(settings.cloud, before.cloud)) Object.assign(across, whatTheCloudTells(settings));
+  else if (settings !== before) across.incoming = newIncomingMemory(settings);
+  await listeners.follow(settings);
+}
+
+function tellManager(
+  across: Across,
+  settings: ManagerSettings,
+  signal: AbortSignal,
+  reload: Reload | undefined,
+): Promise<void> {
+  const { log, vitals } = across;
+  const statusLine = () =>
+    lineOf({
+      ...(across.tally ?? { waiting: undefined, enabled: true }),
+      standing: across.memory.standing,
+      switchedOn: across.settings.sync.enabled,
+      away: vitals.away,
+      steadyMs: steadyMs(),
+      nowMs: Date.now(),
+      timezone: across.settings.outlet.timezone,
+    });
+  const manager = new ServiceManager({
+    settings,
+    log,
+    statusLine,
+    // A start without a database has come to its end too: it is told in the status line, and syncd goes on looking.
+    isReady: () => vitals.readiness(monotonicMs()).ready || vitals.away !== undefined,
+    stuck: (nowMs) => vitals.stuck(nowMs),
+  });
+  reload?.onTurn((turn) => void (turn === 'begins' ? manager.reloading() : manager.reloaded()));
+  return manager.run(signal);
 }

@@ -21,6 +21,12 @@ export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 /** error: a person must act; warn: degraded and healing; info: transitions and one line a batch; debug: each change. */
 export type Log = Record<LogLevel, (message: string, fields?: LogFields) => void>;
 
+/** A log whose rules can change while it is written. */
+export type AdaptableLog = Log & {
+  /** From now on; what is left out stays as it is, and secrets are added to those known before. */
+  adapt(options: Pick<LogOptions, 'level' | 'format' | 'secrets'>): void;
+};
+
 export type LogOptions = {
   level?: LogLevel;
   /** Default: text on a terminal, else JSON. */
@@ -33,11 +39,12 @@ export type LogOptions = {
 
 const LEVELS = { error: 0, warn: 1, info: 2, debug: 3 };
 
-export function createLog(options: LogOptions = {}): Log {
+export function createLog(options: LogOptions = {}): AdaptableLog {
   const fd = options.fd ?? 1;
-  const secrets = options.secrets ?? [];
+  let secrets = options.secrets ?? [];
   const throttle = new Throttle();
-  const text = (options.format ?? (isatty(fd) ? 'text' : 'json')) === 'text';
+  const usual = isatty(fd) ? 'text' : 'json';
+  let text = (options.format ?? usual) === 'text';
   const logger = winston.createLogger({
     levels: LEVELS,
     level: options.level ?? 'info',
@@ -71,6 +78,11 @@ export function createLog(options: LogOptions = {}): Log {
     warn: (message, fields) => write('warn', message, fields),
     info: (message, fields) => write('info', message, fields),
     debug: (message, fields) => write('debug', message, fields),
+    adapt(change) {
+      if (change.level) logger.level = change.level;
+      if ('format' in change) text = (change.format ?? usual) === 'text';
+      secrets = [...new Set([...secrets, ...(change.secrets ?? [])])];
+    },
   };
 }
 

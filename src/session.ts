@@ -22,7 +22,9 @@ import type { ChoresLoop } from './ops/chores.js';
 import { CloudHistory } from './ops/cloud-history.js';
 import { signOff } from './ops/heartbeat.js';
 import { readIdentity } from './ops/identity.js';
+import type { WatchedConfiguration } from './ops/configuration-watch.js';
 import type { OutageLedger } from './ops/outages.js';
+import type { Tally } from './ops/status-line.js';
 import { Supervision } from './ops/supervision.js';
 import { DATABASE, type Vitals } from './ops/vitals.js';
 import { createPush } from './outgoing.js';
@@ -45,7 +47,14 @@ export type Across = {
   webhooks: WebhookListener | undefined;
   vitals: Vitals;
   outages: OutageLedger;
+  /** What waits, for the service manager; undefined where nobody asks. */
+  tally: Tally | undefined;
+  /** Looked at now and then; undefined where the settings come from no file. */
+  configuration: WatchedConfiguration | undefined;
+  /** The daemon is to stop. */
   signal: AbortSignal;
+  /** There are other settings: this session ends, the next one begins. */
+  renewed: AbortSignal;
 };
 
 type Parts = {
@@ -71,14 +80,15 @@ const CHORES_MS = 300_000;
  * @throws what ended the session, if it was not the signal
  */
 export async function runSession(across: Across, patienceMs: number, onLead: () => void): Promise<void> {
-  const { settings, log, signal } = across;
+  const { settings, log, signal, renewed } = across;
+  const ending = AbortSignal.any([signal, renewed]);
   const lost = new AbortController();
   let cause: unknown;
   const onLost = (error: unknown) => {
     cause ??= error;
     lost.abort();
   };
-  const connections = await connect(settings, patienceMs, signal, onLost);
+  const connections = await connect(settings, patienceMs, ending, onLost);
   const closing: (() => unknown)[] = [() => connections.close()];
   try {
     const identity = await readIdentity(connections.control, settings);
@@ -92,8 +102,9 @@ export async function runSession(across: Across, patienceMs: number, onLead: () 
     closing.push(await listen(connections, log, parts));
     closing.push(await hear(across, connections, parts));
     closing.push(...watch(across, parts));
-    await work(parts, client, AbortSignal.any([signal, lost.signal]), onLost);
-    if (cause === undefined) await signOff(connections.control, connections.lead.id).catch(() => {});
+    await work(parts, client, AbortSignal.any([ending, lost.signal]), onLost);
+    // Between two sessions it has not stopped.
+    if (cause === undefined && signal.aborted) await signOff(connections.control, connections.lead.id).catch(() => {});
   } finally {
     for (const close of closing.reverse()) {
       try {
@@ -103,7 +114,7 @@ export async function runSession(across: Across, patienceMs: number, onLead: () 
       }
     }
   }
-  if (cause !== undefined && !(signal.aborted && isConnectionLoss(cause))) throw cause;
+  if (cause !== undefined && !(ending.aborted && isConnectionLoss(cause))) throw cause;
 }
 
 function cloudClient({ cloud, outlet }: Settings): CloudClient {
@@ -192,6 +203,10 @@ function assemble(
     leader_epoch: lead.leader_epoch,
     memory,
     outages,
+    runId: lead.id,
+    pulling: incoming.pull,
+    configuration: across.configuration,
+    tally: across.tally,
     onLocalChanges: () => push.wake(),
   });
   return { push, pull, inbox, upkeep, supervision };

@@ -7,8 +7,12 @@ import type { Settings } from './config/settings.js';
 import type { Db } from './db/connect.js';
 import type { Log } from './log.js';
 import { type Chore, ChoresLoop } from './ops/chores.js';
+import { configurationChore, type WatchedConfiguration } from './ops/configuration-watch.js';
 import type { OutageLedger } from './ops/outages.js';
 import { samplesChore } from './ops/samples.js';
+import type { Tally } from './ops/status-line.js';
+import { tallyChore } from './ops/tally.js';
+import type { PullMemory } from './pull/memory.js';
 import type { CloudMemory } from './push/memory.js';
 
 export type UpkeepDeps = {
@@ -19,12 +23,22 @@ export type UpkeepDeps = {
   leader_epoch: string;
   memory: CloudMemory;
   outages: OutageLedger;
+  /** This run's row in syncd.daemon. */
+  runId: string;
+  /** What pulling knows of the cloud. */
+  pulling: PullMemory;
+  configuration: WatchedConfiguration | undefined;
+  tally: Tally | undefined;
   /** Told when a chore has put changes into the queue. */
   onLocalChanges: () => void;
 };
 
-export function createUpkeep({ log, db, memory, outages }: UpkeepDeps): ChoresLoop {
+export function createUpkeep(deps: UpkeepDeps): ChoresLoop {
+  const { log, db, memory, outages, pulling, configuration, tally } = deps;
+  const refused = () => memory.standing.kind === 'refused' || pulling.standing.kind === 'refused';
   const chores: Chore[] = [outages.chore(db), samplesChore(db, () => isOnline(memory.standing))];
+  if (configuration) chores.push(configurationChore(db, deps.runId, configuration, refused));
+  if (tally) chores.push(tallyChore(db, tally));
   return new ChoresLoop(chores, log);
 }
 

@@ -1,10 +1,13 @@
 /** `syncd run`: the daemon, in the foreground, until SIGTERM or SIGINT. */
+import { isatty } from 'node:tty';
 import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
 import { loadSettings } from '../config/load.js';
+import { managerSettings } from '../config/service-manager.js';
 import { prepareStateDir } from '../config/state-dir.js';
 import { runDaemon } from '../daemon.js';
 import { createLog } from '../log.js';
+import { Reload } from '../reload.js';
 import { within } from '../time.js';
 import { commonOptions } from './session.js';
 
@@ -25,15 +28,20 @@ export function runCommand(): Command {
       setFlagsFromString(SPARE_HEAP);
       const { config, verbose } = commonOptions(command);
       const flags = verbose ? { 'log.level': 'debug' } : {};
-      const { settings, warnings, secrets } = loadSettings({ file: config, flags });
-      const log = createLog({ ...settings.log, secrets });
-      for (const warning of warnings) log.warn(warning);
+      const read = () => loadSettings({ file: config, flags });
+      const loaded = read();
+      const { settings } = loaded;
+      const log = createLog({ ...settings.log, secrets: loaded.secrets });
+      for (const warning of loaded.warnings) log.warn(warning);
       prepareStateDir(settings.state_dir);
+      const reload = new Reload(loaded, read, log);
       const stopping = new AbortController();
       const stop = () => stopping.abort();
       process.once('SIGTERM', stop);
       process.once('SIGINT', stop);
-      const running = runDaemon(settings, log, stopping.signal);
+      // A terminal that is closed says the same as a technician who wants the file to be read.
+      process.on('SIGHUP', () => (isatty(1) ? stop() : reload.again()));
+      const running = runDaemon(settings, log, stopping.signal, { reload, manager: managerSettings() });
       await Promise.race([
         running,
         new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve())),

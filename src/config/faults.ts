@@ -27,7 +27,7 @@ export class ConfigurationError extends SyncError {
   }
 }
 
-function lineOf(fault: Fault): string {
+export function lineOf(fault: Fault): string {
   return [fault.where, fault.path, fault.problem].filter((part) => part !== '').join(': ');
 }
 

@@ -2,9 +2,9 @@
  * The secrets of the listeners. They stay in their files, which the listeners read again when somebody exchanges one; when the
  * settings are loaded the files must already hold what they are for. What is wrong with one is told without what is in it.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
 import { codeOf } from '../errors.js';
+import { credentialFile } from './credentials.js';
 import type { Fault } from './faults.js';
 import { isTree, type Leaf, type Tree } from './layers.js';
 import type { SecretUse } from './secrets.js';
@@ -59,15 +59,12 @@ export function oneToken(text: string): SecretLines {
 
 /** What systemd hands over goes before what the file names. */
 export function credentialFiles(file: Tree, env: NodeJS.ProcessEnv): Leaf[] {
-  const directory = env.CREDENTIALS_DIRECTORY;
-  if (!directory) return [];
-  return FILES.filter(({ path: [section] }) => section === 'admin' || isTree(file[section]))
-    .filter(({ credential }) => existsSync(join(directory, credential)))
-    .map(({ path, credential }) => ({
-      path,
-      value: join(directory, credential),
-      source: `credential ${credential}`,
-    }));
+  return FILES.filter(({ path: [section] }) => section === 'admin' || isTree(file[section])).flatMap(
+    ({ path, credential }) => {
+      const value = credentialFile(env, credential);
+      return value === undefined ? [] : [{ path, value, source: `credential ${credential}` }];
+    },
+  );
 }
 
 export type CheckedFiles = { faults: Fault[]; warnings: string[]; secrets: string[] };

@@ -2,9 +2,9 @@
  * Fetches what must not stand in a file that people copy around: from $CREDENTIALS_DIRECTORY (where systemd puts it), else
  * from the file that a `…_file` field names. What is wrong with one is told without a word of what is in it.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
 import { codeOf } from '../errors.js';
+import { credentialFile } from './credentials.js';
 import type { Fault } from './faults.js';
 import { isTree, type Leaf, type Tree } from './layers.js';
 
@@ -34,9 +34,9 @@ export function fetchSecrets(
     const fileField = `${name}_file`;
     const inner = tree[section];
     const named = isTree(inner) ? inner[fileField] : undefined;
-    const stored = env.CREDENTIALS_DIRECTORY ? join(env.CREDENTIALS_DIRECTORY, credential) : undefined;
-    const fromSystemd = stored !== undefined && existsSync(stored);
-    const file = fromSystemd ? stored : named;
+    const stored = credentialFile(env, credential);
+    const fromSystemd = stored !== undefined;
+    const file = stored ?? named;
     if (typeof file !== 'string' || !file.startsWith('/')) continue;
     const source = fromSystemd ? `credential ${credential}` : file;
     const effective = always ? 'needed' : use;

@@ -195,6 +195,7 @@ export interface DaemonTable {
   pull_error: string | null;
   pull_offline_since: string | null;
   clock_offset_ms: number | null;
+  config_changed_at: Generated<string | null>;
 }
 
 export interface CommandsTable {

@@ -62,6 +62,7 @@ export type DaemonFacts = {
   pull_error: string | null;
   pull_offline_since: string | null;
   clock_offset_ms: number | null;
+  config_changed_at: string | null;
 };
 
 export type CaptureFacts = { entity_type: string; healthy: boolean; failures: number };
@@ -154,7 +155,8 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
       'daemon', (SELECT json_build_object('pid', d.pid, 'host', d.host, 'version', d.version, 'started_at', ${iso('d.started_at')},
         'silent_ms', extract(epoch FROM clock.now - d.heartbeat_at) * 1000, 'stopped_at', ${iso('d.stopped_at')}, 'online', d.online,
         'offline_since', (SELECT ${iso('line.away_since')} FROM line), 'last_error', d.last_error, 'next_try_at', ${iso('d.next_try_at')},
-        'refused', d.refused, 'pull_error', d.pull_error, 'pull_offline_since', ${iso('d.pull_offline_since')}, 'clock_offset_ms', d.clock_offset_ms) FROM daemon d),
+        'refused', d.refused, 'pull_error', d.pull_error, 'pull_offline_since', ${iso('d.pull_offline_since')}, 'clock_offset_ms', d.clock_offset_ms,
+        'config_changed_at', ${iso('d.config_changed_at')}) FROM daemon d),
       'last_outage', (SELECT json_build_object('began_at', ${iso('o.began_at')}, 'ended_at', ${iso('o.ended_at')},
         'duration_ms', round(extract(epoch FROM o.ended_at - o.began_at) * 1000), 'waited', o.waited, 'drained_at', ${iso('o.drained_at')},
         'drained_changes', o.drained_changes, 'drain_ms', round(extract(epoch FROM o.drained_at - o.ended_at) * 1000))

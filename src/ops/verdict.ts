@@ -151,6 +151,7 @@ export type Topic =
   | 'conflicts'
   | 'drift'
   | 'truncated'
+  | 'configuration'
   | 'backlog';
 export type Finding = { state: 'warning' | 'critical'; topic: Topic; reason: string };
 
@@ -202,6 +203,13 @@ export function findings(facts: Facts, rules: Rules): Finding[] {
     warning(
       'truncated',
       `the table of ${entity} was emptied by TRUNCATE: the cloud still has the rows, and a person has to decide`,
+    );
+  }
+  const unreadMs = since(facts, daemon?.config_changed_at ?? null);
+  if (running && unreadMs !== undefined) {
+    warning(
+      'configuration',
+      `the configuration file was changed ${age(unreadMs)} ago and is not in force: syncd config checks it, systemctl reload syncd takes it`,
     );
   }
   const waitingMs = since(facts, facts.oldest_pending_at);

@@ -17,6 +17,7 @@ const DAEMON: DaemonFacts = {
   pull_error: null,
   pull_offline_since: null,
   clock_offset_ms: 12.5,
+  config_changed_at: null,
 };
 
 export function daemonFacts(change: Partial<DaemonFacts>): DaemonFacts {
