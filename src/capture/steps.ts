@@ -6,6 +6,7 @@ import type { Settings } from '../config/settings.js';
 import { DAEMON, identifier, literal, OWNER, qualified, SCHEMA } from './names.js';
 import type { EntityObjects } from './objects.js';
 import { type InstalledTrigger, ROLE_MARK, type State } from './state.js';
+import { withdrawals } from './withdrawal.js';
 
 export type Step = {
   /** What changes, for people. */
@@ -238,11 +239,8 @@ export function removalSteps(all: EntityObjects[], state: State): Step[] {
   const entities = all.map((objects) => objects.plan.entity);
   const lost = state.captures.filter((capture) => !entities.includes(capture.entity_type));
   const gone = lost.map((capture) => capture.entity_type);
-  const kept = all.flatMap((objects) => [objects.plan.root.oid, ...objects.triggers.map((one) => one.member.oid)]);
-  const left = lost.map((capture) => capture.tableOid).filter((oid) => oid !== null && !kept.includes(oid));
-  const rights = state.grants.filter((grant) => left.some((oid) => grant.object === `TABLE ${oid}`));
-  const revoked = [...new Set(rights.map((grant) => `REVOKE ALL ON ${grant.target} FROM ${grant.grantee}`))];
-  if (revoked.length > 0) steps.push({ about: `no rights any more: ${gone.join(', ')}`, statements: revoked });
+  const revoked = withdrawals(all, state);
+  if (revoked.length > 0) steps.push({ about: 'rights that nothing needs any more', statements: revoked });
   const sequences = all.map((objects) => objects.sequence);
   const counters = state.sequences.filter((name) => !sequences.includes(name));
   const statements = [

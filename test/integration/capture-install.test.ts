@@ -164,6 +164,34 @@ onEachServer('install', (_, server) => {
     ]);
   });
 
+  test('takes rights back that nothing needs any more: of what left also_writes, of an entity that is gone, of their sequences', async () => {
+    await pos.sql.query(`CREATE SCHEMA back; CREATE TABLE back.ledger (id serial PRIMARY KEY, n int);
+      CREATE TABLE back.counted (id serial PRIMARY KEY)`);
+    const held = async () =>
+      (
+        await pos.sql.query(`SELECT coalesce(string_agg(what || ' ' || right_, ', ' ORDER BY what, right_), '') AS held FROM (
+            SELECT c.oid::regclass::text AS what, lower(a.privilege_type) AS right_
+            FROM pg_class c CROSS JOIN aclexplode(c.relacl) a
+            WHERE c.relnamespace = 'back'::regnamespace AND a.grantee = 'syncd'::regrole AND a.privilege_type IN ('INSERT', 'USAGE')
+            UNION SELECT 'schema', lower(a.privilege_type) FROM pg_namespace n CROSS JOIN aclexplode(n.nspacl) a
+            WHERE n.nspname = 'back' AND a.grantee = 'syncd'::regrole) AS held`)
+      ).rows[0].held;
+    const counted = { table: 'back.counted', direction: 'both' } as const;
+    await install({ sale: 'sale', counted: { ...counted, also_writes: ['back.ledger'] } });
+    const own = 'back.counted insert, back.counted_id_seq usage';
+    expect(await held()).toBe(`${own}, back.ledger insert, back.ledger_id_seq usage, schema usage`);
+    expect((await install({ sale: 'sale', counted })).changes).toEqual(['rights that nothing needs any more']);
+    expect(await held()).toBe(`${own}, schema usage`);
+    expect((await install({ sale: 'sale', counted })).changes).toEqual([]);
+    await install({ sale: 'sale', counted: { ...counted, direction: 'push' } });
+    expect(await held()).toBe('schema usage');
+    await install({ sale: 'sale', counted: { ...counted, also_writes: ['back.ledger'] } });
+    await install({ sale: 'sale' });
+    expect(await held()).toBe('');
+    expect((await install({ sale: 'sale' })).changes).toEqual([]);
+    await pos.sql.query('DROP SCHEMA back CASCADE');
+  });
+
   test('works for a login that owns the tables and may create roles, and tells another one what it lacks', async () => {
     await uninstallEverywhere();
     await pos.sql.query(`DROP ROLE IF EXISTS boss, clerk; CREATE ROLE boss LOGIN CREATEROLE; CREATE ROLE clerk LOGIN;
