@@ -139,3 +139,23 @@ COMMENT ON COLUMN syncd.disk_readings.total_bytes IS 'Of the whole file system.'
 COMMENT ON COLUMN syncd.disk_readings.database_bytes IS 'This database''s size.';
 COMMENT ON COLUMN syncd.disk_readings.days_left IS 'Until the floor is reached at the rate of the last 24 hours; null: not to be foreseen.';
 COMMENT ON COLUMN syncd.disk_readings.problem IS 'Why the disk could not be looked at.';
+
+-- Also held: what may have changes that nobody captured. A change of the cloud would overwrite them before they are found.
+CREATE OR REPLACE VIEW syncd.holds AS
+  SELECT entity_type, 'truncate' AS cause,
+         'the table was emptied by TRUNCATE: the cloud still has the rows, and a person has to decide' AS reason,
+         min(truncated_at) AS since, format('syncd truncate %s --delete, or --restore', entity_type) AS hint,
+         true AS holds_push, true AS holds_apply
+  FROM syncd.truncations WHERE settled_at IS NULL GROUP BY entity_type
+  UNION ALL
+  SELECT entity_type, drift_kind, drift, drift_at, drift_hint, holds_push, holds_apply
+  FROM syncd.capture WHERE holds_push OR holds_apply
+  UNION ALL
+  SELECT entity_type, 'suspended', format('capture is suspended: %s', coalesce(suspended_reason, 'no reason given')), suspended_at,
+         format('syncd capture --resume %s', entity_type), false, true
+  FROM syncd.capture WHERE suspended_at IS NOT NULL AND direction = 'both'
+  UNION ALL
+  SELECT b.entity_type, 'reconcile', format('the table is compared with what was last agreed (%s)', min(b.cause)), min(b.requested_at),
+         'nothing to do: it goes on by itself', false, true
+  FROM syncd.backfills b JOIN syncd.capture c ON c.entity_type = b.entity_type AND c.direction = 'both'
+  WHERE b.finished_at IS NULL AND b.kind = 'reconcile' GROUP BY b.entity_type;

@@ -10,6 +10,7 @@ import { databaseError, findPrimary, openClient, openDb } from '../db/connect.js
 import { type Applied, migrate, pendingMigrations, readMigrations, type SqlFile } from '../db/migrate.js';
 import { LOCK_CLASS, LOCKS } from '../db/schema.js';
 import { SyncError } from '../errors.js';
+import { type Drifts, readDrifts, recordSteps } from './drift-repair.js';
 import { introspect, introspectWritten } from './introspect.js';
 import { OWNER, parseTable } from './names.js';
 import { objectsOf } from './objects.js';
@@ -17,7 +18,7 @@ import { planCapture } from './plan.js';
 import { rightsIssues } from './rights.js';
 import { printStep, runStep } from './run-step.js';
 import type { TableShape, Written } from './shape.js';
-import { readState } from './state.js';
+import { readState, type State } from './state.js';
 import { admission, entitySteps, foundationSteps, outletSteps, policySteps, removalSteps, type Step } from './steps.js';
 
 export type InstallOptions = {
@@ -55,12 +56,15 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
     const written = new Set(plan.entities.flatMap((entity) => entity.written.map((table) => table.oid)));
     const foundation = foundationSteps(state);
     const fresh = foundation.length > 0 || pending.length > 0 || !state.daemonAdmitted;
+    const made = objects.map((one) => ({ entity: one.plan.entity, steps: entitySteps(one, state, written) }));
+    const touched = new Set(made.filter(({ steps }) => steps.length > 0).map(({ entity }) => entity));
     const rest = [
       ...(fresh ? [admission()] : []),
       ...outletSteps(settings, state),
       ...policySteps(objects, state),
-      ...objects.flatMap((one) => entitySteps(one, state, written)),
+      ...made.flatMap(({ steps }) => steps),
       ...removalSteps(objects, state),
+      ...recordSteps(objects, touched, await driftsOf(url, state, settings), settings),
     ];
     const changes = [...foundation, ...pending.map(migrationStep), ...rest].map((step) => step.about);
     if (dryRun) {
@@ -81,6 +85,17 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
 function refusal(issues: string[]): SyncError {
   const count = issues.length === 1 ? 'one thing is' : `${issues.length} things are`;
   return new SyncError('configuration', `nothing was changed: ${count} in the way`, { hint: issues.join('\n') });
+}
+
+/** Nothing where drift was not watched yet: then everything is written down. */
+async function driftsOf(url: string, { captures }: State, settings: Settings): Promise<Drifts> {
+  if (!captures.some(({ record }) => 'recorded' in record)) return new Map();
+  const db = openDb(url, { role: 'install' });
+  try {
+    return await readDrifts(db, settings);
+  } finally {
+    await db.destroy();
+  }
 }
 
 async function readShapes(client: pg.Client, settings: Settings): Promise<Map<string, TableShape | undefined>> {

@@ -48,6 +48,18 @@ export function foundationSteps(state: State): Step[] {
   return steps;
 }
 
+/** What the daemon finds out about a captured table, and nothing else of its row. */
+const DRIFT = [
+  'drift',
+  'drift_kind',
+  'drift_at',
+  'drift_hint',
+  'drift_misses',
+  'holds_push',
+  'holds_apply',
+  'trigger_marks',
+];
+
 /** What the daemon may do inside the schema; the POS's roles and PUBLIC may nothing. */
 export function admission(): Step {
   const writes = [
@@ -76,9 +88,10 @@ export function admission(): Step {
       `GRANT SELECT ON ALL TABLES IN SCHEMA ${SCHEMA} TO ${DAEMON}`,
       `GRANT INSERT, UPDATE, DELETE ON ${writes.map((table) => qualified(SCHEMA, table)).join(', ')} TO ${DAEMON}`,
       `GRANT UPDATE ON ${qualified(SCHEMA, 'outlet_config')} TO ${DAEMON}`,
+      `GRANT UPDATE (${DRIFT.join(', ')}) ON ${qualified(SCHEMA, 'capture')} TO ${DAEMON}`,
       `GRANT SELECT, USAGE ON ALL SEQUENCES IN SCHEMA ${SCHEMA} TO ${DAEMON}`,
       `GRANT UPDATE (failures_seen) ON ${qualified(SCHEMA, 'capture')} TO ${DAEMON}`,
-      ...['wake()', 'suspend_capture(text, text, text)', 'resume_capture(text, text)'].map(
+      ...['wake()', 'table_shape(oid)', 'suspend_capture(text, text, text)', 'resume_capture(text, text)'].map(
         (signature) => `GRANT EXECUTE ON FUNCTION ${SCHEMA}.${signature} TO ${DAEMON}`,
       ),
     ],

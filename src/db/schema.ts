@@ -8,6 +8,8 @@
  * - **state**: what outlet and cloud last agreed on for an entity.
  * - **conflict**: one divergence between the two sides.
  * - **event**: what came in at once: a page, a fetched entity, a webhook; it brings *incoming changes*.
+ * - **drift**: a captured table is not what its triggers were made for any more.
+ * - **hold**: an entity type whose changes wait as a whole, on the way out, on the way in, or both.
  * - **parked**: an incoming change that cannot be applied, set aside with its reason.
  * - **walk**: one way through a whole table by its keys, to queue rows that nobody knows of or to compare it; a row of `backfills`.
  * - **wake**: telling the daemon that there is something to look for; a hint, never the truth.
@@ -196,6 +198,26 @@ export interface DaemonTable {
   pull_offline_since: string | null;
   clock_offset_ms: number | null;
   config_changed_at: Generated<string | null>;
+  recorded: string | null;
+  generator: string | null;
+  drift: string | null;
+  drift_kind: string | null;
+  drift_at: string | null;
+  drift_hint: string | null;
+  drift_misses: Generated<boolean>;
+  holds_push: Generated<boolean>;
+  holds_apply: Generated<boolean>;
+  trigger_marks: string | null;
+}
+
+export interface HoldsView {
+  entity_type: string;
+  cause: string;
+  reason: string;
+  since: string;
+  hint: string;
+  holds_push: boolean;
+  holds_apply: boolean;
 }
 
 export interface CommandsTable {
@@ -278,3 +300,4 @@ export const LOCKS = { leader: 1, gateAwake: 2, install: 4, present: 5 } as cons
 
 /** The one NOTIFY channel; its payload is always empty. */
 export const WAKE_CHANNEL = 'syncd_wake';
+  'syncd.holds': HoldsView;

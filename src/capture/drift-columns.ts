@@ -1,0 +1,101 @@
+/**
+ * What has become of a captured table's key and columns. Pure. Columns are followed by their number, so that a column that got
+ * another name is told apart from one that went while another came.
+ */
+import { looksSecret } from '../init/words.js';
+import type { Finding } from './drift-kinds.js';
+import type { Observed, Shape } from './drift-shape.js';
+
+const INSTALL = 'syncd install';
+
+export function keyFindings(seen: Observed, recorded: Shape, now: Shape): Finding[] {
+  const { entity_type, keys, table } = seen;
+  const finding = (what: string): Finding => ({
+    kind: 'key',
+    what,
+    means: 'its rows may not be the ones that the cloud knows by these names, so nothing of it is sent or applied',
+    hint: `Bring the key back, or set entities.${entity_type}.key in syncd.yaml; then: ${INSTALL}`,
+  });
+  const named = keys.join(', ');
+  const before = keys.map((key) => recorded.columns.find(({ name }) => name === key));
+  const after = before.map((column) => now.columns.find(({ number }) => number === column?.number));
+  const findings: Finding[] = [];
+  for (const [place, column] of after.entries()) {
+    const was = before[place];
+    if (!was) continue;
+    if (!column) findings.push(finding(`the key column ${was.name} of ${table} is gone`));
+    else if (column.name !== was.name)
+      findings.push(finding(`the key column ${was.name} of ${table} is called ${column.name} now`));
+    else if (family(column.type) !== family(was.type))
+      findings.push(finding(`the key column ${was.name} of ${table} was ${was.type} and is ${column.type} now`));
+  }
+  if (findings.length > 0) return findings;
+  const numbers = before.flatMap((column) => column?.number ?? []);
+  const unique = now.unique.some(
+    (columns) => columns.length === numbers.length && numbers.every((number) => columns.includes(number)),
+  );
+  if (!unique) return [finding(`${table} has no unique index on its key (${named}) any more`)];
+  const nullable = after.filter(
+    (column) => column?.nullable && !before.find((was) => was?.name === column.name)?.nullable,
+  );
+  return nullable.length > 0 ? [finding(`the key column ${nullable[0]?.name} of ${table} may be null now`)] : [];
+}
+
+/** Types whose values have the same text: widening such a key column renames no row. */
+function family(type: string): string {
+  if (/^(smallint|integer|bigint)$/.test(type)) return 'integer';
+  if (/^(text|character varying(\(\d+\))?)$/.test(type)) return 'text';
+  return type;
+}
+
+export function columnFindings(seen: Observed, recorded: Shape, now: Shape): Finding[] {
+  const { entity_type, table, keys } = seen;
+  const findings: Finding[] = [];
+  const finding = (kind: Finding['kind'], what: string, means: string, hint = INSTALL) =>
+    findings.push({ kind, what, means, hint });
+  for (const column of now.columns) {
+    const was = recorded.columns.find(({ number }) => number === column.number);
+    if (!was) {
+      const what = `${table} has a new column ${column.name}`;
+      if (!column.nullable && !column.given)
+        finding(
+          'required',
+          `${what}, which every row must have`,
+          'it is sent from now on, but the cloud does not know it: what it sends for this table waits',
+          `Give the column a default, or teach it to the cloud; then: ${INSTALL}`,
+        );
+      else if (looksSecret(column.name))
+        finding(
+          'columns',
+          `${what}, which looks like a secret`,
+          'it is sent to the cloud from now on',
+          `Add ${column.name} to entities.${entity_type}.exclude in syncd.yaml, then: ${INSTALL}`,
+        );
+      else finding('columns', what, 'it is sent from now on; the cloud must know it');
+    } else if (keys.includes(was.name)) {
+      // The key has findings of its own.
+    } else if (was.name !== column.name) {
+      finding(
+        'column_renamed',
+        `the column ${was.name} of ${table} is called ${column.name} now`,
+        'it is sent by its new name; what the cloud sends waits until it knows that',
+        `Once the cloud knows the new name: ${INSTALL}`,
+      );
+    } else if (was.type !== column.type) {
+      finding(
+        'columns',
+        `the column ${was.name} of ${table} was ${was.type} and is ${column.type} now`,
+        'it is sent so',
+      );
+    }
+  }
+  for (const { number, name } of recorded.columns) {
+    if (keys.includes(name) || now.columns.some((column) => column.number === number)) continue;
+    finding(
+      'columns',
+      `${table} has no column ${name} any more`,
+      'it is not sent any more; what the cloud sends in it is left out',
+    );
+  }
+  return findings;
+}

@@ -1,0 +1,117 @@
+/**
+ * Reads what drift is told by: every captured table as install recorded it, as the catalogue has it now, and what is known of it
+ * already. One statement with one snapshot; it takes no lock on any table of the POS, so a table may be dropped, renamed or
+ * altered at any moment.
+ */
+import { sql } from 'kysely';
+import type { Direction, Settings } from '../config/settings.js';
+import type { Db } from '../db/connect.js';
+import type { DriftKind } from './drift-kinds.js';
+import type { Observed, Shape } from './drift-shape.js';
+import { DAEMON, OWNER, parseName, parseTable, qualified } from './names.js';
+
+/** What the last look wrote down. */
+export type Known = {
+  kind: DriftKind | null;
+  text: string | null;
+  hint: string | null;
+  misses: boolean;
+  holdsPush: boolean;
+  holdsApply: boolean;
+  marks: string | null;
+};
+
+export type Looked = { tables: (Observed & { known: Known; marks: string })[]; replicas: string[] };
+
+type Row = {
+  entity_type: string;
+  table_name: string;
+  direction: Direction;
+  keys: string[];
+  excluded: string[];
+  generator: string | null;
+  recorded: string | null;
+  named: string | null;
+  original: string | null;
+  policed: boolean;
+  suspended: boolean;
+  known: string;
+};
+
+/** The table of a captured entity by its name: not by to_regclass, which fails where the schema may not be used. */
+export const TABLE_NAMED = `SELECT k.oid FROM pg_catalog.pg_class k JOIN pg_catalog.pg_namespace s ON s.oid = k.relnamespace
+  WHERE k.relname = (pg_catalog.parse_ident(c.table_name))[2] AND s.nspname = (pg_catalog.parse_ident(c.table_name))[1]
+    AND k.relkind IN ('r', 'p')`;
+
+export async function lookForDrift(db: Db, settings: Pick<Settings, 'entities'>): Promise<Looked> {
+  const { rows } = await sql<Row>`
+    SELECT c.entity_type, c.table_name, c.direction, c.keys, c.excluded, c.generator, c.recorded::text AS recorded,
+           syncd.table_shape(named.oid)::text AS named,
+           CASE WHEN named.oid IS DISTINCT FROM was.oid THEN syncd.table_shape(was.oid) END::text AS original,
+           coalesce(row_security_active(named.oid), false) AS policed,
+           to_jsonb(c) ->> 'suspended_at' IS NOT NULL AS suspended,
+           json_build_object('kind', c.drift_kind, 'text', c.drift, 'hint', c.drift_hint, 'misses', c.drift_misses,
+                             'holdsPush', c.holds_push, 'holdsApply', c.holds_apply, 'marks', c.trigger_marks)::text AS known
+    FROM syncd.capture c
+    LEFT JOIN LATERAL (${sql.raw(TABLE_NAMED)}) AS named ON true
+    CROSS JOIN LATERAL (SELECT (c.recorded ->> 'oid')::oid AS oid) AS was
+    ORDER BY c.entity_type`.execute(db);
+  return { tables: rows.map((row) => read(row, settings)), replicas: await readReplicas(db) };
+}
+
+function read(row: Row, settings: Pick<Settings, 'entities'>): Looked['tables'][number] {
+  const shape = (json: string | null): Shape | null => (json === null ? null : JSON.parse(json));
+  const [recorded, named] = [shape(row.recorded), shape(row.named)];
+  const original = recorded !== null && named?.oid === recorded.oid ? named : shape(row.original);
+  const table = recorded?.table ?? row.table_name;
+  const { entity_type, direction, keys, excluded, generator, policed, suspended } = row;
+  return {
+    entity_type,
+    direction,
+    keys,
+    excluded,
+    configured: configuredOf(settings, row, table),
+    table,
+    recorded,
+    generator,
+    named,
+    original,
+    policed,
+    suspended,
+    known: JSON.parse(row.known),
+    marks: marksOf(original),
+  };
+}
+
+function configuredOf(settings: Pick<Settings, 'entities'>, row: Row, table: string): Observed['configured'] {
+  const wanted = settings.entities.get(row.entity_type);
+  if (!wanted) return undefined;
+  const name = parseTable(wanted.table);
+  const same = name !== undefined && qualified(name.schema, name.name) === row.table_name;
+  return {
+    table: same ? table : wanted.table,
+    direction: wanted.direction,
+    excluded: wanted.exclude.map((one) => parseName(one)?.[0] ?? one),
+  };
+}
+
+function marksOf(shape: Shape | null): string {
+  const marks = shape?.members.flatMap(({ oid, triggers }) =>
+    triggers.map(({ name, mark }) => `${oid} ${name} ${mark}`),
+  );
+  return (marks ?? []).sort().join('\n');
+}
+
+/** Who writes as a replica by a standing setting; what a session sets for itself nobody else can see. */
+async function readReplicas(db: Db): Promise<string[]> {
+  const { rows } = await sql<{ who: string }>`
+    SELECT CASE WHEN s.setrole <> 0 THEN format('role %s', pg_get_userbyid(s.setrole)) ELSE format('database %s', d.datname) END AS who
+    FROM pg_db_role_setting s JOIN pg_database d ON d.datname = current_database()
+    WHERE s.setdatabase IN (0, d.oid) AND 'session_replication_role=replica' = ANY (s.setconfig)
+      AND s.setrole NOT IN (SELECT oid FROM pg_roles WHERE rolname IN (${OWNER}, ${DAEMON}))
+    UNION ALL
+    SELECT 'the server' FROM pg_settings
+    WHERE name = 'session_replication_role' AND reset_val = 'replica' AND source = 'configuration file'
+    ORDER BY 1`.execute(db);
+  return rows.map(({ who }) => who);
+}

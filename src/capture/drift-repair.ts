@@ -1,0 +1,109 @@
+/**
+ * Drift as install sees it: which tables differ from what the last install wrote down, what has to be written down anew once the
+ * triggers are right, and which tables have to be compared because changes may have gone by. A table that came back empty is no
+ * matter for a comparison, which would delete everything in the cloud: it is marked as emptied, for a person to decide.
+ */
+import type { Settings } from '../config/settings.js';
+import type { Db } from '../db/connect.js';
+import { compare } from './drift.js';
+import { type Drift, type DriftKind, driftOf } from './drift-kinds.js';
+import { type Looked, lookForDrift, TABLE_NAMED } from './drift-look.js';
+import { generatorMark } from './generator-mark.js';
+import { literal } from './names.js';
+import type { EntityObjects } from './objects.js';
+import type { Step } from './steps.js';
+
+/** By entity type; an entity that was never recorded is not among them. */
+export type Drifts = ReadonlyMap<string, { drift: Drift | null; gap: string | undefined; recreated: boolean }>;
+
+/** What no install repairs: it is somebody's setting. */
+const NOT_OURS: DriftKind[] = ['replica_role', 'policies'];
+
+/** @param db a connection of the same role; the schema must be this program's */
+export async function readDrifts(db: Db, settings: Settings): Promise<Drifts> {
+  const { tables, replicas } = await lookForDrift(db, settings);
+  const generator = generatorMark(settings.capture);
+  const recorded = tables.filter((table) => table.recorded !== null);
+  return new Map(
+    recorded.map((table) => {
+      const findings = compare(table, { generator, replicas }).filter(({ kind }) => !NOT_OURS.includes(kind));
+      const drift = driftOf(findings, table.direction);
+      const recreated = findings.some(({ kind }) => kind === 'recreated');
+      return [table.entity_type, { drift: drift ?? leftOver(table), gap: gapOf(table, drift), recreated }];
+    }),
+  );
+}
+
+/** What was found and has been put right by hand since. */
+function leftOver({ known }: Looked['tables'][number]): Drift | null {
+  const { kind, text, hint, misses, holdsPush, holdsApply } = known;
+  return kind === null || text === null || NOT_OURS.includes(kind)
+    ? null
+    : { kind, text, hint: hint ?? '', misses, holdsPush, holdsApply };
+}
+
+function gapOf({ known, marks, direction, table }: Looked['tables'][number], drift: Drift | null): string | undefined {
+  if (direction === 'pull') return undefined;
+  if (drift?.misses) return `drift: ${drift.text}`;
+  if (known.misses) return `drift: ${known.text}`;
+  return known.marks !== null && known.marks !== marks
+    ? `drift: triggers of ${table} were altered meanwhile`
+    : undefined;
+}
+
+/**
+ * What is left to do once every trigger is in its place.
+ * @param touched entities whose functions, rights or triggers are made now
+ */
+export function recordSteps(
+  all: readonly EntityObjects[],
+  touched: ReadonlySet<string>,
+  drifts: Drifts,
+  settings: Settings,
+): Step[] {
+  const stale = all
+    .map(({ plan }) => plan.entity)
+    .filter((entity) => {
+      const known = drifts.get(entity);
+      return !known || known.drift !== null || known.gap !== undefined || touched.has(entity);
+    });
+  const steps: Step[] = [];
+  for (const { plan } of all) {
+    const { gap, recreated = false } = drifts.get(plan.entity) ?? {};
+    const statements = [
+      ...(recreated ? [emptied(plan.entity, plan.table)] : []),
+      ...(gap === undefined ? [] : [comparison(plan.entity, gap, recreated ? plan.table : undefined)]),
+    ];
+    if (statements.length > 0)
+      steps.push({ about: `${plan.entity}: what went by uncaptured is looked for`, statements });
+  }
+  if (stale.length > 0) {
+    steps.push({
+      about: `${stale.join(', ')}: written down as ${stale.length === 1 ? 'it is' : 'they are'} now`,
+      asOwner: true,
+      statements: [recording(stale, generatorMark(settings.capture))],
+    });
+  }
+  return steps;
+}
+
+function recording(entities: string[], generator: string): string {
+  return `UPDATE syncd.capture c
+SET recorded = syncd.table_shape((${TABLE_NAMED})), generator = ${literal(generator)}, installed_at = clock_timestamp(), trigger_marks = NULL,
+    drift = NULL, drift_kind = NULL, drift_at = NULL, drift_hint = NULL, drift_misses = false, holds_push = false, holds_apply = false
+WHERE c.entity_type IN (${entities.map(literal).join(', ')})`;
+}
+
+function emptied(entity: string, table: string): string {
+  return `INSERT INTO syncd.truncations (entity_type, table_name) SELECT ${literal(entity)}, ${literal(table)}
+WHERE NOT EXISTS (SELECT FROM ${table}) AND EXISTS (SELECT FROM syncd.entity_state WHERE entity_type = ${literal(entity)} AND NOT deleted)`;
+}
+
+/**
+ * As capture/walk-request asks, in a step of install.
+ * @param unlessEmpty the table, where it may have come back empty
+ */
+function comparison(entity: string, cause: string, unlessEmpty: string | undefined): string {
+  return `INSERT INTO syncd.backfills (entity_type, kind, cause, requested_by) SELECT ${literal(entity)}, 'reconcile', ${literal(cause)}, session_user
+${unlessEmpty === undefined ? '' : `WHERE EXISTS (SELECT FROM ${unlessEmpty})\n`}ON CONFLICT (entity_type, kind) WHERE started_at IS NULL AND finished_at IS NULL DO NOTHING`;
+}

@@ -1,0 +1,58 @@
+/** One captured table as drift is told by: what syncd.table_shape says of it, and what the installation and the configuration do. */
+import type { Direction } from '../config/settings.js';
+
+export type ShapeColumn = { number: number; name: string; type: string; nullable: boolean; given: boolean };
+export type ShapeTrigger = {
+  name: string;
+  /** pg_trigger.tgenabled: O as usual, A always, R only for replication, D never. */
+  fires: 'O' | 'A' | 'R' | 'D';
+  row: boolean;
+  function: string;
+  body: string;
+  settings: string;
+  /** The transaction that last altered it. */
+  mark: string;
+};
+export type ShapeMember = { oid: string; table: string; kind: string; partition: boolean; triggers: ShapeTrigger[] };
+export type Shape = {
+  oid: string;
+  table: string;
+  policies: boolean;
+  columns: ShapeColumn[];
+  /** Column numbers of every unique index that counts for all rows. */
+  unique: number[][];
+  /** Itself among them. */
+  members: ShapeMember[];
+};
+
+/** What the configuration says of the entity where it says something else than the installation. */
+export type Configured = { table: string; direction: Direction; excluded: string[] };
+
+export type Observed = {
+  entity_type: string;
+  direction: Direction;
+  keys: string[];
+  excluded: string[];
+  /** Undefined where the configuration does not name the entity any more. */
+  configured: Configured | undefined;
+  /** Its name at install, as SQL writes it. */
+  table: string;
+  /** Null where an older program installed it. */
+  recorded: Shape | null;
+  generator: string | null;
+  /** The table that has the name now. */
+  named: Shape | null;
+  /** The table that install saw, whatever it is called now. */
+  original: Shape | null;
+  /** A policy hides rows from the daemon. */
+  policed: boolean;
+  /** A person, or a full disk, has made the triggers step aside. */
+  suspended: boolean;
+};
+
+export type Surroundings = {
+  /** How this program writes triggers. */
+  generator: string;
+  /** Who writes with session_replication_role = replica, by a setting of the role, the database or the server. */
+  replicas: string[];
+};

@@ -1,0 +1,1 @@
+export function looksSecret(name: string): boolean { return /password|secret|hash/.test(name); }

@@ -1,0 +1,217 @@
+/** Drift as the daemon's role finds it in real catalogues, what install makes of it, and what is compared afterwards. */
+import { watchOnce } from '../../src/capture/drift-watch.js';
+import { installCapture } from '../../src/capture/install.js';
+import type { EntitySettings } from '../../src/config/settings.js';
+import { type Db, openDb } from '../../src/db/connect.js';
+import { captureSettings, type Entities, onEachServer, Pos } from '../support/capture.js';
+
+const TABLES = `CREATE TABLE sale (id int PRIMARY KEY, name text, secret text);
+  CREATE TABLE stock (id int PRIMARY KEY, qty numeric(12,2) NOT NULL DEFAULT 0);
+  CREATE TABLE item (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+  CREATE TABLE item_1 PARTITION OF item FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')`;
+const ENTITIES: Entities = {
+  sale: { table: 'sale', exclude: ['secret'] },
+  stock: { table: 'stock', direction: 'both' },
+  item: 'item',
+};
+
+/** By table: what happens to it, and what that is called. */
+const ALTERED: Record<string, [ddl: string, kind: string]> = {
+  disabled: ['ALTER TABLE disabled DISABLE TRIGGER "!syncd insert"', 'triggers'],
+  silenced: ['ALTER TABLE silenced DISABLE TRIGGER ALL', 'triggers'],
+  replica: ['ALTER TABLE replica ENABLE REPLICA TRIGGER "!syncd update"', 'triggers'],
+  dropped: ['DROP TRIGGER "!syncd truncate" ON dropped', 'triggers'],
+  replaced: [
+    `CREATE OR REPLACE FUNCTION syncd.capture_replaced_delete() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`,
+    'triggers',
+  ],
+  reset: ['ALTER FUNCTION syncd.capture_reset_delete() RESET lock_timeout', 'triggers'],
+  parent: ['CREATE TABLE child () INHERITS (parent)', 'child'],
+  wider: ['ALTER TABLE wider ADD note text', 'columns'],
+  narrower: ['ALTER TABLE narrower DROP name', 'columns'],
+  retyped: ['ALTER TABLE retyped ALTER qty TYPE numeric(14,3)', 'columns'],
+  reworded: ['ALTER TABLE reworded RENAME qty TO quantity', 'column_renamed'],
+  demanding: ['ALTER TABLE demanding ADD till text NOT NULL', 'required'],
+  moved: ['ALTER TABLE moved SET SCHEMA attic', 'renamed'],
+  recreated: ['DROP TABLE recreated; CREATE TABLE recreated (id int PRIMARY KEY, name text, qty int)', 'recreated'],
+  swapped: [
+    'ALTER TABLE swapped RENAME TO was_swapped; CREATE TABLE swapped (LIKE was_swapped INCLUDING ALL)',
+    'recreated',
+  ],
+};
+
+onEachServer('drift', (_, server) => {
+  let pos: Pos;
+  let db: Db;
+  let databases = 0;
+  let told: string[] = [];
+  let holdsChanged = 0;
+  const settings = (entities: Entities = ENTITIES) => captureSettings(entities);
+  const log = {
+    error: () => {},
+    warn: (message: string) => void told.push(message),
+    info: (message: string) => void told.push(message),
+    debug: () => {},
+  };
+  const look = (entities?: Entities) =>
+    watchOnce({ db, settings: settings(entities), log, onHolds: () => void holdsChanged++ });
+  const install = (entities?: Entities) => installCapture({ adminUrl: pos.url, settings: settings(entities) });
+
+  beforeEach(async () => {
+    databases += 1;
+    told = [];
+    holdsChanged = 0;
+    pos = await Pos.open(server.cluster(), `drift_${databases}`);
+    await pos.sql.query(TABLES);
+    await install();
+    db = openDb(server.cluster().url(`drift_${databases}`, 'syncd'), { role: 'test' });
+    await look();
+  });
+  afterEach(async () => {
+    await db?.destroy();
+    await pos?.close();
+  });
+
+  async function drifts(): Promise<Record<string, string>> {
+    const { rows } = await pos.sql.query(`SELECT entity_type, drift_kind FROM syncd.capture WHERE drift IS NOT NULL`);
+    return Object.fromEntries(rows.map(({ entity_type, drift_kind }) => [entity_type, drift_kind]));
+  }
+  const asked = async () =>
+    (await pos.sql.query('SELECT entity_type, kind, cause, requested_by FROM syncd.backfills ORDER BY id')).rows;
+
+  test('there is none after an install, and nothing is written or told', async () => {
+    expect(await drifts()).toEqual({});
+    const before = (await pos.sql.query('SELECT xmin, * FROM syncd.capture ORDER BY entity_type')).rows;
+    await look();
+    expect((await pos.sql.query('SELECT xmin, * FROM syncd.capture ORDER BY entity_type')).rows).toEqual(before);
+    expect({ told, holdsChanged, asked: await asked() }).toEqual({ told: [], holdsChanged: 0, asked: [] });
+    expect((await install()).changes).toEqual([]);
+  });
+
+  test('of every kind is found in one look, told once, repaired by install, and gone then', async () => {
+    const tables = Object.keys(ALTERED).map(
+      (name) => `CREATE TABLE ${name} (id int PRIMARY KEY, name text, qty int NOT NULL DEFAULT 0)`,
+    );
+    const plain = Object.fromEntries(Object.keys(ALTERED).map((name) => [name, name]));
+    await pos.sql.query(`${tables.join(';')}; CREATE SCHEMA attic`);
+    await install(plain);
+    await look(plain);
+    for (const [ddl] of Object.values(ALTERED)) await pos.sql.query(ddl);
+    await look(plain);
+    expect(await drifts()).toEqual(Object.fromEntries(Object.entries(ALTERED).map(([name, [, kind]]) => [name, kind])));
+    expect(told).toHaveLength(Object.keys(ALTERED).length);
+    await look(plain);
+    expect(told).toHaveLength(Object.keys(ALTERED).length);
+    const moved = { ...plain, moved: 'attic.moved' };
+    await install(moved);
+    await look(moved);
+    expect(await drifts()).toEqual({});
+    expect((await install(moved)).changes).toEqual([]);
+  });
+
+  test('of a new partition is found; what is written through the root is captured meanwhile', async () => {
+    await pos.sql.query(`CREATE TABLE item_2 PARTITION OF item DEFAULT`);
+    await look();
+    expect(await drifts()).toEqual({ item: 'partition' });
+    expect((await pos.sql.query('SELECT * FROM syncd.holds')).rows).toEqual([]);
+    expect(await pos.write(`INSERT INTO item VALUES (1, '2026-03-01')`)).toHaveLength(1);
+    expect(await pos.write(`INSERT INTO item_2 VALUES (2, '2026-03-01')`)).toEqual([]);
+    await install();
+    expect(await asked()).toEqual([expect.objectContaining({ entity_type: 'item' })]);
+    expect(await pos.write(`INSERT INTO item_2 VALUES (3, '2026-03-01')`)).toHaveLength(1);
+  });
+
+  test('in the key, the rights or the name holds the entity, and only it', async () => {
+    await pos.sql.query(
+      `ALTER TABLE sale RENAME id TO no; ALTER TABLE stock ENABLE ROW LEVEL SECURITY; DROP TABLE item`,
+    );
+    await look();
+    const { rows } = await pos.sql.query(
+      'SELECT entity_type, cause, holds_push AS push, holds_apply AS apply FROM syncd.holds ORDER BY 1',
+    );
+    expect(await drifts()).toEqual({ sale: 'key', stock: 'policies', item: 'gone' });
+    expect(rows).toEqual([
+      { entity_type: 'sale', cause: 'key', push: true, apply: false },
+      { entity_type: 'stock', cause: 'policies', push: false, apply: true },
+    ]);
+    expect(holdsChanged).toBe(1);
+    await pos.sql.query('ALTER TABLE sale RENAME no TO id; ALTER TABLE stock DISABLE ROW LEVEL SECURITY');
+    await look();
+    expect((await pos.sql.query('SELECT entity_type FROM syncd.holds')).rows).toEqual([]);
+    expect(await asked()).toEqual([expect.objectContaining({ entity_type: 'sale', kind: 'reconcile' })]);
+  });
+
+  test('of a role that writes as a replica is found by the daemon, which is no superuser', async () => {
+    await pos.sql.query(
+      `CREATE ROLE loader_${databases}; ALTER ROLE loader_${databases} SET session_replication_role = replica`,
+    );
+    await look();
+    expect(await drifts()).toEqual({ sale: 'replica_role', stock: 'replica_role', item: 'replica_role' });
+    await pos.sql.query(`ALTER ROLE loader_${databases} RESET session_replication_role`);
+    await look();
+    expect(await drifts()).toEqual({});
+    expect(await asked()).toHaveLength(3);
+    await pos.sql.query(`DROP ROLE loader_${databases}`);
+  });
+
+  test('that lets changes go by has the table compared once it is over: by install, by hand, and between two looks', async () => {
+    await pos.sql.query('ALTER TABLE stock DISABLE TRIGGER "!syncd insert"');
+    await look();
+    expect(await asked()).toEqual([]);
+    await pos.sql.query('ALTER TABLE stock ENABLE TRIGGER "!syncd insert"');
+    await look();
+    expect(await asked()).toEqual([
+      {
+        entity_type: 'stock',
+        kind: 'reconcile',
+        cause: expect.stringMatching(/^drift: on public\.stock .* disabled/),
+        requested_by: 'syncd',
+      },
+    ]);
+    await pos.sql.query(
+      'TRUNCATE syncd.backfills; ALTER TABLE sale DISABLE TRIGGER ALL; ALTER TABLE sale ENABLE TRIGGER ALL',
+    );
+    await look();
+    expect(await asked()).toEqual([
+      expect.objectContaining({ entity_type: 'sale', cause: 'drift: triggers of public.sale were altered meanwhile' }),
+    ]);
+    await pos.sql.query('TRUNCATE syncd.backfills; DROP TRIGGER "!syncd insert" ON stock');
+    await install();
+    await look();
+    expect(await asked()).toEqual([
+      expect.objectContaining({
+        entity_type: 'stock',
+        requested_by: 'postgres',
+        cause: expect.stringMatching(/INSERT is dropped/),
+      }),
+    ]);
+    expect((await pos.sql.query(`SELECT entity_type, cause FROM syncd.holds`)).rows).toEqual([
+      { entity_type: 'stock', cause: 'reconcile' },
+    ]);
+  });
+
+  test('of a table that came back empty asks a person, and of one that came back full asks for a comparison', async () => {
+    await pos.sql.query(`INSERT INTO syncd.entity_state (entity_type, entity_id) VALUES ('sale', '1'), ('stock', '1');
+      DROP TABLE sale, stock; CREATE TABLE sale (id int PRIMARY KEY, name text, secret text);
+      CREATE TABLE stock (id int PRIMARY KEY, qty numeric(12,2) NOT NULL DEFAULT 0); INSERT INTO stock VALUES (1)`);
+    await install();
+    expect(await asked()).toEqual([expect.objectContaining({ entity_type: 'stock', kind: 'reconcile' })]);
+    expect((await pos.sql.query('SELECT entity_type FROM syncd.truncations')).rows).toEqual([{ entity_type: 'sale' }]);
+    expect(await pos.write('INSERT INTO sale VALUES (1)', 'UPDATE stock SET qty = 1')).toEqual([
+      'create 1',
+      'update 1',
+    ]);
+  });
+
+  test('between the configuration and the installation is told, a secret that is still sent above all', async () => {
+    const sale: Partial<EntitySettings> & { table: string } = { table: 'sale', exclude: ['secret', 'name'] };
+    await look({ ...ENTITIES, sale, stock: 'stock' });
+    expect(await drifts()).toEqual({ sale: 'configuration', stock: 'configuration' });
+    expect(told.sort()).toEqual(
+      [
+        expect.stringMatching(/something else of direction than what was installed for public\.stock/),
+        expect.stringMatching(/something else of exclude than what was installed for public\.sale/),
+      ].sort(),
+    );
+  });
+});
