@@ -7,14 +7,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { ClockOffset } from './cloud/clock.js';
 import type { ManagerSettings } from './config/service-manager.js';
 import type { Settings } from './config/settings.js';
-import type { StandingBy } from './connections.js';
 import { ClockLog } from './db/clock-log.js';
 import { databaseError } from './db/connect.js';
 import { SyncError, wordsOf } from './errors.js';
 import { newIncomingMemory } from './incoming.js';
 import { Listeners } from './listeners.js';
 import type { Log } from './log.js';
-import type { IdentityCheck } from './ops/identity-check.js';
 import { OutageLedger } from './ops/outages.js';
 import { ServiceManager } from './ops/service-manager.js';
 import { lineOf } from './ops/status-line.js';
@@ -35,8 +33,6 @@ export type Surroundings = {
   reload?: Reload;
   /** Wants to know how it does. */
   manager?: ManagerSettings | undefined;
-  /** Where another daemon leads, wait for its end instead of ending. */
-  standby?: boolean;
 };
 
 /**
@@ -47,7 +43,7 @@ export async function runDaemon(
   settings: Settings,
   log: Log,
   signal: AbortSignal,
-  { reload, manager, standby = false }: Surroundings = {},
+  { reload, manager }: Surroundings = {},
 ): Promise<void> {
   const across: Across = {
     settings,
@@ -58,15 +54,13 @@ export async function runDaemon(
     outages: new OutageLedger(),
     tally: manager && { waiting: undefined, enabled: true },
     configuration: reload,
-    standby: undefined,
     signal,
     renewed: new AbortController().signal,
   };
   const { vitals } = across;
   const listeners = new Listeners({ settings, log, vitals, clock: () => across.clock });
   log.info('started', { version: VERSION, outlet: settings.outlet.code ?? settings.outlet.id, pid: process.pid });
-  if (standby) across.standby = (check) => standingBy(across, listeners, check);
-  else listeners.open();
+  listeners.open();
   const ended = new AbortController();
   const telling = manager && tellManager(across, manager, AbortSignal.any([signal, ended.signal]), reload);
   try {
@@ -76,20 +70,6 @@ export async function runDaemon(
     await Promise.all([listeners.close(), telling]);
   }
   log.info('stopped');
-}
-
-/** Beside the leader: no port of its own, but its memory of the database is kept fit for the day when it takes over. */
-function standingBy({ log, vitals }: Across, listeners: Listeners, check: IdentityCheck): StandingBy {
-  return {
-    onWait: async () => {
-      log.info('another daemon leads; standing by');
-      vitals.noteSearch('another daemon leads; this one stands by');
-      await listeners.close();
-    },
-    attend: (db) => check.attend(db),
-    onTakeover: ({ host, pid, silentMs }) =>
-      log.warn('the leader is silent; taking over', { host, pid, silent_ms: Math.round(silentMs) }),
-  };
 }
 
 /** Learnt by asking it; another cloud, or another key, is asked anew. */
@@ -110,9 +90,6 @@ async function runSessions(across: Across, listeners: Listeners, reload: Reload 
       await runSession(across, hasLed ? PATIENCE_MS.later : PATIENCE_MS.first, () => {
         hasLed = true;
         pauseMs = 250;
-        listeners.open();
-        across.webhooks = listeners.webhooks;
-        vitals.noteSearch(undefined);
       });
     } catch (error) {
       const url = across.settings.database.urls[0] as string;
@@ -122,8 +99,6 @@ async function runSessions(across: Across, listeners: Listeners, reload: Reload 
           trouble: 'database',
           error: wordsOf(fault),
         });
-      } else if (fault.code === 'anotherDaemon' && across.standby) {
-        log.info(signal.aborted ? 'stood by until the end' : 'another daemon has taken over');
       } else if (fault.code === 'failed') {
         log.error('a fault ended the work on the database; it begins anew', { trouble: 'database', error: fault });
       } else {
