@@ -13,6 +13,7 @@ import { inboxRoutes } from './inbox.js';
 import { listRoutes } from './lists.js';
 import { liveRoutes } from './live.js';
 import { manageRoutes } from './manage.js';
+import { openApiRoutes } from './openapi/routes.js';
 import { problem, problemOf } from './problem.js';
 import { resolveRoutes } from './resolve.js';
 import type { AdminDeps, Route } from './route.js';
@@ -32,8 +33,9 @@ const SAFE = {
   'cross-origin-resource-policy': 'same-origin',
 };
 
-export function adminHandler(deps: AdminDeps & DoorDeps): Handler {
-  const routes = [
+/** Every route there is. */
+export function adminRoutes(deps: AdminDeps): Route[] {
+  return [
     ...assetRoutes(),
     ...signRoutes(deps),
     ...selfRoutes(deps),
@@ -44,7 +46,12 @@ export function adminHandler(deps: AdminDeps & DoorDeps): Handler {
     ...inboxRoutes(deps),
     ...entityRoutes(deps),
     ...doctorRoutes(deps),
+    ...openApiRoutes(),
   ];
+}
+
+export function adminHandler(deps: AdminDeps & DoorDeps): Handler {
+  const routes = adminRoutes(deps);
   return async (request) => {
     const answer = await answerTo(deps, routes, request).catch((error: unknown) => {
       if (error instanceof SyncError) return problemOf(error);

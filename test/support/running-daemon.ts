@@ -22,6 +22,8 @@ export type OutletOptions = {
   /** What is set otherwise for some entities. */
   entities?: Record<string, Partial<EntitySettings>>;
   sync?: Partial<Settings['sync']>;
+  /** Stands between the daemon and the cloud. @returns its own URL */
+  through?: (url: string) => Promise<string>;
 };
 
 export type Outlet = Awaited<ReturnType<typeof openOutlet>>;
@@ -43,7 +45,11 @@ export async function openOutlet(cluster: Cluster, name: string, options: Outlet
     ...shop.settings,
     entities,
     database: { urls: [cluster.url(name, 'syncd')] },
-    cloud: { ...shop.settings.cloud, url: cloud.url, timeoutMs: options.timeoutMs ?? 5_000 },
+    cloud: {
+      ...shop.settings.cloud,
+      url: (await options.through?.(cloud.url)) ?? cloud.url,
+      timeoutMs: options.timeoutMs ?? 5_000,
+    },
     sync: {
       ...shop.settings.sync,
       ...options.sync,
