@@ -3,6 +3,7 @@
  * internet goes away from time to time, the daemon is killed during every second outage, an answer is lost after it. Ends when
  * its signal aborts; whatever was told to people is all it leaves.
  */
+import { existsSync, readFileSync } from 'node:fs';
 import { SyncError } from '../errors.js';
 import { monotonicMs, sleep } from '../time.js';
 import { describeEvent, describeNewPrice, describeQueue } from './narrate.js';
@@ -16,12 +17,14 @@ const PACE_MS = { fastest: 300, slowest: 1_100, figures: 3_000, prices: 10_000, 
 /** Longer than an outage; the till may have changed the same price again meanwhile. */
 const SEEN_WITHIN_MS = 30_000;
 
+const TOKEN_WITHIN_MS = 10_000;
+
 export async function openDay(seed: number, say: (line: string) => void, signal: AbortSignal): Promise<void> {
   const random = seededRandom(seed);
   say('Opening Kopi Senja, Jakarta …');
   const stage = await openStage({ random, clock: () => new Date().toISOString(), signal });
   try {
-    for (const line of whereToLook(stage)) say(line);
+    for (const line of await whereToLook(stage, signal)) say(line);
     const stop = new AbortController();
     const end = () => stop.abort();
     signal.addEventListener('abort', end, { once: true });
@@ -45,8 +48,14 @@ export async function openDay(seed: number, say: (line: string) => void, signal:
   }
 }
 
-function whereToLook(stage: Stage): string[] {
+async function whereToLook(stage: Stage, signal: AbortSignal): Promise<string[]> {
+  const { url, tokenFile } = stage.dashboard;
+  // The daemon makes the token as it starts.
+  await stage.until(TOKEN_WITHIN_MS, () => existsSync(tokenFile), signal);
+  const token = existsSync(tokenFile) ? readFileSync(tokenFile, 'utf8').trim() : `in ${tokenFile}`;
   return [
+    `  the dashboard   ${url}`,
+    `  its token       ${token}`,
     `  the POS         ${stage.posUrl}`,
     `  the cloud       ${stage.cloud.url}`,
     `  configuration   ${stage.configFile}`,

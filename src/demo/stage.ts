@@ -25,6 +25,8 @@ type Queue = { waiting: number; troubled: number };
 export type Stage = {
   directory: string;
   configFile: string;
+  /** The dashboard, and the file with the token that it asks for. */
+  dashboard: { url: string; tokenFile: string };
   posUrl: string;
   cloud: ReferenceCloud;
   daemon: DaemonProcess;
@@ -74,13 +76,18 @@ export async function openStage({ random, clock, signal }: StageOptions): Promis
     const keyFile = join(directory, 'cloud_api_key');
     writeFileSync(keyFile, `${apiKey}\n`, { mode: 0o600 });
     const webhooks = `127.0.0.1:${await freePort()}`;
+    // The daemon is killed and started again; a page that is open finds it where it was.
+    const admin = `127.0.0.1:${await freePort()}`;
     const secret = `whsec_${randomBytes(24).toString('base64')}`;
     const secretsFile = join(directory, 'webhook_secrets');
     writeFileSync(secretsFile, `${secret}\n`, { mode: 0o600 });
     cloud.subscribe({ outlet_id: OUTLET, url: `http://${webhooks}`, profile: 'standard', secret });
     const configFile = join(directory, 'syncd.yaml');
     const database = cluster.url(DATABASE, 'syncd');
-    writeFileSync(configFile, configuration({ database, cloud: cloud.url, keyFile, webhooks, secretsFile, directory }));
+    writeFileSync(
+      configFile,
+      configuration({ database, cloud: cloud.url, keyFile, webhooks, secretsFile, admin, directory }),
+    );
     await runSyncd(['install', '--config', configFile, '--admin-url', ownerUrl], directory);
     check();
 
@@ -98,7 +105,20 @@ export async function openStage({ random, clock, signal }: StageOptions): Promis
       }
       return true;
     };
-    return { directory, configFile, posUrl, cloud, daemon, till, owner, queue: () => queueOf(owner), until, close };
+    const dashboard = { url: `http://${admin}/`, tokenFile: join(directory, 'state', 'admin_token') };
+    return {
+      directory,
+      configFile,
+      dashboard,
+      posUrl,
+      cloud,
+      daemon,
+      till,
+      owner,
+      queue: () => queueOf(owner),
+      until,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -131,6 +151,7 @@ function configuration(at: {
   keyFile: string;
   webhooks: string;
   secretsFile: string;
+  admin: string;
   directory: string;
 }): string {
   // YAML reads JSON's quoted texts, whatever the temporary folder is called.
@@ -144,7 +165,7 @@ cloud:
   timeout: 5s
   api_key_file: ${quoted(at.keyFile)}
 webhook: { listen: ${at.webhooks}, secrets_file: ${quoted(at.secretsFile)}, allow_ips: [127.0.0.1/32] }
-admin: { listen: 127.0.0.1:0 }
+admin: { listen: ${at.admin} }
 entities:
 ${entityLines(TWO_WAY_ENTITIES)}
 `;

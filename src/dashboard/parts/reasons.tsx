@@ -1,0 +1,46 @@
+/** What is wrong, the worst first, each with the daemon's own words and the way to where it can be mended. */
+import type { Finding } from '../api/types.js';
+import { useWords } from '../i18n/words.js';
+import { live } from '../state/live.js';
+import { hashOf, type Place } from '../state/route.js';
+import { useStore } from '../state/store.js';
+import { Badge } from './badge.js';
+
+/** Where something can be done about it. */
+const PLACES: Partial<Record<Finding['topic'], Place>> = {
+  failed: { screen: 'queue', status: 'failed' },
+  conflicts: { screen: 'conflicts', status: 'open' },
+  backlog: { screen: 'queue', status: 'waiting' },
+};
+
+export function Reasons() {
+  const { t } = useWords();
+  const findings = useStore(live, (now) => now.status?.findings);
+  if (!findings || findings.length === 0) return null;
+  return (
+    <section class="card" aria-labelledby="reasons">
+      <h2 id="reasons">{t.reasons.title}</h2>
+      <ul class="reasons">
+        {findings.map(({ topic, state, reason }) => (
+          <li key={topic + reason}>
+            <div>
+              <Badge tone={state === 'critical' ? 'attention' : 'waiting'} icon="attention">
+                {state === 'critical' ? (t.health.state.fail ?? state) : (t.health.state.warn ?? state)}
+              </Badge>
+            </div>
+            <div class="text">
+              <p>{t.reasons.words[topic] ?? t.reasons.other}</p>
+              <p class="quote" lang="en">
+                {reason}
+              </p>
+            </div>
+            <a class="button small" href={hashOf(PLACES[topic] ?? { screen: 'health' })}>
+              {t.reasons.see}
+              <span class="sr">: {t.reasons.words[topic] ?? t.reasons.other}</span>
+            </a>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
