@@ -5,6 +5,7 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import { keyText, payload } from '../capture/expressions.js';
+import { keyMatch } from '../capture/keys.js';
 import { identifier, literal } from '../capture/names.js';
 import type { AppliedTable, TableColumn } from './tables.js';
 
@@ -16,15 +17,8 @@ export const oneRow = (entityId: string, data: string | null): Source =>
   sql`SELECT ${entityId}::text AS entity_id, ${data}::json AS data`;
 
 /** `t` is the row that the source's id names. A second look at the text: equal keys may be written differently (citext). */
-export const matches = (table: AppliedTable, id = 's.entity_id'): RawBuilder<boolean> => sql.raw(keyMatch(table, id));
-
-function keyMatch(table: AppliedTable, id: string): string {
-  const parts = table.keys.map(({ name, equals, type }, place) => {
-    const text = table.keys.length === 1 ? id : `(${id}::pg_catalog.json OPERATOR(pg_catalog.->>) ${place})`;
-    return `t.${identifier(name)} ${equals} ${text}::${type}`;
-  });
-  return `${parts.join(' AND ')} AND ${keyText(table, 't')} OPERATOR(pg_catalog.=) ${id}`;
-}
+export const matches = (table: AppliedTable, id = 's.entity_id'): RawBuilder<boolean> =>
+  sql.raw(keyMatch(table.keys, id));
 
 /** The columns that may be written where the data brings them. */
 export function writable(table: AppliedTable, brought: readonly string[]): TableColumn[] {
@@ -58,7 +52,7 @@ export const ownName = (table: AppliedTable): RawBuilder<boolean> =>
 /** The row that the source names, twice: `t` as it is, `n` once the data lies over it. To be joined as `now`. */
 export const compared = (table: AppliedTable): RawBuilder<unknown> =>
   sql.raw(`SELECT t.*::${table.table} AS t, pg_catalog.json_populate_record(t.*::${table.table}, s.data) AS n
-        FROM ${table.table} AS t WHERE ${keyMatch(table, 's.entity_id')} OFFSET 0`);
+        FROM ${table.table} AS t WHERE ${keyMatch(table.keys, 's.entity_id')} OFFSET 0`);
 
 /**
  * The data as capture would write it: an expression of type json. Columns that it does not bring are those of the present

@@ -13,12 +13,13 @@ const DIFFERS = 'OPERATOR(pg_catalog.<>)';
 
 /** The entity's id as text, compared byte by byte: a composite key is a JSON array of texts. */
 export function keyText(recipe: Pick<Recipe, 'keys'>, alias: Alias): string {
-  const texts = recipe.keys.map((key) => partText(key, alias));
+  const texts = recipe.keys.map((key) => keyPart(key, alias));
   const text = texts.length === 1 ? texts[0] : `pg_catalog.array_to_json(ARRAY[${texts.join(', ')}])::pg_catalog.text`;
   return `(${text} COLLATE pg_catalog."C")`;
 }
 
-function partText(key: KeyColumn, alias: Alias): string {
+/** One key column as text. */
+export function keyPart(key: KeyColumn, alias: Alias): string {
   const column = `${alias}.${identifier(key.name)}`;
   return key.iso ? `(pg_catalog.to_json(${column}) OPERATOR(pg_catalog.#>>) '{}')` : `${column}::pg_catalog.text`;
 }

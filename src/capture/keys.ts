@@ -6,6 +6,8 @@
 import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
 import { SyncError } from '../errors.js';
+import { keyText } from './expressions.js';
+import { identifier } from './names.js';
 import type { KeyColumn } from './recipe.js';
 
 /** `type`: as SQL writes it in a cast. */
@@ -35,6 +37,19 @@ export async function readKeys(db: Db, table: string, names: string[]): Promise<
       throw new SyncError('failed', `${table} has no column ${name} any more`, { hint: 'Run: syncd install' });
     return column;
   });
+}
+
+/**
+ * True of the row `t` that an entity's id names: an expression. With a second look at the text, for equal keys may be written
+ * differently (citext).
+ * @param id an expression of type text
+ */
+export function keyMatch(keys: readonly TypedKey[], id: string): string {
+  const parts = keys.map(({ name, equals, type }, place) => {
+    const text = keys.length === 1 ? id : `(${id}::pg_catalog.json OPERATOR(pg_catalog.->>) ${place})`;
+    return `t.${identifier(name)} ${equals} ${text}::${type}`;
+  });
+  return `${parts.join(' AND ')} AND ${keyText({ keys: [...keys] }, 't')} OPERATOR(pg_catalog.=) ${id}`;
 }
 
 /** The texts of a key, in key order; undefined where the entity's id cannot be one of this key's. */

@@ -3,28 +3,43 @@
  * that: a sale that has its place in the queue already, but has not committed, would be overtaken by an older copy of its row.
  */
 import { sql } from 'kysely';
+import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { monotonicMs, sleep } from '../time.js';
+
+const LOOK_MS = 10;
+
+const writers = (table: string) => sql`
+  SELECT l.virtualtransaction FROM pg_locks l
+  WHERE l.locktype = 'relation' AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+    AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid() AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND l.relation IN (SELECT ${table}::regclass UNION SELECT relid FROM pg_partition_tree(${table}::regclass)
+                       UNION SELECT inhrelid FROM pg_inherits WHERE inhparent = ${table}::regclass)`;
+
+/** The transactions that may have written to the table or a part of it and have not ended, by names that are never used again. */
+export async function writersNow(db: Db, table: string): Promise<string[]> {
+  const { rows } = await sql<{ virtualtransaction: string }>`${writers(table)}`.execute(db);
+  return [...new Set(rows.map((row) => row.virtualtransaction))];
+}
+
+/** Which of them have not ended yet. */
+export async function writersLeft(db: Db, table: string, then: readonly string[]): Promise<string[]> {
+  if (then.length === 0) return [];
+  const { rows } = await sql<{ virtualtransaction: string }>`
+    SELECT DISTINCT w.virtualtransaction FROM (${writers(table)}) AS w
+    WHERE w.virtualtransaction = ANY (${arrayLiteral(then)}::text[])`.execute(db);
+  return rows.map((row) => row.virtualtransaction);
+}
 
 /**
  * @param deadline on the monotonic clock
  * @returns true when nobody who holds a write lock on the table or a part of it now holds one any more; false: too late
  */
 export async function writersHaveEnded(trx: Db, table: string, deadline: number): Promise<boolean> {
-  const writers = sql`
-    SELECT l.virtualtransaction FROM pg_locks l
-    WHERE l.locktype = 'relation' AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
-      AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid() AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND l.relation IN (SELECT ${table}::regclass UNION SELECT relid FROM pg_partition_tree(${table}::regclass)
-                         UNION SELECT inhrelid FROM pg_inherits WHERE inhparent = ${table}::regclass)`;
-  const { rows } = await sql<{ virtualtransaction: string }>`${writers}`.execute(trx);
-  const then = [...new Set(rows.map((row) => row.virtualtransaction))];
-  while (then.length > 0) {
-    const { rows: left } =
-      await sql`SELECT FROM (${writers}) AS w WHERE w.virtualtransaction = ANY (${then}::text[]) LIMIT 1`.execute(trx);
-    if (left.length === 0) return true;
+  const then = await writersNow(trx, table);
+  while ((await writersLeft(trx, table, then)).length > 0) {
     if (monotonicMs() > deadline) return false;
-    await sleep(20);
+    await sleep(LOOK_MS);
   }
   return true;
 }

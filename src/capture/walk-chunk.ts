@@ -1,0 +1,103 @@
+/**
+ * One chunk of a walk: one transaction that queues rows and stores how far it came, so that a crash repeats or loses nothing.
+ *
+ * An older image must never get its place behind a newer one. No row is locked for that, so no sale ever waits: the rows are
+ * queued as one snapshot saw them; then everybody is waited for who was writing to the table when our rows had their places, since
+ * only they can own an earlier place that we did not see; then each row is looked at again, and what is not as it was queued is
+ * taken back. Who writes later gets a later place. Whoever writes for longer than our patience makes the chunk be tried again
+ * later, for our open transaction would keep others from tidying up.
+ */
+import { sql } from 'kysely';
+import type { Db } from '../db/connect.js';
+import { codeOf } from '../errors.js';
+import { writersHaveEnded } from '../queue/writers.js';
+import { monotonicMs } from '../time.js';
+import { noteChunk } from './walk-book.js';
+import { type GivenUp, markEmptied, queueGone, queueRows, takeBackOutdated } from './walk-pages.js';
+import { type Place, placeAfterwards, placeBehind } from './walk-place.js';
+import type { WalkKind } from './walk-request.js';
+import { excludesAsInstalled, type WalkedTable } from './walked-table.js';
+
+export type Chunk = {
+  id: string;
+  kind: WalkKind;
+  walked: WalkedTable;
+  /** As stored. */
+  position: string | null;
+  place: Place;
+  size: number;
+  givenUp: GivenUp;
+  leader_epoch: string;
+  patienceMs: number;
+};
+
+export type ChunkResult =
+  /** `position` as it is stored now; null: the walk is finished. */
+  | { kind: 'done'; queued: number; position: string | null }
+  /** Nothing was done: somebody writes to the table without a pause, or has locked it. */
+  | { kind: 'busy' }
+  /** Nothing was done: a column that stays at home has another name. */
+  | { kind: 'altered' }
+  /** Nothing was done: somebody else has gone on with it, or leads. */
+  | { kind: 'overtaken' };
+
+class Undone extends Error {
+  readonly result: ChunkResult;
+  constructor(result: ChunkResult) {
+    super(result.kind);
+    this.result = result;
+  }
+}
+
+/** Who asks for a lock that our reading stands in the way of makes the sales behind it wait: we do not stand there for long. */
+const LOCK_TIMEOUT_MS = 500;
+const LOCK_NOT_AVAILABLE = '55P03';
+
+/** @throws what Postgres says */
+export async function walkChunk(db: Db, chunk: Chunk): Promise<ChunkResult> {
+  try {
+    return await db
+      .transaction()
+      .setIsolationLevel('read committed')
+      .execute((trx) => attempt(trx, chunk));
+  } catch (error) {
+    if (error instanceof Undone) return error.result;
+    if (codeOf(error) === LOCK_NOT_AVAILABLE) return { kind: 'busy' };
+    throw error;
+  }
+}
+
+async function attempt(trx: Db, chunk: Chunk): Promise<ChunkResult> {
+  const { walked, place, kind } = chunk;
+  // The one setting of the capture triggers that our connections do not have anyway, beside our own patience.
+  await sql`SELECT set_config('lc_monetary', 'C', true), set_config('lock_timeout', ${`${LOCK_TIMEOUT_MS}ms`}, true)`.execute(
+    trx,
+  );
+  const atGone = 'gone' in place;
+  if (atGone && place.after === undefined && kind === 'reconcile' && (await markEmptied(trx, walked))) {
+    await note(trx, chunk, null, 0, 0);
+    return { kind: 'done', queued: 0, position: null };
+  }
+  const page = atGone
+    ? await queueGone(trx, walked, place.after, chunk.size)
+    : await queueRows(trx, walked, { ...chunk, part: place.part, after: place.after });
+  if (!(await excludesAsInstalled(trx, walked))) throw new Undone({ kind: 'altered' });
+  let queued = page.ids.length;
+  if (queued > 0) {
+    if (!(await writersHaveEnded(trx, walked.table, monotonicMs() + chunk.patienceMs)))
+      throw new Undone({ kind: 'busy' });
+    queued -= await takeBackOutdated(trx, walked, page.ids, atGone ? undefined : place.part);
+    if (queued > 0) await sql`SELECT syncd.wake()`.execute(trx);
+  }
+  const next = page.more ? placeBehind(place, page.last) : placeAfterwards(place, kind, walked.parts);
+  const position = next === undefined ? null : JSON.stringify(next);
+  await note(trx, chunk, position, page.walked, queued);
+  return { kind: 'done', queued, position };
+}
+
+async function note(trx: Db, chunk: Chunk, position: string | null, walked: number, queued: number): Promise<void> {
+  const gone = 'gone' in chunk.place;
+  const counts = gone ? { walked: 0, queued: 0, deleted: queued } : { walked, queued, deleted: 0 };
+  const noted = await noteChunk(trx, { ...chunk, counts, next: position });
+  if (!noted) throw new Undone({ kind: 'overtaken' });
+}

@@ -1,0 +1,39 @@
+/** Where a walk stands, what comes next, and how that is stored. Pure. */
+import type { WalkKind } from './walk-request.js';
+
+/** In a part of its table behind a key, or among the agreements behind an entity. */
+export type Place = { part: string; after?: string[] } | { gone: true; after?: string };
+
+/** The stored place; the beginning where there is none, or where its part is no part of the table any more. */
+export function placeAt(position: string | null, kind: WalkKind, parts: readonly string[]): Place {
+  const [first] = parts;
+  const beginning: Place = kind === 'delete' || first === undefined ? { gone: true } : { part: first };
+  if (position === null) return beginning;
+  const place: Place = JSON.parse(position);
+  return 'gone' in place || parts.includes(place.part) ? place : beginning;
+}
+
+/** The place behind what was looked at. @param last as the page tells it; null: nothing was there */
+export function placeBehind(place: Place, last: string | null): Place {
+  if (last === null) return place;
+  return 'gone' in place ? { gone: true, after: last } : { part: place.part, after: JSON.parse(last) };
+}
+
+/** What follows on the end of a part; undefined: the walk is done. */
+export function placeAfterwards(place: Place, kind: WalkKind, parts: readonly string[]): Place | undefined {
+  if ('gone' in place) return undefined;
+  const next = parts[parts.indexOf(place.part) + 1];
+  if (next !== undefined) return { part: next };
+  return kind === 'reconcile' ? { gone: true } : undefined;
+}
+
+/** Pages grow while they are quick and bring nothing to queue, and shrink when they take long. */
+export function nextPageSize(size: number, tookMs: number, queued: number): number {
+  if (tookMs > SLOW_MS || queued > 0) return Math.max(SMALLEST_PAGE, Math.floor(size / 2));
+  return Math.min(LARGEST_PAGE, size * 2);
+}
+
+/** As many rows as may be queued at once. */
+export const SMALLEST_PAGE = 500;
+const LARGEST_PAGE = 8_000;
+const SLOW_MS = 250;
