@@ -143,6 +143,28 @@ export function createCloudClient(options: CloudOptions): CloudClient {
   };
 }
 
+/**
+ * One message to somebody else than the cloud: no key of ours, no redirect, no second try.
+ * @param timeoutMs for all of it
+ */
+export function postJson(
+  url: string,
+  body: unknown,
+  timeoutMs: number,
+  version: string,
+  signal: AbortSignal,
+): Promise<Reply> {
+  const http = got.extend({
+    retry: { limit: 0 },
+    followRedirect: false,
+    throwHttpErrors: false,
+    decompress: false,
+    responseType: 'buffer',
+    headers: { 'user-agent': `syncd/${version}`, 'content-type': 'application/json', 'accept-encoding': 'identity' },
+  });
+  return request(http, url, { method: 'POST', body: JSON.stringify(body), timeout: { request: timeoutMs }, signal });
+}
+
 /** Whether a path can carry the text as one of its parts: every URL parser takes `.` and `..`, however encoded, for directions. */
 export function isNameable(text: string): boolean {
   return text !== '' && text !== '.' && text !== '..' && !/\p{Surrogate}/u.test(text);

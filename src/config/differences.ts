@@ -52,10 +52,6 @@ function hiddenThatDiffer(now: Settings, fresh: Settings): string[] {
   compare('cloud.api_key', now.cloud.apiKey, fresh.cloud.apiKey);
   compare('cloud.ca_file', now.cloud.ca, fresh.cloud.ca);
   compare('database.url', now.database.urls, fresh.database.urls);
-  compare('alerts.send', sendsOf(now), sendsOf(fresh));
+  compare('alerts.send', now.alerts.send, fresh.alerts.send);
   return found;
-}
-
-function sendsOf({ alerts }: Settings): unknown {
-  return 'send' in alerts ? alerts.send : undefined;
 }

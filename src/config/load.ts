@@ -191,7 +191,8 @@ function printed(path: string, value: unknown): string {
 
 function secretsOf(config: Configuration): string[] {
   const passwords = config.database.url.map(passwordOf);
-  return [config.cloud.api_key, ...passwords].filter((secret) => secret !== undefined);
+  const hooks = config.alerts.send.flatMap((target) => ('url' in target ? [target.url] : []));
+  return [config.cloud.api_key, ...passwords, ...hooks].filter((secret) => secret !== undefined);
 }
 
 function passwordOf(url: string): string | undefined {
@@ -201,7 +202,7 @@ function passwordOf(url: string): string | undefined {
 }
 
 function toSettings(config: Configuration, ca: string | undefined): Settings {
-  const { outlet, cloud, sync, alerts, webhook, admin } = config;
+  const { outlet, cloud, sync, alerts, retention, webhook, admin } = config;
   return {
     outlet: { id: outlet.id, code: outlet.code, timezone: outlet.timezone },
     database: { urls: config.database.url },
@@ -251,7 +252,9 @@ function toSettings(config: Configuration, ca: string | undefined): Settings {
       windowMs: alerts.window,
       oldestPendingMs: alerts.oldest_pending,
       offlineMs: alerts.offline,
+      send: alerts.send,
     },
+    retention: { queueMs: retention.queue, logsMs: retention.logs },
     log: { level: config.log.level, format: config.log.format },
   };
 }

@@ -54,9 +54,21 @@ export type Settings = {
   admin: AdminSettings;
   capture: { notify: 'gate' | 'always' | 'never'; on_error: 'continue' | 'block' };
   /** When status speaks of trouble; a rate of 0.05 is 5 %. */
-  alerts: { failureRate: number; windowMs: number; oldestPendingMs: number; offlineMs: number };
+  alerts: {
+    failureRate: number;
+    windowMs: number;
+    oldestPendingMs: number;
+    offlineMs: number;
+    /** Who is told. */
+    send: AlertTarget[];
+  };
+  /** How long what is settled is kept; `queueMs` is never the shorter one. */
+  retention: { queueMs: number; logsMs: number };
   log: { level: 'error' | 'warn' | 'info' | 'debug'; format: 'json' | 'text' | undefined };
 };
+
+/** A URL often holds a secret: it is never shown. */
+export type AlertTarget = { url: string } | { command: string[] };
 
 /** An address to listen on; port 0 takes any free one. */
 export type Listen = { host: string; port: number };

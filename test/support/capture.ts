@@ -49,7 +49,8 @@ export function captureSettings(entities: Entities, capture: Partial<Settings['c
     webhook: undefined,
     admin: { listen: { host: '127.0.0.1', port: 0 }, tokenFile: undefined, readTokenFile: undefined, hosts: [] },
     capture: { notify: 'gate', on_error: 'continue', ...capture },
-    alerts: { failureRate: 0.05, windowMs: 900_000, oldestPendingMs: 300_000, offlineMs: 1_800_000 },
+    alerts: { failureRate: 0.05, windowMs: 900_000, oldestPendingMs: 300_000, offlineMs: 1_800_000, send: [] },
+    retention: { queueMs: 2_592_000_000, logsMs: 2_592_000_000 },
     log: { level: 'info', format: undefined },
   };
 }

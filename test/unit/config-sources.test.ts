@@ -83,7 +83,14 @@ test('the documented configuration is taken as a whole', () => {
       readTokenFile: at('read'),
       hosts: ['till-7.local'],
     },
-    alerts: { failureRate: 0.05, windowMs: 900_000, oldestPendingMs: 300_000, offlineMs: 1_800_000 },
+    alerts: {
+      failureRate: 0.05,
+      windowMs: 900_000,
+      oldestPendingMs: 300_000,
+      offlineMs: 1_800_000,
+      send: [{ url: 'https://x.example/planted-hook' }, { command: ['/usr/local/bin/notify-owner'] }],
+    },
+    retention: { queueMs: 2_592_000_000, logsMs: 2_592_000_000 },
   });
   expect([...settings.entities.keys()]).toEqual(['order', 'product', 'tax', 'stock', 'payment']);
   expect(settings.entities.get('stock')).toMatchObject({
@@ -201,7 +208,7 @@ describe('secrets', () => {
     const loaded = load({ yaml, secrets: 'left' });
     expect(loaded.settings.database.urls).toEqual(['postgres://u:planted-pw@h/pos']);
     expect(loaded.settings.cloud.apiKey).toBeUndefined();
-    expect(loaded.secrets).toEqual(['planted-pw']);
+    expect(loaded.secrets).toEqual(['planted-pw', 'https://x.example/planted-hook']);
   });
 
   test('a command that leaves them does not mind a key file that is not there', () => {
