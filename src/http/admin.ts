@@ -9,6 +9,7 @@ import { assetRoutes } from './assets.js';
 import { doctorRoutes } from './doctor.js';
 import { entityRoutes } from './entity.js';
 import type { Handler, HttpAnswer, HttpRequest } from './exchange.js';
+import { figureRoutes } from './figures.js';
 import { inboxRoutes } from './inbox.js';
 import { listRoutes } from './lists.js';
 import { liveRoutes } from './live.js';
@@ -45,6 +46,7 @@ export function adminRoutes(deps: AdminDeps): Route[] {
     ...listRoutes(deps),
     ...inboxRoutes(deps),
     ...entityRoutes(deps),
+    ...figureRoutes(deps),
     ...doctorRoutes(deps),
     ...openApiRoutes(),
   ];

@@ -4,6 +4,7 @@ import { askForEntity, awaitAsked } from '../inbox/ask.js';
 import { awaitAnswer } from '../ops/control.js';
 import { enqueueEntity, UnknownEntity } from '../queue/enqueue.js';
 import { entityHistory } from '../queue/history.js';
+import { entityTimeline } from '../queue/timeline.js';
 import type { HttpAnswer } from './exchange.js';
 import { SMALL_BODY, waitIn } from './manage.js';
 import { readBody, readQuery } from './parameters.js';
@@ -16,6 +17,7 @@ export function entityRoutes(deps: AdminDeps): Route[] {
   const path = '/api/v1/sync/entities/:type/:id';
   return [
     { method: 'GET', path, handle: (call) => show(deps, call) },
+    { method: 'GET', path: `${path}/history`, handle: (call) => timeline(deps, call) },
     { method: 'POST', path: `${path}/push`, handle: (call) => push(deps, call) },
     { method: 'POST', path: `${path}/pull`, handle: (call) => pull(deps, call) },
   ];
@@ -36,8 +38,20 @@ async function show({ look, settings }: AdminDeps, { request, params }: AdminCal
     const text = conflicts.map((conflict) => conflict.json).join(',');
     return jsonText(200, `${JSON.stringify(history).slice(0, -1)},"conflicts":[${text}]}`);
   }
+  throw nobodyKnows(settings, type);
+}
+
+async function timeline({ look, settings }: AdminDeps, { request, params }: AdminCall): Promise<HttpAnswer> {
+  readQuery(request.query, []);
+  const [type, id] = params as [string, string];
+  const text = await look.use((db) => entityTimeline(db, type, id));
+  if (text === undefined) throw nobodyKnows(settings, type);
+  return jsonText(200, text);
+}
+
+function nobodyKnows(settings: AdminDeps['settings'], type: string): ProblemError {
   const known = settings.entities.has(type);
-  throw new ProblemError(
+  return new ProblemError(
     'unknown-entity',
     known ? `no ${type} with this id was ever captured or pulled` : 'no entity is called so',
     {

@@ -66,10 +66,7 @@ const LIST = [
   parameter('limit', 'query', 'At most 500', { type: 'integer', minimum: 1, maximum: 500 }),
   parameter('cursor', 'query', 'next_cursor of the page before'),
 ];
-const FROM_TO = [
-  parameter('from', 'query', 'An instant', { ...STRING, format: 'date-time' }),
-  parameter('to', 'query', 'An instant', { ...STRING, format: 'date-time' }),
-];
+const SPAN = parameter('span', 'query', 'How far back: 1h, 24h, 7d');
 
 const sync = '/api/v1/sync';
 export const ADMIN_PATHS: Record<string, object> = {
@@ -107,6 +104,9 @@ export const ADMIN_PATHS: Record<string, object> = {
       parameters: ENTITY,
     },
   ),
+  [`${sync}/entities/{type}/{id}/history`]: get('What was sent of it and what was answered, row by row', 'Anything', {
+    parameters: ENTITY,
+  }),
   [`${sync}/entities/{type}/{id}/push`]: post('Send it as it is now', 'Anything', WAIT, {
     parameters: ENTITY,
     status: '202',
@@ -116,10 +116,10 @@ export const ADMIN_PATHS: Record<string, object> = {
     status: '202',
   }),
   [`${sync}/events`]: get('What changes, as it changes', STRING, { type: 'text/event-stream' }),
-  [`${sync}/samples`]: get('Figures by the minute, for charts', 'Anything', {
-    parameters: [...FROM_TO, parameter('step', 'query', 'Minutes to a point', { type: 'integer' })],
+  [`${sync}/samples`]: get('Figures by the minute, for charts: one list for each figure', 'Anything', {
+    parameters: [SPAN, parameter('step', 'query', 'What is put together to one point: 1m, 5m, 1h')],
   }),
-  [`${sync}/outages`]: get('Outages, what waited and how fast it drained', 'Anything', { parameters: LIST }),
+  [`${sync}/outages`]: get('Outages, what waited and how fast it drained', 'Anything', { parameters: [SPAN] }),
   [`${sync}/capture`]: get('The captured tables and how they do', 'Anything'),
   [`${sync}/doctor`]: get('Every finding of syncd doctor', {
     type: 'object',
