@@ -6,6 +6,8 @@ import type { Standing } from './cloud/standing.js';
 import type { Settings } from './config/settings.js';
 import type { Db } from './db/connect.js';
 import type { Log } from './log.js';
+import { AlertMessages } from './ops/alert-messages.js';
+import { AlertWatch } from './ops/alerts.js';
 import { type Chore, ChoresLoop } from './ops/chores.js';
 import { configurationChore, type WatchedConfiguration } from './ops/configuration-watch.js';
 import type { OutageLedger } from './ops/outages.js';
@@ -14,6 +16,7 @@ import type { Tally } from './ops/status-line.js';
 import { tallyChore } from './ops/tally.js';
 import type { PullMemory } from './pull/memory.js';
 import type { CloudMemory } from './push/memory.js';
+import { VERSION } from './version.js';
 
 export type UpkeepDeps = {
   settings: Settings;
@@ -39,7 +42,14 @@ export function createUpkeep(deps: UpkeepDeps): ChoresLoop {
   const chores: Chore[] = [outages.chore(db), samplesChore(db, () => isOnline(memory.standing))];
   if (configuration) chores.push(configurationChore(db, deps.runId, configuration, refused));
   if (tally) chores.push(tallyChore(db, tally));
+  chores.push(...alertChores(deps));
   return new ChoresLoop(chores, log);
+}
+
+function alertChores({ db, settings, log }: UpkeepDeps): Chore[] {
+  const messages = new AlertMessages({ db, send: () => settings.alerts.send, log, version: VERSION });
+  const watch = new AlertWatch({ db, settings, log, onMessages: () => messages.wake() });
+  return [watch.chore, messages.chore];
 }
 
 /** As in the daemon's own row: a cloud that refuses or asks to wait is within reach. */
