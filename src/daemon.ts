@@ -104,7 +104,7 @@ async function runSessions(across: Across, listeners: Listeners, reload: Reload 
       } else {
         throw fault;
       }
-      vitals.noteSearch(wordsOf(fault));
+      vitals.noteSearch(`no database; sales go on: ${wordsOf(fault)}`);
       await sleep(pauseMs, AbortSignal.any([signal, across.renewed]));
     }
   }

@@ -12,7 +12,7 @@ export type WatchedConfiguration = {
   lookForKey(): void;
 };
 
-const EVERY_MS = 5_000;
+const EVERY_MS = 2_500;
 
 /** @param refused whether the cloud refuses this outlet @param runId the daemon's row, new with every session */
 export function configurationChore(

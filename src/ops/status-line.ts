@@ -12,7 +12,7 @@ export type LineFacts = Tally & {
   standing: Standing;
   /** By the configuration. */
   switchedOn: boolean;
-  /** Why there is no session with the database; undefined while there is one. */
+  /** What it waits for before it can work at all; undefined while it works. */
   away: string | undefined;
   /** The same instant on the clock that standings are reckoned by, and on the wall. */
   steadyMs: number;
@@ -27,7 +27,7 @@ export function lineOf(facts: LineFacts): string {
 }
 
 function sentence({ waiting, enabled, standing, switchedOn, away, ...clock }: LineFacts): string {
-  if (away !== undefined) return `no database; sales go on: ${away}`;
+  if (away !== undefined) return away;
   if (waiting === undefined) return 'starting';
   const number = waiting > COUNTED_TO ? `more than ${count(COUNTED_TO, 'change')}` : count(waiting, 'change');
   const queue = waiting === 0 ? 'nothing waits' : `${number} ${waiting === 1 ? 'waits' : 'wait'}`;

@@ -35,6 +35,8 @@ export type ReferenceCloud = {
   polling(): number;
   /** An edit by head office: raises the entity's version, makes it where it is missing. */
   edit(edit: Edit): EntityRecord;
+  /** From now on outlets need this key; the old one is refused. */
+  exchangeKey(apiKey: string): void;
   /** Refuses connections, cuts those that are open and sends no webhooks, until `up`. */
   down(): Promise<void>;
   /** Listens again, on the same port. */
@@ -82,6 +84,9 @@ export async function startReferenceCloud(options: CloudOptions): Promise<Refere
     },
     ledger: cloud.ledger,
     faults: cloud.faults,
+    exchangeKey: (apiKey) => {
+      cloud.apiKey = apiKey;
+    },
     entities: (outletId) => cloud.state.entities(outletId),
     feed: () => cloud.state.feed.entries,
     subscribe: (subscription) => cloud.courier.subscribe(subscription),
