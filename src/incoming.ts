@@ -91,12 +91,12 @@ export function createInbox(deps: InboxDeps): InboxLoop {
     settings,
     leader_epoch,
     conflicts: conflictBook,
-    resolveOpen: (tables) => resolveOpen({ db, tables, leader_epoch, log, horizon }),
+    resolveOpen: (tables, held) => resolveOpen({ db, tables, leader_epoch, log, horizon, held }),
     fetchEntity: (entity_type, entity_id) => fetchEntity(fetching, entity_type, entity_id),
     onLocalChanges: deps.onLocalChanges,
     log,
   });
   // Until the first look has shown that nothing stands in the way.
-  inbox.configure(true);
+  inbox.configure(true, []);
   return inbox;
 }

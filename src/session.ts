@@ -102,6 +102,8 @@ export async function runSession(across: Across, patienceMs: number, onLead: () 
     closing.push(await listen(connections, log, parts));
     closing.push(await hear(across, connections, parts));
     closing.push(...watch(across, parts));
+    // What went by uncaptured while nobody watched must be known before anything is applied over it.
+    await parts.upkeep.begin('drift', ending);
     await work(parts, client, AbortSignal.any([ending, lost.signal]), onLost);
     // Between two sessions it has not stopped.
     if (cause === undefined && signal.aborted) await signOff(connections.control, connections.lead.id).catch(() => {});
@@ -145,11 +147,11 @@ function assemble(
     },
     pull: () => pull && incoming.pull.standing,
     // A fork stops pushing alone: what the cloud says holds for every copy.
-    onLook: ({ enabled, stop }) => {
+    onLook: ({ enabled, stop, held }) => {
       const stopped = stop === null || stop.code === 'fork' ? null : stop.reason;
       pull?.configure(enabled, stopped);
       incoming.fetch.enabled = enabled;
-      inbox.configure(stopped !== null);
+      inbox.configure(stopped !== null, held);
     },
     onNow: () => {
       pull?.tryNow();
@@ -207,6 +209,7 @@ function assemble(
     pulling: incoming.pull,
     configuration: across.configuration,
     tally: across.tally,
+    onHolds: () => supervision.wake(),
     onLocalChanges: () => push.wake(),
   });
   return { push, pull, inbox, upkeep, supervision };

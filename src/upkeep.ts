@@ -2,6 +2,7 @@
  * Puts together what is done now and then beside syncing, on one session's connections. Which chore does what stands in its own
  * file; here stands how often, and what each is given.
  */
+import { createDriftWatch } from './capture/drift-watch.js';
 import type { Standing } from './cloud/standing.js';
 import type { Settings } from './config/settings.js';
 import type { Db } from './db/connect.js';
@@ -32,6 +33,8 @@ export type UpkeepDeps = {
   pulling: PullMemory;
   configuration: WatchedConfiguration | undefined;
   tally: Tally | undefined;
+  /** Told when entities begin or cease to wait as a whole. */
+  onHolds: () => void;
   /** Told when a chore has put changes into the queue. */
   onLocalChanges: () => void;
 };
@@ -39,7 +42,8 @@ export type UpkeepDeps = {
 export function createUpkeep(deps: UpkeepDeps): ChoresLoop {
   const { log, db, memory, outages, pulling, configuration, tally } = deps;
   const refused = () => memory.standing.kind === 'refused' || pulling.standing.kind === 'refused';
-  const chores: Chore[] = [outages.chore(db), samplesChore(db, () => isOnline(memory.standing))];
+  const drift = createDriftWatch({ db, settings: deps.settings, log, onHolds: deps.onHolds });
+  const chores: Chore[] = [drift, outages.chore(db), samplesChore(db, () => isOnline(memory.standing))];
   if (configuration) chores.push(configurationChore(db, deps.runId, configuration, refused));
   if (tally) chores.push(tallyChore(db, tally));
   chores.push(...alertChores(deps));

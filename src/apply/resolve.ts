@@ -4,6 +4,7 @@
  */
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Settings, Strategy } from '../config/settings.js';
+import { arrayLiteral } from '../db/array.js';
 import { type Db, isConnectionLoss } from '../db/connect.js';
 import type { Database } from '../db/schema.js';
 import { codeOf, SyncError, wordsOf } from '../errors.js';
@@ -25,6 +26,8 @@ export type ResolveDeps = {
   log: Log;
   /** Kept from call to call. */
   horizon: Horizon;
+  /** Entity types that wait as a whole: their tables are not written now. */
+  held?: readonly string[];
 };
 
 /** `minted`: changes that are to be pushed. `busy`: conflicts whose row a sale was just writing; look again soon. */
@@ -41,9 +44,9 @@ const AUTOMATIC: Requested = { wish: { kind: 'automatic' }, who: 'syncd', reason
  */
 export async function resolveOpen(deps: ResolveDeps): Promise<Resolved> {
   const { rows } = await sql<{ id: string }>`
-    SELECT id FROM syncd.sync_conflicts WHERE status = 'open' AND reason IS NULL ORDER BY id LIMIT ${MOST}`.execute(
-    deps.db,
-  );
+    SELECT id FROM syncd.sync_conflicts
+    WHERE status = 'open' AND reason IS NULL AND entity_type <> ALL (${arrayLiteral(deps.held ?? [])}::text[])
+    ORDER BY id LIMIT ${MOST}`.execute(deps.db);
   const sum: Resolved = { resolved: 0, minted: 0, left: 0, busy: 0 };
   if (rows.length === 0) return sum;
   const seen = await lookAhead(

@@ -55,10 +55,10 @@ const ASK_AFTER = 1;
 /** What a round is to deal with, and where the queue stood before that was looked up. */
 export type Look = Picked & { position: string };
 
-/** @param beyond as `pick` has it */
-export async function lookAhead(db: Db, limit: number, beyond?: string): Promise<Look> {
+/** @param beyond as `pick` has it, and `held` */
+export async function lookAhead(db: Db, limit: number, held?: readonly string[], beyond?: string): Promise<Look> {
   const position = await queuePosition(db);
-  return { position, ...(await pick(db, limit, beyond)) };
+  return { position, ...(await pick(db, limit, beyond, held)) };
 }
 
 export async function applyRound(deps: RoundDeps, tables: AppliedTables, look: Look): Promise<RoundReport> {

@@ -6,11 +6,13 @@
 import type { ConflictBook } from '../apply/chunk.js';
 import { FIRST_CHUNK, nextChunkSize } from '../apply/chunk-size.js';
 import { Horizon } from '../apply/horizon.js';
+import { judgeFault } from '../apply/faults.js';
 import { type Incoming, nothingDealt, releaseParked, settleIncoming, whatWaits } from '../apply/incoming.js';
 import { applyRound, type Look, lookAhead, type RoundReport } from '../apply/round.js';
 import { type AppliedTables, loadTables } from '../apply/tables.js';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
+import { codeOf, SyncError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Health } from '../service.js';
 import { Flag, monotonicMs } from '../time.js';
@@ -30,7 +32,7 @@ export type InboxLoopDeps = {
   leader_epoch: string;
   conflicts: ConflictBook;
   /** Settles what a rule can decide. `minted`: changes to be pushed; `busy`: conflicts to be looked at again soon. */
-  resolveOpen: (tables: AppliedTables) => Promise<{ minted: number; busy: number }>;
+  resolveOpen: (tables: AppliedTables, held: readonly string[]) => Promise<{ minted: number; busy: number }>;
   /** Stores the entity as the cloud holds it among the incoming changes. */
   fetchEntity: (entity_type: string, entity_id: string) => Promise<Fetched>;
   /** Told when changes were minted, or may have been captured by what the POS's triggers did. */
@@ -59,6 +61,8 @@ export class InboxLoop {
   #next: Promise<Look> | undefined;
   #release = true;
   #stopped = false;
+  /** Entity types that wait as a whole. */
+  #held: readonly string[] = [];
   #fault: unknown;
   #progressAt = monotonicMs();
 
@@ -89,10 +93,16 @@ export class InboxLoop {
     this.wake();
   }
 
-  /** @param stopped nothing may be applied: the cloud's history is another one */
-  configure(stopped: boolean): void {
-    if (stopped === this.#stopped) return;
+  /**
+   * @param stopped nothing may be applied: the cloud's history is another one
+   * @param held entity types of which nothing may be applied; the others go on
+   */
+  configure(stopped: boolean, held: readonly string[]): void {
+    if (stopped === this.#stopped && held.join('\n') === this.#held.join('\n')) return;
     this.#stopped = stopped;
+    this.#held = held;
+    this.#next = undefined;
+    this.#tables = undefined;
     this.wake();
   }
 
@@ -112,12 +122,13 @@ export class InboxLoop {
       this.#release = false;
       await releaseParked(db);
     }
-    const waiting = this.#next ? AT_ONCE : await whatWaits(db);
+    const waiting = this.#next ? AT_ONCE : await whatWaits(db, this.#held);
     const later = Math.min(POLL_MS, Math.max(1, waiting.dueMs ?? POLL_MS));
     if (!waiting.due && !waiting.conflicts) return later;
     const tables = await this.#readTables();
+    if (tables === undefined) return BUSY_POLL_MS;
     const trouble = waiting.due ? await this.#apply(tables) : undefined;
-    const { minted, busy } = await resolveOpen(tables);
+    const { minted, busy } = await resolveOpen(tables, this.#held);
     if (minted > 0) onLocalChanges();
     if (trouble !== undefined) {
       log.warn('the server cannot take the incoming changes now; they wait', { trouble: 'apply', error: trouble });
@@ -130,7 +141,7 @@ export class InboxLoop {
   /** @returns why the server cannot, where it cannot */
   async #apply(tables: AppliedTables): Promise<string | undefined> {
     const configured = new Set(this.#deps.settings.entities.keys());
-    const look = await (this.#next ?? lookAhead(this.#deps.db, this.#size));
+    const look = await (this.#next ?? lookAhead(this.#deps.db, this.#size, this.#held));
     this.#next = this.#readAhead(look);
     const round = await applyRound({ ...this.#deps, configured, horizon: this.#horizon }, tables, look);
     this.#size = nextChunkSize(this.#size, round.taken, round.lockedMs);
@@ -147,16 +158,21 @@ export class InboxLoop {
   #readAhead({ incoming, troubled }: Look): Promise<Look> | undefined {
     const last = incoming.at(-1);
     if (last === undefined || incoming.length < this.#size || troubled) return undefined;
-    const next = lookAhead(this.#deps.reader, this.#size, last.id);
+    const next = lookAhead(this.#deps.reader, this.#size, this.#held, last.id);
     // Whoever waits for it hears of a failure.
     next.catch(() => {});
     return next;
   }
 
-  async #readTables(): Promise<AppliedTables> {
-    if (this.#tables === undefined || monotonicMs() - this.#tablesAt > TABLES_MS) {
+  /** Undefined where a table was dropped or altered while it was read: the next look finds it as it is. */
+  async #readTables(): Promise<AppliedTables | undefined> {
+    if (this.#tables !== undefined && monotonicMs() - this.#tablesAt <= TABLES_MS) return this.#tables;
+    try {
       this.#tables = await loadTables(this.#deps.db, this.#deps.settings);
       this.#tablesAt = monotonicMs();
+    } catch (error) {
+      if (!isTableFault(error)) throw error;
+      this.#tables = undefined;
     }
     return this.#tables;
   }
@@ -217,4 +233,11 @@ export class InboxLoop {
     }
     await settleIncoming(db, leader_epoch, dealt, undefined);
   }
+}
+
+/** A table that went, or lost a key column, while the catalogue was read. */
+function isTableFault(error: unknown): boolean {
+  if (error instanceof SyncError) return error.code === 'failed';
+  // As an internal error PostgreSQL tells of a table that was dropped between two looks of one statement.
+  return codeOf(error) === 'XX000' || judgeFault(codeOf(error)) === 'table';
 }

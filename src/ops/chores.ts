@@ -45,6 +45,12 @@ export class ChoresLoop {
     }
   }
 
+  /** Does one chore's turn before the loop runs: what the others must not begin without. */
+  async begin(name: string, signal: AbortSignal): Promise<void> {
+    const turn = this.#turns.find(({ chore }) => chore.name === name);
+    if (turn) await this.#do(turn, signal);
+  }
+
   /** Makes every chore due at once: a person has asked, or a notification came. */
   wake(): void {
     for (const turn of this.#turns) turn.dueMs = 0;

@@ -20,7 +20,7 @@ const BEAT_MS = 5_000;
 export interface Supervised {
   readonly troubles: number;
   readonly passes: number;
-  configure(enabled: boolean, trouble: boolean, troubles: number): void;
+  configure(enabled: boolean, trouble: boolean, troubles: number, held: readonly string[]): void;
   tryNow(): void;
   stop(reason: string): void;
   goOn(): void;
@@ -39,7 +39,7 @@ type Deps = {
   /** How pulling stands; undefined where nothing is pulled. */
   pull: () => Standing | undefined;
   /** Told after every look what the other parts may do. */
-  onLook: (seen: { enabled: boolean; stop: { code: string; reason: string } | null }) => void;
+  onLook: (seen: { enabled: boolean; stop: { code: string; reason: string } | null; held: readonly string[] }) => void;
   /** A person asks for a try at once. */
   onNow: () => void;
 };
@@ -148,9 +148,9 @@ export class Supervision {
       await this.#deps.reidentify();
       loop.goOn();
     }
-    loop.configure(active, seen.trouble, troubles);
+    loop.configure(active, seen.trouble, troubles, seen.held_push);
     const stop = seen.stopped === null ? null : { code: seen.stopped_code ?? '', reason: seen.stopped };
-    this.#deps.onLook({ enabled: active, stop });
+    this.#deps.onLook({ enabled: active, stop, held: seen.held_apply });
     await this.#answerNow(loop, seen.now_requested, active, pass);
     await clockLog.look(db);
     if (monotonicMs() - this.#beatAt >= BEAT_MS) {

@@ -30,6 +30,8 @@ export type ExchangeDeps = {
   log: Log;
   nowMs: () => number;
   random: () => number;
+  /** Some entity types wait here as a whole: what the cloud holds may wait for one of theirs, and spends no attempt. */
+  patient?: boolean;
   /** Why nothing of an answer that names this epoch may count; undefined where all is well. */
   checkEpoch: (cloud_epoch: string | undefined) => Promise<string | undefined>;
 };
@@ -151,7 +153,7 @@ async function settleVerdicts(
   raw: string | null,
 ): Promise<Settled> {
   const moved = await movedOnes(deps.db, verdicts);
-  const plan = planSettlement(verdicts, moved, deps.retry, deps.random, deps.strategyOf);
+  const plan = planSettlement(verdicts, moved, deps.retry, deps.random, deps.strategyOf, deps.patient);
   const settled = {
     ...plan.settlement,
     leader_epoch: deps.leader_epoch,

@@ -52,6 +52,8 @@ export class PushLoop {
   readonly #flag = new Flag();
   readonly #flights = new Flights();
   #enabled = false;
+  /** Entity types that wait as a whole. */
+  #held: readonly string[] = [];
   /** What the table last said of anything being held back, and how much was known to be by then. */
   #trouble = true;
   #knownTroubles = 0;
@@ -135,13 +137,16 @@ export class PushLoop {
    * @param enabled false: paused; what is in flight ends, nothing new leaves
    * @param trouble whether the table holds anything back
    * @param troubles what `troubles` said before the table was asked
+   * @param held entity types of which nothing new leaves; the others go on, also those of a transaction that has some of both
    */
-  configure(enabled: boolean, trouble: boolean, troubles: number): void {
+  configure(enabled: boolean, trouble: boolean, troubles: number, held: readonly string[]): void {
     this.#trouble = trouble;
     this.#knownTroubles = troubles;
-    if (enabled === this.#enabled) return;
+    const sameHeld = held.join('\n') === this.#held.join('\n');
+    if (enabled === this.#enabled && sameHeld) return;
     this.#enabled = enabled;
-    // What was read before a pause may be discarded or outdated by its end.
+    this.#held = held;
+    // What was read before a pause, or before something was held, may be discarded, outdated or held by now.
     this.#backlog.clear();
     this.#pass.abandon();
     this.wake();
@@ -174,6 +179,7 @@ export class PushLoop {
       case 'probe':
         return this.#flights.size > 0 ? Number.POSITIVE_INFINITY : this.#resume(await this.#contact.probe());
       case 'call':
+        this.#leaveHeld();
         return this.#suspects.size > 0 ? this.#sendSuspect() : this.#send();
       default:
         return allowed satisfies never;
@@ -195,6 +201,13 @@ export class PushLoop {
     if (ids.length === 0) return;
     const unsettled = await stillUnsettled(this.#deps.db, ids);
     this.#suspects.retain((change) => unsettled.has(change.id));
+    this.#flights.keep([...this.#suspects.changes()]);
+  }
+
+  /** What waits as a whole waits in the table, also where it was to be sent once more. */
+  #leaveHeld(): void {
+    if (this.#held.length === 0 || this.#suspects.size === 0) return;
+    this.#suspects.retain((change) => !this.#held.includes(change.entity_type));
     this.#flights.keep([...this.#suspects.changes()]);
   }
 
@@ -232,7 +245,8 @@ export class PushLoop {
   /** Begins a new pass. */
   #look(): number {
     this.#passes++;
-    this.#pass.begin(this.#trouble || this.#aftermath.troubles > this.#knownTroubles, this.#flights.owned());
+    const trouble = this.#trouble || this.#aftermath.troubles > this.#knownTroubles;
+    this.#pass.begin(trouble, this.#flights.owned(), this.#held);
     this.#read();
     return Number.POSITIVE_INFINITY;
   }
@@ -262,7 +276,12 @@ export class PushLoop {
 
   #dispatch(suspect: Suspect): void {
     this.#flights.begin(suspect.changes);
-    pushBatch(this.#deps, suspect.batch_id, suspect.changes, this.#deps.memory.encodings)
+    pushBatch(
+      { ...this.#deps, patient: this.#held.length > 0 },
+      suspect.batch_id,
+      suspect.changes,
+      this.#deps.memory.encodings,
+    )
       .then((report) => this.#aftermath.answered(suspect, report))
       .catch((error) => this.#fail(error))
       .finally(() => {

@@ -226,9 +226,18 @@ export function afterRejection(
   };
 }
 
-/** @param moved whether what it waits for was settled anew since the last hold; then the count starts again */
-export function afterHold(change: PendingChange, moved: boolean, policy: RetrySettings, random: number): Afterwards {
-  const holdCount = moved ? 1 : change.holdCount + 1;
+/**
+ * @param moved whether what it waits for was settled anew since the last hold; then the count starts again
+ * @param patient it is held for as long as it takes, and spends no attempt
+ */
+export function afterHold(
+  change: PendingChange,
+  { moved, patient }: { moved: boolean; patient: boolean },
+  policy: RetrySettings,
+  random: number,
+): Afterwards {
+  const next = moved ? 1 : change.holdCount + 1;
+  const holdCount = patient ? Math.min(next, FREE_HOLDS) : next;
   if (holdCount <= FREE_HOLDS) {
     return {
       status: 'pending',

@@ -37,6 +37,7 @@ export class Pass {
   readonly #ahead = new Set<string>();
   #trouble = false;
   #owned: ReadonlySet<string> = new Set();
+  #held: readonly string[] = [];
   #ended = true;
   #reading = false;
   /** The id behind which the read under way began. */
@@ -63,9 +64,11 @@ export class Pass {
   /**
    * @param owned ids that are in flight or suspect now: this pass does not take them in
    * @param trouble whether anything is held back, so that retries and corrections have to be looked for
+   * @param held entity types that wait as a whole; where they change the pass has to be abandoned
    */
-  begin(trouble: boolean, owned: ReadonlySet<string>): void {
+  begin(trouble: boolean, owned: ReadonlySet<string>, held: readonly string[] = []): void {
     this.#owned = owned;
+    this.#held = held;
     this.#after = '0';
     this.#snapshot = undefined;
     this.#spreads = undefined;
@@ -126,8 +129,8 @@ export class Pass {
     let taken = 0;
     if (this.#trouble && this.#snapshot === undefined && this.#after === '0') {
       const specials = [
-        await claimDue(special, MAX_SPECIAL, offsetMs, farthestMs),
-        await claimCorrections(special, MAX_SPECIAL, offsetMs, farthestMs),
+        await claimDue(special, MAX_SPECIAL, offsetMs, farthestMs, this.#held),
+        await claimCorrections(special, MAX_SPECIAL, offsetMs, farthestMs, this.#held),
       ];
       if (specials.some((page) => !page.flushed)) await flushCommits(reader);
       if (generation !== this.#generation) return undefined;
@@ -147,6 +150,7 @@ export class Pass {
       snapshot: this.#snapshot,
       due: [...this.#due.values()],
       trouble: this.#trouble,
+      held: this.#held,
     };
     const page = await claimPage(reader, pass, size, offsetMs);
     if (!page.flushed) await flushCommits(reader);

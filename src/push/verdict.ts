@@ -36,6 +36,7 @@ type Agreement = { readonly change: PendingChange; id: string; state: EntityStat
 /**
  * @param moved ids of held changes whose awaited entity was settled since their last hold
  * @param strategyOf how conflicts of an entity type are settled
+ * @param patient no hold spends an attempt: what is waited for may be kept back here
  */
 export function planSettlement(
   verdicts: readonly Verdict[],
@@ -43,6 +44,7 @@ export function planSettlement(
   policy: RetrySettings,
   random: () => number,
   strategyOf: (entity_type: string) => Strategy,
+  patient = false,
 ): Plan {
   const settlement: Plan['settlement'] = {
     accepted: { fresh: [], retried: [] },
@@ -129,7 +131,7 @@ export function planSettlement(
             outcome.reason,
           );
         } else {
-          hold(change, afterHold(change, moved.has(change.id), policy, random()), outcome.reason);
+          hold(change, afterHold(change, { moved: moved.has(change.id), patient }, policy, random()), outcome.reason);
         }
         break;
       case 'rejected':

@@ -10,6 +10,7 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import type { Operation } from '../cloud/wire.js';
+import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { PLANNED_ANEW } from '../db/prepared.js';
 
@@ -75,13 +76,19 @@ export type PassState = {
   due: string[];
   /** Whether anything at all is held back, so that a good day pays nothing. */
   trouble: boolean;
+  /** Entity types that wait as a whole. */
+  held?: readonly string[];
 };
+
+/** Leaves out what waits as a whole; on a good day the condition is not even there. */
+const free = (held: readonly string[] = []) =>
+  held.length === 0 ? sql`` : sql`AND q.entity_type <> ALL (${arrayLiteral(held)}::text[])`;
 
 const fresh = (pass: PassState, limit: number) => sql`
   SELECT * FROM syncd.sync_queue q
   WHERE status = 'pending' AND next_attempt_at IS NULL AND id > ${pass.after}::bigint
     ${pass.snapshot === undefined ? sql`` : sql`AND pg_visible_in_snapshot(txid, ${pass.snapshot}::pg_snapshot)`}
-    ${pass.trouble ? sql`AND NOT ${troubled(pass.due)}` : sql``}
+    ${pass.trouble ? sql`AND NOT ${troubled(pass.due)}` : sql``} ${free(pass.held)}
   ORDER BY id LIMIT ${limit}`;
 
 /**
@@ -145,11 +152,17 @@ const isDue = (farthestMs: number) => sql`(q.next_attempt_at <= clock_timestamp(
  * Retries whose time has come, each the earliest of its entity that waits.
  * @param farthestMs the longest wait that a retry is ever given
  */
-export function claimDue(db: Db, limit: number, offsetMs: number, farthestMs = FARTHEST_MS): Promise<Page> {
+export function claimDue(
+  db: Db,
+  limit: number,
+  offsetMs: number,
+  farthestMs = FARTHEST_MS,
+  held: readonly string[] = [],
+): Promise<Page> {
   return claimSpecial(
     db,
     sql`SELECT ${columns(offsetMs)}, ${details}, NULL AS supersedes FROM syncd.sync_queue q ${state}
-    WHERE q.status = 'pending' AND ${isDue(farthestMs)}
+    WHERE q.status = 'pending' AND ${isDue(farthestMs)} ${free(held)}
       AND NOT EXISTS (
         SELECT FROM syncd.sync_queue h
         WHERE h.entity_type = q.entity_type AND h.entity_id = q.entity_id
@@ -163,11 +176,17 @@ export function claimDue(db: Db, limit: number, offsetMs: number, farthestMs = F
  * For every entity with a failed change and no conflict: its newest pending change, naming all older ones as superseded. It
  * carries the whole row, so it is their correction.
  */
-export function claimCorrections(db: Db, limit: number, offsetMs: number, farthestMs = FARTHEST_MS): Promise<Page> {
+export function claimCorrections(
+  db: Db,
+  limit: number,
+  offsetMs: number,
+  farthestMs = FARTHEST_MS,
+  held: readonly string[] = [],
+): Promise<Page> {
   return claimSpecial(
     db,
     sql`WITH failed AS (
-      SELECT DISTINCT entity_type, entity_id FROM syncd.sync_queue WHERE status = 'failed'
+      SELECT DISTINCT entity_type, entity_id FROM syncd.sync_queue q WHERE status = 'failed' ${free(held)}
     ), candidates AS MATERIALIZED (
       SELECT u.* FROM syncd.unsettled u JOIN failed USING (entity_type, entity_id)
     ), newest AS (
@@ -219,14 +238,20 @@ export type Glance = {
   stopped_code: string | null;
   trouble: boolean;
   now_requested: boolean;
+  /** Entity types that wait as a whole: to be sent, and to be applied. */
+  held_push: string[];
+  held_apply: string[];
 };
 
 export async function glance(db: Db): Promise<Glance> {
   const { rows } = await sql<Glance>`
     SELECT c.sync_enabled AS enabled, c.stopped_reason AS stopped, c.stopped_code,
       EXISTS (SELECT FROM syncd.sync_queue WHERE status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL) AS trouble,
-      EXISTS (SELECT FROM syncd.commands WHERE finished_at IS NULL AND command = 'now') AS now_requested
+      EXISTS (SELECT FROM syncd.commands WHERE finished_at IS NULL AND command = 'now') AS now_requested,
+      ARRAY(SELECT DISTINCT entity_type FROM syncd.holds WHERE holds_push ORDER BY 1) AS held_push,
+      ARRAY(SELECT DISTINCT entity_type FROM syncd.holds WHERE holds_apply ORDER BY 1) AS held_apply
     FROM syncd.outlet_config c`.execute(db);
   const stopped = 'syncd is not installed here';
-  return rows[0] ?? { enabled: false, stopped, stopped_code: 'uninstalled', trouble: false, now_requested: false };
+  const nothing = { trouble: false, now_requested: false, held_push: [], held_apply: [] };
+  return rows[0] ?? { enabled: false, stopped, stopped_code: 'uninstalled', ...nothing };
 }

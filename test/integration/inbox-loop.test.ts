@@ -139,13 +139,13 @@ test('what was parked is tried again by a new run, and when a person asks', asyn
 
 test('nothing is applied while the cloud’s history is another one', async () => {
   await running(later, async ({ loop }) => {
-    loop.configure(true);
+    loop.configure(true, []);
     await stage.send({ id: '1', data: { id: 1, n: 7 } });
     loop.wake();
     expect(await loop.step()).toBeGreaterThan(0);
     expect(await rows()).toBe(0);
     expect(loop.health()).toMatchObject({ ok: true, detail: 'stopped' });
-    loop.configure(false);
+    loop.configure(false, []);
     await eventually(rows, (n) => n === 1, 'the row');
   });
 });

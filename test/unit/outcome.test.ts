@@ -230,7 +230,7 @@ describe('afterwards', () => {
     let change = makeChange({ id: '1' });
     const seen: unknown[] = [];
     for (let hold = 1; hold <= FREE_HOLDS + 4; hold++) {
-      const after = afterHold(change, false, policy, 0);
+      const after = afterHold(change, { moved: false, patient: false }, policy, 0);
       seen.push([after.status, after.retryCount, after.delayMs]);
       change = { ...change, retryCount: after.retryCount, holdCount: after.holdCount };
     }
@@ -249,7 +249,7 @@ describe('afterwards', () => {
 
   test('when what it waits for has moved the count of holds begins again', () => {
     const held = makeChange({ id: '1', holdCount: 12, retryCount: 2 });
-    expect(afterHold(held, true, policy, 0)).toEqual({
+    expect(afterHold(held, { moved: true, patient: false }, policy, 0)).toEqual({
       status: 'pending',
       retryCount: 2,
       holdCount: 1,
