@@ -212,6 +212,7 @@ CREATE TABLE syncd.capture (
   shape           integer NOT NULL GENERATED ALWAYS AS (hashtext(fingerprint)) STORED,
   trigger_version text NOT NULL,
   failures        text NOT NULL,
+  granted         text[] NOT NULL DEFAULT '{}',
   installed_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
   CONSTRAINT "a direction is push, pull or both" CHECK (direction IN ('push', 'pull', 'both'))
 );
@@ -227,6 +228,7 @@ COMMENT ON COLUMN syncd.capture.fingerprint IS 'Digest of the columns that the t
 COMMENT ON COLUMN syncd.capture.shape IS 'The fingerprint as a small number, to stand beside every row_hash.';
 COMMENT ON COLUMN syncd.capture.trigger_version IS 'Digest of the generated triggers.';
 COMMENT ON COLUMN syncd.capture.failures IS 'The sequence that counts capture failures of this table.';
+COMMENT ON COLUMN syncd.capture.granted IS 'What the daemon''s role was given for it: tables, sequences and schemas, as GRANT wants them named.';
 COMMENT ON COLUMN syncd.capture.installed_at IS 'When the triggers were made.';
 
 CREATE TABLE syncd.daemon (

@@ -7,7 +7,8 @@
 const TARGET_MS = 42;
 const FEWEST = 50;
 const MOST = 2_000;
-export const FIRST_CHUNK = 200;
+/** Nothing is known yet, and the first chunk of a session is the slowest: what runs for the first time is planned then. */
+export const FIRST_CHUNK = 50;
 
 /** @param lockedMs for how long the last chunk, of `taken` changes, held its locks */
 export function nextChunkSize(size: number, taken: number, lockedMs: number): number {

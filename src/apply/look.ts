@@ -24,7 +24,7 @@ type Odd = {
 };
 /** Bits of what is common: the row is there; an agreement is known; it is one about a deletion. */
 const [PRESENT, KNOWN, DELETED] = [1, 2, 4];
-type Common = { places: string; versions: string; bits: string; odd: string | null };
+type Common = { places: string | null; versions: string; bits: string; odd: string | null };
 
 /** Conflicts, and changes that are held back, are looked for one entity after the other only where there are any at all. */
 export async function lookAt(
@@ -69,6 +69,7 @@ export async function lookAt(
         AND (status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL) AND status <> 'synced') h ON true
     LEFT JOIN fresh f ON f.entity_id = s.entity_id`.execute(trx);
   const { places, versions: all, bits: digits, odd } = rows[0] as Common;
+  if (places === null) return [];
   const oddities = new Map((JSON.parse(odd ?? '[]') as Odd[]).map((one) => [one.place, one]));
   const versions = all.split(',');
   return places.split(',').map((text, n) => {

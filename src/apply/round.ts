@@ -110,10 +110,11 @@ class Round {
     this.#putOff.push(...sorted.parked, ...passed.parked);
     const dropped = [...sorted.dropped, ...passed.dropped];
     const work = this.#withColumns(sorted.work);
-    if (work.length > 0) {
-      await this.#attempt(inOrder(work), dropped);
+    for (const part of partsOf(inOrder(work))) {
+      if (report.trouble !== undefined) break;
+      await this.#attempt(part, dropped.splice(0));
     }
-    await this.#setAside(work.length > 0 && report.trouble === undefined ? [] : dropped);
+    await this.#setAside(dropped);
     return report;
   }
 
@@ -270,6 +271,22 @@ class Round {
     const wanted = orphans.filter(({ parent }) => this.#tables.get(parent.entity_type)?.direction !== 'push');
     if (wanted.length > 0) await askForParents(db, wanted, ASK_AFTER);
   }
+}
+
+/**
+ * Each table by itself, so that no row of one stays locked while another is written. All at once where a constraint is put off to
+ * the end, or where a trigger writes elsewhere: what it writes must not look like a sale to the next part.
+ */
+function partsOf(work: readonly Work[]): Work[][] {
+  if (work.some(({ table }) => table.entwined)) return [[...work]];
+  const parts = new Map<string, Work[]>();
+  for (const one of work) {
+    const name = `${one.incoming.operation === 'delete'} ${one.table.entity}`;
+    const part = parts.get(name);
+    if (part) part.push(one);
+    else parts.set(name, [one]);
+  }
+  return [...parts.values()];
 }
 
 /** Parents first, deletions last and children's first: so that two halves keep the order that the whole has. */

@@ -48,6 +48,8 @@ export type AppliedTable = {
   arbiter: boolean;
   /** Some constraint or trigger of it may be put off to the end of a transaction. */
   deferrable: boolean;
+  /** What is written to it is not over with the statement, or reaches other tables: deferrable, or it has `also_writes`. */
+  entwined: boolean;
 };
 
 /** By entity type. */
@@ -161,6 +163,7 @@ function joined(captured: Captured, keys: TypedKey[], facts: Facts, settings: Se
     sequences: facts.sequences,
     arbiter: facts.arbiter,
     deferrable: facts.deferrable,
+    entwined: facts.deferrable || (wanted?.also_writes.length ?? 0) > 0,
   };
 }
 

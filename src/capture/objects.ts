@@ -16,6 +16,7 @@ import {
 } from './names.js';
 import type { EntityPlan } from './plan.js';
 import type { Member } from './shape.js';
+import { grantedFor } from './withdrawal.js';
 
 export type FunctionObject = { name: string; body: string; settings: string[]; create: string };
 export type TriggerObject = { member: Member; name: string; function: string; row: boolean; create: string };
@@ -112,6 +113,7 @@ function recordOf(plan: EntityPlan, sequence: string, functions: FunctionObject[
     ['fingerprint', literal(plan.fingerprint)],
     ['trigger_version', literal(triggerVersion)],
     ['failures', literal(qualified(SCHEMA, sequence))],
+    ['granted', array(grantedFor(plan))],
     ['functions', array(functions.map((one) => one.name))],
   ];
   const columns = values.map(([column]) => column);

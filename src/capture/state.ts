@@ -72,13 +72,16 @@ const TRIGGERS = `
   JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace tn ON tn.oid = c.relnamespace
   WHERE n.nspname = $1 AND NOT t.tgisinternal AND t.tgparentid = 0 ORDER BY 1, 2, 4`;
 
+/** Always in quotes, as names/qualified writes it. */
+const quoted = (name: string) => `'"' || replace(${name}::text, '"', '""') || '"'`;
+
 const GRANTS = `
   SELECT coalesce(r.rolname::text, 'PUBLIC') AS grantee, g.object, g.target, a.privilege_type AS privilege
-  FROM (SELECT format('TABLE %s', c.oid) AS object, format('TABLE %I.%I', n.nspname, c.relname) AS target, c.relacl AS acl
+  FROM (SELECT format('TABLE %s', c.oid) AS object, 'TABLE ' || ${quoted('n.nspname')} || '.' || ${quoted('c.relname')} AS target, c.relacl AS acl
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname <> $1 AND c.relkind IN ('r', 'p')
-        UNION ALL SELECT format('SEQUENCE %s', c.oid), format('SEQUENCE %I.%I', n.nspname, c.relname), c.relacl
+        UNION ALL SELECT format('SEQUENCE %s', c.oid), 'SEQUENCE ' || ${quoted('n.nspname')} || '.' || ${quoted('c.relname')}, c.relacl
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname <> $1 AND c.relkind = 'S'
-        UNION ALL SELECT format('SCHEMA %s', nspname), format('SCHEMA %I', nspname), nspacl FROM pg_namespace WHERE nspname <> $1) g
+        UNION ALL SELECT format('SCHEMA %s', nspname), 'SCHEMA ' || ${quoted('nspname')}, nspacl FROM pg_namespace WHERE nspname <> $1) g
   CROSS JOIN LATERAL aclexplode(g.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
   WHERE r.rolname = ANY ($2::text[]) OR a.grantee = 0 AND g.object LIKE 'SCHEMA %'`;
 

@@ -6,7 +6,7 @@ import type { Settings } from '../config/settings.js';
 import { DAEMON, identifier, literal, OWNER, qualified, SCHEMA } from './names.js';
 import type { EntityObjects } from './objects.js';
 import { type InstalledTrigger, ROLE_MARK, type State } from './state.js';
-import { withdrawals } from './withdrawal.js';
+import { grantedFor, withdrawals } from './withdrawal.js';
 
 export type Step = {
   /** What changes, for people. */
@@ -177,6 +177,7 @@ function recordDiffers(before: Record<string, unknown>, { plan, triggerVersion }
     before.coalesce !== plan.coalesce ||
     before.fingerprint !== plan.fingerprint ||
     before.trigger_version !== triggerVersion
+    String(before.granted) !== String(grantedFor(plan)) ||
   );
 }
 

@@ -192,6 +192,7 @@ export interface DaemonTable {
   online: boolean | null;
   offline_since: string | null;
   last_error: string | null;
+  granted: Generated<string[]>;
   next_try_at: string | null;
   refused: string | null;
   pull_error: string | null;

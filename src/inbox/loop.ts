@@ -8,11 +8,12 @@ import { FIRST_CHUNK, nextChunkSize } from '../apply/chunk-size.js';
 import { Horizon } from '../apply/horizon.js';
 import { judgeFault } from '../apply/faults.js';
 import { type Incoming, nothingDealt, releaseParked, settleIncoming, whatWaits } from '../apply/incoming.js';
+import { rehearse } from '../apply/rehearse.js';
 import { applyRound, type Look, lookAhead, type RoundReport } from '../apply/round.js';
 import { type AppliedTables, loadTables } from '../apply/tables.js';
 import type { Settings } from '../config/settings.js';
-import type { Db } from '../db/connect.js';
-import { codeOf, SyncError } from '../errors.js';
+import { type Db, isConnectionLoss } from '../db/connect.js';
+import { codeOf, SyncError, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Health } from '../service.js';
 import { Flag, monotonicMs } from '../time.js';
@@ -57,6 +58,7 @@ export class InboxLoop {
   #fetcher: Promise<void> | undefined;
   #tables: AppliedTables | undefined;
   #tablesAt = Number.NEGATIVE_INFINITY;
+  #rehearsed = false;
   #size = FIRST_CHUNK;
   #next: Promise<Look> | undefined;
   #release = true;
@@ -169,12 +171,25 @@ export class InboxLoop {
     if (this.#tables !== undefined && monotonicMs() - this.#tablesAt <= TABLES_MS) return this.#tables;
     try {
       this.#tables = await loadTables(this.#deps.db, this.#deps.settings);
+      if (!this.#rehearsed) await this.#rehearse(this.#tables);
       this.#tablesAt = monotonicMs();
     } catch (error) {
       if (!isTableFault(error)) throw error;
       this.#tables = undefined;
     }
     return this.#tables;
+  }
+
+  async #rehearse(tables: AppliedTables): Promise<void> {
+    const { db, leader_epoch, log } = this.#deps;
+    this.#rehearsed = true;
+    try {
+      await rehearse(db, tables, leader_epoch);
+    } catch (error) {
+      if (isConnectionLoss(error)) throw error;
+      // A table that may not be written, say: the change that is for it will tell.
+      log.debug('the first chunk is applied without a rehearsal', { error: wordsOf(error) });
+    }
   }
 
   #tell({ counts, taken, parked, lockedMs, trouble }: RoundReport): void {

@@ -1,0 +1,88 @@
+/** How long a till may wait for what is applied: each table by itself, and nothing is done for the first time under locks. */
+import pg from 'pg';
+import { rehearse } from '../../src/apply/rehearse.js';
+import { loadTables } from '../../src/apply/tables.js';
+import { Cluster } from '../../src/demo/postgres.js';
+import { ApplyStage } from '../support/apply-stage.js';
+import { captureSettings, type Entities } from '../support/capture.js';
+import { eventually } from '../support/eventually.js';
+
+const DDL = `
+  CREATE TABLE parents (id int PRIMARY KEY, v int);
+  CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents, v int);
+  CREATE TABLE "Odd ""names" ("a b" int, "C" text, "sum of" int GENERATED ALWAYS AS ("a b" + 1) STORED, j json, PRIMARY KEY ("a b", "C"));
+  CREATE TABLE only_keys (id int PRIMARY KEY);
+  CREATE TABLE fired (what text);
+  CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+    PERFORM pg_advisory_xact_lock(77); INSERT INTO public.fired VALUES (TG_OP || ' ' || TG_TABLE_NAME); RETURN NULL; END $$;
+  CREATE TRIGGER fires AFTER INSERT OR UPDATE OR DELETE ON children FOR EACH STATEMENT EXECUTE FUNCTION fire()`;
+const both = (table: string) => ({ table, direction: 'both' as const });
+const ENTITIES: Entities = {
+  parent: both('parents'),
+  child: both('children'),
+  odd: both('"Odd ""names"'),
+  key: both('only_keys'),
+};
+
+let cluster: Cluster;
+let stage: ApplyStage;
+let till: pg.Client;
+beforeAll(async () => {
+  cluster = await Cluster.start();
+  stage = await ApplyStage.open(cluster, 'locks');
+  await stage.tables(DDL, ENTITIES);
+  till = new pg.Client(cluster.url('locks'));
+  await till.connect();
+}, 60_000);
+afterAll(async () => {
+  await till?.end();
+  await stage?.close();
+  await cluster?.destroy();
+});
+afterEach(async () => {
+  await till.query('ROLLBACK');
+  await stage.pos.sql.query('DELETE FROM children; DELETE FROM parents; DELETE FROM fired');
+  await stage.reset();
+});
+
+test('no row of one table stays locked while another is written', async () => {
+  await stage.apply(
+    { type: 'parent', id: '1', data: { id: 1, v: 1 } },
+    { type: 'child', id: '1', data: { id: 1, parent: 1, v: 1 } },
+  );
+  await stage.send(
+    { type: 'child', id: '1', version: 2, data: { id: 1, parent: 1, v: 2 } },
+    { type: 'parent', id: '1', version: 2, data: { id: 1, v: 2 } },
+  );
+  await till.query('BEGIN; SELECT pg_advisory_xact_lock(77)');
+  const applying = stage.round();
+  const waiting = () => stage.rows("SELECT FROM pg_stat_activity WHERE wait_event = 'advisory'");
+  await eventually(waiting, ({ length }) => length === 1, 'the trigger of the children waits');
+  expect((await till.query('SELECT v FROM parents WHERE id = 1 FOR UPDATE NOWAIT')).rows).toEqual([{ v: 2 }]);
+  await till.query('COMMIT');
+  expect(await applying).toMatchObject({ counts: { write: 2 }, taken: 2 });
+  expect(await stage.rows('SELECT v FROM children')).toEqual([{ v: 2 }]);
+});
+
+test('what is deleted on one side goes before what it refers to, table by table', async () => {
+  const parent = { type: 'parent', id: '1' };
+  const child = { type: 'child', id: '1' };
+  await stage.apply({ ...parent, data: { id: 1, v: 1 } }, { ...child, data: { id: 1, parent: 1, v: 1 } });
+  const gone = { version: 2, operation: 'delete' as const };
+  await stage.apply({ ...parent, ...gone }, { ...child, ...gone }, { type: 'parent', id: '2', data: { id: 2, v: 1 } });
+  expect(await stage.rows('SELECT id FROM parents')).toEqual([{ id: 2 }]);
+});
+
+test('a rehearsal knows every table, and leaves nothing behind, not even a trigger that ran', async () => {
+  const tables = await loadTables(stage.db, captureSettings(ENTITIES));
+  const figures = () =>
+    stage.rows(`SELECT (SELECT count(*) FROM fired) AS fired, (SELECT count(*) FROM syncd.sync_logs) AS logs,
+                       (SELECT count(*) FROM syncd.entity_state) AS states, (SELECT count(*) FROM syncd.sync_queue) AS queue`);
+  const before = await figures();
+  await rehearse(stage.db, tables, '1');
+  expect(await figures()).toEqual(before);
+  await stage.apply(
+    { type: 'odd', id: '["1","x"]', data: { 'a b': 1, C: 'x', j: { k: 1 } } },
+    { type: 'key', id: '5', data: { id: 5 } },
+  );
+});
