@@ -178,27 +178,6 @@ export interface CaptureTable {
   suspended_at: string | null;
   suspended_by: string | null;
   suspended_reason: string | null;
-}
-
-export interface DaemonTable {
-  id: string;
-  host: string;
-  pid: number;
-  version: string;
-  leader_epoch: string;
-  started_at: Generated<string>;
-  heartbeat_at: Generated<string>;
-  stopped_at: string | null;
-  online: boolean | null;
-  offline_since: string | null;
-  last_error: string | null;
-  granted: Generated<string[]>;
-  next_try_at: string | null;
-  refused: string | null;
-  pull_error: string | null;
-  pull_offline_since: string | null;
-  clock_offset_ms: number | null;
-  config_changed_at: Generated<string | null>;
   recorded: string | null;
   generator: string | null;
   drift: string | null;
@@ -219,6 +198,26 @@ export interface HoldsView {
   hint: string;
   holds_push: boolean;
   holds_apply: boolean;
+}
+
+export interface DaemonTable {
+  id: string;
+  host: string;
+  pid: number;
+  version: string;
+  leader_epoch: string;
+  started_at: Generated<string>;
+  heartbeat_at: Generated<string>;
+  stopped_at: string | null;
+  online: boolean | null;
+  offline_since: string | null;
+  last_error: string | null;
+  next_try_at: string | null;
+  refused: string | null;
+  pull_error: string | null;
+  pull_offline_since: string | null;
+  clock_offset_ms: number | null;
+  config_changed_at: Generated<string | null>;
 }
 
 export interface CommandsTable {
@@ -293,6 +292,7 @@ export interface Database {
   /** Pending, failed and conflict rows only, by the indexes that hold them. */
   'syncd.unsettled': SyncQueueTable;
   'syncd.entity_status': EntityStatusView;
+  'syncd.holds': HoldsView;
 }
 
 /** Advisory locks, all under one class so that nobody else's can collide; `gateAwake` is described in db/wake. */
@@ -301,4 +301,3 @@ export const LOCKS = { leader: 1, gateAwake: 2, install: 4, present: 5 } as cons
 
 /** The one NOTIFY channel; its payload is always empty. */
 export const WAKE_CHANNEL = 'syncd_wake';
-  'syncd.holds': HoldsView;
