@@ -176,8 +176,8 @@ function recordDiffers(before: Record<string, unknown>, { plan, triggerVersion }
     before.direction !== plan.direction ||
     before.coalesce !== plan.coalesce ||
     before.fingerprint !== plan.fingerprint ||
-    before.trigger_version !== triggerVersion
     String(before.granted) !== String(grantedFor(plan)) ||
+    before.trigger_version !== triggerVersion
   );
 }
 

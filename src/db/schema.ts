@@ -172,6 +172,7 @@ export interface CaptureTable {
   shape: ColumnType<number, never, never>;
   trigger_version: string;
   failures: string;
+  granted: Generated<string[]>;
   installed_at: Generated<string>;
   functions: Generated<string[]>;
   failures_seen: Generated<string>;
