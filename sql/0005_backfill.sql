@@ -36,7 +36,7 @@ COMMENT ON COLUMN syncd.backfills.walked IS 'Rows looked at.';
 COMMENT ON COLUMN syncd.backfills.queued IS 'Rows queued as create or update.';
 COMMENT ON COLUMN syncd.backfills.deleted IS 'Rows queued as delete.';
 COMMENT ON COLUMN syncd.backfills.estimate IS 'About how many rows there are to look at; null: not known.';
-COMMENT ON COLUMN syncd.backfills.waits_for IS 'What keeps it from going on at this moment, in words.';
+COMMENT ON COLUMN syncd.backfills.waits_for IS 'What kept it from going on when it last tried, in words.';
 COMMENT ON COLUMN syncd.backfills.finished_at IS 'When it came to its end; null: to be gone on with.';
 COMMENT ON COLUMN syncd.backfills.error IS 'Why it was given up.';
 

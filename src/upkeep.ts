@@ -3,6 +3,8 @@
  * file; here stands how often, and what each is given.
  */
 import { createDriftWatch } from './capture/drift-watch.js';
+import { lookAtFailures } from './capture/failures.js';
+import { Walks } from './capture/walks.js';
 import type { Standing } from './cloud/standing.js';
 import type { Settings } from './config/settings.js';
 import type { Db } from './db/connect.js';
@@ -39,6 +41,10 @@ export type UpkeepDeps = {
   onLocalChanges: () => void;
 };
 
+/** A walk that is asked for begins so soon. */
+const WALKS_MS = 3_000;
+const FAILURES_MS = 10_000;
+
 export function createUpkeep(deps: UpkeepDeps): ChoresLoop {
   const { log, db, memory, outages, pulling, configuration, tally } = deps;
   const refused = () => memory.standing.kind === 'refused' || pulling.standing.kind === 'refused';
@@ -46,6 +52,8 @@ export function createUpkeep(deps: UpkeepDeps): ChoresLoop {
   const chores: Chore[] = [drift, outages.chore(db), samplesChore(db, () => isOnline(memory.standing))];
   if (configuration) chores.push(configurationChore(db, deps.runId, configuration, refused));
   if (tally) chores.push(tallyChore(db, tally));
+  const walks = new Walks({ db, leader_epoch: deps.leader_epoch, log, onQueued: deps.onLocalChanges });
+  chores.push(failuresChore(db, log), { name: 'walks', everyMs: WALKS_MS, run: (signal) => walks.turn(signal) });
   chores.push(...alertChores(deps));
   return new ChoresLoop(chores, log);
 }
@@ -54,6 +62,18 @@ function alertChores({ db, settings, log }: UpkeepDeps): Chore[] {
   const messages = new AlertMessages({ db, send: () => settings.alerts.send, log, version: VERSION });
   const watch = new AlertWatch({ db, settings, log, onMessages: () => messages.wake() });
   return [watch.chore, messages.chore];
+}
+
+function failuresChore(db: Db, log: Log): Chore {
+  return {
+    name: 'capture failures',
+    everyMs: FAILURES_MS,
+    run: async () => {
+      for (const entity of await lookAtFailures(db))
+        log.error('a change was not captured; its table is compared', { trouble: `capture ${entity}`, entity });
+      return false;
+    },
+  };
 }
 
 /** As in the daemon's own row: a cloud that refuses or asks to wait is within reach. */

@@ -37,6 +37,8 @@ const TURN_MS = 2_000;
 /** The queue is looked at so often while it has no room. */
 const ROOM_MS = 25;
 const MOST_REST_MS = 250;
+/** Those who were writing before are waited for so long in one turn. */
+const BEFORE_MS = 1_000;
 const PATIENCE_MS = { first: 250, most: 4_000 };
 
 /** What is known of one walk while this daemon lives. */
@@ -80,7 +82,7 @@ export class Walks {
     const memory = this.#memory.get(walk.id) ?? { size: SMALLEST_PAGE, patienceMs: PATIENCE_MS.first };
     this.#memory.set(walk.id, memory);
     try {
-      if (!walk.started && !(await this.#begin(walk, walked, memory)))
+      if (!walk.started && !(await this.#begin(walk, walked, memory, signal)))
         return await this.#wait(walk, 'a transaction that was writing to the table before has not ended');
       while (!(await queueHasRoom(db, MOST_QUEUED))) {
         await noteWaiting(db, walk, 'there are enough changes in the queue already');
@@ -96,11 +98,15 @@ export class Walks {
   }
 
   /** @returns false while somebody still writes who wrote before */
-  async #begin(walk: Walk, walked: WalkedTable, memory: Memory): Promise<boolean> {
+  async #begin(walk: Walk, walked: WalkedTable, memory: Memory, signal: AbortSignal): Promise<boolean> {
     const { db, log } = this.#deps;
     const { entity, table } = walked;
     memory.before ??= { failures: await failuresNow(db, entity), writers: await writersNow(db, table) };
-    memory.before.writers = await writersLeft(db, table, memory.before.writers);
+    const patience = monotonicMs() + BEFORE_MS;
+    do {
+      memory.before.writers = await writersLeft(db, table, memory.before.writers);
+      if (memory.before.writers.length > 0) await sleep(ROOM_MS, signal);
+    } while (memory.before.writers.length > 0 && monotonicMs() < patience && !signal.aborted);
     if (memory.before.writers.length > 0) return false;
     if (walk.kind === 'reconcile') await learnHashes(db, entity, walked.shape);
     await noteBegun(db, walk.id, memory.before.failures, walked.estimate);

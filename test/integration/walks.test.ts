@@ -1,0 +1,175 @@
+/** Rows that are older than capture are queued as capture would have written them, each once, whatever their key. */
+import { onEachServer } from '../support/capture.js';
+import { WalkStage } from '../support/walk-stage.js';
+
+type Written = { id: string; data: string };
+
+onEachServer('a backfill', (_, server) => {
+  let stage: WalkStage;
+  beforeAll(async () => {
+    stage = await WalkStage.open(server.cluster(), 'walked');
+  });
+  beforeEach(() => stage.reset());
+  afterAll(() => stage.close());
+
+  const written = (entity: string) =>
+    stage.rows<Written>(
+      'SELECT entity_id AS id, payload::text AS data FROM syncd.sync_queue WHERE entity_type = $1 ORDER BY entity_id COLLATE "C"',
+      [entity],
+    );
+
+  test.each<[what: string, table: string, keys: string, rows: string, primary: string]>([
+    ['bigint', 'by_bigint', 'id bigint', 'n - 600', 'id'],
+    [
+      'text in an order of its own',
+      'by_text',
+      'id text',
+      `(ARRAY['b', 'A', 'ä', 'a b', 'Z', '"'])[1 + n % 6] || n`,
+      'id',
+    ],
+    ['uuid', 'by_uuid', 'id uuid', 'md5(n::text)::uuid', 'id'],
+    [
+      'instants',
+      'by_instant',
+      'id timestamptz',
+      `'2026-11-22 08:00:00.000001+07'::timestamptz + n * interval '1.5 h'`,
+      'id',
+    ],
+    ['numeric', 'by_numeric', 'id numeric', 'n / 3.0', 'id'],
+    [
+      'an enum beside a number',
+      'by_enum',
+      'id int, kind mood',
+      `n / 3, (ARRAY['sad', 'ok', 'happy'])[1 + n % 3]::mood`,
+      'kind, id',
+    ],
+    [
+      'several columns',
+      'by_many',
+      'a int, b text, c date',
+      `n % 3, 'x' || n % 50, date '2026-01-01' + n / 5`,
+      'c, a, b',
+    ],
+  ])(
+    'reads every row once by a key of %s, and writes what capture writes',
+    async (_what, table, keys, rows, primary) => {
+      await stage.rows(
+        `DO $$ BEGIN CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy'); EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
+      );
+      await stage.tables(
+        `CREATE TABLE ${table} (${keys}, money money DEFAULT 12.5, f float8 DEFAULT 0.1, at timestamptz DEFAULT now(),
+                              secret text DEFAULT 'planted', PRIMARY KEY (${primary}));
+       INSERT INTO ${table} SELECT ${rows} FROM generate_series(1, 1203) n`,
+        { [table]: { table, exclude: ['secret'] } },
+      );
+      expect(await stage.queue()).toEqual([]);
+      await stage.walk('backfill', table);
+      expect(await stage.lastWalk()).toMatchObject({ walked: 1203, queued: 1203, error: null, finished: true });
+      const queued = await written(table);
+      expect(new Set(queued.map(({ id }) => id)).size).toBe(1203);
+      expect(JSON.stringify(queued)).not.toContain('planted');
+      // The triggers' own text of the same rows: a column is changed and changed back.
+      await stage.rows(`UPDATE ${table} SET f = 0.2`);
+      await stage.rows('DELETE FROM syncd.sync_queue');
+      await stage.rows(`UPDATE ${table} SET f = 0.1`);
+      expect(await written(table)).toEqual(queued);
+    },
+  );
+
+  test('queues each row as a new one, in chunks that travel whole, and nothing that anybody knows of', async () => {
+    await stage.tables(
+      'CREATE TABLE item (id int PRIMARY KEY, v text); INSERT INTO item SELECT n, n FROM generate_series(1, 700) n',
+      {
+        item: 'item',
+      },
+    );
+    await stage.rows("UPDATE item SET v = 'pending' WHERE id = 3");
+    await stage.rows("UPDATE item SET v = 'settled' WHERE id = 5");
+    await stage.settleAll();
+    await stage.rows("UPDATE item SET v = 'failed' WHERE id = 7");
+    await stage.rows("UPDATE syncd.sync_queue SET status = 'failed' WHERE entity_id = '7'");
+    await stage.walk('backfill', 'item');
+    const chunks = await stage.rows(
+      `SELECT count(*)::int AS n, min(operation) AS least, max(operation) AS most FROM syncd.sync_queue
+       WHERE operation = 'create' GROUP BY txid ORDER BY 1`,
+    );
+    expect(chunks.map(({ n }) => n).every((n) => (n as number) <= 500)).toBe(true);
+    expect(chunks.reduce((sum, { n }) => sum + (n as number), 0)).toBe(697);
+    expect(await stage.rows(`SELECT entity_id FROM syncd.sync_queue WHERE operation <> 'create' ORDER BY 1`)).toEqual([
+      { entity_id: '3' },
+      { entity_id: '5' },
+      { entity_id: '7' },
+    ]);
+    // A second one finds nothing to do.
+    await stage.walk('backfill', 'item');
+    expect(await stage.lastWalk()).toMatchObject({ walked: 700, queued: 0 });
+  });
+
+  test('reads partitions through their root, and inheritance children with their own columns', async () => {
+    await stage.tables(
+      `CREATE TABLE part (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+       CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+       CREATE TABLE part_2 PARTITION OF part FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+       INSERT INTO part SELECT n, date '2026-01-01' + n FROM generate_series(0, 57) n;
+       CREATE TABLE mother (id int PRIMARY KEY, v text);
+       CREATE TABLE child (extra text DEFAULT 'more') INHERITS (mother);
+       CREATE TABLE strange (PRIMARY KEY (id)) INHERITS (mother);
+       INSERT INTO mother VALUES (1, 'a'); INSERT INTO child VALUES (2, 'b'); INSERT INTO strange VALUES (3, 'c')`,
+      { part: 'part', mother: 'mother', strange: 'strange' },
+    );
+    await stage.walk('backfill', 'part', 'mother', 'strange');
+    expect(await stage.log()).toEqual([
+      expect.objectContaining({ walked: 58, queued: 58, error: null }),
+      expect.objectContaining({ walked: 2, queued: 2, error: null }),
+      expect.objectContaining({ walked: 1, queued: 1, error: null }),
+    ]);
+    expect(await written('mother')).toEqual([
+      { id: '1', data: '{"id":1,"v":"a"}' },
+      { id: '2', data: '{"id":2,"v":"b","extra":"more"}' },
+    ]);
+    expect((await written('strange')).map(({ id }) => id)).toEqual(['3']);
+  });
+
+  test('ends a chunk where its bytes are enough for one request', async () => {
+    await stage.tables(
+      "CREATE TABLE large (id int PRIMARY KEY, v text); INSERT INTO large SELECT n, repeat('x', 900000) FROM generate_series(1, 7) n",
+      { large: 'large' },
+    );
+    await stage.walk('backfill', 'large');
+    const chunks = await stage.rows(`SELECT count(*)::int AS n FROM syncd.sync_queue GROUP BY txid ORDER BY min(id)`);
+    expect(chunks.map(({ n }) => n)).toEqual([2, 2, 2, 1]);
+  });
+
+  test('queues little ahead: more only when what waits has gone', async () => {
+    await stage.tables('CREATE TABLE ahead (id int PRIMARY KEY); INSERT INTO ahead SELECT generate_series(1, 5000)', {
+      ahead: 'ahead',
+    });
+    await stage.request('backfill', 'ahead');
+    expect(await stage.walks().turn(AbortSignal.timeout(500))).toBe(true);
+    expect(await stage.queue()).toHaveLength(1_000);
+    expect(await stage.lastWalk()).toMatchObject({
+      waits_for: expect.stringContaining('in the queue'),
+      finished: false,
+    });
+    // Changes that cannot go anyway are no reason to wait.
+    await stage.rows("UPDATE syncd.sync_queue SET status = 'failed'");
+    expect(await stage.walks().turn(AbortSignal.timeout(500))).toBe(true);
+    expect(await stage.queue()).toHaveLength(2_000);
+  });
+
+  test('leaves a column at home whose new name nobody has excluded', async () => {
+    await stage.tables(
+      "CREATE TABLE renamed (id int PRIMARY KEY, pin text); INSERT INTO renamed VALUES (1, 'planted')",
+      {
+        renamed: { table: 'renamed', exclude: ['pin'] },
+      },
+    );
+    await stage.rows('ALTER TABLE renamed RENAME pin TO code');
+    await stage.walk('backfill', 'renamed');
+    expect(await stage.queue()).toEqual([]);
+    expect(await stage.lastWalk()).toMatchObject({
+      error: expect.stringContaining('no column pin any more'),
+      finished: true,
+    });
+  });
+});
