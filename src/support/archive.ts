@@ -1,23 +1,23 @@
 /** A gzipped tar archive of a few texts, for its owner alone. Written whole or not at all. */
-import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
-import { pack } from 'tar-stream';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { type TarFile, tarOf } from './tar.js';
 
-export type Text = { name: string; text: string };
+export type Text = TarFile;
 
 /**
  * @param folder the one folder that everything in the archive stands in
  * @throws what the file system says
  */
 export async function writeArchive(path: string, folder: string, texts: Text[], mtime: Date): Promise<void> {
-  const tar = pack();
-  for (const { name, text } of texts) tar.entry({ name: `${folder}/${name}`, mode: 0o600, mtime }, text);
-  tar.finalize();
+  const archive = tarOf(
+    texts.map(({ name, text }) => ({ name: `${folder}/${name}`, text })),
+    mtime,
+  );
   const unfinished = `${path}.part`;
   try {
-    await pipeline(tar, createGzip(), createWriteStream(unfinished, { mode: 0o600 }));
+    await writeFile(unfinished, await promisify(gzip)(archive), { mode: 0o600 });
     await rename(unfinished, path);
   } catch (error) {
     await rm(unfinished, { force: true });
