@@ -79,7 +79,7 @@ export async function queueRows(trx: Db, walked: WalkedTable, asked: RowsAsked):
                          WHERE e.entity_id = ${id} AND e.entity_type = ${entity} OFFSET 0) AS s ON true
       LEFT JOIN said u ON u.entity_id = ${id}
     ), wanted AS (
-      SELECT j.n, j.entity_id, j.payload, CASE WHEN j.agreed OR j.said <> 'delete' THEN 'update' ELSE 'create' END AS operation,
+      SELECT j.n, j.entity_id, j.payload, CASE WHEN coalesce(j.said <> 'delete', j.agreed) THEN 'update' ELSE 'create' END AS operation,
              count(*) OVER (ORDER BY j.n) AS place, sum(octet_length(j.payload::text)) OVER (ORDER BY j.n) AS bytes
       FROM judged j WHERE (${differs}) ${kept}
     ), cut AS (

@@ -66,14 +66,17 @@ export async function readWalkedTable(db: Db, entity: string): Promise<WalkedTab
     FROM captured c`.execute(db);
   const read = rows[0];
   if (!read) return `${entity} is not captured any more`;
-  if (!read.there) return `the table ${read.table} is gone`;
+  if (!read.there) return `the table ${plain(read.table)} is gone`;
   // An excluded column that was renamed must not leave the shop under its new name.
   if (read.missing.length > 0)
-    return `${read.table} has no column ${read.missing.join(', ')} any more: run syncd install`;
+    return `${plain(read.table)} has no column ${read.missing.join(', ')} any more: run syncd install`;
   const keys = await readKeys(db, read.table, read.keys);
   const order = (read.ordered ?? read.keys).map((name) => keys.find((key) => key.name === name) as TypedKey);
   return { entity, ...read, keys, order };
 }
+
+/** For people: quotes only where a name needs them. */
+const plain = (table: string): string => table.replaceAll(/"([a-z_][a-z0-9_]*)"/g, '$1');
 
 /** Whether the columns that stay at home are still called as they were: to be asked in the transaction that reads the rows. */
 export async function excludesAsInstalled(trx: Db, { table, excluded }: WalkedTable): Promise<boolean> {

@@ -134,7 +134,7 @@ export class Walks {
     });
     switch (result.kind) {
       case 'altered':
-        return this.#wait(walk, `${walked.table} was altered: run syncd install`);
+        return this.#wait(walk, `the table was altered: run syncd install`);
       case 'busy':
         memory.patienceMs = Math.min(PATIENCE_MS.most, memory.patienceMs * 2);
         return this.#wait(walk, 'a transaction that is writing to the table has not ended');

@@ -1,0 +1,147 @@
+/** A table is compared with what shop and cloud last agreed on: whatever went by uncaptured is found, and nothing else is sent. */
+import { onEachServer } from '../support/capture.js';
+import { WalkStage } from '../support/walk-stage.js';
+
+onEachServer('a reconcile', (_, server) => {
+  let stage: WalkStage;
+  let tables = 0;
+  beforeAll(async () => {
+    stage = await WalkStage.open(server.cluster(), 'compared');
+  });
+  beforeEach(() => stage.reset());
+  afterAll(() => stage.close());
+
+  /** A captured table with six agreed rows. */
+  async function agreed(more = ''): Promise<string> {
+    tables += 1;
+    const table = `t${tables}`;
+    await stage.tables(`CREATE TABLE ${table} (id int PRIMARY KEY, v text${more})`, { [table]: table });
+    await stage.rows(`INSERT INTO ${table} SELECT n, 'v' || n FROM generate_series(1, 6) n`);
+    await stage.settleAll();
+    return table;
+  }
+
+  test('finds rows that were made, changed and deleted unseen, and sends nothing that is agreed', async () => {
+    const table = await agreed();
+    await stage.unseen(
+      `INSERT INTO ${table} VALUES (7, 'new')`,
+      `UPDATE ${table} SET v = 'changed' WHERE id = 2`,
+      `DELETE FROM ${table} WHERE id = 3`,
+    );
+    await stage.walk('reconcile', table);
+    expect(await stage.queue()).toEqual([`${table} update 2`, `${table} create 7`, `${table} delete 3`]);
+    expect(await stage.lastWalk()).toMatchObject({ walked: 6, queued: 2, deleted: 1, error: null, finished: true });
+    await stage.settleAll();
+    await stage.walk('reconcile', table);
+    expect(await stage.queue()).toEqual([]);
+  });
+
+  test('sees what went by behind a change that still waits, and leaves alone what the queue says already', async () => {
+    const table = await agreed();
+    await stage.rows(`UPDATE ${table} SET v = 'told' WHERE id IN (1, 2, 3)`, []);
+    await stage.rows(`DELETE FROM ${table} WHERE id = 4`);
+    await stage.rows("UPDATE syncd.sync_queue SET status = 'failed' WHERE entity_id = '3'");
+    await stage.unseen(
+      `UPDATE ${table} SET v = 'and once more' WHERE id IN (2, 3)`,
+      `INSERT INTO ${table} VALUES (4, 'back')`,
+      `DELETE FROM ${table} WHERE id = 1`,
+    );
+    await stage.rows('SELECT 1');
+    const before = (await stage.queue()).length;
+    await stage.walk('reconcile', table);
+    expect((await stage.queue()).slice(before)).toEqual([
+      `${table} update 2`,
+      `${table} update 3`,
+      `${table} create 4`,
+      `${table} delete 1`,
+    ]);
+  });
+
+  test('a row that came back after its deletion was agreed is a new one', async () => {
+    const table = await agreed();
+    await stage.rows(`DELETE FROM ${table} WHERE id = 5`);
+    await stage.settleAll();
+    await stage.unseen(`INSERT INTO ${table} VALUES (5, 'back')`);
+    await stage.walk('reconcile', table);
+    expect(await stage.queue()).toEqual([`${table} create 5`]);
+  });
+
+  test('a failed capture has its table compared, once, and the counter is accounted for', async () => {
+    const table = await agreed();
+    await stage.rows(`ALTER TABLE syncd.sync_queue ADD CONSTRAINT broken CHECK (entity_type <> '${table}') NOT VALID`);
+    await stage.rows(`UPDATE ${table} SET v = 'unseen' WHERE id = 6`);
+    await stage.rows('ALTER TABLE syncd.sync_queue DROP CONSTRAINT broken');
+    expect(await stage.queue()).toEqual([]);
+    expect(await stage.reconcileFailures()).toEqual([table]);
+    expect(await stage.queue()).toEqual([`${table} update 6`]);
+    expect(await stage.reconcileFailures()).toEqual([]);
+    expect(
+      await stage.rows(`SELECT failures_seen::int AS seen FROM syncd.capture WHERE entity_type = '${table}'`),
+    ).toEqual([{ seen: 1 }]);
+    // Somebody sets the counter back by hand; the next failure counts again.
+    await stage.rows(`ALTER SEQUENCE syncd.failures_${table} RESTART`);
+    expect(await stage.reconcileFailures()).toEqual([]);
+    expect(
+      await stage.rows(`SELECT failures_seen::int AS seen FROM syncd.capture WHERE entity_type = '${table}'`),
+    ).toEqual([{ seen: 0 }]);
+  });
+
+  test('a state without a hash learns it from the last accepted change; where that is gone too, the row is sent', async () => {
+    const table = await agreed();
+    await stage.rows('UPDATE syncd.entity_state SET row_hash = NULL, row_shape = NULL');
+    await stage.rows("DELETE FROM syncd.sync_queue WHERE entity_id = '2'");
+    await stage.walk('reconcile', table);
+    expect(await stage.queue()).toEqual([`${table} update 2`]);
+  });
+
+  test('what a person gave up stays given up until it changes', async () => {
+    const table = await agreed();
+    await stage.rows(`UPDATE ${table} SET v = 'poison' WHERE id IN (1, 2)`);
+    await stage.rows(
+      `UPDATE syncd.sync_queue SET status = 'synced', settled_as = 'discarded', synced_at = now() WHERE status = 'pending'`,
+    );
+    await stage.unseen(`UPDATE ${table} SET v = 'mended' WHERE id = 2`);
+    await stage.walk('reconcile', table);
+    expect(await stage.queue()).toEqual([`${table} update 2`]);
+  });
+
+  test('a conflict that waits for a person is left to the person', async () => {
+    const table = await agreed();
+    await stage.rows(`
+      INSERT INTO syncd.sync_conflicts (entity_type, entity_id, source, cloud_version) VALUES ('${table}', '1', 'pull', 3), ('${table}', '2', 'pull', 3)`);
+    await stage.unseen(`UPDATE ${table} SET v = 'x' WHERE id = 1`, `DELETE FROM ${table} WHERE id = 2`);
+    await stage.walk('reconcile', table);
+    expect(await stage.queue()).toEqual([]);
+  });
+
+  test('a table that was found without a row is a TRUNCATE: nothing is deleted before a person has decided', async () => {
+    const table = await agreed();
+    await stage.unseen(`DELETE FROM ${table}`);
+    await stage.walk('reconcile', table);
+    expect(await stage.queue()).toEqual([]);
+    expect(await stage.rows('SELECT entity_type, settled_at FROM syncd.truncations')).toEqual([
+      { entity_type: table, settled_at: null },
+    ]);
+    // The next comparison waits for the decision.
+    await stage.walk('reconcile', table);
+    expect(await stage.lastWalk()).toMatchObject({ finished: false, waits_for: expect.stringContaining('TRUNCATE') });
+  });
+
+  test('a table that is gone ends the walk with its reason', async () => {
+    const table = await agreed();
+    await stage.request('reconcile', table);
+    await stage.rows(`DROP TABLE ${table}`);
+    await stage.goOn();
+    expect(await stage.lastWalk()).toMatchObject({ finished: true, error: `the table public.${table} is gone` });
+    await stage.rows(`CREATE TABLE ${table} (id int PRIMARY KEY)`);
+  });
+
+  test('a request that has not begun serves everybody who asks meanwhile', async () => {
+    const table = await agreed();
+    await stage.request('reconcile', table, table.toUpperCase());
+    await stage.request('reconcile', table);
+    await stage.request('backfill', table);
+    expect((await stage.log()).map(({ kind }) => kind)).toEqual(['reconcile', 'backfill']);
+    await stage.goOn();
+  });
+});
