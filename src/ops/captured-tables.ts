@@ -26,8 +26,8 @@ export async function listCapturedTables(db: Db): Promise<CapturedTable[]> {
     .selectFrom('syncd.capture as c')
     .select(['c.entity_type', 'c.table_name', 'c.direction'])
     .select(
-      sql<boolean>`(SELECT count(DISTINCT t.tgname) = 4 FROM pg_trigger t
-        WHERE t.tgrelid = to_regclass(c.table_name) AND t.tgname LIKE '!syncd %' AND t.tgenabled IN ('O', 'A'))`.as(
+      sql<boolean>`NOT c.drift_misses AND (SELECT count(DISTINCT t.tgname) = 4 FROM pg_trigger t
+        WHERE t.tgrelid = coalesce((c.recorded ->> 'oid')::oid, to_regclass(c.table_name)) AND t.tgname LIKE '!syncd %' AND t.tgenabled IN ('O', 'A'))`.as(
         'healthy',
       ),
     )

@@ -32,6 +32,10 @@ export type Facts = {
   average_sync_duration_ms: number | null;
   today: { captured: number; pushed: number; pulled: number };
   capture: CaptureFacts[];
+  /** Entities whose table is not as it was installed. */
+  drifts: DriftFacts[];
+  /** Entities whose captured changes wait as a whole, and why. */
+  holds: { entity_type: string; cause: string; reason: string; hint: string }[];
   /** Entities whose table was emptied by a TRUNCATE that nobody has settled. */
   truncated: string[];
 };
@@ -64,6 +68,9 @@ export type DaemonFacts = {
   clock_offset_ms: number | null;
   config_changed_at: string | null;
 };
+
+/** `text` and `hint`: in words, what is different and what to type. */
+export type DriftFacts = { entity_type: string; text: string; since: string; hint: string };
 
 export type CaptureFacts = { entity_type: string; healthy: boolean; failures: number };
 
@@ -135,8 +142,9 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
       FROM daemon d
     ), tables AS (
       SELECT c.entity_type, coalesce(pg_sequence_last_value(to_regclass(c.failures)), 0) AS failures,
-             (SELECT count(DISTINCT t.tgname) = 4 FROM pg_trigger t
-              WHERE t.tgrelid = to_regclass(c.table_name) AND t.tgname LIKE '!syncd %' AND t.tgenabled IN ('O', 'A')) AS healthy
+             NOT c.drift_misses AND (SELECT count(DISTINCT t.tgname) = 4 FROM pg_trigger t
+              WHERE t.tgrelid = coalesce((c.recorded ->> 'oid')::oid, to_regclass(c.table_name))
+                AND t.tgname LIKE '!syncd %' AND t.tgenabled IN ('O', 'A')) AS healthy
       FROM syncd.capture c
     )
     SELECT json_build_object(
@@ -165,11 +173,18 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
       'oldest_pending_at', (SELECT ${iso('oldest.at')} FROM (SELECT least(fresh.oldest, restless.oldest) AS at) oldest),
       'failed', restless.failed,
       'conflicts', (SELECT count(*) FROM syncd.sync_conflicts WHERE status = 'open'),
-      'held', behind.held + restless.later,
+      'held', least(fresh.pending + restless.pending, behind.held + restless.later + CASE
+        WHEN EXISTS (SELECT FROM syncd.holds WHERE holds_push)
+        THEN (SELECT count(*) FROM syncd.sync_queue WHERE ${FRESH} AND entity_type IN (SELECT entity_type FROM syncd.holds WHERE holds_push))
+        ELSE 0 END),
       'verdicts', json_build_object('accepted', log.accepted, 'refused', refused.refused),
       'average_sync_duration_ms', log.duration,
       'today', json_build_object('captured', fresh.today + restless.today + settled.captured, 'pushed', log.pushed, 'pulled', log.pulled),
       'capture', (SELECT coalesce(json_agg(tables ORDER BY tables.entity_type), '[]') FROM tables),
+      'drifts', (SELECT coalesce(json_agg(json_build_object('entity_type', c.entity_type, 'text', c.drift, 'since', ${iso('c.drift_at')}, 'hint', c.drift_hint)
+                                 ORDER BY c.entity_type), '[]') FROM syncd.capture c WHERE c.drift IS NOT NULL),
+      'holds', (SELECT coalesce(json_agg(json_build_object('entity_type', entity_type, 'cause', cause, 'reason', reason, 'hint', hint) ORDER BY entity_type), '[]')
+                FROM syncd.holds WHERE holds_push),
       'truncated', (SELECT coalesce(json_agg(DISTINCT t.entity_type), '[]') FROM syncd.truncations t WHERE t.settled_at IS NULL)
     )::text AS facts
     FROM clock, fresh, behind, restless, settled, log, refused, syncd.outlet_config o`.execute(db);

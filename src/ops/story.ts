@@ -88,6 +88,15 @@ function reason(facts: Facts, when: (at: string) => string): Reason {
     return { why: `the cloud asks to wait: ${daemon.last_error}`, next: `${again}; ${kept}`, topic: 'backlog' };
   }
   if (facts.pending === 0) return { why: undefined, next: undefined, topic: undefined };
+  const [hold] = facts.holds;
+  if (hold && facts.held >= facts.pending) {
+    const topic = hold.cause === 'truncate' ? 'truncated' : 'drift';
+    return {
+      why: `${hold.entity_type} waits as a whole: ${hold.reason}`,
+      next: `once it is put right: ${hold.hint}`,
+      topic,
+    };
+  }
   if (facts.held >= facts.pending) {
     return {
       why: 'they wait for their retry, or behind another change of the same entity',
@@ -110,6 +119,8 @@ function todo(facts: Facts): Story['todo'] {
   if (!facts.enabled) list.push({ what: 'let it send again', type: 'syncd resume' });
   if (facts.failed > 0) list.push({ what: 'see what failed and why', type: 'syncd queue --status failed' });
   if (facts.conflicts > 0) list.push({ what: 'see the conflicts', type: 'syncd conflicts' });
+  if (facts.drifts.some(({ hint }) => hint === 'syncd install'))
+    list.push({ what: 'put capture right', type: 'syncd install' });
   if (facts.parked.count > 0) list.push({ what: 'see what of the cloud is parked', type: 'syncd inbox' });
   if (isRunning(facts.daemon) && (facts.daemon?.refused || facts.parked.count > 0))
     list.push({ what: 'once the cause is mended, try at once', type: 'syncd now' });

@@ -197,7 +197,10 @@ export function findings(facts: Facts, rules: Rules): Finding[] {
   }
   if (facts.conflicts > 0)
     warning('conflicts', `${count(facts.conflicts, 'conflict')} ${facts.conflicts === 1 ? 'is' : 'are'} open`);
-  const missing = unwatched(facts, rules);
+  for (const { entity_type, text, since: at, hint } of facts.drifts)
+    warning('drift', `${entity_type}, for ${age(since(facts, at) ?? 0)}: ${text}; repair: ${hint}`);
+  // What has drifted is told already.
+  const missing = unwatched(facts, rules).filter((entity) => !facts.drifts.some((one) => one.entity_type === entity));
   if (missing.length > 0) warning('drift', `changes of ${missing.join(', ')} are not captured: run syncd install`);
   for (const entity of facts.truncated) {
     warning(

