@@ -1,5 +1,5 @@
 /**
- * The daemon's clock is wrong: it starts in 1970, or jumps a day while the cloud is away. Every change still arrives, and no
+ * The daemon's clock is wrong: it starts in 1970 or in 2100, or jumps a day while the cloud is away. Every change still arrives, and no
  * wait grows by the jump. Wants libfaketime (apt-get install faketime).
  */
 import { existsSync, utimesSync, writeFileSync } from 'node:fs';
@@ -39,14 +39,17 @@ here('with libfaketime', () => {
     });
   }
 
-  test('a daemon whose clock starts in 1970 sends everything, and ends when told', async () => {
-    setClock(`-${Math.floor(Date.now() / 1000) - DAY_S}`);
+  test.each([
+    ['1970', -Math.floor(Date.now() / 1000) + DAY_S],
+    ['2100', Math.floor((Date.UTC(2100, 0, 2) - Date.now()) / 1000)],
+  ])('a daemon whose clock starts in %s sends everything, and ends when told', async (year, offset) => {
+    setClock(`${offset < 0 ? '' : '+'}${offset}`);
     const before = stand.daemon.words().length;
     startDaemon();
     const seller = stand.sell();
     await stand.until('20 sales', 10_000, () => seller.sold >= 20);
     await stand.quiet();
-    expect(stand.daemon.words().slice(before)).toContain('"at":"1970-01-0');
+    expect(stand.daemon.words().slice(before)).toContain(`"at":"${year}-01-0`);
     expect(await stand.findings()).toEqual([]);
     const years = (await stand.cloud.ledger()).map((one) => one.changed_at.slice(0, 4));
     expect(new Set(years)).toEqual(new Set([String(new Date().getUTCFullYear())]));
