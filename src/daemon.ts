@@ -13,6 +13,8 @@ import { SyncError, wordsOf } from './errors.js';
 import { newIncomingMemory } from './incoming.js';
 import { Listeners } from './listeners.js';
 import type { Log } from './log.js';
+import { Metrics } from './ops/metrics.js';
+import { Counted } from './ops/metrics-figures.js';
 import { OutageLedger } from './ops/outages.js';
 import { ServiceManager } from './ops/service-manager.js';
 import { lineOf } from './ops/status-line.js';
@@ -52,13 +54,20 @@ export async function runDaemon(
     webhooks: undefined,
     vitals: new Vitals(),
     outages: new OutageLedger(),
+    metrics: new Metrics(),
     tally: manager && { waiting: undefined, enabled: true },
     configuration: reload,
     signal,
     renewed: new AbortController().signal,
   };
-  const { vitals } = across;
-  const listeners = new Listeners({ settings, log, vitals, clock: () => across.clock });
+  const { vitals, metrics, outages } = across;
+  const own = () => ({
+    leads: vitals.readiness(monotonicMs()).database,
+    standing: across.memory.standing,
+    awayMs: outages.awayMs,
+  });
+  const measured = { metrics, counted: new Counted(), own };
+  const listeners = new Listeners({ settings, log, vitals, measured, clock: () => across.clock });
   log.info('started', { version: VERSION, outlet: settings.outlet.code ?? settings.outlet.id, pid: process.pid });
   listeners.open();
   const ended = new AbortController();

@@ -7,11 +7,18 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ClockOffset } from './cloud/clock.js';
 import type { Settings } from './config/settings.js';
 import { AdminListener } from './http/admin-listener.js';
+import type { Measured } from './http/metrics.js';
 import { WebhookListener } from './http/webhook-listener.js';
 import type { Log } from './log.js';
 import type { Vitals } from './ops/vitals.js';
 
-export type ListenersDeps = { settings: Settings; log: Log; vitals: Vitals; clock: () => ClockOffset };
+export type ListenersDeps = {
+  settings: Settings;
+  log: Log;
+  vitals: Vitals;
+  measured: Measured;
+  clock: () => ClockOffset;
+};
 
 type Open = { admin: AdminListener; webhooks: WebhookListener | undefined };
 
@@ -66,13 +73,21 @@ export class Listeners {
   }
 
   #newWebhooks(): WebhookListener | undefined {
-    const { log, clock } = this.#deps;
+    const { log, clock, measured } = this.#deps;
     const settings = this.#settings.webhook;
-    return settings && new WebhookListener({ settings, log, correctionMs: () => clock().correctionMs });
+    return (
+      settings &&
+      new WebhookListener({
+        settings,
+        log,
+        correctionMs: () => clock().correctionMs,
+        onAnswers: (answers) => measured.metrics.noteWebhooks(answers),
+      })
+    );
   }
 
   #newAdmin(): AdminListener {
-    const { log, vitals } = this.#deps;
-    return new AdminListener({ settings: this.#settings, log, vitals });
+    const { log, vitals, measured } = this.#deps;
+    return new AdminListener({ settings: this.#settings, log, vitals, measured });
   }
 }

@@ -12,8 +12,10 @@ import { WakeGate } from './db/wake.js';
 import type { Log } from './log.js';
 import type { CloudHistory } from './ops/cloud-history.js';
 import type { Identity } from './ops/identity.js';
+import type { Judged, Metrics } from './ops/metrics.js';
 import { PushLoop } from './push/loop.js';
 import type { CloudMemory } from './push/memory.js';
+import type { Verdict } from './push/verdict.js';
 import { steadyMs } from './time.js';
 
 export type OutgoingDeps = {
@@ -28,6 +30,7 @@ export type OutgoingDeps = {
   onStanding: (standing: Standing) => void;
   onQuiet: (pass: number) => void;
   onFork: (reason: string) => Promise<void>;
+  metrics: Metrics;
   /** An entity waits for a decision. */
   onHeld: () => void;
 };
@@ -57,5 +60,11 @@ export function createPush(deps: OutgoingDeps): PushLoop {
     onQuiet,
     onFork,
     onHeld,
+    onVerdicts: (verdicts, durationMs) => deps.metrics.notePush(verdicts.map(judged), durationMs),
   });
+}
+
+function judged({ change, outcome }: Verdict): Judged {
+  const known = outcome.kind === 'accepted' && outcome.duplicate;
+  return { entity_type: change.entity_type, outcome: known ? 'duplicate' : outcome.kind };
 }

@@ -23,6 +23,7 @@ import { CloudHistory } from './ops/cloud-history.js';
 import { signOff } from './ops/heartbeat.js';
 import { readIdentity } from './ops/identity.js';
 import type { WatchedConfiguration } from './ops/configuration-watch.js';
+import type { Metrics } from './ops/metrics.js';
 import type { OutageLedger } from './ops/outages.js';
 import type { Tally } from './ops/status-line.js';
 import { Supervision } from './ops/supervision.js';
@@ -47,6 +48,7 @@ export type Across = {
   webhooks: WebhookListener | undefined;
   vitals: Vitals;
   outages: OutageLedger;
+  metrics: Metrics;
   /** What waits, for the service manager; undefined where nobody asks. */
   tally: Tally | undefined;
   /** Looked at now and then; undefined where the settings come from no file. */
@@ -167,6 +169,7 @@ function assemble(
     memory,
     connections,
     identity,
+    metrics: across.metrics,
     onStanding: (standing) => {
       supervision.noteStanding(standing);
       outages.note(standing);

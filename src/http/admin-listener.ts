@@ -13,6 +13,7 @@ import type { Vitals } from '../ops/vitals.js';
 import type { Health, Service } from '../service.js';
 import { monotonicMs, sleep } from '../time.js';
 import { adminHandler } from './admin.js';
+import type { Measured } from './metrics.js';
 import { HttpServer } from './server.js';
 import { Tokens } from './token.js';
 import { Visitors } from './visitors.js';
@@ -20,6 +21,8 @@ import { Visitors } from './visitors.js';
 /** A list over a million rows takes a second or two; who asked does not wait longer than this. */
 const QUERY_TIMEOUT_MS = 15_000;
 const AGAIN_MS = 10_000;
+
+export type AdminListenerDeps = { settings: Settings; log: Log; vitals: Vitals; measured: Measured };
 
 export class AdminListener implements Service {
   readonly name = 'admin';
@@ -31,7 +34,7 @@ export class AdminListener implements Service {
   #trying: Promise<void> | undefined;
 
   /** @throws SyncError `configuration` where a token can be neither made nor read */
-  constructor({ settings, log, vitals }: { settings: Settings; log: Log; vitals: Vitals }) {
+  constructor({ settings, log, vitals, measured }: AdminListenerDeps) {
     const { admin, state_dir, database } = settings;
     // The server gives up before we do, or it would go on with what nobody waits for.
     const bounds = [`statement_timeout=${QUERY_TIMEOUT_MS - 1_000}`];
@@ -46,7 +49,17 @@ export class AdminListener implements Service {
     this.#server = new HttpServer({
       name: 'admin.listen',
       ...admin.listen,
-      handle: adminHandler({ settings, look, act, apply, vitals, tokens, visitors: new Visitors(admin), log }),
+      handle: adminHandler({
+        settings,
+        look,
+        act,
+        apply,
+        vitals,
+        measured,
+        tokens,
+        visitors: new Visitors(admin),
+        log,
+      }),
       onFault: (error) => log.warn('the admin port had a fault', { trouble: 'admin', error }),
     });
   }

@@ -14,6 +14,7 @@ import { inboxRoutes } from './inbox.js';
 import { listRoutes } from './lists.js';
 import { liveRoutes } from './live.js';
 import { manageRoutes } from './manage.js';
+import { metricsRoutes } from './metrics.js';
 import { openApiRoutes } from './openapi/routes.js';
 import { problem, problemOf } from './problem.js';
 import { resolveRoutes } from './resolve.js';
@@ -48,6 +49,7 @@ export function adminRoutes(deps: AdminDeps): Route[] {
     ...entityRoutes(deps),
     ...figureRoutes(deps),
     ...doctorRoutes(deps),
+    ...metricsRoutes(deps),
     ...openApiRoutes(),
   ];
 }

@@ -3,6 +3,7 @@ import type { Settings } from '../config/settings.js';
 import type { Reach } from '../db/reach.js';
 import type { Vitals } from '../ops/vitals.js';
 import type { HttpAnswer, HttpRequest } from './exchange.js';
+import type { Measured } from './metrics.js';
 import type { Bearer } from './token.js';
 
 export type AdminDeps = {
@@ -13,6 +14,7 @@ export type AdminDeps = {
   /** Writes into the shop's tables. */
   apply: Reach;
   vitals: Vitals;
+  measured: Measured;
 };
 
 export type AdminCall = {

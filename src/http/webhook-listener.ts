@@ -40,6 +40,8 @@ export type WebhookListenerDeps = {
   log: Log;
   /** What to add to our wall clock for the cloud's, in ms. */
   correctionMs: () => number;
+  /** Told how many requests were answered since the last time, by kind and status. */
+  onAnswers?: (answers: ReadonlyMap<string, number>) => void;
 };
 
 export class WebhookListener implements Service {
@@ -180,6 +182,7 @@ export class WebhookListener implements Service {
         this.#askTheCloud();
         return;
       case 'answers':
+        this.#deps.onAnswers?.(message.answers);
         this.#account(message.answers);
         return;
       case 'fault':

@@ -40,11 +40,14 @@ export class OutageLedger {
   /** The first sign that the line is up again; it counts once a call was answered too. */
   #signAtMs: number | undefined;
   #draining = true;
+  #awayMs = 0;
+  #seenAwayMs: number | undefined;
 
   note(standing: Standing): void {
     switch (standing.kind) {
       case 'offline':
         this.#signAtMs = undefined;
+        this.#seenAwayMs ??= standing.sinceMs;
         this.#line = { kind: 'away', sinceMs: standing.sinceMs, reason: standing.reason };
         return;
       case 'trial':
@@ -55,6 +58,8 @@ export class OutageLedger {
       case 'refused':
       case 'stopped':
         // Whatever it says, it answers.
+        this.#awayMs = this.awayMs;
+        this.#seenAwayMs = undefined;
         if (this.#line.kind !== 'answers') this.#line = { kind: 'answers', atMs: this.#signAtMs ?? steadyMs() };
         return;
       case 'unknown':
@@ -62,6 +67,11 @@ export class OutageLedger {
       default:
         standing satisfies never;
     }
+  }
+
+  /** How long the cloud was out of reach since the process began. */
+  get awayMs(): number {
+    return this.#awayMs + (this.#seenAwayMs === undefined ? 0 : steadyMs() - this.#seenAwayMs);
   }
 
   /** The ledger of one session's database. */

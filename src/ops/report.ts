@@ -6,10 +6,9 @@ import { judge, type Rules, type StatusReport } from './verdict.js';
 
 export type Told = { facts: Facts; rules: Rules; report: StatusReport };
 
-export async function statusOf(
-  db: Db,
-  settings: Pick<Settings, 'outlet' | 'alerts' | 'entities' | 'sync'>,
-): Promise<Told> {
+export type StatusSettings = Pick<Settings, 'outlet' | 'alerts' | 'entities' | 'sync'>;
+
+export async function statusOf(db: Db, settings: StatusSettings): Promise<Told> {
   const { outlet, alerts, entities, sync } = settings;
   const found = await gatherFacts(db, outlet.timezone);
   const facts = { ...found, enabled: found.enabled && sync.enabled };

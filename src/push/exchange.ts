@@ -32,6 +32,8 @@ export type ExchangeDeps = {
   random: () => number;
   /** Some entity types wait here as a whole: what the cloud holds may wait for one of theirs, and spends no attempt. */
   patient?: boolean;
+  /** Told what the cloud said of each change, once that is settled, and how long the answer took. */
+  onVerdicts?: (verdicts: readonly Verdict[], durationMs: number) => void;
   /** Why nothing of an answer that names this epoch may count; undefined where all is well. */
   checkEpoch: (cloud_epoch: string | undefined) => Promise<string | undefined>;
 };
@@ -110,10 +112,9 @@ export async function pushBatch(
     change,
     outcome: outcomes[index] as Verdict['outcome'],
   }));
-  return {
-    ...report,
-    ...(await settleVerdicts(deps, verdicts, log, outcome.raw)),
-  };
+  const settled = await settleVerdicts(deps, verdicts, log, outcome.raw);
+  deps.onVerdicts?.(verdicts, reply.durationMs);
+  return { ...report, ...settled };
 }
 
 /**

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import type { Settings } from '../../src/config/settings.js';
 import { AdminListener } from '../../src/http/admin-listener.js';
 import type { Log, LogFields } from '../../src/log.js';
+import { Metrics, type Own } from '../../src/ops/metrics.js';
+import { Counted } from '../../src/ops/metrics-figures.js';
 import { Vitals } from '../../src/ops/vitals.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever came
@@ -71,8 +73,22 @@ export async function openAdmin(settings: Settings) {
       void lines.push({ level, message, fields });
   const log: Log = { error: take('error'), warn: take('warn'), info: take('info'), debug: take('debug') };
   const vitals = new Vitals();
-  const listener = new AdminListener({ settings, log, vitals });
+  const metrics = new Metrics();
+  const own: Own = { leads: true, standing: { kind: 'online' }, awayMs: 0 };
+  const counted = new Counted();
+  const measured = { metrics, counted, own: () => own };
+  const listener = new AdminListener({ settings, log, vitals, measured });
   await listener.start();
   const token = readFileSync(settings.admin.tokenFile ?? join(settings.state_dir, 'admin_token'), 'utf8').trim();
-  return { listener, lines, vitals, token, ask: adminClient(listener.port, token), close: () => listener.stop() };
+  return {
+    listener,
+    lines,
+    vitals,
+    metrics,
+    counted,
+    own,
+    token,
+    ask: adminClient(listener.port, token),
+    close: () => listener.stop(),
+  };
 }

@@ -1,0 +1,80 @@
+/**
+ * What a scrape asks of the database: the facts of the status, and beside them what only monitoring wants. Gauges are read anew
+ * every time; what counts up is counted from this process's start, so that it never falls when old rows leave.
+ */
+import { sql } from 'kysely';
+import { byIndex } from '../db/by-index.js';
+import type { Db } from '../db/connect.js';
+import type { ChangeStatus } from '../db/schema.js';
+import { steadyMs } from '../time.js';
+import { type StatusSettings, statusOf, type Told } from './report.js';
+
+export type Figures = {
+  told: Told;
+  depth: { entity: string; status: ChangeStatus; changes: number }[];
+  drift: { entity: string; drifted: boolean }[];
+  /** How full the server's queue of notifications is; a full one would fail a sale. */
+  notifyQueue: number;
+  /** Since this process began. */
+  pulled: number;
+  conflicts: { strategy: string; conflicts: number }[];
+};
+
+/** Where the counts of this process begin, and how far they were counted; one for the life of the process. */
+export class Counted {
+  readonly #startedMs = steadyMs();
+  #pulledUpTo: string | undefined;
+  #pulled = 0;
+  #conflictsFrom: string | undefined;
+  #gathering: Promise<Figures> | undefined;
+
+  /** Measured beside a million pending changes: 0.4 s, of which the depth by entity takes the half. */
+  gather(db: Db, settings: StatusSettings): Promise<Figures> {
+    this.#gathering ??= this.#gather(db, settings).finally(() => {
+      this.#gathering = undefined;
+    });
+    return this.#gathering;
+  }
+
+  async #gather(db: Db, settings: StatusSettings): Promise<Figures> {
+    const told = await statusOf(db, settings);
+    const row = await byIndex(db, (trx) => this.#ask(trx));
+    this.#pulledUpTo = row.pulled_up_to;
+    this.#pulled += row.pulled;
+    this.#conflictsFrom = row.conflicts_from;
+    const { depth, drift, conflicts } = JSON.parse(row.lists) as Pick<Figures, 'depth' | 'drift' | 'conflicts'>;
+    return { told, depth, drift, conflicts, notifyQueue: row.notify_queue, pulled: this.#pulled };
+  }
+
+  async #ask(trx: Db): Promise<Asked> {
+    const started = sql`clock_timestamp() - ${steadyMs() - this.#startedMs} * interval '1 ms'`;
+    const { rows } = await sql<Asked>`
+      WITH begun AS MATERIALIZED (
+        SELECT coalesce(${this.#pulledUpTo ?? null}::bigint, (SELECT max(id) FROM syncd.sync_logs WHERE at < ${started}), 0) AS log,
+               coalesce(${this.#conflictsFrom ?? null}::bigint, (SELECT max(id) FROM syncd.sync_conflicts WHERE detected_at < ${started}), 0) AS conflict
+      ), pulled AS (
+        -- One connection writes these, so a higher id is a later commit.
+        SELECT coalesce(sum(l.accepted), 0)::float8 AS changes, coalesce(max(l.id), max(begun.log))::text AS up_to
+        FROM begun LEFT JOIN syncd.sync_logs l ON l.id > begun.log AND l.direction = 'pull' AND l.outcome = 'applied'
+      )
+      SELECT pulled.changes AS pulled, pulled.up_to AS pulled_up_to, begun.conflict::text AS conflicts_from,
+             pg_notification_queue_usage() AS notify_queue,
+             json_build_object(
+               'depth', (SELECT coalesce(json_agg(json_build_object('entity', entity_type, 'status', status, 'changes', changes)), '[]')
+                         FROM (SELECT entity_type, status, count(*) AS changes FROM syncd.unsettled GROUP BY 1, 2) d),
+               'drift', (SELECT coalesce(json_agg(json_build_object('entity', entity_type, 'drifted', drift IS NOT NULL)), '[]') FROM syncd.capture),
+               'conflicts', (SELECT coalesce(json_agg(json_build_object('strategy', strategy, 'conflicts', conflicts)), '[]')
+                             FROM (SELECT c.strategy, count(*) AS conflicts FROM syncd.sync_conflicts c WHERE c.id > begun.conflict GROUP BY 1) s)
+             )::text AS lists
+      FROM begun, pulled`.execute(trx);
+    return rows[0] as Asked;
+  }
+}
+
+type Asked = {
+  pulled: number;
+  pulled_up_to: string;
+  conflicts_from: string;
+  notify_queue: number;
+  lists: string;
+};
