@@ -3,7 +3,12 @@ import { render } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { Shell } from './parts/shell.js';
 import { Toasts } from './parts/toasts.js';
+import { ConflictScreen } from './screens/conflict.js';
+import { Conflicts } from './screens/conflicts.js';
+import { EntityScreen } from './screens/entity.js';
+import { Health } from './screens/health.js';
 import { Home } from './screens/home.js';
+import { LogScreen } from './screens/log.js';
 import { Queue } from './screens/queue.js';
 import { SignIn } from './screens/sign-in.js';
 import { goLive } from './state/live.js';
@@ -28,8 +33,20 @@ function Screen({ at }: { at: Place }) {
   switch (at.screen) {
     case 'home':
       return <Home />;
+    case 'queue':
+      return <Queue key={at.status} status={at.status} />;
+    case 'conflicts':
+      return <Conflicts key={at.status} status={at.status} />;
+    case 'conflict':
+      return <ConflictScreen key={at.id} id={at.id} />;
+    case 'log':
+      return <LogScreen />;
+    case 'entity':
+      return <EntityScreen key={`${at.type} ${at.id}`} type={at.type} id={at.id} />;
+    case 'health':
+      return <Health />;
     default:
-      return <Queue />;
+      return at satisfies never;
   }
 }
 

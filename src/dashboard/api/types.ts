@@ -1,10 +1,28 @@
 /** What the admin API answers, by the daemon's own types: the one thing that the page shares with it. */
+import type { Finding as DoctorFinding } from '../../doctor/finding.js';
+import type { SampleColumns } from '../../http/figures.js';
 import type { EntitySelf, SelfReport } from '../../http/self.js';
+import type { CapturedTable } from '../../ops/captured-tables.js';
+import type { Outage } from '../../ops/outages.js';
 import type { Finding, StatusReport } from '../../ops/verdict.js';
+import type { EntityStanding, IncomingItem } from '../../queue/history.js';
 import type { LogItem, QueueItem } from '../../queue/read.js';
 import type { Exact } from './exact.js';
 
-export type { EntitySelf, Finding, LogItem, QueueItem, SelfReport, StatusReport };
+export type {
+  CapturedTable,
+  DoctorFinding,
+  EntitySelf,
+  EntityStanding,
+  Finding,
+  IncomingItem,
+  LogItem,
+  Outage,
+  QueueItem,
+  SampleColumns,
+  SelfReport,
+  StatusReport,
+};
 
 export type Page<T> = { items: T[]; next_cursor: string | null };
 
@@ -32,3 +50,29 @@ export type Conflict = {
 };
 
 export type Strategy = 'cloud_wins' | 'local_wins' | 'newest_wins' | 'merge';
+
+/** One change of an entity's history: what was captured, and what each exchange that carried it was answered. */
+export type PastChange = Pick<
+  QueueItem,
+  | 'id'
+  | 'change_id'
+  | 'operation'
+  | 'status'
+  | 'retry_count'
+  | 'next_attempt_at'
+  | 'error_message'
+  | 'created_at'
+  | 'synced_at'
+> & {
+  settled_as: string | null;
+  superseded_by: string | null;
+  data: Row | null;
+  previous: Row | null;
+  answers: { log_id: string; at: string; verdict: string; http_status: number | null; error: string | null }[];
+};
+
+export type Timeline = EntityStanding & {
+  incoming: IncomingItem[];
+  history_since: string | null;
+  changes: PastChange[];
+};

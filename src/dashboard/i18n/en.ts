@@ -290,6 +290,19 @@ export const en = {
     what: 'Exchange',
     changes: (n: string) => many(n, 'change', 'changes'),
     outcome: 'Outcome',
+    outcomes: {
+      results: 'answered',
+      received: 'received',
+      applied: 'applied',
+      offline: 'no answer',
+      wait: 'asked to wait',
+      refused: 'refused',
+      fork: 'another copy speaks',
+      restored: 'the cloud was restored',
+      too_large: 'too large',
+      bad_batch: 'not understood',
+      rejected: 'refused',
+    } as Record<string, string>,
     size: 'Size',
     took: 'Took',
   },
@@ -333,10 +346,7 @@ export const en = {
   health: {
     title: 'Health',
     checks: 'Checks',
-    state: { ok: 'good', warn: 'look', fail: 'broken', skip: 'not checked', info: 'for your information' } as Record<
-      string,
-      string
-    >,
+    state: { ok: 'good', warn: 'look', fail: 'broken', skipped: 'not checked' } as Record<string, string>,
     type: 'What to type at the till',
     run: 'Check again',
     running: 'Checking …',
