@@ -8,7 +8,9 @@ import type { Settings } from './config/settings.js';
 import { openApplier } from './db/applier.js';
 import { BY_INDEX, type Db, findPrimary, openClient, openDb, PLANNED_ONCE } from './db/connect.js';
 import { type Leadership, takeLead } from './db/leader.js';
+import { type StandbyDeps, standBy } from './db/standby.js';
 import { announce } from './db/wake.js';
+import { readMemory } from './ops/identity-file.js';
 import { VERSION } from './version.js';
 
 export type Connections = {
@@ -28,6 +30,9 @@ export type Connections = {
   close(): Promise<void>;
 };
 
+/** How a daemon waits beside the leader; `attend` is given a connection of its own. */
+export type StandingBy = Pick<StandbyDeps, 'onWait' | 'onTakeover'> & { attend: (db: Db) => Promise<void> };
+
 /**
  * @param patienceMs how long the server may take to let go of an earlier daemon's lock
  * @param onLost told when one of the two lasting connections is gone
@@ -38,6 +43,7 @@ export async function connect(
   patienceMs: number,
   signal: AbortSignal,
   onLost: (error: unknown) => void,
+  standby?: StandingBy,
 ): Promise<Connections> {
   const closing: (() => Promise<unknown>)[] = [];
   const close = async () => {
@@ -48,10 +54,13 @@ export async function connect(
     return db;
   };
   try {
-    const url = await findPrimary(settings.database.urls);
+    const memory = await readMemory(settings.state_dir);
+    const url = await findPrimary(settings.database.urls, typeof memory === 'object' ? memory : undefined);
     const leading = await openClient(url, { role: 'leader' }, onLost);
     closing.push(() => leading.end());
-    const lead = await takeLead(leading, VERSION, patienceMs, signal);
+    const lead = standby
+      ? await waitForLead(url, leading, signal, standby)
+      : await takeLead(leading, VERSION, patienceMs, signal);
     announce(leading, onLost);
     const gating = await openClient(url, { role: 'gate', queryTimeoutMs: 0 }, onLost);
     closing.push(() => gating.end());
@@ -70,5 +79,19 @@ export async function connect(
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+async function waitForLead(
+  url: string,
+  leading: pg.Client,
+  signal: AbortSignal,
+  { onWait, attend, onTakeover }: StandingBy,
+): Promise<Leadership> {
+  const watching = openDb(url, { role: 'standby', queryTimeoutMs: 15_000 });
+  try {
+    return await standBy(leading, VERSION, signal, { onWait, onTakeover, attend: () => attend(watching) });
+  } finally {
+    await watching.destroy();
   }
 }

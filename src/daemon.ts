@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ClockOffset } from './cloud/clock.js';
 import type { ManagerSettings } from './config/service-manager.js';
 import type { Settings } from './config/settings.js';
+import type { StandingBy } from './connections.js';
 import { ClockLog } from './db/clock-log.js';
 import { databaseError } from './db/connect.js';
 import { SyncError, wordsOf } from './errors.js';
@@ -15,6 +16,7 @@ import { Listeners } from './listeners.js';
 import type { Log } from './log.js';
 import { Metrics } from './ops/metrics.js';
 import { Counted } from './ops/metrics-figures.js';
+import type { IdentityCheck } from './ops/identity-check.js';
 import { OutageLedger } from './ops/outages.js';
 import { ServiceManager } from './ops/service-manager.js';
 import { lineOf } from './ops/status-line.js';
@@ -35,6 +37,8 @@ export type Surroundings = {
   reload?: Reload;
   /** Wants to know how it does. */
   manager?: ManagerSettings | undefined;
+  /** Where another daemon leads, wait for its end instead of ending. */
+  standby?: boolean;
 };
 
 /**
@@ -45,7 +49,7 @@ export async function runDaemon(
   settings: Settings,
   log: Log,
   signal: AbortSignal,
-  { reload, manager }: Surroundings = {},
+  { reload, manager, standby = false }: Surroundings = {},
 ): Promise<void> {
   const across: Across = {
     settings,
@@ -57,6 +61,7 @@ export async function runDaemon(
     metrics: new Metrics(),
     tally: manager && { waiting: undefined, enabled: true },
     configuration: reload,
+    standby: undefined,
     signal,
     renewed: new AbortController().signal,
   };
@@ -69,7 +74,8 @@ export async function runDaemon(
   const measured = { metrics, counted: new Counted(), own };
   const listeners = new Listeners({ settings, log, vitals, measured, clock: () => across.clock });
   log.info('started', { version: VERSION, outlet: settings.outlet.code ?? settings.outlet.id, pid: process.pid });
-  listeners.open();
+  if (standby) across.standby = (check) => standingBy(across, listeners, check);
+  else listeners.open();
   const ended = new AbortController();
   const telling = manager && tellManager(across, manager, AbortSignal.any([signal, ended.signal]), reload);
   try {
@@ -79,6 +85,20 @@ export async function runDaemon(
     await Promise.all([listeners.close(), telling]);
   }
   log.info('stopped');
+}
+
+/** Beside the leader: no port of its own, but its memory of the database is kept fit for the day when it takes over. */
+function standingBy({ log, vitals }: Across, listeners: Listeners, check: IdentityCheck): StandingBy {
+  return {
+    onWait: async () => {
+      log.info('another daemon leads; standing by');
+      vitals.noteSearch('another daemon leads; this one stands by');
+      await listeners.close();
+    },
+    attend: (db) => check.attend(db),
+    onTakeover: ({ host, pid, silentMs }) =>
+      log.warn('the leader is silent; taking over', { host, pid, silent_ms: Math.round(silentMs) }),
+  };
 }
 
 /** Learnt by asking it; another cloud, or another key, is asked anew. */
@@ -99,6 +119,9 @@ async function runSessions(across: Across, listeners: Listeners, reload: Reload 
       await runSession(across, hasLed ? PATIENCE_MS.later : PATIENCE_MS.first, () => {
         hasLed = true;
         pauseMs = 250;
+        listeners.open();
+        across.webhooks = listeners.webhooks;
+        vitals.noteSearch(undefined);
       });
     } catch (error) {
       const url = across.settings.database.urls[0] as string;
@@ -108,6 +131,8 @@ async function runSessions(across: Across, listeners: Listeners, reload: Reload 
           trouble: 'database',
           error: wordsOf(fault),
         });
+      } else if (fault.code === 'anotherDaemon' && across.standby) {
+        log.info(signal.aborted ? 'stood by until the end' : 'another daemon has taken over');
       } else if (fault.code === 'failed') {
         log.error('a fault ended the work on the database; it begins anew', { trouble: 'database', error: fault });
       } else {

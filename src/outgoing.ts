@@ -29,7 +29,7 @@ export type OutgoingDeps = {
   identity: Identity;
   onStanding: (standing: Standing) => void;
   onQuiet: (pass: number) => void;
-  onFork: (reason: string) => Promise<void>;
+  onFork: (reason: string, epoch: number | undefined) => Promise<void>;
   metrics: Metrics;
   /** An entity waits for a decision. */
   onHeld: () => void;

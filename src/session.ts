@@ -7,7 +7,7 @@
 import { type CloudClient, createCloudClient } from './cloud/client.js';
 import type { ClockOffset } from './cloud/clock.js';
 import type { Settings } from './config/settings.js';
-import { type Connections, connect } from './connections.js';
+import { type Connections, connect, type StandingBy } from './connections.js';
 import type { ClockLog } from './db/clock-log.js';
 import { isConnectionLoss } from './db/connect.js';
 import { createListener } from './db/listen.js';
@@ -22,6 +22,7 @@ import type { ChoresLoop } from './ops/chores.js';
 import { CloudHistory } from './ops/cloud-history.js';
 import { signOff } from './ops/heartbeat.js';
 import { readIdentity } from './ops/identity.js';
+import { IdentityCheck } from './ops/identity-check.js';
 import type { WatchedConfiguration } from './ops/configuration-watch.js';
 import type { Metrics } from './ops/metrics.js';
 import type { OutageLedger } from './ops/outages.js';
@@ -53,6 +54,8 @@ export type Across = {
   tally: Tally | undefined;
   /** Looked at now and then; undefined where the settings come from no file. */
   configuration: WatchedConfiguration | undefined;
+  /** How to wait beside a leader; undefined: where another one leads this daemon ends. */
+  standby: ((check: IdentityCheck) => StandingBy) | undefined;
   /** The daemon is to stop. */
   signal: AbortSignal;
   /** There are other settings: this session ends, the next one begins. */
@@ -90,9 +93,13 @@ export async function runSession(across: Across, patienceMs: number, onLead: () 
     cause ??= error;
     lost.abort();
   };
-  const connections = await connect(settings, patienceMs, ending, onLost);
+  const check = new IdentityCheck(settings, log);
+  const connections = await connect(settings, patienceMs, ending, onLost, across.standby?.(check));
   const closing: (() => unknown)[] = [() => connections.close()];
   try {
+    await readIdentity(connections.control, settings);
+    await check.begin(connections.control);
+    // A failover has raised its epoch.
     const identity = await readIdentity(connections.control, settings);
     onLead();
     log.info('working', { database: 'connected', recovered: 'database' });
@@ -100,7 +107,7 @@ export async function runSession(across: Across, patienceMs: number, onLead: () 
     closing.push(() => client.abort());
     lost.signal.addEventListener('abort', () => client.abort(), { once: true });
 
-    const parts = assemble(across, connections, client, identity);
+    const parts = assemble(across, connections, client, identity, check);
     closing.push(await listen(connections, log, parts));
     closing.push(await hear(across, connections, parts));
     closing.push(...watch(across, parts));
@@ -108,6 +115,7 @@ export async function runSession(across: Across, patienceMs: number, onLead: () 
     await parts.upkeep.begin('drift', ending);
     await work(parts, client, AbortSignal.any([ending, lost.signal]), onLost);
     // Between two sessions it has not stopped.
+    if (cause === undefined) await parts.supervision.lastLook().catch(() => {});
     if (cause === undefined && signal.aborted) await signOff(connections.control, connections.lead.id).catch(() => {});
   } finally {
     for (const close of closing.reverse()) {
@@ -131,6 +139,7 @@ function assemble(
   connections: Connections,
   client: CloudClient,
   identity: Awaited<ReturnType<typeof readIdentity>>,
+  check: IdentityCheck,
 ): Parts {
   const { settings, log, memory, incoming, clock, clockLog, outages } = across;
   const { control, store, applier, lead } = connections;
@@ -146,7 +155,9 @@ function assemble(
     reidentify: async () => {
       history.forget();
       Object.assign(identity, await readIdentity(control, settings));
+      await check.resume(control);
     },
+    onSettled: (settled_id, now_ms) => check.note(settled_id, now_ms),
     pull: () => pull && incoming.pull.standing,
     // A fork stops pushing alone: what the cloud says holds for every copy.
     onLook: ({ enabled, stop, held }) => {
@@ -176,7 +187,7 @@ function assemble(
       if (standing.kind === 'online') pull?.cloudAnswers();
     },
     onQuiet: (pass) => supervision.noteQuiet(pass),
-    onFork: (reason) => supervision.stopForFork(reason),
+    onFork: (reason, epoch) => supervision.stopForFork(reason, epoch),
     onHeld: () => inbox.wake(),
   });
   const inbox = createInbox({

@@ -73,6 +73,7 @@ export function admission(): Step {
     'inbox',
     'incoming',
     'clock_offsets',
+    'put_away',
     'backfills',
     'disk_readings',
     'samples',

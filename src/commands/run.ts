@@ -24,7 +24,16 @@ const SPARE_HEAP = '--heap-growing-percent=60';
 export function runCommand(): Command {
   return new Command('run')
     .description('run the daemon in the foreground: send what the queue holds, and keep sending')
-    .action(async (_options: unknown, command: Command) => {
+    .option('--standby', 'where another daemon leads, wait beside it and take over when it ends or falls silent')
+    .addHelpText(
+      'after',
+      `
+One daemon at a time works on a database; a second one ends with exit code 75.
+With --standby it waits instead, on this host or on another one with a state_dir
+of its own, and takes over within 30 s.
+`,
+    )
+    .action(async ({ standby = false }: { standby?: boolean }, command: Command) => {
       setFlagsFromString(SPARE_HEAP);
       const { config, verbose } = commonOptions(command);
       const flags = verbose ? { 'log.level': 'debug' } : {};
@@ -41,7 +50,7 @@ export function runCommand(): Command {
       process.once('SIGINT', stop);
       // A terminal that is closed says the same as a technician who wants the file to be read.
       process.on('SIGHUP', () => (isatty(1) ? stop() : reload.again()));
-      const running = runDaemon(settings, log, stopping.signal, { reload, manager: managerSettings() });
+      const running = runDaemon(settings, log, stopping.signal, { reload, manager: managerSettings(), standby });
       await Promise.race([
         running,
         new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve())),

@@ -83,19 +83,19 @@ export function clientConfig(url: string, options: ConnectOptions): pg.ClientCon
 
 /**
  * The first URL of the list whose server takes writes.
+ * @param latest the timeline that the outlet has worked on: of several servers, one on an earlier one is an old primary that
+ *   has come back beside the promoted one
  * @throws SyncError `unavailable` when none answers, `configuration` when the server is too old or refuses the login.
  */
-export async function findPrimary(urls: string[]): Promise<string> {
+export async function findPrimary(urls: string[], latest?: { system: string; timeline: number }): Promise<string> {
   const faults: SyncError[] = [];
   for (const url of urls) {
     const client = new pg.Client(clientConfig(url, { role: 'probe' }));
     client.on('error', () => {});
     try {
       await client.connect();
-      const { rows } = await client.query<{ version: number; recovery: boolean }>(
-        "SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS recovery",
-      );
-      const server = rows[0] as { version: number; recovery: boolean };
+      const { rows } = await client.query<Server>(SERVER);
+      const server = rows[0] as Server;
       if (server.version < MIN_VERSION) {
         throw new SyncError(
           'configuration',
@@ -105,7 +105,15 @@ export async function findPrimary(urls: string[]): Promise<string> {
           },
         );
       }
-      if (!server.recovery) return url;
+      const outdated =
+        urls.length > 1 && latest !== undefined && server.system === latest.system && server.timeline < latest.timeline;
+      if (!server.recovery && !outdated) return url;
+      if (outdated && !server.recovery) {
+        const message = `${nameOf(url)} is an old primary: it is on timeline ${server.timeline}, and this outlet has worked on ${latest.timeline}`;
+        const hint = 'Make it a standby of the promoted server, or take it out of database.url.';
+        faults.push(new SyncError('unavailable', message, { hint }));
+        continue;
+      }
       faults.push(
         new SyncError('unavailable', `${nameOf(url)} is a standby: it takes no writes`, {
           hint: 'Name the primary in database.url; a list is tried in order.',
@@ -123,6 +131,15 @@ export async function findPrimary(urls: string[]): Promise<string> {
     new SyncError('configuration', 'no database.url')
   );
 }
+
+type Server = { version: number; recovery: boolean; system: string; timeline: number };
+
+/** A server in recovery is on no timeline of its own. */
+const SERVER = `
+  SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS recovery,
+         (SELECT system_identifier::text FROM pg_control_system()) AS system,
+         CASE WHEN pg_is_in_recovery() THEN 0
+              ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END AS timeline`;
 
 /** One connection of its own; the caller ends it. Errors while idle are left to `onError`. */
 export async function openClient(

@@ -31,27 +31,32 @@ export async function takeLead(
       LOCK_CLASS,
       LOCKS.leader,
     ]);
-    if (rows[0]?.taken) break;
+    if (rows[0]?.taken) return signOn(client, version);
     if (monotonicMs() > deadline || signal.aborted) throw await anotherDaemon(client);
     await sleep(100, signal);
   }
+}
+
+/** Writes down that the holder of the lock leads, under a number above all earlier ones. */
+export async function signOn(client: pg.Client, version: string): Promise<Leadership> {
   const id = randomUUID();
   const { rows } = await client.query<{ leader_epoch: string }>(
     `INSERT INTO syncd.daemon (id, host, pid, version, leader_epoch, online, offline_since, last_error, next_try_at, refused)
      SELECT $1, $2, $3, $4, nextval('syncd.leader_epochs'), d.online, d.offline_since, d.last_error, d.next_try_at, d.refused
-     FROM (SELECT 1) AS one LEFT JOIN LATERAL (SELECT * FROM syncd.daemon ORDER BY leader_epoch DESC LIMIT 1) d ON true
+     FROM (SELECT 1) AS one LEFT JOIN LATERAL (SELECT * FROM syncd.daemon WHERE role = 'leader' ORDER BY leader_epoch DESC LIMIT 1) d ON true
      RETURNING leader_epoch`,
     [id, hostname(), process.pid, version],
   );
   await client.query(
-    `DELETE FROM syncd.daemon WHERE leader_epoch <= (SELECT max(leader_epoch) FROM syncd.daemon) - ${RUNS_KEPT}`,
+    `DELETE FROM syncd.daemon
+     WHERE role = 'leader' AND leader_epoch <= (SELECT max(leader_epoch) FROM syncd.daemon) - ${RUNS_KEPT}`,
   );
   return { id, leader_epoch: (rows[0] as { leader_epoch: string }).leader_epoch };
 }
 
-async function anotherDaemon(client: pg.Client): Promise<SyncError> {
+export async function anotherDaemon(client: pg.Client): Promise<SyncError> {
   const { rows } = await client.query<{ host: string; pid: number }>(
-    'SELECT host, pid FROM syncd.daemon ORDER BY leader_epoch DESC LIMIT 1',
+    "SELECT host, pid FROM syncd.daemon WHERE role = 'leader' ORDER BY leader_epoch DESC LIMIT 1",
   );
   const other = rows[0] ? `pid ${rows[0].pid} on ${rows[0].host}` : 'its name is unknown';
   return new SyncError('anotherDaemon', `another daemon works on this database: ${other}`, {

@@ -16,7 +16,8 @@
  * - **outage**: one time without the cloud; interruptions that follow each other closely are one.
  * - **sample**: the figures of one minute.
  * - **alert**: one trouble that people are told of when it comes and when it is over.
- * - **leader**: the one daemon that may settle; `leader_epoch` fences out an earlier one.
+ * - **leader**: the one daemon that may settle; `leader_epoch` fences out an earlier one. A *standby* waits beside it.
+ * - **home**: the server and the database that an outlet works on; a copy of it is somewhere else.
  *
  * Instants, bigints, json and xid8 arrive as the text that Postgres wrote: a JavaScript Date would lose microseconds, a number
  * digits. That is why their type here is `string`.
@@ -158,6 +159,25 @@ export interface OutletConfigTable {
   last_pull_at: string | null;
   cloud_epoch: string | null;
   webhooks_timestamped: Generated<boolean>;
+  settled_id: Generated<string>;
+  adopted_from: string | null;
+  adopted_at: string | null;
+  stopped_epoch: string | null;
+  home_outlet_id: string | null;
+  home_system: string | null;
+  home_database: number | null;
+  home_queue: number | null;
+  home_timeline: number | null;
+  home_server_started_at: string | null;
+}
+
+export interface PutAwayTable {
+  id: ColumnType<string, never, never>;
+  outlet_id: string;
+  install_id: string;
+  put_away_at: Generated<string>;
+  source: string;
+  record: string;
 }
 
 export interface CaptureTable {
@@ -219,6 +239,7 @@ export interface DaemonTable {
   pull_offline_since: string | null;
   clock_offset_ms: number | null;
   config_changed_at: Generated<string | null>;
+  role: Generated<'leader' | 'standby'>;
 }
 
 export interface CommandsTable {
@@ -284,6 +305,7 @@ export interface Database {
   'syncd.inbox': InboxTable;
   'syncd.incoming': IncomingTable;
   'syncd.clock_offsets': ClockOffsetsTable;
+  'syncd.put_away': PutAwayTable;
   'syncd.backfills': BackfillsTable;
   'syncd.disk_readings': DiskReadingsTable;
   'syncd.samples': SamplesTable;

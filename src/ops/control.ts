@@ -38,7 +38,7 @@ export async function lookAtDaemon(db: Db): Promise<DaemonPresence> {
   const { rows } = await sql<DaemonPresence>`
     SELECT coalesce(d.stopped_at IS NULL AND d.heartbeat_at > clock_timestamp() - ${HEARTBEAT_LIMIT_MS} * interval '1 ms', false) AS running,
            d.online, o.sync_enabled AS enabled, d.last_error, d.refused
-    FROM syncd.outlet_config o LEFT JOIN LATERAL (SELECT * FROM syncd.daemon ORDER BY leader_epoch DESC LIMIT 1) d ON true`.execute(
+    FROM syncd.outlet_config o LEFT JOIN LATERAL (SELECT * FROM syncd.daemon WHERE role = 'leader' ORDER BY leader_epoch DESC LIMIT 1) d ON true`.execute(
     db,
   );
   return rows[0] ?? { running: false, online: null, enabled: false, last_error: null, refused: null };

@@ -56,11 +56,23 @@ export async function answerNow(db: Db, outcome: string | null, error: string | 
     .execute();
 }
 
-/** Stops until a person acts, also over restarts; the first reason stands. */
-export async function recordStop(db: Db, code: string, reason: string): Promise<void> {
+/**
+ * Stops until a person acts, also over restarts; the first reason stands.
+ * @param epoch the one that the cloud named with it, if any
+ */
+export async function recordStop(db: Db, code: string, reason: string, epoch: string | null = null): Promise<void> {
   await db
     .updateTable('syncd.outlet_config')
-    .set({ stopped_code: code, stopped_reason: reason, stopped_at: sql`clock_timestamp()` })
+    .set({ stopped_code: code, stopped_reason: reason, stopped_at: sql`clock_timestamp()`, stopped_epoch: epoch })
     .where('stopped_code', 'is', null)
+    .execute();
+}
+
+/** What it stood for is over. */
+export async function liftStop(db: Db, code: string): Promise<void> {
+  await db
+    .updateTable('syncd.outlet_config')
+    .set({ stopped_code: null, stopped_reason: null, stopped_at: null, stopped_epoch: null })
+    .where('stopped_code', '=', code)
     .execute();
 }

@@ -34,8 +34,10 @@ type Deps = {
   clock: ClockOffset;
   clockLog: ClockLog;
   log: Log;
-  /** Reads the outlet's install id and epoch anew: who settles a fork changes them. */
+  /** Reads the outlet's install id and epoch anew: who settles a stop changes them. */
   reidentify: () => Promise<void>;
+  /** Told after every look how far the queue is settled, by the database's clock in ms. */
+  onSettled: (settled_id: string, now_ms: number) => Promise<void>;
   /** How pulling stands; undefined where nothing is pulled. */
   pull: () => Standing | undefined;
   /** Told after every look what the other parts may do. */
@@ -102,10 +104,7 @@ export class Supervision {
         log.error('the cloud refuses this outlet; changes are kept', { trouble: 'cloud', error: reason });
         return;
       case 'stopped':
-        log.error(
-          'pushing has stopped until a person acts: another copy of this outlet pushes too, or the cloud has another history',
-          { trouble: 'cloud', error: reason },
-        );
+        log.error('pushing has stopped until a person acts; see syncd adopt', { trouble: 'cloud', error: reason });
         return;
       case 'trial':
       case 'unknown':
@@ -128,8 +127,14 @@ export class Supervision {
     this.#flag.raise();
   }
 
-  async stopForFork(reason: string): Promise<void> {
-    await recordStop(this.#deps.db, 'fork', reason);
+  async stopForFork(reason: string, epoch?: number): Promise<void> {
+    await recordStop(this.#deps.db, 'fork', reason, epoch === undefined ? null : String(epoch));
+  }
+
+  /** What was settled since the last look is told before the end. */
+  async lastLook(): Promise<void> {
+    const { settled_id, now_ms } = await glance(this.#deps.db);
+    await this.#deps.onSettled(settled_id, now_ms);
   }
 
   async #look(loop: Supervised): Promise<void> {
@@ -151,6 +156,7 @@ export class Supervision {
     loop.configure(active, seen.trouble, troubles, seen.held_push);
     const stop = seen.stopped === null ? null : { code: seen.stopped_code ?? '', reason: seen.stopped };
     this.#deps.onLook({ enabled: active, stop, held: seen.held_apply });
+    await this.#deps.onSettled(seen.settled_id, seen.now_ms);
     await this.#answerNow(loop, seen.now_requested, active, pass);
     await clockLog.look(db);
     if (monotonicMs() - this.#beatAt >= BEAT_MS) {

@@ -17,7 +17,8 @@ export type AftermathDeps = ExchangeDeps & {
   /** The deadline of one request. */
   timeoutMs: number;
   steadyMs: () => number;
-  onFork: (reason: string) => Promise<void>;
+  /** @param epoch the cloud's own, where it names one */
+  onFork: (reason: string, epoch: number | undefined) => Promise<void>;
   /** Told when an answer held entities back: a rule may settle what is in conflict. */
   onHeld?: () => void;
 };
@@ -77,7 +78,7 @@ export class Aftermath {
         break;
       case 'fork':
         this.#backlogToTable();
-        await this.#deps.onFork(outcome.reason);
+        await this.#deps.onFork(outcome.reason, outcome.epoch);
         break;
       default:
         outcome satisfies never;

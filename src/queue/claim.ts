@@ -241,17 +241,32 @@ export type Glance = {
   /** Entity types that wait as a whole: to be sent, and to be applied. */
   held_push: string[];
   held_apply: string[];
+  /** The highest id that a push has settled, and the database's clock in ms. */
+  settled_id: string;
+  now_ms: number;
 };
 
 export async function glance(db: Db): Promise<Glance> {
   const { rows } = await sql<Glance>`
-    SELECT c.sync_enabled AS enabled, c.stopped_reason AS stopped, c.stopped_code,
+    SELECT c.sync_enabled AS enabled, c.stopped_reason AS stopped, c.stopped_code, c.settled_id,
+      extract(epoch FROM clock_timestamp())::float8 * 1000 AS now_ms,
       EXISTS (SELECT FROM syncd.sync_queue WHERE status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL) AS trouble,
       EXISTS (SELECT FROM syncd.commands WHERE finished_at IS NULL AND command = 'now') AS now_requested,
       ARRAY(SELECT DISTINCT entity_type FROM syncd.holds WHERE holds_push ORDER BY 1) AS held_push,
       ARRAY(SELECT DISTINCT entity_type FROM syncd.holds WHERE holds_apply ORDER BY 1) AS held_apply
     FROM syncd.outlet_config c`.execute(db);
   const stopped = 'syncd is not installed here';
-  const nothing = { trouble: false, now_requested: false, held_push: [], held_apply: [] };
-  return rows[0] ?? { enabled: false, stopped, stopped_code: 'uninstalled', ...nothing };
+  return (
+    rows[0] ?? {
+      enabled: false,
+      stopped,
+      stopped_code: 'uninstalled',
+      trouble: false,
+      now_requested: false,
+      held_push: [],
+      held_apply: [],
+      settled_id: '0',
+      now_ms: 0,
+    }
+  );
 }

@@ -135,7 +135,8 @@ async function write(db: Db, s: Settlement): Promise<boolean> {
     ${s.others.ids.length === 0 ? sql`` : troubled(s)}
     ${s.conflicts.ids.length === 0 ? sql`` : divergences(s)}
     , outlet AS (
-      UPDATE syncd.outlet_config SET last_sync_at = leader.at FROM leader WHERE ${s.log.accepted > 0}
+      UPDATE syncd.outlet_config o SET last_sync_at = leader.at, settled_id = greatest(o.settled_id, ${highestId(s)}::bigint)
+      FROM leader WHERE ${s.log.accepted > 0}
     ), log AS (
       INSERT INTO syncd.sync_logs (direction, batch_id, outcome, http_status, changes, accepted, bytes, wire_bytes, duration_ms,
                                    error, change_ids, outcomes)
@@ -146,6 +147,14 @@ async function write(db: Db, s: Settlement): Promise<boolean> {
     )
     SELECT EXISTS (SELECT FROM leader) AS leads`.execute(db);
   return rows[0]?.leads === true;
+}
+
+/** Written down with the settle, so that a database that falls behind it again is known for a restored one. */
+function highestId({ accepted: { fresh, retried } }: Settlement): string {
+  let highest = 0;
+  for (const id of fresh) highest = Math.max(highest, Number(id));
+  for (const id of retried) highest = Math.max(highest, Number(id));
+  return String(highest);
 }
 
 /** Where unsettled rows of these ids lie: two arms, so that each finds its own partial index. */

@@ -1,0 +1,37 @@
+/**
+ * Where a database lives, as the server itself says: what a copy of the files keeps, what a dump loses, what a promotion raises.
+ * Reads only; every role may ask.
+ */
+import { type RawBuilder, sql } from 'kysely';
+import type { Db } from './connect.js';
+
+export type Place = {
+  /** Of the server: made by initdb, kept by every copy of its files, another one after pg_upgrade. */
+  system: string;
+  /** Its oid: another one in a copy beside it, and after a restore of a dump. */
+  database: string;
+  /** The oid of syncd.sync_queue: another one also where a dump was restored into the same database. */
+  queue: string;
+  /** Begins at 1; a promoted standby and a recovered backup begin a new one. */
+  timeline: number;
+  /** As Postgres writes it. While it is the same nobody has exchanged the files under this server. */
+  server_started_at: string;
+};
+
+/** Six columns of one row. The first digits of a WAL file's name are the timeline; the control file lags behind a promotion. */
+export const placeColumns: RawBuilder<unknown> = sql`
+  (SELECT system_identifier::text FROM pg_control_system()) AS system,
+  (SELECT oid::text FROM pg_database WHERE datname = current_database()) AS database,
+  'syncd.sync_queue'::regclass::oid::text AS queue,
+  ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline,
+  pg_postmaster_start_time()::text AS server_started_at`;
+
+/** Writes down that the outlet lives here now; part of an UPDATE of syncd.outlet_config. */
+export const settleHere: RawBuilder<unknown> = sql`
+  home_outlet_id = outlet_id, home_system = here.system, home_database = here.database::oid, home_queue = here.queue::oid,
+  home_timeline = here.timeline, home_server_started_at = here.server_started_at::timestamptz`;
+
+/** Notes it in a transaction of its own. */
+export async function moveIn(db: Db): Promise<void> {
+  await sql`UPDATE syncd.outlet_config SET ${settleHere} FROM (SELECT ${placeColumns}) AS here`.execute(db);
+}
