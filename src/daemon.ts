@@ -14,9 +14,9 @@ import { SyncError, wordsOf } from './errors.js';
 import { newIncomingMemory } from './incoming.js';
 import { Listeners } from './listeners.js';
 import type { Log } from './log.js';
+import type { IdentityCheck } from './ops/identity-check.js';
 import { Metrics } from './ops/metrics.js';
 import { Counted } from './ops/metrics-figures.js';
-import type { IdentityCheck } from './ops/identity-check.js';
 import { OutageLedger } from './ops/outages.js';
 import { ServiceManager } from './ops/service-manager.js';
 import { lineOf } from './ops/status-line.js';
@@ -24,6 +24,7 @@ import { Vitals } from './ops/vitals.js';
 import { newCloudMemory } from './push/memory.js';
 import type { Reload } from './reload.js';
 import { type Across, runSession } from './session.js';
+import type { OnStep } from './step.js';
 import { monotonicMs, sleep, steadyMs } from './time.js';
 import { VERSION } from './version.js';
 
@@ -39,6 +40,8 @@ export type Surroundings = {
   manager?: ManagerSettings | undefined;
   /** Where another daemon leads, wait for its end instead of ending. */
   standby?: boolean;
+  /** Told of every step; see src/step.ts. */
+  onStep?: OnStep;
 };
 
 /**
@@ -49,7 +52,7 @@ export async function runDaemon(
   settings: Settings,
   log: Log,
   signal: AbortSignal,
-  { reload, manager, standby = false }: Surroundings = {},
+  { reload, manager, standby = false, onStep }: Surroundings = {},
 ): Promise<void> {
   const across: Across = {
     settings,
@@ -64,6 +67,7 @@ export async function runDaemon(
     standby: undefined,
     signal,
     renewed: new AbortController().signal,
+    onStep,
   };
   const { vitals, metrics, outages } = across;
   const own = () => ({
@@ -95,7 +99,10 @@ function standingBy({ log, vitals }: Across, listeners: Listeners, check: Identi
       vitals.noteSearch('another daemon leads; this one stands by');
       await listeners.close();
     },
-    attend: (db) => check.attend(db),
+    attend: (db) => {
+      vitals.noteSearch(undefined);
+      return check.attend(db);
+    },
     onTakeover: ({ host, pid, silentMs }) =>
       log.warn('the leader is silent; taking over', { host, pid, silent_ms: Math.round(silentMs) }),
   };

@@ -16,6 +16,7 @@ import { type FetchMemory, fetchEntity } from './pull/fetch.js';
 import { PullLoop } from './pull/loop.js';
 import { newPullMemory, type PullMemory } from './pull/memory.js';
 import type { CloudMemory } from './push/memory.js';
+import type { OnStep } from './step.js';
 import { steadyMs } from './time.js';
 
 export type IncomingMemory = { pull: PullMemory; fetch: FetchMemory };
@@ -37,6 +38,7 @@ export type IncomingDeps = {
   store: Db;
   onStored: () => void;
   onStanding: () => void;
+  onStep: OnStep | undefined;
 };
 
 /** Undefined where nothing comes from the cloud at all. */
@@ -61,10 +63,11 @@ export function createPull(deps: IncomingDeps): PullLoop | undefined {
     random: Math.random,
     onStored: deps.onStored,
     onStanding: deps.onStanding,
+    onStep: deps.onStep,
   });
 }
 
-export type InboxDeps = Pick<IncomingDeps, 'settings' | 'log' | 'client' | 'memory'> & {
+export type InboxDeps = Pick<IncomingDeps, 'settings' | 'log' | 'client' | 'memory' | 'onStep'> & {
   /** As `openApplier` makes it. */
   db: Db;
   /** What is fetched is stored on this one, and read ahead. */
@@ -74,7 +77,7 @@ export type InboxDeps = Pick<IncomingDeps, 'settings' | 'log' | 'client' | 'memo
 };
 
 export function createInbox(deps: InboxDeps): InboxLoop {
-  const { db, store, settings, leader_epoch, log, client, memory } = deps;
+  const { db, store, settings, leader_epoch, log, client, memory, onStep } = deps;
   const fetching = {
     db: store,
     client,
@@ -83,6 +86,7 @@ export function createInbox(deps: InboxDeps): InboxLoop {
     nowMs: Date.now,
     steadyMs,
     random: Math.random,
+    onStep,
   };
   const horizon = new Horizon();
   const inbox = new InboxLoop({
@@ -91,10 +95,11 @@ export function createInbox(deps: InboxDeps): InboxLoop {
     settings,
     leader_epoch,
     conflicts: conflictBook,
-    resolveOpen: (tables, held) => resolveOpen({ db, tables, leader_epoch, log, horizon, held }),
+    resolveOpen: (tables, held) => resolveOpen({ db, tables, leader_epoch, log, horizon, held, onStep }),
     fetchEntity: (entity_type, entity_id) => fetchEntity(fetching, entity_type, entity_id),
     onLocalChanges: deps.onLocalChanges,
     log,
+    onStep,
   });
   // Until the first look has shown that nothing stands in the way.
   inbox.configure(true, []);

@@ -16,6 +16,7 @@ import type { Judged, Metrics } from './ops/metrics.js';
 import { PushLoop } from './push/loop.js';
 import type { CloudMemory } from './push/memory.js';
 import type { Verdict } from './push/verdict.js';
+import type { OnStep } from './step.js';
 import { steadyMs } from './time.js';
 
 export type OutgoingDeps = {
@@ -33,11 +34,12 @@ export type OutgoingDeps = {
   metrics: Metrics;
   /** An entity waits for a decision. */
   onHeld: () => void;
+  onStep: OnStep | undefined;
 };
 
 export function createPush(deps: OutgoingDeps): PushLoop {
   const { settings, log, client, clock, history, memory, connections, identity } = deps;
-  const { onStanding, onQuiet, onFork, onHeld } = deps;
+  const { onStanding, onQuiet, onFork, onHeld, onStep } = deps;
   return new PushLoop({
     db: connections.settler,
     reader: connections.reader,
@@ -60,6 +62,7 @@ export function createPush(deps: OutgoingDeps): PushLoop {
     onQuiet,
     onFork,
     onHeld,
+    onStep,
     onVerdicts: (verdicts, durationMs) => deps.metrics.notePush(verdicts.map(judged), durationMs),
   });
 }

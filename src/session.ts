@@ -10,20 +10,17 @@ import type { Settings } from './config/settings.js';
 import { type Connections, connect, type StandingBy } from './connections.js';
 import type { ClockLog } from './db/clock-log.js';
 import { isConnectionLoss } from './db/connect.js';
-import { createListener } from './db/listen.js';
-import { wordsOf } from './errors.js';
+import { hear } from './hearing.js';
 import type { WebhookListener } from './http/webhook-listener.js';
 import type { InboxLoop } from './inbox/loop.js';
-import { readRatchet } from './inbox/ratchet.js';
-import { receive } from './inbox/receive.js';
 import { createInbox, createPull, type IncomingMemory } from './incoming.js';
 import type { Log } from './log.js';
 import type { ChoresLoop } from './ops/chores.js';
 import { CloudHistory } from './ops/cloud-history.js';
+import type { WatchedConfiguration } from './ops/configuration-watch.js';
 import { signOff } from './ops/heartbeat.js';
 import { readIdentity } from './ops/identity.js';
 import { IdentityCheck } from './ops/identity-check.js';
-import type { WatchedConfiguration } from './ops/configuration-watch.js';
 import type { Metrics } from './ops/metrics.js';
 import type { OutageLedger } from './ops/outages.js';
 import type { Tally } from './ops/status-line.js';
@@ -33,6 +30,7 @@ import { createPush } from './outgoing.js';
 import type { PullLoop } from './pull/loop.js';
 import type { PushLoop } from './push/loop.js';
 import type { CloudMemory } from './push/memory.js';
+import type { OnStep } from './step.js';
 import { within } from './time.js';
 import { createUpkeep } from './upkeep.js';
 import { VERSION } from './version.js';
@@ -60,6 +58,7 @@ export type Across = {
   signal: AbortSignal;
   /** There are other settings: this session ends, the next one begins. */
   renewed: AbortSignal;
+  onStep: OnStep | undefined;
 };
 
 type Parts = {
@@ -108,8 +107,7 @@ export async function runSession(across: Across, patienceMs: number, onLead: () 
     lost.signal.addEventListener('abort', () => client.abort(), { once: true });
 
     const parts = assemble(across, connections, client, identity, check);
-    closing.push(await listen(connections, log, parts));
-    closing.push(await hear(across, connections, parts));
+    closing.push(...(await hear(across, connections, parts)));
     closing.push(...watch(across, parts));
     // What went by uncaptured while nobody watched must be known before anything is applied over it.
     await parts.upkeep.begin('drift', ending);
@@ -141,7 +139,7 @@ function assemble(
   identity: Awaited<ReturnType<typeof readIdentity>>,
   check: IdentityCheck,
 ): Parts {
-  const { settings, log, memory, incoming, clock, clockLog, outages } = across;
+  const { settings, log, memory, incoming, clock, clockLog, outages, onStep } = across;
   const { control, store, applier, lead } = connections;
   const history = new CloudHistory(control, log, () => supervision.wake());
   const supervision: Supervision = new Supervision({
@@ -189,6 +187,7 @@ function assemble(
     onQuiet: (pass) => supervision.noteQuiet(pass),
     onFork: (reason, epoch) => supervision.stopForFork(reason, epoch),
     onHeld: () => inbox.wake(),
+    onStep,
   });
   const inbox = createInbox({
     settings,
@@ -199,6 +198,7 @@ function assemble(
     store,
     leader_epoch: lead.leader_epoch,
     onLocalChanges: () => push.wake(),
+    onStep,
   });
   const pull = createPull({
     settings,
@@ -211,6 +211,7 @@ function assemble(
     store,
     onStored: () => inbox.wake(),
     onStanding: () => supervision.notePull(),
+    onStep,
   });
   const upkeep = createUpkeep({
     settings,
@@ -227,34 +228,6 @@ function assemble(
     onLocalChanges: () => push.wake(),
   });
   return { push, pull, inbox, upkeep, supervision };
-}
-
-/** NOTIFY, from sales and from people. @returns what ends it */
-async function listen({ url }: Connections, log: Log, parts: Parts): Promise<() => unknown> {
-  const listener = createListener(
-    url,
-    () => {
-      parts.push.wake();
-      parts.inbox.wake();
-      parts.supervision.wake();
-    },
-    (error) =>
-      log.warn('NOTIFY is not heard; the queue is polled instead', { trouble: 'listen', error: wordsOf(error) }),
-  );
-  await listener.start();
-  return () => listener.stop();
-}
-
-/** Webhooks, where they are configured. @returns what ends it */
-async function hear(across: Across, { store }: Connections, parts: Parts): Promise<() => unknown> {
-  const { settings, webhooks } = across;
-  if (!settings.webhook || !webhooks) return () => {};
-  return webhooks.serve({
-    receive: (event) => receive(store, event).finally(() => parts.inbox.wake()),
-    bodyRefused: await readRatchet(store, settings.webhook.profile),
-    onMessage: () => parts.push.tryNow(),
-    onUntimely: () => parts.pull?.wake(),
-  });
 }
 
 /** Lets `/ready` know how the parts do. @returns what ends it */

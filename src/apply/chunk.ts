@@ -9,6 +9,7 @@ import { sql } from 'kysely';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { SyncError } from '../errors.js';
+import type { OnStep } from '../step.js';
 import { monotonicMs } from '../time.js';
 import { type Decision, decide, type Local, relationOf, situationOf } from './decide.js';
 import { takeBackEcho, takingBackAll } from './echo.js';
@@ -26,7 +27,7 @@ export type ConflictBook = {
   refresh(trx: Db, table: AppliedTable, incoming: Incoming): Promise<void>;
 };
 
-export type ChunkDeps = { db: Db; leader_epoch: string; conflicts: ConflictBook };
+export type ChunkDeps = { db: Db; leader_epoch: string; conflicts: ConflictBook; onStep?: OnStep | undefined };
 
 /** What the pick knows of the rest: fresh changes of the shop, the queue's position before, whether anything is put off. */
 export type Surroundings = { ahead: Ahead; position: string; troubled: boolean };
@@ -75,9 +76,13 @@ export async function applyChunk(
         writing(table);
         judged.push(...(await judge(trx, table, some, ahead)));
       }
+      deps.onStep?.('chunk judged');
       const { done, putOff } = await write(trx, judged, writing);
-      return settle(deps, trx, judged, done, putOff, dropped, { lockedAt, position, troubled }, writing);
+      const settled = await settle(deps, trx, judged, done, putOff, dropped, { lockedAt, position, troubled }, writing);
+      deps.onStep?.('chunk recorded');
+      return settled;
     });
+  deps.onStep?.('chunk committed');
   return { ...report, lockedMs: monotonicMs() - lockedAt };
 }
 

@@ -10,6 +10,7 @@ import type { Database } from '../db/schema.js';
 import { codeOf, SyncError, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { requester } from '../queue/manage.js';
+import type { OnStep } from '../step.js';
 import { sleep } from '../time.js';
 import { Horizon } from './horizon.js';
 import { leaveOpen, type Result } from './record.js';
@@ -28,6 +29,7 @@ export type ResolveDeps = {
   horizon: Horizon;
   /** Entity types that wait as a whole: their tables are not written now. */
   held?: readonly string[];
+  onStep?: OnStep | undefined;
 };
 
 /** `minted`: changes that are to be pushed. `busy`: conflicts whose row a sale was just writing; look again soon. */
@@ -74,12 +76,15 @@ function count(sum: Resolved, ending: Ending | undefined): boolean {
 
 /** @returns undefined where the POS's table refuses and `final` is not set: it may take it after others */
 async function byRule(deps: ResolveDeps, id: string, seen: Seen, final: boolean): Promise<Ending | undefined> {
-  const { db, tables, leader_epoch, log } = deps;
+  const { db, tables, leader_epoch, log, onStep } = deps;
   try {
     const ending = await inTransaction(db, async (trx) => {
       await fence(trx, leader_epoch);
-      return endConflict(trx, tables, id, seen, AUTOMATIC);
+      const ended = await endConflict(trx, tables, id, seen, AUTOMATIC);
+      if (ended.kind === 'resolved') onStep?.('conflict recorded');
+      return ended;
     });
+    if (ending.kind === 'resolved') onStep?.('conflict committed');
     tell(log, ending);
     return ending;
   } catch (error) {

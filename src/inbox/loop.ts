@@ -5,8 +5,8 @@
  */
 import type { ConflictBook } from '../apply/chunk.js';
 import { FIRST_CHUNK, nextChunkSize } from '../apply/chunk-size.js';
-import { Horizon } from '../apply/horizon.js';
 import { judgeFault } from '../apply/faults.js';
+import { Horizon } from '../apply/horizon.js';
 import { type Incoming, nothingDealt, releaseParked, settleIncoming, whatWaits } from '../apply/incoming.js';
 import { rehearse } from '../apply/rehearse.js';
 import { applyRound, type Look, lookAhead, type RoundReport } from '../apply/round.js';
@@ -16,6 +16,7 @@ import { type Db, isConnectionLoss } from '../db/connect.js';
 import { codeOf, SyncError, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Health } from '../service.js';
+import type { OnStep } from '../step.js';
 import { Flag, monotonicMs } from '../time.js';
 
 /** What became of asking the cloud for one entity. */
@@ -39,6 +40,7 @@ export type InboxLoopDeps = {
   /** Told when changes were minted, or may have been captured by what the POS's triggers did. */
   onLocalChanges: () => void;
   log: Log;
+  onStep?: OnStep | undefined;
 };
 
 /** The backstop for hints that were lost: everything that comes in wakes the loop. */

@@ -11,6 +11,7 @@ import type { Db } from '../db/connect.js';
 import { answerAsked } from '../inbox/ask.js';
 import { parseEntity } from '../inbox/envelope.js';
 import { receive } from '../inbox/receive.js';
+import type { OnStep } from '../step.js';
 
 export type FetchDeps = {
   db: Db;
@@ -20,6 +21,7 @@ export type FetchDeps = {
   nowMs: () => number;
   steadyMs: () => number;
   random: () => number;
+  onStep?: OnStep | undefined;
 };
 
 /** Outlives a lost database connection. */
@@ -45,6 +47,7 @@ const PAUSED_MS = 2_500;
 /** Whoever asked for the entity by hand is answered with it. */
 export async function fetchEntity(deps: FetchDeps, entity_type: string, entity_id: string): Promise<Fetched> {
   const fetched = await fetchOnce(deps, entity_type, entity_id);
+  if (fetched.kind === 'stored') deps.onStep?.('entity stored');
   if (fetched.kind === 'stored') await answerAsked(deps.db, entity_type, entity_id, 'fetched', null);
   else if (fetched.kind !== 'later') await answerAsked(deps.db, entity_type, entity_id, null, fetched.reason);
   return fetched;

@@ -13,6 +13,7 @@ import type { Db } from '../db/connect.js';
 import type { IncomingChange } from '../inbox/change.js';
 import { parsePage } from '../inbox/envelope.js';
 import { receive } from '../inbox/receive.js';
+import type { OnStep } from '../step.js';
 
 export type PullDeps = {
   /** A connection of its own: a large page takes its time. */
@@ -22,6 +23,7 @@ export type PullDeps = {
   /** Why nothing of an answer that names this epoch may count; undefined where all is well. */
   checkEpoch: (cloud_epoch: string | null) => Promise<string | undefined>;
   nowMs: () => number;
+  onStep?: OnStep | undefined;
 };
 
 export type PullReport = { durationMs: number } & (
@@ -67,6 +69,7 @@ export async function pullPage(
   if (restored !== undefined) return { kind: 'restored', reason: restored, durationMs };
   const content = page.changes.length === 0 ? undefined : contentOf(page.changes);
   const bytes = Buffer.byteLength(outcome.body);
+  deps.onStep?.('page answered');
   const received = await receive(deps.db, {
     // A cloud that brings the same page for ever finds it taken in: only then does its content name it. After a new start
     // from the beginning the same changes are wanted again.
@@ -79,6 +82,7 @@ export async function pullPage(
     httpStatus: 200,
     page: { after: query.cursor, cursor: page.next_cursor },
   });
+  deps.onStep?.('page stored');
   if (received.kind === 'stale') return { kind: 'stale', durationMs };
   const { changes, parked } = received.kind === 'stored' ? received : { changes: 0, parked: 0 };
   return {

@@ -13,6 +13,7 @@ import type { Db } from '../db/connect.js';
 import { codeOf, SyncError } from '../errors.js';
 import type { Log } from '../log.js';
 import { type LogEntry, logExchange, movedSinceHeld, settle } from '../queue/settle.js';
+import type { OnStep } from '../step.js';
 import type { EntityState, PendingChange } from './backlog.js';
 import { composeBody, type Envelope } from './compose.js';
 import { type ExchangeOutcome, judgeChanges, judgeExchange } from './outcome.js';
@@ -36,6 +37,7 @@ export type ExchangeDeps = {
   onVerdicts?: (verdicts: readonly Verdict[], durationMs: number) => void;
   /** Why nothing of an answer that names this epoch may count; undefined where all is well. */
   checkEpoch: (cloud_epoch: string | undefined) => Promise<string | undefined>;
+  onStep?: OnStep | undefined;
 };
 
 export type ExchangeReport = Settled & {
@@ -75,7 +77,9 @@ export async function pushBatch(
     ...deps.identity,
     sent_at: new Date(sentAtMs + deps.clock.correctionMs).toISOString(),
   };
+  deps.onStep?.('push claimed');
   const { reply, bytes, wireBytes } = await deps.client.push(composeBody(envelope, changes), batch_id, encodings);
+  deps.onStep?.('push answered');
   const judged = judgeExchange(reply, deps.nowMs());
   const restored = judged.kind === 'results' ? await deps.checkEpoch(judged.cloudEpoch) : undefined;
   const outcome: ExchangeOutcome = restored === undefined ? judged : { kind: 'restored', reason: restored };
@@ -113,6 +117,7 @@ export async function pushBatch(
     outcome: outcomes[index] as Verdict['outcome'],
   }));
   const settled = await settleVerdicts(deps, verdicts, log, outcome.raw);
+  deps.onStep?.('push settled');
   deps.onVerdicts?.(verdicts, reply.durationMs);
   return { ...report, ...settled };
 }

@@ -5,9 +5,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Step } from '../../src/step.js';
 import { monotonicMs } from '../../src/time.js';
 
 const PROGRAM = resolve('bin/syncd.js');
+const DYING = resolve('test/fault/dying-daemon.mjs');
 
 export type End = { code: number | null; signal: NodeJS.Signals | null };
 
@@ -39,9 +41,18 @@ export class Daemon {
 
   /** @param env beside a bare environment */
   start(env: Record<string, string> = {}): void {
+    this.#run([PROGRAM, 'run', '--config', this.#configFile], env);
+  }
+
+  /** Starts it so that it dies the nth time that it comes to this step. */
+  startDying(step: Step, nth: number): void {
+    this.#run([DYING, this.#configFile, step, String(nth)], {});
+  }
+
+  #run(args: string[], env: Record<string, string>): void {
     if (this.#child) throw new Error('the daemon runs already');
     const log = openSync(this.logFile, 'a');
-    const child = spawn(process.execPath, ['--enable-source-maps', PROGRAM, 'run', '--config', this.#configFile], {
+    const child = spawn(process.execPath, ['--enable-source-maps', ...args], {
       cwd: this.#directory,
       stdio: ['ignore', log, log],
       env: { PATH: '/usr/bin:/bin', HOME: this.#directory, LANG: 'C.UTF-8', ...env },

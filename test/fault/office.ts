@@ -15,8 +15,8 @@ export type OfficeOptions = {
   seed: number;
   /** Pause between two edits. */
   pauseMs?: number;
-  /** Every edit is also told by webhook. */
-  webhooks?: boolean;
+  /** Every edit is also told by webhook, with its row or as a hint. */
+  webhooks?: 'row' | 'hint' | undefined;
 };
 
 export class Office {
@@ -83,7 +83,7 @@ export class Office {
   async #edit(edit: Parameters<CloudProcess['edit']>[0]): Promise<boolean> {
     const { cloud, outletId, webhooks } = this.#options;
     await cloud.edit({ outlet_id: outletId, ...edit });
-    if (webhooks) await cloud.webhook({ outlet_id: outletId, entities: [edit] });
+    if (webhooks) await cloud.webhook({ outlet_id: outletId, entities: [edit], as: webhooks });
     return true;
   }
 

@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 afterAll(() => stand?.close());
 
-function openOffice(seed: number, webhooks: boolean): Office {
+function openOffice(seed: number, webhooks?: 'row' | 'hint'): Office {
   office = new Office({ cloud: stand.cloud, outletId: OUTLET, seed, webhooks, pauseMs: SOAK ? 10 : 20 });
   return office;
 }
@@ -58,7 +58,7 @@ test(
       stand.daemon.start();
       await stand.quiet(QUIET_MS);
       stand.sell({ seed, pauseMs: 10 });
-      const office = openOffice(seed, false);
+      const office = openOffice(seed);
       await stand.until('some edits', 20_000, () => office.edits >= 20);
       // A machine that stalls lets everybody wait for a moment; what syncd itself causes shows in every window.
       const windows: string[][] = [];
@@ -82,7 +82,7 @@ test(
       stand.daemon.start();
       await stand.quiet(QUIET_MS);
       stand.sell({ seed, pauseMs: SOAK ? 50 : 10 });
-      const office = openOffice(seed, true);
+      const office = openOffice(seed, 'row');
       for (let kills = 0; kills < (SOAK ? 100 : 5); kills += 1) {
         // One time in four it dies before it is fully there; else something has gone either way.
         if (random.fraction() < 0.25) await sleep(random.between(50, 600));
@@ -113,7 +113,7 @@ test.each(['fast', 'immediate'] as const)(
     seeded(async (seed) => {
       stand.daemon.start();
       stand.sell({ seed, pauseMs: 10 });
-      const office = openOffice(seed, true);
+      const office = openOffice(seed, 'row');
       for (let restarts = 0; restarts < (SOAK ? 20 : 2); restarts += 1) {
         const { edits } = office;
         await stand.until('edits', 20_000, () => office.edits > edits + 10);
@@ -143,7 +143,7 @@ test(
         await stand.cloud.addFault({ ...rule, chance });
       }
       stand.sell({ seed, pauseMs: 20 });
-      const office = openOffice(seed, false);
+      const office = openOffice(seed);
       await stand.until('many edits', SOAK ? 600_000 : 60_000, () => office.edits >= (SOAK ? 1_000 : 100));
       await stand.cloud.clearFaults();
       await expectConverged(office);
@@ -179,14 +179,14 @@ test(
       stand.daemon.start();
       stand.sell({ seed, pauseMs: 10 });
       for (let kills = 0; kills < (SOAK ? 30 : 2); kills += 1) {
-        const office = openOffice(seed + kills, true);
+        const office = openOffice(seed + kills, 'row');
         await stand.until('edits', 20_000, () => office.edits > 10);
         await office.close();
         await stand.cloud.end('SIGKILL');
         await sleep(200);
         await stand.cloud.startAgain();
       }
-      const last = openOffice(seed, false);
+      const last = openOffice(seed);
       await stand.until('edits', 20_000, () => last.edits > 10);
       await expectConverged(last, false);
     }),

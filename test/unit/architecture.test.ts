@@ -6,12 +6,12 @@ const SOURCE = join(process.cwd(), 'src');
 
 /** From the roof downwards; the first pattern that fits a file gives its level. A file imports its own level or a lower one. */
 const LEVELS: [level: number, pattern: RegExp][] = [
-  [5, /^(cli|daemon|session|connections|incoming|outgoing|upkeep|reload|listeners)\.ts$|^commands\/|^demo\//],
+  [5, /^(cli|daemon|session|connections|incoming|outgoing|hearing|upkeep|reload|listeners)\.ts$|^commands\/|^demo\//],
   [0, /^push\/(backlog|body|compose|outcome|verdict|link|suspects|flights|memory)\.ts$/],
   [0, /^cloud\/(wire|reply|backoff|clock|instant|outcome|standing)\.ts$/],
   [0, /^inbox\/(scan|span|change|envelope)\.ts$|^pull\/(pace|memory)\.ts$/],
   [0, /^apply\/(decide|merge|strategy|faults|horizon|sort-out)\.ts$/],
-  [0, /^(errors|time|service|version|redact|log-throttle)\.ts$/],
+  [0, /^(errors|time|service|step|version|redact|log-throttle)\.ts$/],
   [0, /^http\/(addresses|exchange|guard|refusal|signature|recent-events)\.ts$/],
   [4, /^(push|pull|http)\/|^inbox\/loop\.ts$/],
   [3, /^(queue|capture|ops|cloud|apply|inbox|doctor|support)\//],

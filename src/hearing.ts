@@ -1,0 +1,55 @@
+/**
+ * What a session hears from outside: sales and people by NOTIFY, the cloud by webhook. Each is a hint to look now, and what a
+ * webhook brings is stored before it is answered; a crash in between lets the cloud send it again.
+ */
+import type { Connections } from './connections.js';
+import { createListener } from './db/listen.js';
+import { wordsOf } from './errors.js';
+import { readRatchet } from './inbox/ratchet.js';
+import { type IncomingEvent, type Received, receive } from './inbox/receive.js';
+import type { Across } from './session.js';
+
+/** What may be told to look. */
+export type Hearers = {
+  push: { wake(): void; tryNow(): void };
+  pull: { wake(): void } | undefined;
+  inbox: { wake(): void };
+  supervision: { wake(): void };
+};
+
+/** @returns what ends it */
+export async function hear(across: Across, connections: Connections, parts: Hearers): Promise<(() => unknown)[]> {
+  return [await hearDatabase(across, connections, parts), await hearCloud(across, connections, parts)];
+}
+
+async function hearDatabase({ log }: Across, { url }: Connections, parts: Hearers): Promise<() => unknown> {
+  const listener = createListener(
+    url,
+    () => {
+      parts.push.wake();
+      parts.inbox.wake();
+      parts.supervision.wake();
+    },
+    (error) =>
+      log.warn('NOTIFY is not heard; the queue is polled instead', { trouble: 'listen', error: wordsOf(error) }),
+  );
+  await listener.start();
+  return () => listener.stop();
+}
+
+/** Webhooks, where they are configured. */
+async function hearCloud(across: Across, { store }: Connections, parts: Hearers): Promise<() => unknown> {
+  const { settings, webhooks, onStep } = across;
+  if (!settings.webhook || !webhooks) return () => {};
+  const keep = async (event: IncomingEvent): Promise<Received> => {
+    const received = await receive(store, event);
+    onStep?.('webhook stored');
+    return received;
+  };
+  return webhooks.serve({
+    receive: (event) => keep(event).finally(() => parts.inbox.wake()),
+    bodyRefused: await readRatchet(store, settings.webhook.profile),
+    onMessage: () => parts.push.tryNow(),
+    onUntimely: () => parts.pull?.wake(),
+  });
+}
