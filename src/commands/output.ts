@@ -45,6 +45,11 @@ export function remark(text: string): void {
   patient(process.stderr).write(`${text}\n`);
 }
 
+/** Over the line that stands there, on a terminal. */
+export function rewrite(text: string): void {
+  patient(process.stderr).write(`\r\x1b[2K${text}`);
+}
+
 const patients = new WeakSet<NodeJS.WriteStream>();
 
 /**
