@@ -79,7 +79,6 @@ export async function runDaemon(
   const listeners = new Listeners({ settings, log, vitals, measured, clock: () => across.clock });
   log.info('started', { version: VERSION, outlet: settings.outlet.code ?? settings.outlet.id, pid: process.pid });
   if (standby) across.standby = (check) => standingBy(across, listeners, check);
-  else listeners.open();
   const ended = new AbortController();
   const telling = manager && tellManager(across, manager, AbortSignal.any([signal, ended.signal]), reload);
   try {
@@ -134,6 +133,8 @@ async function runSessions(across: Across, listeners: Listeners, reload: Reload 
       const url = across.settings.database.urls[0] as string;
       const fault = error instanceof SyncError ? error : databaseError(error, url);
       if (fault.code === 'unavailable') {
+        // Nobody knows who leads, and whoever asks how things are gets an answer all the same.
+        if (!across.standby) listeners.open();
         log.warn('the database is away; sales go on, and so does their capture', {
           trouble: 'database',
           error: wordsOf(fault),

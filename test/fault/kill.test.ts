@@ -107,6 +107,8 @@ test('a second daemon exits 75 and leaves the first one to its work', async () =
   );
   expect(end).toEqual({ code: 75, signal: null });
   expect(second.words()).toContain(`pid ${stand.daemon.pid}`);
+  // It has tried none of the first one's ports.
+  expect(second.words()).not.toMatch(/port|webhooks/);
   const seller = stand.sell();
   await stand.until('20 sales', 10_000, () => seller.sold >= 20);
   await stand.quiet();
