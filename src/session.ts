@@ -219,6 +219,7 @@ function assemble(
     db: connections.upkeep,
     leader_epoch: lead.leader_epoch,
     memory,
+    clock,
     outages,
     runId: lead.id,
     pulling: incoming.pull,

@@ -5,6 +5,7 @@
 import { createDriftWatch } from './capture/drift-watch.js';
 import { lookAtFailures } from './capture/failures.js';
 import { Walks } from './capture/walks.js';
+import type { ClockOffset } from './cloud/clock.js';
 import type { Standing } from './cloud/standing.js';
 import type { Settings } from './config/settings.js';
 import type { Db } from './db/connect.js';
@@ -14,6 +15,7 @@ import { AlertWatch } from './ops/alerts.js';
 import { type Chore, ChoresLoop } from './ops/chores.js';
 import { configurationChore, type WatchedConfiguration } from './ops/configuration-watch.js';
 import type { OutageLedger } from './ops/outages.js';
+import { retentionChore } from './ops/retention.js';
 import { samplesChore } from './ops/samples.js';
 import type { Tally } from './ops/status-line.js';
 import { tallyChore } from './ops/tally.js';
@@ -28,6 +30,7 @@ export type UpkeepDeps = {
   db: Db;
   leader_epoch: string;
   memory: CloudMemory;
+  clock: ClockOffset;
   outages: OutageLedger;
   /** This run's row in syncd.daemon. */
   runId: string;
@@ -54,7 +57,8 @@ export function createUpkeep(deps: UpkeepDeps): ChoresLoop {
   if (tally) chores.push(tallyChore(db, tally));
   const walks = new Walks({ db, leader_epoch: deps.leader_epoch, log, onQueued: deps.onLocalChanges });
   chores.push(failuresChore(db, log), { name: 'walks', everyMs: WALKS_MS, run: (signal) => walks.turn(signal) });
-  chores.push(...alertChores(deps));
+  const { retention } = deps.settings;
+  chores.push(...alertChores(deps), retentionChore({ db, log, retention, offsetMs: () => deps.clock.offsetMs }));
   return new ChoresLoop(chores, log);
 }
 
