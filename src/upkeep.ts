@@ -3,8 +3,6 @@
  * file; here stands how often, and what each is given.
  */
 import { createDriftWatch } from './capture/drift-watch.js';
-import { lookAtFailures } from './capture/failures.js';
-import { Walks } from './capture/walks.js';
 import type { ClockOffset } from './cloud/clock.js';
 import type { Standing } from './cloud/standing.js';
 import type { Settings } from './config/settings.js';
@@ -14,11 +12,13 @@ import { AlertMessages } from './ops/alert-messages.js';
 import { AlertWatch } from './ops/alerts.js';
 import { type Chore, ChoresLoop } from './ops/chores.js';
 import { configurationChore, type WatchedConfiguration } from './ops/configuration-watch.js';
+import { diskChore } from './ops/disk.js';
 import type { OutageLedger } from './ops/outages.js';
 import { retentionChore } from './ops/retention.js';
 import { samplesChore } from './ops/samples.js';
 import type { Tally } from './ops/status-line.js';
 import { tallyChore } from './ops/tally.js';
+import { walkChores } from './ops/walk-chores.js';
 import type { PullMemory } from './pull/memory.js';
 import type { CloudMemory } from './push/memory.js';
 import { VERSION } from './version.js';
@@ -44,10 +44,6 @@ export type UpkeepDeps = {
   onLocalChanges: () => void;
 };
 
-/** A walk that is asked for begins so soon. */
-const WALKS_MS = 3_000;
-const FAILURES_MS = 10_000;
-
 export function createUpkeep(deps: UpkeepDeps): ChoresLoop {
   const { log, db, memory, outages, pulling, configuration, tally } = deps;
   const refused = () => memory.standing.kind === 'refused' || pulling.standing.kind === 'refused';
@@ -55,8 +51,8 @@ export function createUpkeep(deps: UpkeepDeps): ChoresLoop {
   const chores: Chore[] = [drift, outages.chore(db), samplesChore(db, () => isOnline(memory.standing))];
   if (configuration) chores.push(configurationChore(db, deps.runId, configuration, refused));
   if (tally) chores.push(tallyChore(db, tally));
-  const walks = new Walks({ db, leader_epoch: deps.leader_epoch, log, onQueued: deps.onLocalChanges });
-  chores.push(failuresChore(db, log), { name: 'walks', everyMs: WALKS_MS, run: (signal) => walks.turn(signal) });
+  chores.push(...walkChores({ db, leader_epoch: deps.leader_epoch, log, onQueued: deps.onLocalChanges }));
+  chores.push(diskChore(db, deps.settings.disk, log));
   const { retention } = deps.settings;
   chores.push(...alertChores(deps), retentionChore({ db, log, retention, offsetMs: () => deps.clock.offsetMs }));
   return new ChoresLoop(chores, log);
@@ -66,18 +62,6 @@ function alertChores({ db, settings, log }: UpkeepDeps): Chore[] {
   const messages = new AlertMessages({ db, send: () => settings.alerts.send, log, version: VERSION });
   const watch = new AlertWatch({ db, settings, log, onMessages: () => messages.wake() });
   return [watch.chore, messages.chore];
-}
-
-function failuresChore(db: Db, log: Log): Chore {
-  return {
-    name: 'capture failures',
-    everyMs: FAILURES_MS,
-    run: async () => {
-      for (const entity of await lookAtFailures(db))
-        log.error('a change was not captured; its table is compared', { trouble: `capture ${entity}`, entity });
-      return false;
-    },
-  };
 }
 
 /** As in the daemon's own row: a cloud that refuses or asks to wait is within reach. */

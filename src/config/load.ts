@@ -202,7 +202,7 @@ function passwordOf(url: string): string | undefined {
 }
 
 function toSettings(config: Configuration, ca: string | undefined): Settings {
-  const { outlet, cloud, sync, alerts, retention, webhook, admin } = config;
+  const { outlet, cloud, sync, alerts, retention, disk, webhook, admin } = config;
   return {
     outlet: { id: outlet.id, code: outlet.code, timezone: outlet.timezone },
     database: { urls: config.database.url },
@@ -255,6 +255,7 @@ function toSettings(config: Configuration, ca: string | undefined): Settings {
       send: alerts.send,
     },
     retention: { queueMs: retention.queue, logsMs: retention.logs },
+    disk: disk && { path: disk.path, warnMs: disk.warn, floorBytes: disk.floor },
     log: { level: config.log.level, format: config.log.format },
   };
 }

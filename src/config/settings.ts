@@ -64,6 +64,8 @@ export type Settings = {
   };
   /** How long what is settled is kept; `queueMs` is never the shorter one. */
   retention: { queueMs: number; logsMs: number };
+  /** Undefined: nobody watches the disk. `warnMs`: days left of which status speaks; below `floorBytes` capture suspends itself. */
+  disk: { path: string; warnMs: number; floorBytes: number } | undefined;
   log: { level: 'error' | 'warn' | 'info' | 'debug'; format: 'json' | 'text' | undefined };
 };
 

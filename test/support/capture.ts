@@ -51,6 +51,7 @@ export function captureSettings(entities: Entities, capture: Partial<Settings['c
     capture: { notify: 'gate', on_error: 'continue', ...capture },
     alerts: { failureRate: 0.05, windowMs: 900_000, oldestPendingMs: 300_000, offlineMs: 1_800_000, send: [] },
     retention: { queueMs: 2_592_000_000, logsMs: 2_592_000_000 },
+    disk: undefined,
     log: { level: 'info', format: undefined },
   };
 }

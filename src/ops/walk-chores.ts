@@ -1,0 +1,25 @@
+/** The chores around walks over tables: seeing that a capture failed, and doing the walks that were asked for. */
+import { lookAtFailures } from '../capture/failures.js';
+import { Walks, type WalksDeps } from '../capture/walks.js';
+import type { Chore } from './chores.js';
+
+/** A walk that is asked for begins so soon. */
+const WALKS_MS = 2_000;
+const FAILURES_MS = 10_000;
+
+export function walkChores(deps: WalksDeps): Chore[] {
+  const { db, log } = deps;
+  const walks = new Walks(deps);
+  return [
+    {
+      name: 'capture failures',
+      everyMs: FAILURES_MS,
+      run: async () => {
+        for (const entity of await lookAtFailures(db))
+          log.error('a change was not captured; its table is compared', { trouble: `capture ${entity}`, entity });
+        return false;
+      },
+    },
+    { name: 'walks', everyMs: WALKS_MS, run: (signal) => walks.turn(signal) },
+  ];
+}
