@@ -38,6 +38,7 @@ const COMMANDS: Record<string, Entry> = {
   truncate: { group: ACT, load: async () => (await import('./commands/truncate.js')).truncateCommand() },
   capture: { group: ACT, load: async () => (await import('./commands/capture.js')).captureCommand() },
   demo: { group: SETUP, load: async () => (await import('./commands/demo.js')).demoCommand() },
+  init: { group: SETUP, load: async () => (await import('./commands/init.js')).initCommand() },
   install: { group: SETUP, load: async () => (await import('./commands/install.js')).installCommand() },
   uninstall: { group: SETUP, load: async () => (await import('./commands/uninstall.js')).uninstallCommand() },
   run: { group: SETUP, load: async () => (await import('./commands/run.js')).runCommand() },

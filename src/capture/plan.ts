@@ -43,7 +43,7 @@ const ISO = new Set(['date', 'timestamp', 'timestamptz']);
  * @param written by the table's name as the configuration has it; undefined where it does not exist
  */
 export function planCapture(
-  settings: Settings,
+  settings: Pick<Settings, 'entities' | 'capture'>,
   shapes: Map<string, TableShape | undefined>,
   written: ReadonlyMap<string, Written | undefined>,
 ): Plan {
@@ -164,7 +164,7 @@ function checkNamedColumns(shape: TableShape, wanted: EntitySettings, issue: (wh
 }
 
 function planEntity(
-  settings: Settings,
+  settings: Pick<Settings, 'capture'>,
   entity: string,
   wanted: EntitySettings,
   shape: TableShape,

@@ -8,7 +8,8 @@ export function adminUrl(given: string | undefined, settings: Settings): Promise
   return given === undefined ? findPrimary(settings.database.urls.map(asCaller)) : Promise.resolve(given);
 }
 
-function asCaller(url: string): string {
+/** The same, of one URL. */
+export function asCaller(url: string): string {
   let parsed: URL;
   try {
     parsed = new URL(url);

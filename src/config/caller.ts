@@ -11,6 +11,11 @@ export function callerName(env: NodeJS.ProcessEnv = process.env): string {
   }
 }
 
+/** Where the database is, where there is no configuration yet to say so. */
+export function databaseUrlOf(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  return env.DATABASE_URL || undefined;
+}
+
 /** Colour is for a terminal that wants it: https://no-color.org, and TERM=dumb. */
 export function colourWanted(isTerminal: boolean, env: NodeJS.ProcessEnv = process.env): boolean {
   return isTerminal && !env.NO_COLOR && env.TERM !== 'dumb';

@@ -14,7 +14,8 @@ const LEVELS: [level: number, pattern: RegExp][] = [
   [0, /^(errors|time|service|step|version|redact|log-throttle)\.ts$/],
   [0, /^http\/(addresses|exchange|guard|refusal|signature|recent-events)\.ts$/],
   [4, /^(push|pull|http)\/|^inbox\/loop\.ts$/],
-  [3, /^(queue|capture|ops|cloud|apply|inbox|doctor|support)\//],
+  [0, /^init\/(words|spelling)\.ts$/],
+  [3, /^(queue|capture|init|ops|cloud|apply|inbox|doctor|support)\//],
   [2, /^db\//],
   [1, /^(config\/|log\.ts$)/],
 ];
