@@ -13,7 +13,7 @@ import { Queue } from './screens/queue.js';
 import { SignIn } from './screens/sign-in.js';
 import { goLive } from './state/live.js';
 import { type Place, place } from './state/route.js';
-import { comeBack, session } from './state/session.js';
+import { comeBack, type Session, session } from './state/session.js';
 import { useStore } from './state/store.js';
 
 function App() {
@@ -23,10 +23,17 @@ function App() {
   useEffect(() => (isIn ? goLive() : undefined), [isIn]);
   return (
     <>
-      <Shell>{now.kind === 'in' ? <Screen at={at} /> : <SignIn session={now} />}</Shell>
+      <Shell>{contentOf(now, at)}</Shell>
       <Toasts />
     </>
   );
+}
+
+function contentOf(now: Session, at: Place) {
+  if (now.kind === 'in') return <Screen at={at} />;
+  // A token from before is tried in silence; whoever loads the page anew sees no form flash by.
+  if (now.kind === 'entering' && now.known) return <main id="content" aria-busy="true" />;
+  return <SignIn session={now} />;
 }
 
 function Screen({ at }: { at: Place }) {

@@ -13,7 +13,14 @@ export function createFormat(locale: string, timeZone: string, words: SpanWords)
     currency: 'IDR',
     currencyDisplay: 'narrowSymbol',
     minimumFractionDigits: 0,
-    maximumFractionDigits: 2,
+    maximumFractionDigits: 0,
+  });
+  const sen = new Intl.NumberFormat(locale, {
+    style: 'currency',
+    currency: 'IDR',
+    currencyDisplay: 'narrowSymbol',
+    minimumFractionDigits: 2,
+    maximumFractionDigits: 20,
   });
   const dated = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(locale, { timeZone, ...options });
   const hours = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
@@ -76,7 +83,9 @@ export function createFormat(locale: string, timeZone: string, words: SpanWords)
           : `${number.format(bytes / 1_000_000)} MB`,
     /** Exact: from the digits as they were written; the text itself where they are none. */
     money: (digits: string) =>
-      /^-?\d+(\.\d+)?$/.test(digits) ? rupiah.format(digits as `${number}`).replace(/\u00a0/g, '\u202f') : digits,
+      /^-?\d+(\.\d+)?$/.test(digits)
+        ? (/\.\d*[1-9]/.test(digits) ? sen : rupiah).format(digits as `${number}`).replace(/\u00a0/g, '\u202f')
+        : digits,
   };
 }
 

@@ -29,6 +29,10 @@ type ChartProps = {
 };
 
 const HEIGHT = 180;
+/** Nothing is counted in halves. */
+const INCREMENTS = [1, 2, 5]
+  .flatMap((step) => Array.from({ length: 9 }, (_, power) => step * 10 ** power))
+  .sort((a, b) => a - b);
 
 export function Chart({ title, range, at, lines, shades, show, summary }: ChartProps) {
   const { t, f } = useWords();
@@ -55,7 +59,7 @@ export function Chart({ title, range, at, lines, shades, show, summary }: ChartP
       dark.removeEventListener('change', redraw);
       chart.destroy();
     };
-  }, [at, range, theme, f, lines.length]);
+  }, [at, range, theme, f, shades]);
   const shown = cursor ?? lastKnown(lines);
   const when = shown === null || at[shown] === undefined ? undefined : (at[shown] as number) * 1_000;
   return (
@@ -109,6 +113,8 @@ function draw(holder: HTMLElement, { at, lines, shades, range, f, show, onCursor
   const font = `12px ${style.getPropertyValue('--font')}`;
   const axis = { stroke: colour('ink-soft'), font, grid: { stroke: colour('line'), width: 1 }, ticks: { show: false } };
   const time = (s: number) => (range === 'week' ? f.dayMonth(s * 1_000) : f.timeOfDay(s * 1_000));
+  // The first line lies above the others: its dots are seen where they meet.
+  const drawn = [...lines].reverse();
   const options: UPlot.Options = {
     width: Math.max(240, Math.floor(holder.clientWidth)),
     height: HEIGHT,
@@ -120,6 +126,7 @@ function draw(holder: HTMLElement, { at, lines, shades, range, f, show, onCursor
       { ...axis, size: 28, space: 64, values: (_, splits) => splits.map(time) },
       {
         ...axis,
+        incrs: INCREMENTS,
         size: (_, values) => 14 + 7 * Math.max(2, ...(values ?? []).map((text) => text.length)),
         space: 34,
         values: (_, splits) => splits.map(show),
@@ -127,7 +134,7 @@ function draw(holder: HTMLElement, { at, lines, shades, range, f, show, onCursor
     ],
     series: [
       {},
-      ...lines.map(({ label, colour: name, dash }) => ({
+      ...drawn.map(({ label, colour: name, dash }) => ({
         label,
         stroke: colour(name),
         width: 2,
@@ -140,7 +147,7 @@ function draw(holder: HTMLElement, { at, lines, shades, range, f, show, onCursor
       setCursor: [(chart) => onCursor(chart.cursor.idx ?? null)],
     },
   };
-  return new UPlot(options, [at, ...lines.map(({ points }) => points)] as UPlot.AlignedData, holder);
+  return new UPlot(options, [at, ...drawn.map(({ points }) => points)] as UPlot.AlignedData, holder);
 }
 
 function niceTop(high: number | null): number {

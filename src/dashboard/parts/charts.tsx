@@ -25,7 +25,7 @@ export function Charts({ outages }: { outages: Outage[] }) {
     minute,
   );
   const series = useMemo(() => value && seriesOf(value, range, serverNow()), [value, range]);
-  const shades = useMemo(() => shadesOf(outages, serverNow()), [outages, series]);
+  const shades = useMemo(() => shadesOf(outages, range, serverNow()), [outages, range, series]);
   return (
     <section class="card charts" aria-labelledby="charts">
       <div class="card-head">

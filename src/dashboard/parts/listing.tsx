@@ -68,13 +68,13 @@ function Pager<T>({ paged: { number, next, previous } }: { paged: Paged<T> }) {
     <nav class="pager" aria-label={t.pager.label}>
       <button type="button" class="button small" disabled={!previous} onClick={previous}>
         <Icon name="back" />
-        {t.pager.previous}
+        <span class="pager-words">{t.pager.previous}</span>
       </button>
       <span class="soft" aria-live="polite">
         {t.pager.page(f.number(number))}
       </span>
       <button type="button" class="button small" disabled={!next} onClick={next}>
-        {t.pager.next}
+        <span class="pager-words">{t.pager.next}</span>
         <Icon name="forward" />
       </button>
     </nav>

@@ -13,10 +13,12 @@ const PLACES: Partial<Record<Finding['topic'], Place>> = {
   backlog: { screen: 'queue', status: 'waiting' },
 };
 
-export function Reasons() {
+/** @param told what the answer above has told already */
+export function Reasons({ told }: { told?: string | undefined }) {
   const { t } = useWords();
-  const findings = useStore(live, (now) => now.status?.findings);
-  if (!findings || findings.length === 0) return null;
+  const all = useStore(live, (now) => now.status?.findings);
+  const findings = all?.filter(({ topic }) => topic !== told) ?? [];
+  if (findings.length === 0) return null;
   return (
     <section class="card" aria-labelledby="reasons">
       <h2 id="reasons">{t.reasons.title}</h2>

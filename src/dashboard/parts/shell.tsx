@@ -66,7 +66,7 @@ function Nav() {
   const conflicts = useStore(live, (now) => now.status?.conflicts ?? 0);
   const ways: Way[] = [
     { to: { screen: 'home' }, icon: 'home', label: t.nav.home },
-    { to: { screen: 'queue', status: 'waiting' }, icon: 'queue', label: t.nav.queue, count: failed },
+    { to: { screen: 'queue', status: 'waiting' }, icon: 'queue', label: t.nav.queue, also: ['entity'], count: failed },
     {
       to: { screen: 'conflicts', status: 'open' },
       icon: 'conflicts',
@@ -74,7 +74,7 @@ function Nav() {
       also: ['conflict'],
       count: conflicts,
     },
-    { to: { screen: 'log' }, icon: 'log', label: t.nav.log, also: ['entity'] },
+    { to: { screen: 'log' }, icon: 'log', label: t.nav.log },
     { to: { screen: 'health' }, icon: 'health', label: t.nav.health },
   ];
   return (

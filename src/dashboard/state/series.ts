@@ -58,9 +58,11 @@ export function seriesOf(samples: SampleColumns, range: Range, now: number): Ser
   };
 }
 
-/** From and to of each outage, in epoch seconds; one that lasts ends now. */
-export function shadesOf(outages: Outage[], now: number): [from: number, to: number][] {
-  return outages.map(({ began_at, ended_at }) => [
+/** From and to of each outage within the range, in epoch seconds; one that lasts ends now. */
+export function shadesOf(outages: Outage[], range: Range, now: number): [from: number, to: number][] {
+  const first = now - RANGES[range].spanMs;
+  const within = outages.filter(({ ended_at }) => ended_at === null || Date.parse(ended_at) > first);
+  return within.map(({ began_at, ended_at }) => [
     Date.parse(began_at) / 1_000,
     (ended_at === null ? now : Date.parse(ended_at)) / 1_000,
   ]);

@@ -5,6 +5,7 @@
 import { get, setToken, type Trouble, troubleOf, whenTokenIsRefused } from '../api/client.js';
 import type { SelfReport } from '../api/types.js';
 import { Store } from './store.js';
+import { later } from './timers.js';
 
 export type Session =
   | { kind: 'out'; trouble: Trouble | undefined }
@@ -13,6 +14,7 @@ export type Session =
   | { kind: 'in'; self: SelfReport };
 
 const KEY = 'syncd.token';
+const AGAIN_MS = 3_000;
 
 export const session = new Store<Session>({ kind: 'out', trouble: undefined });
 
@@ -26,8 +28,10 @@ export async function signIn(token: string, known = false): Promise<void> {
   } catch (error) {
     const trouble = troubleOf(error);
     // Nobody answered: the token may be right.
-    if (trouble.kind === 'lost' && known) session.set({ kind: 'entering', trouble, known });
-    else leave(trouble);
+    if (trouble.kind === 'lost' && known) {
+      session.set({ kind: 'entering', trouble, known });
+      later(AGAIN_MS, () => void signIn(token, known));
+    } else leave(trouble);
   }
 }
 
