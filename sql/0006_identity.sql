@@ -12,8 +12,7 @@ ALTER TABLE syncd.outlet_config
   ADD COLUMN home_timeline integer,
   ADD COLUMN home_server_started_at timestamptz,
   ADD CONSTRAINT "a home is known as a whole" CHECK (
-    num_nulls(home_outlet_id, home_system, home_database, home_queue, home_timeline, home_server_started_at) IN (0, 6)),
-  ADD CONSTRAINT "only a stop names the cloud's epoch" CHECK (stopped_epoch IS NULL OR stopped_code IS NOT NULL);
+    num_nulls(home_outlet_id, home_system, home_database, home_queue, home_timeline, home_server_started_at) IN (0, 6));
 COMMENT ON COLUMN syncd.outlet_config.settled_id IS 'The highest id of the queue that a push has settled; written with the settle, and outlives the settled rows. A restored backup falls behind what the state directory remembers.';
 COMMENT ON COLUMN syncd.outlet_config.adopted_from IS 'The install id before the last syncd adopt.';
 COMMENT ON COLUMN syncd.outlet_config.adopted_at IS 'When a person last ran syncd adopt.';

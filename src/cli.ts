@@ -32,6 +32,7 @@ const COMMANDS: Record<string, Entry> = {
   retry: { group: ACT, load: async () => (await import('./commands/retry.js')).retryCommand() },
   discard: { group: ACT, load: async () => (await import('./commands/discard.js')).discardCommand() },
   resolve: { group: ACT, load: async () => (await import('./commands/resolve.js')).resolveCommand() },
+  adopt: { group: ACT, load: async () => (await import('./commands/adopt.js')).adoptCommand() },
   pause: { group: ACT, load: async () => (await import('./commands/pause.js')).pauseCommand() },
   resume: { group: ACT, load: async () => (await import('./commands/pause.js')).resumeCommand() },
   backfill: { group: ACT, load: async () => (await import('./commands/backfill.js')).backfillCommand() },

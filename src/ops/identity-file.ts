@@ -17,7 +17,7 @@ export async function readMemory(state_dir: string): Promise<Memory> {
   } catch (error) {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return 'lost';
     throw new SyncError('configuration', `${join(state_dir, NAME)} cannot be read: ${wordsOf(error)}`, {
-      hint: `Give it to the user that the daemon runs as: chown syncd ${join(state_dir, NAME)}`,
+      hint: `Run it as the user of the daemon (sudo -u syncd syncd …), or give the file to that user: chown syncd ${join(state_dir, NAME)}`,
       cause: error,
     });
   }

@@ -115,8 +115,11 @@ function idle(facts: Facts): string | undefined {
 
 function todo(facts: Facts): Story['todo'] {
   const list: Story['todo'] = [];
+  if (facts.outlet.stopped_reason !== null)
+    list.push({ what: 'see why pushing is stopped, and settle it', type: 'syncd adopt' });
   if (!isRunning(facts.daemon)) list.push({ what: 'start the daemon', type: 'sudo systemctl start syncd' });
   if (!facts.enabled) list.push({ what: 'let it send again', type: 'syncd resume' });
+  if (facts.suspended.length > 0) list.push({ what: 'capture again', type: 'syncd capture --resume' });
   if (facts.failed > 0) list.push({ what: 'see what failed and why', type: 'syncd queue --status failed' });
   if (facts.conflicts > 0) list.push({ what: 'see the conflicts', type: 'syncd conflicts' });
   if (facts.drifts.some(({ hint }) => hint === 'syncd install'))

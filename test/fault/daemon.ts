@@ -39,9 +39,12 @@ export class Daemon {
     return this.#ended;
   }
 
-  /** @param env beside a bare environment */
-  start(env: Record<string, string> = {}): void {
-    this.#run([PROGRAM, 'run', '--config', this.#configFile], env);
+  /**
+   * @param env beside a bare environment
+   * @param args beside the configuration
+   */
+  start(env: Record<string, string> = {}, args: string[] = []): void {
+    this.#run([PROGRAM, 'run', '--config', this.#configFile, ...args], env);
   }
 
   /** Starts it so that it dies the nth time that it comes to this step. */

@@ -43,6 +43,7 @@ test.each([
   'inbox',
   'conflicts',
   'resolve',
+  'adopt',
   'pause',
   'resume',
   'demo',
