@@ -12,6 +12,7 @@ import type { Db } from './db/connect.js';
 import { InboxLoop } from './inbox/loop.js';
 import type { Log } from './log.js';
 import type { CloudHistory } from './ops/cloud-history.js';
+import type { Dealt } from './ops/now-request.js';
 import { type FetchMemory, fetchEntity } from './pull/fetch.js';
 import { PullLoop } from './pull/loop.js';
 import { newPullMemory, type PullMemory } from './pull/memory.js';
@@ -38,6 +39,7 @@ export type IncomingDeps = {
   store: Db;
   onStored: () => void;
   onStanding: () => void;
+  onEnd: (call: number, failure: string | undefined) => void;
   onStep: OnStep | undefined;
 };
 
@@ -63,6 +65,7 @@ export function createPull(deps: IncomingDeps): PullLoop | undefined {
     random: Math.random,
     onStored: deps.onStored,
     onStanding: deps.onStanding,
+    onEnd: deps.onEnd,
     onStep: deps.onStep,
   });
 }
@@ -74,6 +77,7 @@ export type InboxDeps = Pick<IncomingDeps, 'settings' | 'log' | 'client' | 'memo
   store: Db;
   leader_epoch: string;
   onLocalChanges: () => void;
+  onQuiet: (look: number, dealt: Dealt) => void;
 };
 
 export function createInbox(deps: InboxDeps): InboxLoop {
@@ -98,6 +102,7 @@ export function createInbox(deps: InboxDeps): InboxLoop {
     resolveOpen: (tables, held) => resolveOpen({ db, tables, leader_epoch, log, horizon, held, onStep }),
     fetchEntity: (entity_type, entity_id) => fetchEntity(fetching, entity_type, entity_id),
     onLocalChanges: deps.onLocalChanges,
+    onQuiet: deps.onQuiet,
     log,
     onStep,
   });

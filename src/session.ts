@@ -167,6 +167,7 @@ function assemble(
     onNow: () => {
       pull?.tryNow();
       inbox.tryNow();
+      return { call: pull?.calls, dealt: inbox.dealt };
     },
   });
   const push = createPush({
@@ -198,6 +199,7 @@ function assemble(
     store,
     leader_epoch: lead.leader_epoch,
     onLocalChanges: () => push.wake(),
+    onQuiet: (look, dealt) => supervision.noteApplied(look, dealt),
     onStep,
   });
   const pull = createPull({
@@ -211,6 +213,10 @@ function assemble(
     store,
     onStored: () => inbox.wake(),
     onStanding: () => supervision.notePull(),
+    onEnd: (call, failure) => {
+      supervision.notePulled(call, inbox.looks, failure);
+      inbox.wake();
+    },
     onStep,
   });
   const upkeep = createUpkeep({

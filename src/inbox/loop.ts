@@ -15,6 +15,7 @@ import type { Settings } from '../config/settings.js';
 import { type Db, isConnectionLoss } from '../db/connect.js';
 import { codeOf, SyncError, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
+import type { Dealt } from '../ops/now-request.js';
 import type { Health } from '../service.js';
 import type { OnStep } from '../step.js';
 import { Flag, monotonicMs } from '../time.js';
@@ -39,6 +40,8 @@ export type InboxLoopDeps = {
   fetchEntity: (entity_type: string, entity_id: string) => Promise<Fetched>;
   /** Told when changes were minted, or may have been captured by what the POS's triggers did. */
   onLocalChanges: () => void;
+  /** Told when the look of this number found nothing to apply, with what has become of all that came so far. */
+  onQuiet?: (look: number, dealt: Dealt) => void;
   log: Log;
   onStep?: OnStep | undefined;
 };
@@ -61,6 +64,8 @@ export class InboxLoop {
   #tables: AppliedTables | undefined;
   #tablesAt = Number.NEGATIVE_INFINITY;
   #rehearsed = false;
+  #looks = 0;
+  #dealt: Dealt = { applied: 0, parked: 0, conflicts: 0 };
   #size = FIRST_CHUNK;
   #next: Promise<Look> | undefined;
   #release = true;
@@ -110,6 +115,16 @@ export class InboxLoop {
     this.wake();
   }
 
+  /** Looks for something to apply, begun so far. */
+  get looks(): number {
+    return this.#looks;
+  }
+
+  /** What has become of all that came so far. */
+  get dealt(): Dealt {
+    return { ...this.#dealt };
+  }
+
   health(): Health {
     const detail = this.#stopped ? 'stopped' : 'applying';
     return { ok: this.#fault === undefined, detail, progressAt: this.#progressAt };
@@ -126,9 +141,13 @@ export class InboxLoop {
       this.#release = false;
       await releaseParked(db);
     }
+    const look = ++this.#looks;
     const waiting = this.#next ? AT_ONCE : await whatWaits(db, this.#held);
     const later = Math.min(POLL_MS, Math.max(1, waiting.dueMs ?? POLL_MS));
-    if (!waiting.due && !waiting.conflicts) return later;
+    if (!waiting.due && !waiting.conflicts) {
+      if (this.#fetching.size === 0) this.#deps.onQuiet?.(look, this.dealt);
+      return later;
+    }
     const tables = await this.#readTables();
     if (tables === undefined) return BUSY_POLL_MS;
     const trouble = waiting.due ? await this.#apply(tables) : undefined;
@@ -199,6 +218,9 @@ export class InboxLoop {
       this.#deps.log.info('changes of the cloud are applied again', { recovered: 'apply' });
     const applied = counts.write + counts.delete + counts.adopt;
     const found = counts.conflict + counts.refresh;
+    this.#dealt.applied += applied;
+    this.#dealt.parked += parked;
+    this.#dealt.conflicts += counts.conflict;
     if (applied + found === 0) return;
     const fields = { changes: taken, applied, ms: Math.round(lockedMs) };
     this.#deps.log.info('applied', {

@@ -12,6 +12,7 @@ import { glance } from '../queue/claim.js';
 import type { Health } from '../service.js';
 import { Flag, monotonicMs } from '../time.js';
 import { answerNow, beat, recordStop } from './heartbeat.js';
+import { type Dealt, type Marks, NowRequest } from './now-request.js';
 
 const GLANCE_MS = 2_500;
 const BEAT_MS = 5_000;
@@ -42,8 +43,8 @@ type Deps = {
   pull: () => Standing | undefined;
   /** Told after every look what the other parts may do. */
   onLook: (seen: { enabled: boolean; stop: { code: string; reason: string } | null; held: readonly string[] }) => void;
-  /** A person asks for a try at once. */
-  onNow: () => void;
+  /** A person asks for a try at once. @returns how far pulling and applying have come */
+  onNow: () => Omit<Marks, 'pass'>;
 };
 
 export class Supervision {
@@ -52,9 +53,7 @@ export class Supervision {
   #beatAt = Number.NEGATIVE_INFINITY;
   #told: Standing['kind'] | undefined;
   #pausedTold = false;
-  /** Number of the pass that was under way when somebody asked; a later one that ends quietly is the answer. */
-  #askedInPass: number | undefined;
-  #answer: { outcome: string | null; error: string | null } | undefined;
+  #request: NowRequest | undefined;
   #progressAt = monotonicMs();
 
   constructor(deps: Deps) {
@@ -82,10 +81,9 @@ export class Supervision {
   noteStanding(standing: Standing): void {
     const { log } = this.#deps;
     const reason = 'reason' in standing ? standing.reason : undefined;
-    if (this.#askedInPass !== undefined && standing.kind !== 'online' && standing.kind !== 'trial') {
-      this.#answer = { outcome: null, error: reason ?? 'the cloud does not answer' };
-      this.#flag.raise();
-    }
+    if (standing.kind !== 'online' && standing.kind !== 'trial')
+      this.#request?.notePushFailed(reason ?? 'the cloud does not answer');
+    this.#flagAnswer();
     if (standing.kind === this.#told) return;
     this.#told = standing.kind;
     this.#beatAt = Number.NEGATIVE_INFINITY;
@@ -122,9 +120,25 @@ export class Supervision {
 
   /** Everything that could be sent was answered, as the pass of this number saw the queue. */
   noteQuiet(pass: number): void {
-    if (this.#askedInPass === undefined || pass <= this.#askedInPass) return;
-    this.#answer = { outcome: 'everything that may be sent is in the cloud', error: null };
-    this.#flag.raise();
+    this.#request?.noteQuiet(pass);
+    this.#flagAnswer();
+  }
+
+  /** A pull has come to its end. @param failure why it did not get all that there is */
+  notePulled(call: number, looks: number, failure: string | undefined): void {
+    if (failure === undefined) this.#request?.notePulled(call, looks);
+    else this.#request?.notePullFailed(call, failure);
+    this.#flagAnswer();
+  }
+
+  /** A look at the inbox found nothing to apply. */
+  noteApplied(look: number, dealt: Dealt): void {
+    this.#request?.noteApplied(look, dealt);
+    this.#flagAnswer();
+  }
+
+  #flagAnswer(): void {
+    if (this.#request?.answer) this.#flag.raise();
   }
 
   async stopForFork(reason: string, epoch?: number): Promise<void> {
@@ -167,21 +181,19 @@ export class Supervision {
 
   async #answerNow(loop: Supervised, requested: boolean, active: boolean, pass: number): Promise<void> {
     if (!requested) {
-      this.#askedInPass = undefined;
-      this.#answer = undefined;
-    } else if (!active) {
-      this.#answer = { outcome: null, error: 'paused: syncd resume lets it go on' };
-    } else if (this.#deps.memory.standing.kind === 'stopped') {
-      this.#answer = { outcome: null, error: this.#deps.memory.standing.reason };
-    } else if (this.#askedInPass === undefined) {
+      this.#request = undefined;
+      return;
+    }
+    const { standing } = this.#deps.memory;
+    const prevented = active ? standing.kind === 'stopped' && standing.reason : 'paused: syncd resume lets it go on';
+    if (prevented === false && this.#request === undefined) {
       // First the wait is dropped: how we stand until then is no answer to somebody who asks for a new try.
       loop.tryNow();
-      this.#deps.onNow();
-      this.#askedInPass = pass;
+      this.#request = new NowRequest({ pass, ...this.#deps.onNow() });
     }
-    if (!this.#answer) return;
-    await answerNow(this.#deps.db, this.#answer.outcome, this.#answer.error);
-    this.#answer = undefined;
-    this.#askedInPass = undefined;
+    const answer = prevented === false ? this.#request?.answer : { outcome: null, error: prevented };
+    if (!answer) return;
+    this.#request = undefined;
+    await answerNow(this.#deps.db, answer.outcome, answer.error);
   }
 }

@@ -37,6 +37,8 @@ export type PullLoopDeps = PullDeps & {
   onStored: () => void;
   /** Told when the standing becomes another one. */
   onStanding: () => void;
+  /** Told when the call of this number found no more, or failed with a reason. */
+  onEnd?: ((call: number, failure: string | undefined) => void) | undefined;
 };
 
 /** Changes waiting to be applied above which no further page is asked for. */
@@ -76,6 +78,7 @@ export class PullLoop {
   #asksByInterval = false;
   /** Somebody has hinted since the call began. */
   #hinted = false;
+  #calls = 0;
   #progressAt = monotonicMs();
 
   constructor(deps: PullLoopDeps) {
@@ -109,10 +112,17 @@ export class PullLoop {
     this.#flag.raise();
   }
 
-  /** A person asked: drop every wait. */
+  /** A person asked: drop every wait, a young one at the cloud too. */
   tryNow(): void {
     this.#set(tryNow(this.#deps.memory.standing, this.#deps.steadyMs()));
     this.wake();
+    this.#nextAtMs = Number.NEGATIVE_INFINITY;
+    if (this.#waiting) this.#call?.abort();
+  }
+
+  /** Calls begun so far. */
+  get calls(): number {
+    return this.#calls;
   }
 
   /** Another endpoint was answered: the line may be back, and by now it may be known that the cloud waits. */
@@ -166,7 +176,11 @@ export class PullLoop {
     const { client, memory, nowMs, steadyMs } = this.#deps;
     const reply = await client.health();
     if (reply.kind === 'answer' && reply.status === 200) this.#set(goOnTrial(memory.standing, steadyMs()));
-    else this.#replied(bearingOf(judgeReply(reply, nowMs())));
+    else {
+      // A call that was not even worth making.
+      this.#calls++;
+      this.#replied(bearingOf(judgeReply(reply, nowMs())));
+    }
     return 0;
   }
 
@@ -178,6 +192,7 @@ export class PullLoop {
     const waitMs = this.#idle && this.#polls && !measures ? memory.pace.waitMs : 0;
     if (waitMs === 0) this.#measuredAtMs = steadyMs();
     const call = new AbortController();
+    this.#calls++;
     this.#call = call;
     this.#waiting = waitMs > 0;
     this.#hinted = false;
@@ -239,6 +254,7 @@ export class PullLoop {
     this.#cursor = cursor;
     this.#content = page.content ?? this.#content;
     this.#idle = (!more || circles) && !this.#hinted;
+    if (!more || circles) this.#deps.onEnd?.(this.#calls, undefined);
     const pausedMs = delayMs(memory.pace, intervalMs);
     if (pausedMs === intervalMs) this.#tell('it answers at once, time and again, with nothing');
     this.#asksByInterval = !this.#polls;
@@ -260,6 +276,7 @@ export class PullLoop {
     const { memory, client, retry, steadyMs, random } = this.#deps;
     if (client.aborted && bearing.kind === 'offline') return;
     this.#set(afterReply(memory.standing, bearing, retry, steadyMs(), random()));
+    if (bearing.kind !== 'answered') this.#deps.onEnd?.(this.#calls, bearing.reason);
   }
 
   #set(standing: Standing): void {

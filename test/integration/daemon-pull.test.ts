@@ -2,7 +2,7 @@
 import { Cluster } from '../../src/demo/postgres.js';
 import { type Asked, askForEntity, awaitAsked } from '../../src/inbox/ask.js';
 import { receive } from '../../src/inbox/receive.js';
-import { setEnabled } from '../../src/ops/control.js';
+import { requestNow, setEnabled } from '../../src/ops/control.js';
 import { gatherFacts } from '../../src/ops/status.js';
 import { findings } from '../../src/ops/verdict.js';
 import { syncd } from '../support/cli.js';
@@ -76,6 +76,29 @@ test('an edit of head office is in the shop’s table within a second, its delet
   });
   const facts = await gatherFacts(outlet.shop.db, 'UTC');
   expect(facts.today.pulled).toBe(3);
+});
+
+test('now is answered when what the cloud had is applied, and says so; or when it cannot be fetched, and why', async () => {
+  await polling();
+  outlet.cloud.faults.add({ kind: 'latency', ms: 700, match: { path: '/sync/changes' } });
+  office(uuid(20), 'asked for');
+  const answer = await requestNow(outlet.shop.db, 'budi', 8_000);
+  expect(await row(uuid(20))).toMatchObject({ status: 'asked for' });
+  expect(answer).toMatchObject({
+    finished: true,
+    outcome: 'everything that may be sent is in the cloud; 1 change of it was applied',
+  });
+  expect(await requestNow(outlet.shop.db, 'budi', 8_000)).toMatchObject({
+    error: null,
+    outcome: expect.stringMatching(/nothing new came from it$/),
+  });
+  outlet.cloud.faults.clear();
+  outlet.cloud.faults.add({ kind: 'status', status: 403, match: { path: '/sync/changes' } });
+  expect(await requestNow(outlet.shop.db, 'budi', 8_000)).toMatchObject({
+    error: expect.stringMatching(/^nothing could be fetched from the cloud: HTTP 403/),
+  });
+  outlet.cloud.faults.clear();
+  expect(await requestNow(outlet.shop.db, 'budi', 8_000)).toMatchObject({ error: null });
 });
 
 test('what was stored and not yet applied when the daemon was killed is applied by the next one, once', async () => {
