@@ -1,6 +1,7 @@
 /** How `syncd status` looks: one screen for people, one line for Nagios. Pure; 80 columns, and readable without colour. */
 import type { Facts } from '../ops/status.js';
 import { outages, type Story } from '../ops/story.js';
+import { captureWords, diskWords, walkWords } from '../ops/table-findings.js';
 import type { Finding, State, StatusReport } from '../ops/verdict.js';
 import { age, count, fullTime, localTime, percent, relative, wrapped } from '../ops/words.js';
 import type { Paint, Style } from './output.js';
@@ -61,10 +62,9 @@ function figures(facts: Facts, report: StatusReport, timezone: string): [string,
     ['queue', queue.join(', ')],
     ['cloud', cloudLine(facts, report, when)],
     ['daemon', facts.enabled ? running : `${running}; syncing is paused`],
-    [
-      'capture',
-      `${capture.healthy} of ${count(capture.expected ?? 0, 'table')} watched, ${capture.failures === 0 ? 'no' : capture.failures} failures`,
-    ],
+    ['capture', captureWords(facts, capture.expected ?? 0, capture.healthy ?? 0)],
+    ...line('tables', walkWords(facts)),
+    ...line('disk', diskWords(facts)),
     [
       'today',
       `${today.captured?.toLocaleString('en-GB')} captured, ${today.pushed?.toLocaleString('en-GB')} pushed, ${today.pulled?.toLocaleString('en-GB')} pulled`,

@@ -17,7 +17,7 @@ import type { Chore } from './chores.js';
 import { statusOf } from './report.js';
 import type { Facts } from './status.js';
 
-type WatchedSettings = Pick<Settings, 'outlet' | 'alerts' | 'entities' | 'sync' | 'cloud'>;
+type WatchedSettings = Pick<Settings, 'outlet' | 'alerts' | 'entities' | 'sync' | 'cloud' | 'disk'>;
 export type AlertsDeps = {
   db: Db;
   settings: WatchedSettings;

@@ -155,7 +155,7 @@ function gaugesOf(figures: Figures | undefined, own: Own): Registry {
     name: 'syncd_capture_failures_total',
     help: 'Changes that could not be captured, since the installation',
     registers: [registry],
-  }).inc(report.capture.failures ?? 0);
+  }).inc((report.capture.failures ?? 0) + (report.capture.healed ?? 0));
   if (facts.daemon?.clock_offset_ms != null)
     set('clock_offset_seconds', "The cloud's clock less ours", facts.daemon.clock_offset_ms / 1_000);
   set('notify_queue_ratio', "How full the server's notification queue is", figures.notifyQueue);

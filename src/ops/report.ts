@@ -6,13 +6,13 @@ import { judge, type Rules, type StatusReport } from './verdict.js';
 
 export type Told = { facts: Facts; rules: Rules; report: StatusReport };
 
-export type StatusSettings = Pick<Settings, 'outlet' | 'alerts' | 'entities' | 'sync'>;
+export type StatusSettings = Pick<Settings, 'outlet' | 'alerts' | 'entities' | 'sync' | 'disk'>;
 
 export async function statusOf(db: Db, settings: StatusSettings): Promise<Told> {
-  const { outlet, alerts, entities, sync } = settings;
+  const { outlet, alerts, entities, sync, disk } = settings;
   const found = await gatherFacts(db, outlet.timezone);
   const facts = { ...found, enabled: found.enabled && sync.enabled };
   const pushed = [...entities].filter(([, entity]) => entity.direction !== 'pull').map(([name]) => name);
-  const rules = { ...alerts, entities: pushed };
+  const rules = { ...alerts, entities: pushed, diskWarnMs: disk?.warnMs };
   return { facts, rules, report: judge(facts, rules) };
 }

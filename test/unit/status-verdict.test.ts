@@ -53,8 +53,8 @@ test.each<[string, Partial<Facts>, string, RegExp]>([
     'capture failures',
     {
       capture: [
-        { entity_type: 'order', healthy: true, failures: 2 },
-        { entity_type: 'payment', healthy: true, failures: 0 },
+        { entity_type: 'order', healthy: true, failures: 2, healed: 0 },
+        { entity_type: 'payment', healthy: true, failures: 0, healed: 0 },
       ],
     },
     'critical',
@@ -66,8 +66,8 @@ test.each<[string, Partial<Facts>, string, RegExp]>([
     'a table without its triggers',
     {
       capture: [
-        { entity_type: 'order', healthy: true, failures: 0 },
-        { entity_type: 'payment', healthy: false, failures: 0 },
+        { entity_type: 'order', healthy: true, failures: 0, healed: 0 },
+        { entity_type: 'payment', healthy: false, failures: 0, healed: 0 },
       ],
     },
     'warning',
@@ -75,7 +75,7 @@ test.each<[string, Partial<Facts>, string, RegExp]>([
   ],
   [
     'a table that was never installed',
-    { capture: [{ entity_type: 'order', healthy: true, failures: 0 }] },
+    { capture: [{ entity_type: 'order', healthy: true, failures: 0, healed: 0 }] },
     'warning',
     /changes of payment are not captured/,
   ],
@@ -83,8 +83,8 @@ test.each<[string, Partial<Facts>, string, RegExp]>([
     'a table that has drifted, told once',
     {
       capture: [
-        { entity_type: 'order', healthy: true, failures: 0 },
-        { entity_type: 'payment', healthy: false, failures: 0 },
+        { entity_type: 'order', healthy: true, failures: 0, healed: 0 },
+        { entity_type: 'payment', healthy: false, failures: 0, healed: 0 },
       ],
       drifts: [
         {

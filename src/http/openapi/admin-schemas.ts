@@ -35,7 +35,7 @@ export const Status = z
     last_pull_at: at,
     parked: count,
     today: z.object({ captured: count, pushed: count, pulled: count }),
-    capture: z.object({ expected: count, healthy: count, failures: count }),
+    capture: z.object({ expected: count, healthy: count, failures: count, healed: count }),
     clock_offset_ms: z.number().nullable(),
   })
   .loose();
