@@ -16,6 +16,7 @@ import { apiKey, clock, cloud, dns, tls } from './checks/cloud.js';
 import { configurationOf, files } from './checks/configuration.js';
 import { daemon } from './checks/daemon.js';
 import { database, schema } from './checks/database.js';
+import { disk } from './checks/disk.js';
 import { notify } from './checks/notify.js';
 import { queue } from './checks/queue.js';
 import { rights } from './checks/rights.js';
@@ -34,6 +35,7 @@ const CHECKS: Check[] = [
   capture,
   notify,
   sessions,
+  disk,
   daemon,
   queue,
   dns,
@@ -74,7 +76,6 @@ export async function examine(loaded: Examined): Promise<Finding[]> {
   });
   const patient: Patient = {
     settings,
-    file: loaded.file,
     url: databaseUrl,
     db: openDb(databaseUrl, { role: 'doctor', connectTimeoutMs: 5_000, queryTimeoutMs: LIMIT_MS }),
     client,

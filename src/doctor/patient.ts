@@ -8,8 +8,6 @@ import type { Finding, Unnamed } from './finding.js';
 
 export type Patient = {
   settings: Settings;
-  /** The configuration's file; undefined for the settings that the daemon works by. */
-  file: string | undefined;
   url: string;
   db: Db;
   client: CloudClient;

@@ -31,6 +31,7 @@ test('a healthy shop has nothing wrong', async () => {
     'capture',
     'notify',
     'sessions',
+    'disk',
     'daemon',
     'queue',
     'dns',

@@ -1,4 +1,5 @@
 /** Whether every configured table is watched, and whether what was captured is all there was. */
+import { suspendedFindings, walkFindings } from '../../ops/table-findings.js';
 import { count } from '../../ops/words.js';
 import { fail, ok, type Unnamed, warn } from '../finding.js';
 import type { Check } from '../patient.js';
@@ -40,10 +41,14 @@ export const capture: Check = {
           fail(
             `capture of ${entity} failed ${count(one.failures, 'time')}`,
             'Those sales went through, but their changes may be missing from the queue.',
-            `syncd backfill ${entity}   # queues what is missing`,
+            'syncd status   # the daemon compares the table by itself and queues what is missing',
           ),
         );
     }
+    for (const { reason } of suspendedFindings(facts))
+      found.push(fail(reason, 'Sales go through and are not seen until capture goes on.', 'syncd capture --resume'));
+    for (const { reason } of walkFindings(facts))
+      found.push(warn(reason, 'What was missed, if anything, is not known.', 'journalctl -u syncd -n 50'));
     for (const entity of facts.truncated)
       found.push(
         warn(

@@ -1,5 +1,4 @@
 /** Whether the daemon runs, as this program's version and on the present configuration, and whether anything keeps it from sending. */
-import { stat } from 'node:fs/promises';
 import { isRunning } from '../../ops/verdict.js';
 import { age } from '../../ops/words.js';
 import { VERSION } from '../../version.js';
@@ -9,7 +8,7 @@ import type { Check } from '../patient.js';
 export const daemon: Check = {
   name: 'daemon',
   needs: ['schema'],
-  async look({ facts, file }) {
+  async look({ facts }) {
     if (!facts) return [];
     const { daemon, outlet, enabled } = facts;
     if (!daemon || !isRunning(daemon)) {
@@ -43,12 +42,11 @@ export const daemon: Check = {
           'sudo systemctl restart syncd',
         ),
       );
-    const changed = file === undefined ? 0 : await changedAtMs(file);
-    if (changed > Date.parse(daemon.started_at))
+    if (daemon.config_changed_at !== null)
       found.push(
         warn(
-          `${file} was changed after the daemon started`,
-          'The daemon may still work by the old one.',
+          'the configuration was changed and has not been read since',
+          'The daemon still works by the old one.',
           'sudo systemctl reload syncd',
         ),
       );
@@ -61,10 +59,3 @@ export const daemon: Check = {
         ];
   },
 };
-
-async function changedAtMs(file: string): Promise<number> {
-  return stat(file).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => 0,
-  );
-}
