@@ -13,6 +13,7 @@ import {
   readdirSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
@@ -68,6 +69,25 @@ export class Cluster {
       await cluster.destroy();
       throw error;
     }
+  }
+
+  /**
+   * Another server with a copy of the files of one that is stopped, not started yet. Given a `primary_conninfo` among the settings it
+   * is its standby.
+   */
+  static async copyOf(original: Cluster, settings: Record<string, string>): Promise<Cluster> {
+    if (original.pid !== undefined) throw new SyncError('failed', 'the files of a running server cannot be copied');
+    const directory = mkdtempSync(join(tmpdir(), 'syncd-pg-'));
+    cpSync(original.#data, join(directory, 'data'), { recursive: true });
+    if (settings.primary_conninfo !== undefined) writeFileSync(join(directory, 'data', 'standby.signal'), '');
+    if (isRoot()) {
+      for (const name of ['.', ...readdirSync(directory, { recursive: true, encoding: 'utf8' })])
+        chownSync(join(directory, name), NOBODY, NOBODY);
+    }
+    const binaries = original.#binaries.startsWith(original.directory)
+      ? reachableBinaries(original.#binaries, directory)
+      : original.#binaries;
+    return new Cluster(directory, await freePort(), binaries, { ...original.#settings, ...settings });
   }
 
   /** A connection URL over TCP. */

@@ -37,19 +37,23 @@ export class IdentityStage {
     this.cloud = cloud;
   }
 
-  static async open(): Promise<IdentityStage> {
-    const [cluster, cloud] = await Promise.all([Cluster.start(), startReferenceCloud({ apiKey: API_KEY })]);
+  /** @param settings of the server */
+  static async open(settings: Record<string, string> = {}): Promise<IdentityStage> {
+    const [cluster, cloud] = await Promise.all([Cluster.start({ settings }), startReferenceCloud({ apiKey: API_KEY })]);
     return new IdentityStage(cluster, cloud);
   }
 
-  /** @param state the state directory's name; another host has another one */
-  outlet(id: string, database: string, state: string): Outlet {
+  /**
+   * @param state the state directory's name; another host has another one
+   * @param servers where the database may be found, in order
+   */
+  outlet(id: string, database: string, state: string, servers = [this.cluster]): Outlet {
     const config = join(this.#directory, `${id}-${database}-${state}.yaml`);
     const state_dir = join(this.#directory, state);
     mkdirSync(state_dir, { recursive: true });
     const yaml = `
 outlet: { id: ${id}, timezone: Asia/Jakarta }
-database: { url: "${this.cluster.url(database, 'syncd')}" }
+database: { url: ${JSON.stringify(servers.map((server) => server.url(database, 'syncd')))} }
 state_dir: ${state_dir}
 cloud: { url: "${this.cloud.url}", api_key: ${API_KEY}, timeout: 5s }
 admin: { listen: 127.0.0.1:0 }
@@ -71,8 +75,8 @@ entities:
     return outlet;
   }
 
-  async sql<T = Record<string, unknown>>(database: string, text: string): Promise<T[]> {
-    const client = new pg.Client(this.cluster.url(database));
+  async sql<T = Record<string, unknown>>(database: string, text: string, server = this.cluster): Promise<T[]> {
+    const client = new pg.Client(server.url(database));
     await client.connect();
     try {
       const result = await client.query(text);
@@ -109,10 +113,10 @@ entities:
     return syncd([...args, '--config', config]);
   }
 
-  async drained(database: string): Promise<void> {
+  async drained(database: string, server = this.cluster): Promise<void> {
+    const query = 'SELECT waiting::int FROM syncd.sync_light';
     await eventually(
-      async () =>
-        (await this.sql<{ waiting: number }>(database, 'SELECT waiting::int FROM syncd.sync_light'))[0]?.waiting,
+      async () => (await this.sql<{ waiting: number }>(database, query, server))[0]?.waiting,
       (waiting) => waiting === 0,
       `the queue of ${database} drained`,
       20_000,
