@@ -25,6 +25,7 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { Operation } from '../cloud/wire.js';
 import type { AlertMessagesTable, AlertsTable, OutagesTable, SamplesTable } from './schema-figures.js';
+import type { BackfillsTable, DiskReadingsTable } from './walk-rows.js';
 
 export type ChangeStatus = 'pending' | 'synced' | 'conflict' | 'failed';
 export type SettledAs = 'accepted' | 'superseded' | 'discarded' | 'cloud_won';
@@ -251,35 +252,6 @@ export interface CommandsTable {
   finished_at: string | null;
   outcome: string | null;
   error: string | null;
-}
-
-export interface BackfillsTable {
-  id: ColumnType<string, never, never>;
-  entity_type: string;
-  kind: 'backfill' | 'reconcile' | 'delete';
-  cause: string;
-  requested_by: Generated<string>;
-  requested_at: Generated<string>;
-  started_at: string | null;
-  failures: string | null;
-  position: string | null;
-  walked: Generated<string>;
-  queued: Generated<string>;
-  deleted: Generated<string>;
-  estimate: string | null;
-  waits_for: string | null;
-  finished_at: string | null;
-  error: string | null;
-}
-
-export interface DiskReadingsTable {
-  at: string;
-  path: string;
-  free_bytes: string | null;
-  total_bytes: string | null;
-  database_bytes: string | null;
-  days_left: number | null;
-  problem: string | null;
 }
 
 export interface EntityStatusView {
