@@ -117,6 +117,7 @@ export const en = {
   },
   reasons: {
     title: 'Needs attention',
+    state: { critical: 'urgent', warning: 'look' },
     words: {
       daemon: 'The sync service is not running.',
       stopped: 'Sending was stopped until a person decides.',

@@ -120,6 +120,7 @@ export const id: Words = {
   },
   reasons: {
     title: 'Perlu perhatian',
+    state: { critical: 'mendesak', warning: 'perlu dilihat' },
     words: {
       daemon: 'Layanan sinkronisasi tidak jalan.',
       stopped: 'Pengiriman dihentikan sampai ada yang memutuskan.',

@@ -105,6 +105,9 @@ function Explanation({ answer, status }: { answer: Answer; status: StatusReport 
           .
         </p>
       )}
+      {headline.kind === 'trouble' && headline.pending > 0 && (
+        <p>{t.answer.waiting(f.number(headline.pending), undefined, cause)}.</p>
+      )}
       {idle && <p>{idle}</p>}
       {waits && cause !== 'none' && <p>{t.answer.kept}</p>}
       {(waits || idle) && next.kind !== 'none' && (

@@ -13,6 +13,9 @@ const PLACES: Partial<Record<Finding['topic'], Place>> = {
   backlog: { screen: 'queue', status: 'waiting' },
 };
 
+/** Topics of which the page's own words say all that there is to say. */
+const WHOLE: Finding['topic'][] = ['daemon', 'failed', 'conflicts', 'backlog'];
+
 /** @param told what the answer above has told already */
 export function Reasons({ told }: { told?: string | undefined }) {
   const { t } = useWords();
@@ -27,14 +30,16 @@ export function Reasons({ told }: { told?: string | undefined }) {
           <li key={topic + reason}>
             <div>
               <Badge tone={state === 'critical' ? 'attention' : 'waiting'} icon="attention">
-                {state === 'critical' ? (t.health.state.fail ?? state) : (t.health.state.warn ?? state)}
+                {t.reasons.state[state]}
               </Badge>
             </div>
             <div class="text">
               <p>{t.reasons.words[topic] ?? t.reasons.other}</p>
-              <p class="quote" lang="en">
-                {reason}
-              </p>
+              {!WHOLE.includes(topic) && (
+                <p class="quote" lang="en">
+                  {reason}
+                </p>
+              )}
             </div>
             <a class="button small" href={hashOf(PLACES[topic] ?? { screen: 'health' })}>
               {t.reasons.see}

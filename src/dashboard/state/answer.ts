@@ -14,7 +14,8 @@ export type Answer = {
     | { kind: 'safe' }
     | { kind: 'safe, but' }
     | { kind: 'waiting'; pending: number; since: string | undefined; cause: Cause }
-    | { kind: 'trouble'; failed: number; conflicts: number };
+    /** `pending` wait beside them, and go by themselves. */
+    | { kind: 'trouble'; failed: number; conflicts: number; pending: number };
   cause: Cause;
   /** What else stands out beside what the headline has told. */
   beside: { failed: number; conflicts: number };
@@ -50,8 +51,8 @@ export function answerTo(status: StatusReport, now: number): Answer {
     const kind = tone === 'ok' ? 'safe' : 'safe, but';
     return { ...common, tone, headline: { kind }, canTryNow: canTryNow && cause !== 'turn' };
   }
-  if (pending === 0) {
-    return { ...common, tone: 'attention', headline: { kind: 'trouble', failed, conflicts }, canTryNow };
+  if (pending === 0 || (troubled && (cause === 'none' || cause === 'turn'))) {
+    return { ...common, tone: 'attention', headline: { kind: 'trouble', failed, conflicts, pending }, canTryNow };
   }
   const tone = needsPerson(cause) || troubled ? 'attention' : cause === 'none' ? 'busy' : 'waiting';
   const since = status.oldest_pending_at ?? undefined;
