@@ -27,7 +27,10 @@ export async function converse(
       chosen.entities.push(one);
       continue;
     }
-    const taken = await askEntity(ends, one, chosen);
+    const names = [...proposal.entities, ...chosen.entities]
+      .filter((other) => other !== one)
+      .map(({ entity }) => entity);
+    const taken = await askEntity(ends, one, names);
     if (taken === 'quit') return undefined;
     if (taken === 'leave') chosen.leftOut.push({ table: one.settings.table, reason: 'left out by choice' });
     else chosen.entities.push(taken.entity);
@@ -68,7 +71,7 @@ async function valid(
 
 type Taken = 'quit' | 'leave' | { entity: Proposed; all: boolean };
 
-async function askEntity(ends: Ends, one: Proposed, chosen: Proposal): Promise<Taken> {
+async function askEntity(ends: Ends, one: Proposed, names: readonly string[]): Promise<Taken> {
   for (;;) {
     ends.say(described(one));
     const answer = (await ends.ask('Capture it? [Y/n/e/a/q] ')).trim().toLowerCase();
@@ -83,7 +86,7 @@ async function askEntity(ends: Ends, one: Proposed, chosen: Proposal): Promise<T
       case 'q':
         return 'quit';
       case 'e':
-        return { entity: await edited(ends, one, chosen), all: false };
+        return { entity: await edited(ends, one, names), all: false };
       default:
         ends.say(`${HELP}.`);
     }
@@ -102,10 +105,11 @@ function described({ entity, settings, notes, rows }: Proposed): string {
   return [`\n${entity}  ${table}: ${facts.join('; ')}`, ...notes.map((note) => `  ${note}`)].join('\n');
 }
 
-async function edited(ends: Ends, one: Proposed, { entities }: Proposal): Promise<Proposed> {
+/** @param names of the other entities */
+async function edited(ends: Ends, one: Proposed, names: readonly string[]): Promise<Proposed> {
   const { settings } = one;
   const free = (raw: unknown) =>
-    typeof raw === 'string' && isEntityName(raw) && !entities.some(({ entity }) => entity === raw) ? raw : undefined;
+    typeof raw === 'string' && isEntityName(raw) && !names.includes(raw) ? raw : undefined;
   const entity = await valid(
     ends,
     'Name',

@@ -8,7 +8,7 @@ import type { EntitySettings } from '../config/settings.js';
 import { named, sqlName, sqlTable } from './naming.js';
 import type { Catalogue, ReadTable } from './read.js';
 import { type Effects, effectsOf } from './trigger-effects.js';
-import { dateAmong, looksSecret, noiseOf, type Role, roleOf, sumAmong } from './words.js';
+import { dateAmong, looksLikeLevel, looksSecret, noiseOf, type Role, roleOf, sumAmong } from './words.js';
 
 export type Proposed = {
   entity: string;
@@ -42,10 +42,11 @@ export function reasonAgainst(table: ReadTable): string | undefined {
 export function propose({ tables, shapes, written }: Catalogue): Proposal {
   const proposal: Proposal = { entities: [], leftOut: [] };
   const taken = new Set<string>();
+  const both = new Set<string>();
   for (const table of inOrder(tables)) {
     const against = reasonAgainst(table);
     const shape = shapes.get(table.oid);
-    const found = against === undefined && shape ? proposeTable(table, shape, tables) : (against ?? 'it is gone');
+    const found = against === undefined && shape ? proposeTable(table, shape, tables, both) : (against ?? 'it is gone');
     if (typeof found === 'string') {
       proposal.leftOut.push({ table: sqlTable(table), reason: found });
       continue;
@@ -55,18 +56,28 @@ export function propose({ tables, shapes, written }: Catalogue): Proposal {
     const one = { entity, rows: table.rows, ...found };
     const issues = issuesOf(one.entity, one.settings, shape as TableShape, written.get(table.oid));
     if (issues.length > 0) proposal.leftOut.push({ table: sqlTable(table), reason: issues.join('; ') });
-    else proposal.entities.push(one);
+    else {
+      proposal.entities.push(one);
+      if (one.settings.direction === 'both') both.add(table.oid);
+    }
   }
   return proposal;
 }
 
 type Made = Pick<Proposed, 'settings' | 'notes' | 'columns'>;
 
-function proposeTable(table: ReadTable, shape: TableShape, tables: readonly ReadTable[]): Made | string {
+/** @param both oids of the tables that both sides edit, of those that come before it */
+function proposeTable(
+  table: ReadTable,
+  shape: TableShape,
+  tables: readonly ReadTable[],
+  both: ReadonlySet<string>,
+): Made | string {
   const key = keyOf(table, shape);
-  if (key === undefined) return 'no primary key, nor a unique index whose columns are never null';
+  if (key === undefined) return keyless(table, shape);
   const notes: string[] = [];
-  const role = roleOf(table.name);
+  const numbers = table.columns.filter(({ type }) => NUMBER.test(type)).map(({ name }) => name);
+  const role = linkOf(table, key.columns, both) ?? roleOf(table.name, numbers);
   const keys = key.columns;
   const secrets = table.columns.filter(({ name }) => looksSecret(name) && !keys.includes(name));
   const direction = directionOf(role, table, secrets, notes);
@@ -74,7 +85,15 @@ function proposeTable(table: ReadTable, shape: TableShape, tables: readonly Read
   const sets = direction === 'both' ? effects.sets.filter((name) => !keys.includes(name)) : [];
   const local = sets.filter((name) => !secrets.some((secret) => secret.name === name));
   noteColumns(table, keys, secrets, local, notes);
-  if (direction === 'both') noteWrites(effects, notes);
+  if (direction === 'both') {
+    const levels = numbers.filter((name) => looksLikeLevel(name) && !keys.includes(name));
+    if (levels.length > 0)
+      notes.push(
+        `${levels.join(', ')} changes with every sale: delta: [${levels.map(sqlName).join(', ')}], if head office changes it too`,
+      );
+    noteParents(table, tables, both, notes);
+    noteWrites(effects, notes);
+  }
   const { date_field, money_field } = role === 'transaction' ? figuresOf(table, secrets) : {};
   const settings: EntitySettings = {
     table: sqlTable(table),
@@ -103,6 +122,20 @@ function keyOf(table: ReadTable, shape: TableShape) {
   const usable = shape.indexes.filter((index) => index.usable && fits(index.columns));
   usable.sort((a, b) => Number(b.primary) - Number(a.primary) || a.columns.length - b.columns.length);
   return usable[0];
+}
+
+/** A table that only links others follows them; undefined where it is more than that. */
+function linkOf({ parents, links }: ReadTable, key: string[], both: ReadonlySet<string>): Role | undefined {
+  if (parents.length < 2 || !key.every((column) => links.includes(column))) return undefined;
+  return parents.every((oid) => both.has(oid)) ? 'master' : 'other';
+}
+
+/** Why no index of it can name its rows, and what would make one. */
+function keyless({ columns }: ReadTable, { indexes }: TableShape): string {
+  const index = indexes.find(({ usable }) => usable);
+  if (!index) return 'no primary key, nor a unique index that could stand for one';
+  const nullable = index.columns.filter((name) => columns.some((one) => one.name === name && !one.notNull));
+  return `no primary key; its unique index ${index.name} could stand for one, were ${nullable.join(', ')} NOT NULL`;
 }
 
 function directionOf(role: Role, table: ReadTable, secrets: ReadTable['columns'], notes: string[]): 'push' | 'both' {
@@ -147,7 +180,22 @@ function noteColumns(
     );
   const large = table.columns.filter(({ type, name }) => type === 'bytea' && !secrets.some((one) => one.name === name));
   if (large.length > 0)
-    notes.push(`${listed(large.map(({ name }) => name))} may be large: exclude it if the cloud has no use for it`);
+    notes.push(
+      `${listed(large.map(({ name }) => name))} is binary and may be large: exclude it if the cloud has no use for it`,
+    );
+}
+
+function noteParents(
+  { oid, parents }: ReadTable,
+  tables: readonly ReadTable[],
+  both: ReadonlySet<string>,
+  notes: string[],
+): void {
+  const others = tables.filter((table) => parents.includes(table.oid) && table.oid !== oid && !both.has(table.oid));
+  if (others.length > 0)
+    notes.push(
+      `it refers to ${others.map(sqlTable).join(', ')}, which head office does not edit: new rows from there can only use what the shop has`,
+    );
 }
 
 function noteWrites({ writes, unreadable }: Effects, notes: string[]): void {

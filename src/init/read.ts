@@ -32,8 +32,9 @@ export type ReadTable = {
   /** About how many rows; null: never counted. */
   rows: number | null;
   columns: ReadColumn[];
-  /** Oids of the tables that it refers to. */
+  /** Oids of the tables that it refers to, and the columns that do. */
   parents: string[];
+  links: string[];
   triggers: ReadTrigger[];
   policies: boolean;
 };
@@ -47,7 +48,7 @@ export type Catalogue = {
 };
 
 const TABLES = `
-  SELECT current_database() AS database, c.oid::text AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relispartition AS partition,
+  SELECT c.oid::text AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relispartition AS partition,
          c.relrowsecurity AS policies,
          (SELECT format('%I.%I', pn.nspname, p.relname) FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent
           JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE i.inhrelid = c.oid ORDER BY i.inhseqno LIMIT 1) AS below,
@@ -60,6 +61,8 @@ const TABLES = `
                    FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]') AS columns,
          coalesce((SELECT json_agg(DISTINCT k.confrelid::text) FROM pg_constraint k
                    WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.confrelid <> c.oid), '[]') AS parents,
+         coalesce((SELECT json_agg(DISTINCT a.attname) FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (k.conkey)
+                   WHERE k.conrelid = c.oid AND k.contype = 'f'), '[]') AS links,
          coalesce((SELECT json_agg(json_build_object('name', t.tgname, 'before', t.tgtype & 2 = 2, 'body', p.prosrc, 'plpgsql', l.lanname = 'plpgsql',
                           'definer', p.prosecdef, 'definition', pg_get_triggerdef(t.oid)) ORDER BY t.tgname)
                    FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_language l ON l.oid = p.prolang
@@ -68,17 +71,23 @@ const TABLES = `
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname <> ALL (ARRAY[$1, 'pg_catalog', 'information_schema'])
     AND n.nspname !~ '^pg_(toast|temp)'
-  ORDER BY 3, 4`;
+  ORDER BY n.nspname, c.relname`;
 
-type Row = Omit<ReadTable, 'columns' | 'parents' | 'triggers'> &
-  Record<'columns' | 'parents' | 'triggers' | 'database', string>;
+type Lists = 'columns' | 'parents' | 'links' | 'triggers';
+type Row = Omit<ReadTable, Lists> & Record<Lists, string>;
 
 /** @param worth which tables are looked at closely */
 export async function readCatalogue(client: pg.Client, worth: (table: ReadTable) => boolean): Promise<Catalogue> {
   const { rows } = await client.query<Row>(TABLES, [SCHEMA]);
-  const tables = rows.map(({ database, columns, parents, triggers, ...table }): ReadTable => {
-    return { ...table, columns: JSON.parse(columns), parents: JSON.parse(parents), triggers: JSON.parse(triggers) };
-  });
+  const tables = rows.map(
+    ({ columns, parents, links, triggers, ...table }): ReadTable => ({
+      ...table,
+      columns: JSON.parse(columns),
+      parents: JSON.parse(parents),
+      links: JSON.parse(links),
+      triggers: JSON.parse(triggers),
+    }),
+  );
   const { rows: self } = await client.query<{ database: string }>('SELECT current_database() AS database');
   const catalogue: Catalogue = { database: self[0]?.database ?? '', tables, shapes: new Map(), written: new Map() };
   for (const table of tables.filter(worth)) {

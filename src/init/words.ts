@@ -21,7 +21,7 @@ const NOISE = {
   migration:
     'migration *schemamigration alembic_version flyway_schema databasechangelog databasechangeloglock ar_internal_metadata typeorm_metadata knex_migration django_migration goose_db phinxlog versi_skema',
   cache: 'cache *cacheentry tembolok singgahan',
-  scratch: 'tmp temp bak backup scratch staging dummy sementara cadangan salinan',
+  scratch: 'tmp temp bak backup scratch staging dummy *sharedticket sementara cadangan salinan',
   settings: 'setting settings configuration config preference pengaturan konfigurasi setelan',
 } as const;
 export type Noise = keyof typeof NOISE;
@@ -53,6 +53,8 @@ const NOUNS = 'kategori harga pajak satuan merek jenis produk barang pelanggan p
 /** The newest level is all that matters. */
 const STOCK =
   'stock stok inventory persediaan stockcurrent stocklevel stock_level stock_current saldo_stok stok_barang stok_produk inventori';
+/** What a level is counted in: without such a column a row of `inventory` is a thing by itself. */
+const LEVELS = 'qty quantity kuantitas jumlah stock stok level on_hand onhand sisa saldo balance unit count amount';
 /** A table of movements: each row counts, whatever else its name says. */
 const MOVEMENT =
   'movement mutation mutasi diary stockdiary kartu_stok adjustment penyesuaian transfer opname pemakaian log history riwayat in out masuk keluar entry';
@@ -68,17 +70,22 @@ const DETAIL =
 /** Columns of a date, the best first; of a sum, the best first. */
 const DATES =
   `paid_at paid_date tanggal_bayar tgl_bayar payment_date order_date tanggal_transaksi tanggal_penjualan tanggal_pesanan tgl_transaksi
-  sale_date sold_at transaction_date invoice_date rental_date datenew tanggal tgl waktu date ordered_at created_at created dibuat_pada created_on
+  tanggal_pembelian tanggal_pembayaran purchase_date sale_date sold_at transaction_date invoice_date rental_date datenew tanggal tgl waktu date ordered_at created_at created dibuat_pada created_on
   create_date`.split(/\s+/);
 const SUMS =
   `grand_total grandtotal total_amount total_bayar total_penjualan total_pembelian total_harga total_price total amount amt nominal jumlah_bayar bayar
-  freight jumlah`.split(/\s+/);
+  jumlah`.split(/\s+/);
 
 const secret = matcher(SECRETS);
 const noise = Object.entries(NOISE).map(([kind, words]) => [kind as Noise, matcher(words)] as const);
 const visits = matcher(VISIT_COLUMNS);
 const stock = matcher(STOCK);
+const levels = matcher(LEVELS);
 const movement = matcher(MOVEMENT);
+const dated = matcher('date tanggal tgl');
+const otherDate = matcher(
+  'due update updated modified birth lahir tempo expiry expired kedaluwarsa delivery shipped required end last selesai akhir',
+);
 const transaction = matcher(TRANSACTION);
 const detail = matcher(DETAIL);
 const master = matcher(
@@ -92,6 +99,9 @@ const nouns = matcher(NOUNS);
 /** A column that should not leave the shop. */
 export const looksSecret = (column: string): boolean => secret(column);
 
+/** A level that sales change, in a table that is more than stock: `stok_saat_ini` of a product. */
+export const looksLikeLevel = (column: string): boolean => stock(column) && !/min|max|aman|safety/i.test(column);
+
 /** Why a table should be left out; undefined where nothing speaks against it. */
 export function noiseOf(table: string, columns: readonly string[]): { kind: Noise; reason: string } | undefined {
   const found = noise.find(([, matches]) => matches(table));
@@ -104,17 +114,21 @@ export function noiseOf(table: string, columns: readonly string[]): { kind: Nois
 
 export type Role = 'master' | 'stock' | 'transaction' | 'other';
 
-/** What a table is for. A part of a transaction (`order_items`) is `other`: it goes with the transaction. */
-export function roleOf(table: string): Role {
+/**
+ * What a table is for. A part of a transaction (`order_items`) is `other`: it goes with the transaction.
+ * @param numbers its columns that hold numbers
+ */
+export function roleOf(table: string, numbers: readonly string[]): Role {
   const words = wordsOf(table);
   if (alsoMaster(table)) return 'master';
-  if (stock(table)) return movement(table) ? 'other' : 'stock';
+  if (stock(table)) return movement(table) || !numbers.some(levels) ? 'other' : 'stock';
   if (transaction(table)) return words.length > 1 && detail(table) ? 'other' : 'transaction';
-  return master(table) || (nouns(words[0] ?? '') && !movement(table)) ? 'master' : 'other';
+  return !movement(table) && (master(table) || nouns(words[0] ?? '')) ? 'master' : 'other';
 }
 
 /** The first column of the list that the table has. */
-export const dateAmong = (columns: readonly string[]): string | undefined => best(columns, DATES);
+export const dateAmong = (columns: readonly string[]): string | undefined =>
+  best(columns, DATES) ?? columns.find((column) => dated(column) && !otherDate(column));
 export const sumAmong = (columns: readonly string[]): string | undefined => best(columns, SUMS);
 
 function best(columns: readonly string[], wanted: readonly string[]): string | undefined {

@@ -43,8 +43,8 @@ export function writeYaml({ entities, leftOut }: Proposal, answers: Answers, rem
     '# webhook: { listen: 0.0.0.0:8420, secrets_file: /etc/syncd/credentials/webhook_secrets, allow_ips: [203.0.113.0/24] }',
     '',
     ...comment(
-      'What is captured. push: the shop alone writes it. pull: head office alone does. both: both do, and where both have',
-      'changed one column, a person decides. exclude: columns that never leave the shop.',
+      'What is captured. push: the shop alone writes it. pull: head office alone does. both: both do.',
+      'conflict: merge: where both have changed one column, a person decides. exclude: columns that never leave the shop.',
     ),
     'entities:',
     ...entities.flatMap(entityLines),

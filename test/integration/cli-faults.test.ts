@@ -47,6 +47,7 @@ test.each([
   'pause',
   'resume',
   'demo',
+  'init',
   'install',
   'uninstall',
   'run',

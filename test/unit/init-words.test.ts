@@ -88,9 +88,16 @@ test.each([
   ['order_items', 'other'],
   ['payments', 'transaction'],
   ['customer_visits', 'other'],
+  ['price_history', 'other'],
+  ['riwayat_harga', 'other'],
   ['employees', 'other'],
 ])('table %s is of the role %s', (table, role) => {
-  expect(roleOf(table)).toBe(role);
+  expect(roleOf(table, ['id', 'qty'])).toBe(role);
+});
+
+test('an inventory without a quantity is a list of things', () => {
+  expect(roleOf('inventory', ['inventory_id', 'film_id'])).toBe('other');
+  expect(roleOf('inventory', ['id', 'on_hand'])).toBe('stock');
 });
 
 test('dates and sums are chosen by how well they fit, whatever their order', () => {
