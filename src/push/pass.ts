@@ -191,7 +191,10 @@ export class Pass {
     return this.#owned.has(id) || this.#settledMeanwhile.has(id) || this.#heldMeanwhile.has(key);
   }
 
-  #toChange(row: ClaimedRow, key: string): PendingChange {
+  #toChange(claimed: ClaimedRow, key: string): PendingChange {
+    // What comes from a page is cut out of its long texts and keeps them in memory. Most of it leaves soon, but what a long
+    // transaction has strewn over a hundred pages waits for the last of them.
+    const row = this.#spreads?.has(claimed.txid) ? (JSON.parse(JSON.stringify(claimed)) as ClaimedRow) : claimed;
     const state = this.#statesMeanwhile.get(key) ?? stateOf(row);
     const change: PendingChange = {
       id: row.id,

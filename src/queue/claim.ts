@@ -13,6 +13,7 @@ import type { Operation } from '../cloud/wire.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { PLANNED_ANEW } from '../db/prepared.js';
+import { type PageTexts, pageTexts, rowsOf } from './page-text.js';
 
 /** A row of the queue with its entity's state, as text. */
 export type ClaimedRow = {
@@ -91,54 +92,56 @@ const fresh = (pass: PassState, limit: number) => sql`
     ${pass.trouble ? sql`AND NOT ${troubled(pass.due)}` : sql``} ${free(pass.held)}
   ORDER BY id LIMIT ${limit}`;
 
-/**
- * What few fresh changes have, in one column, and what a page says of itself: a column that is null in every row is cheap, but
- * five of them are a tenth of a page's price.
- */
-const rare = (pass: PassState) => sql`
+/** What few fresh changes have. */
+const rare = sql`
   CASE WHEN q.previous IS NOT NULL OR q.supersedes IS NOT NULL OR q.retry_count + q.hold_count > 0
        THEN json_build_object('changed_fields', ${changedFields}, 'replaces', q.supersedes,
-                              'retry_count', q.retry_count, 'hold_count', q.hold_count) END AS rare,
+                              'retry_count', q.retry_count, 'hold_count', q.hold_count) END AS rare`;
+
+/** What a page says of itself. */
+const glimpse = (pass: PassState) => sql`
   ${pass.snapshot === undefined ? sql`(SELECT pg_current_snapshot()::text) AS snapshot,` : sql``}
-  CASE WHEN (SELECT pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()) THEN true END AS unflushed`;
+  (SELECT pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()) AS unflushed`;
 
-type PageRow = ClaimedRow & { rare: string | null; snapshot?: string; unflushed: true | null };
+type Glimpse = { snapshot?: string; unflushed: boolean };
 
-function pageOf(rows: PageRow[], pass: PassState, more: boolean): Page {
-  for (const row of rows) if (row.rare !== null) Object.assign(row, JSON.parse(row.rare));
-  return {
-    rows,
-    snapshot: pass.snapshot ?? rows[0]?.snapshot,
-    flushed: rows[0]?.unflushed !== true,
-    more,
-  };
-}
+const pageOf = (rows: ClaimedRow[], pass: PassState, seen: Glimpse | undefined, more: boolean): Page => ({
+  rows,
+  snapshot: pass.snapshot ?? seen?.snapshot,
+  flushed: seen?.unflushed !== true,
+  more,
+});
 
 /** The next page of fresh changes, in id order. */
 export async function claimPage(db: Db, pass: PassState, limit: number, offsetMs: number): Promise<Page> {
   const mean = Math.floor(PAGE_BYTES / limit);
   // A large payload is left out, and with it the need to add up the bytes of every page: that would be a fifth of its price.
-  const { rows } = await sql<PageRow>`
-    SELECT ${columns(offsetMs, sql`CASE WHEN pg_column_size(q.payload) <= ${mean} THEN q.payload::text END`)}, ${rare(pass)}
-    FROM (${fresh(pass, limit)}) AS q ${state}
-    ORDER BY q.id`.execute(db);
-  const leftOut = rows.some((row) => row.payload === null && row.operation !== 'delete');
-  return leftOut ? claimBounded(db, pass, limit, offsetMs) : pageOf(rows, pass, rows.length >= limit);
+  const { rows: found } = await sql<PageTexts & Glimpse>`
+    SELECT ${pageTexts}, ${glimpse(pass)}
+    FROM (SELECT ${columns(offsetMs, sql`CASE WHEN pg_column_size(q.payload) <= ${mean} THEN q.payload::text END`)}, ${rare}
+          FROM (${fresh(pass, limit)}) AS q ${state}
+          ORDER BY q.id) AS p`.execute(db);
+  const texts = found[0] as PageTexts & Glimpse;
+  const rows = rowsOf(texts);
+  const leftOut = rows?.some((row) => row.payload === null && row.operation !== 'delete');
+  if (rows === undefined || leftOut) return claimBounded(db, pass, limit, offsetMs);
+  return pageOf(rows, pass, rows.length === 0 ? undefined : texts, rows.length >= limit);
 }
 
-/** The same page, cut off where its payloads exceed the bound. */
+/** The same page row by row, cut off where its payloads exceed the bound. */
 async function claimBounded(db: Db, pass: PassState, limit: number, offsetMs: number): Promise<Page> {
-  const { rows } = await sql<PageRow & { found: string }>`
+  const { rows } = await sql<ClaimedRow & Glimpse & { rare: string | null; found: string }>`
     WITH page AS (
       SELECT *, sum(coalesce(pg_column_size(payload), 0)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
       FROM (${fresh(pass, limit)}) AS fresh
     )
-    SELECT ${columns(offsetMs)}, ${rare(pass)}, (SELECT count(*) FROM page) AS found
+    SELECT ${columns(offsetMs)}, ${rare}, ${glimpse(pass)}, (SELECT count(*) FROM page) AS found
     FROM page q ${state}
     WHERE q.before IS NULL OR q.before < ${PAGE_BYTES}
     ORDER BY q.id`.execute(db);
+  for (const row of rows) if (row.rare !== null) Object.assign(row, JSON.parse(row.rare));
   const found = Number(rows[0]?.found ?? 0);
-  return pageOf(rows, pass, found >= limit || found > rows.length);
+  return pageOf(rows, pass, rows[0], found >= limit || found > rows.length);
 }
 
 /** The longest wait that can be configured. */

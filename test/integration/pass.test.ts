@@ -65,6 +65,25 @@ test('a long queue comes in pages, in order, each row once', async () => {
   expect(read.map((change) => change.id)).toEqual(ids);
 });
 
+test('names hold whatever a text can, and every change keeps its own', async () => {
+  const names = ['a,b', '', '\u0001', 'é "x" \\ 😀', '\u0002', 'line\nend'];
+  const given = names.map((entity, n) => ({ entity, payload: `{"id": ${n},\n "x": "${'é'.repeat(n)}"}`, tx: 50 }));
+  for (const some of [given, given.filter(({ entity }) => entity !== '\u0001')]) {
+    await emptyQueue(shop);
+    await addRows(shop, [...some, { entity: 'gone', operation: 'delete', payload: null, tx: 50 }]);
+    await shop.sql.query(`INSERT INTO syncd.entity_state (entity_type, entity_id, version, cloud_version, cloud_id)
+                          VALUES ('order', 'a,b', 3, 4, 'c,1'), ('order', 'gone', 2, NULL, NULL)`);
+    pass.begin(false, nothing);
+    const read = await readOn();
+    expect(read.map(({ entity_id, payload }) => ({ entity: entity_id, payload, tx: 50 }))).toEqual([
+      ...some,
+      { entity: 'gone', payload: null, tx: 50 },
+    ]);
+    expect(read[0]?.state).toEqual({ version: 3, cloudVersion: 4, cloudId: 'c,1' });
+    expect(read.at(-1)).toMatchObject({ operation: 'delete', tx: '50', state: { version: 2, cloudVersion: null } });
+  }
+});
+
 test('what follows a retry that is put off again waits with it, also on later pages', async () => {
   const [retry] = await addRows(shop, [{ entity: 'e', nextMs: -1_000, retries: 1 }, ...filler(1_200), { entity: 'e' }]);
   pass.begin(true, nothing);
