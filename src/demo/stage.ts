@@ -39,10 +39,16 @@ export type Stage = {
   close(): Promise<void>;
 };
 
-export type StageOptions = { random: Random; clock: () => string; signal?: AbortSignal };
+export type StageOptions = {
+  random: Random;
+  clock: () => string;
+  signal?: AbortSignal;
+  /** Settings of the server. */
+  postgres?: Record<string, string>;
+};
 
 /** @throws SyncError when something of it does not start; whatever had started is gone by then. */
-export async function openStage({ random, clock, signal }: StageOptions): Promise<Stage> {
+export async function openStage({ random, clock, signal, postgres = {} }: StageOptions): Promise<Stage> {
   const undo: (() => Promise<void> | void)[] = [];
   let closing: Promise<void> | undefined;
   const close = () => {
@@ -58,7 +64,7 @@ export async function openStage({ random, clock, signal }: StageOptions): Promis
     process.once('exit', remove);
     undo.push(remove, () => void process.off('exit', remove));
 
-    const cluster = await Cluster.start();
+    const cluster = await Cluster.start({ settings: postgres });
     undo.push(() => cluster.destroy());
     check();
     const ownerUrl = await cluster.createDatabase(DATABASE);

@@ -8,15 +8,17 @@ import { captureBulk } from './capture-bulk.js';
 import { captureSales } from './capture-sales.js';
 import { drain } from './drain.js';
 import { flood } from './flood.js';
+import { idle } from './idle.js';
 import { latency } from './latency.js';
 import type { BenchOptions, Measurement } from './measurement.js';
 import { type Figure, type Report, tableOf, verdictOf } from './report.js';
 import { machineOf } from './server.js';
+import { start } from './start.js';
 import { wireBytes } from './wire-bytes.js';
 
-const MEASUREMENTS: Measurement[] = [captureSales, captureBulk, drain, apply, latency, wireBytes, flood];
+const MEASUREMENTS: Measurement[] = [captureSales, captureBulk, drain, apply, latency, wireBytes, flood, idle, start];
 const KNOWN = MEASUREMENTS.flatMap((measurement) => measurement.benches);
-const USAGE = `npm run bench -- [${KNOWN.join(' ')}] [--rounds 9] [--seconds 3] [--changes 200000] [--singles 300] [--million] [--json]`;
+const USAGE = `npm run bench -- [${KNOWN.join(' ')}] [--rounds 9] [--seconds 3] [--changes 200000] [--singles 300] [--idle 300] [--million] [--json]`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,6 +27,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '3' },
     changes: { type: 'string', default: '200000' },
     singles: { type: 'string', default: '300' },
+    idle: { type: 'string', default: '300' },
     million: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -42,6 +45,7 @@ const options: BenchOptions = {
   seconds: countOf('seconds'),
   changes: countOf('changes'),
   singles: countOf('singles'),
+  idleSeconds: countOf('idle'),
   million: values.million,
 };
 // Whoever ends it early leaves no server and no daemon behind: both go with the process's exit.
@@ -57,7 +61,7 @@ const report: Report = { machine: { ...machine, load_at_end: machineOf().load_at
 const json = { ...report, figures: figures.map((figure) => ({ ...figure, verdict: verdictOf(figure) })) };
 process.stdout.write(`${values.json ? JSON.stringify(json, null, 2) : tableOf(report)}\n`);
 
-function countOf(name: 'rounds' | 'seconds' | 'changes' | 'singles'): number {
+function countOf(name: 'rounds' | 'seconds' | 'changes' | 'singles' | 'idle'): number {
   const count = Number(values[name]);
   if (Number.isInteger(count) && count > 0) return count;
   process.stderr.write(`--${name} ${values[name]}: not a whole number above 0\n${USAGE}\n`);

@@ -10,6 +10,8 @@ export type BenchOptions = {
   changes: number;
   /** Single sales whose way to the cloud is timed. */
   singles: number;
+  /** How long the daemon is left alone. Below five minutes the server's own checkpoints weigh too much or not at all. */
+  idleSeconds: number;
   /** Also measures the daemon's memory with a million changes queued. */
   million: boolean;
 };
