@@ -58,10 +58,12 @@ function figures(facts: Facts, report: StatusReport, timezone: string): [string,
     daemon.running && daemon.since
       ? `running since ${when(daemon.since)}, pid ${daemon.pid}, version ${daemon.version}`
       : 'not running';
+  const [standby] = report.standbys ?? [];
   return [
     ['queue', queue.join(', ')],
     ['cloud', cloudLine(facts, report, when)],
     ['daemon', facts.enabled ? running : `${running}; syncing is paused`],
+    ...(standby ? [['standby', `pid ${standby.pid} on ${standby.host} waits to take over`] as [string, string]] : []),
     ['capture', captureWords(facts, capture.expected ?? 0, capture.healthy ?? 0)],
     ...line('tables', walkWords(facts)),
     ...line('disk', diskWords(facts)),

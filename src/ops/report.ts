@@ -13,6 +13,6 @@ export async function statusOf(db: Db, settings: StatusSettings): Promise<Told> 
   const found = await gatherFacts(db, outlet.timezone);
   const facts = { ...found, enabled: found.enabled && sync.enabled };
   const pushed = [...entities].filter(([, entity]) => entity.direction !== 'pull').map(([name]) => name);
-  const rules = { ...alerts, entities: pushed, diskWarnMs: disk?.warnMs };
+  const rules = { ...alerts, outletId: outlet.id, entities: pushed, diskWarnMs: disk?.warnMs };
   return { facts, rules, report: judge(facts, rules) };
 }

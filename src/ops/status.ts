@@ -22,6 +22,8 @@ export type Facts = {
   /** Changes of the cloud that cannot be applied, and why the latest of them cannot. */
   parked: { count: number; reason: string | null };
   daemon: DaemonFacts | null;
+  /** Daemons that wait beside it and are alive. */
+  standbys: { host: string; pid: number }[];
   last_outage: OutageFacts | null;
   pending: number;
   oldest_pending_at: string | null;
@@ -162,7 +164,7 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
       WHERE l.at >= clock.day_ago AND l.direction = 'push' AND l.accepted < l.changes AND l.http_status = 200
         AND verdict.given IN ('rejected', 'conflict', 'failed')
     ), daemon AS (
-      SELECT d.* FROM syncd.daemon d ORDER BY d.leader_epoch DESC LIMIT 1
+      SELECT d.* FROM syncd.daemon d WHERE d.role = 'leader' ORDER BY d.leader_epoch DESC LIMIT 1
     ), line AS (
       -- An outage is older than the run of the daemon that met it again.
       SELECT CASE WHEN d.online IS NOT TRUE THEN least(d.offline_since, (SELECT began_at FROM syncd.outages WHERE ended_at IS NULL)) END AS away_since
@@ -188,6 +190,8 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
                    SELECT format('%s %s: %s', entity_type, left(entity_id, 80), reason) FROM syncd.incoming
                    WHERE id = (SELECT max(id) FROM syncd.incoming WHERE status = 'parked')))
                  FROM syncd.incoming WHERE status = 'parked'),
+      'standbys', (SELECT coalesce(json_agg(json_build_object('host', s.host, 'pid', s.pid) ORDER BY s.started_at), '[]') FROM syncd.daemon s
+                   WHERE s.role = 'standby' AND s.heartbeat_at > clock.now - interval '15 s'),
       'daemon', (SELECT json_build_object('pid', d.pid, 'host', d.host, 'version', d.version, 'started_at', ${iso('d.started_at')},
         'silent_ms', extract(epoch FROM clock.now - d.heartbeat_at) * 1000, 'stopped_at', ${iso('d.stopped_at')}, 'online', d.online,
         'offline_since', (SELECT ${iso('line.away_since')} FROM line), 'last_error', d.last_error, 'next_try_at', ${iso('d.next_try_at')},

@@ -27,6 +27,7 @@ export type StatusReport = {
   /** Pushing waits for a person. */
   stopped: { reason: string; at: string | null } | null;
   daemon: { running: boolean | null; pid: number | null; since: string | null; version: string | null };
+  standbys: { host: string; pid: number }[] | null;
   cloud: {
     online: boolean | null;
     offline_since: string | null;
@@ -61,6 +62,8 @@ export type Rules = {
   oldestPendingMs: number;
   offlineMs: number;
   entities: string[];
+  /** The outlet that the configuration names; undefined: nobody looks whether the database is that one's. */
+  outletId?: string | undefined;
   /** Undefined: nobody watches the disk. */
   diskWarnMs?: number | undefined;
 };
@@ -88,6 +91,7 @@ export function judge(facts: Facts, rules: Rules): StatusReport {
       since: running ? (daemon?.started_at ?? null) : null,
       version: daemon?.version ?? null,
     },
+    standbys: facts.standbys,
     cloud: {
       // What a daemon that is gone last knew of the line says nothing about the line now.
       online: running ? (daemon?.online ?? null) : null,
@@ -134,6 +138,7 @@ export function unknownReport(reason: string): StatusReport {
     paused: null,
     stopped: null,
     daemon: { running: null, pid: null, since: null, version: null },
+    standbys: null,
     cloud: { online: null, offline_since: null, last_error: null, next_try_at: null, refused: null },
     pending: null,
     oldest_pending_at: null,
@@ -184,6 +189,11 @@ export function findings(facts: Facts, rules: Rules): Finding[] {
   const warning = (topic: Topic, reason: string) => found.push({ state: 'warning', topic, reason });
   const running = isRunning(daemon);
   if (!running) critical('daemon', daemonGone(daemon));
+  if (rules.outletId !== undefined && rules.outletId !== facts.outlet.id)
+    critical(
+      'stopped',
+      `syncd.yaml names outlet ${rules.outletId}, but the database belongs to outlet ${facts.outlet.id}: nothing is sent`,
+    );
   if (facts.outlet.stopped_reason !== null)
     critical('stopped', `pushing is stopped until a person acts: ${facts.outlet.stopped_reason}`);
   else if (running && daemon?.refused) critical('refused', `the cloud refuses this outlet: ${daemon.refused}`);

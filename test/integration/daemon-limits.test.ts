@@ -169,7 +169,7 @@ test('a fork stops pushing for good, also for the next run', async () => {
   const again = runDaemon(outlet.settings, { error: note, warn: note, info: note, debug: note }, stopping.signal);
   await eventually(
     () => told,
-    (lines) => lines.some((line) => line.includes('another copy')),
+    (lines) => lines.some((line) => line.includes('pushing has stopped')),
     'told again',
   );
   stopping.abort();

@@ -34,6 +34,7 @@ export function shopFacts(change: Partial<Facts> = {}): Facts {
     last_pull_at: '2026-11-22T15:40:01.500000Z',
     parked: { count: 0, reason: null },
     daemon: DAEMON,
+    standbys: [],
     last_outage: null,
     pending: 0,
     oldest_pending_at: null,

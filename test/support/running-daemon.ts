@@ -1,4 +1,5 @@
 /** The real daemon in this process, between a shop's database and a reference cloud, and ways to look at both ends. */
+import { mkdirSync } from 'node:fs';
 import { installCapture } from '../../src/capture/install.js';
 import type { EntitySettings, Settings } from '../../src/config/settings.js';
 import { runDaemon } from '../../src/daemon.js';
@@ -57,6 +58,8 @@ export async function openOutlet(cluster: Cluster, name: string, options: Outlet
     },
   };
   await installCapture({ adminUrl: shop.url, settings });
+  // As `syncd run` does first of all.
+  mkdirSync(settings.state_dir, { recursive: true });
   const lines: Line[] = [];
   let stopping = new AbortController();
   const run = () => {

@@ -1,7 +1,7 @@
 /** How a shop is judged: what is critical, what is a warning, what is neither, and how the rates are made. */
 
 import type { Facts } from '../../src/ops/status.js';
-import { judge, STATE_EXIT, unknownReport } from '../../src/ops/verdict.js';
+import { findings, judge, STATE_EXIT, unknownReport } from '../../src/ops/verdict.js';
 import { daemonFacts, RULES, shopFacts } from '../support/facts.js';
 
 const minutesAgo = (minutes: number) => new Date(Date.parse('2026-11-22T15:40:11Z') - minutes * 60_000).toISOString();
@@ -171,4 +171,13 @@ test('where nothing is known, every key is there all the same, and the exit code
     );
   expect(keys(unknown)).toEqual(keys(known));
   expect(STATE_EXIT[unknown.state]).toBe(3);
+});
+
+test('a configuration that names another outlet than the database is told with both', () => {
+  const [first] = findings(shopFacts(), { ...RULES, outletId: 'outlet-8' });
+  expect(first).toEqual({
+    state: 'critical',
+    topic: 'stopped',
+    reason: 'syncd.yaml names outlet outlet-8, but the database belongs to outlet outlet-7: nothing is sent',
+  });
 });
