@@ -199,6 +199,8 @@ function rightsOf({ plan, triggers }: EntityObjects, state: State, written: Read
       statements.push(`GRANT ${missing.join(', ')} ON ${kind} ${qualified(table.schema, table.name)} TO ${role}`);
   };
   if (plan.direction === 'push') grant(DAEMON, plan.root, ['SELECT']);
+  // A walk reads an inheritance child itself, for its own columns.
+  if (plan.recipe.level === 'row') for (const { member } of triggers) grant(DAEMON, member, ['SELECT']);
   for (const table of plan.written) {
     grant(DAEMON, table, ['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
     for (const sequence of table.sequences) grant(DAEMON, sequence, ['SELECT', 'USAGE', 'UPDATE'], 'SEQUENCE');
