@@ -1,4 +1,5 @@
 /** What an entity type that waits as a whole holds up, and what it does not: with the real daemon, out and in. */
+import { installCapture } from '../../src/capture/install.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { eventually } from '../support/eventually.js';
 import { type Outlet, openOutlet } from '../support/running-daemon.js';
@@ -147,3 +148,63 @@ test('nothing is applied to a held table, the others are written, and it catches
     'the end',
   );
 });
+
+test('a table that is dropped, renamed, recreated and altered under the running daemon ends no session and stops no other', async () => {
+  outlet = await openOutlet(cluster, 'holds_ddl', {
+    entities: { exact: { direction: 'both' }, line: { direction: 'both' } },
+  });
+  const { sql } = outlet.shop;
+  await outlet.drained();
+  const create = 'CREATE TABLE exact (id bigint PRIMARY KEY, n numeric, f float8, at timestamptz)';
+  const ddl = [
+    'ALTER TABLE exact RENAME TO gone',
+    'ALTER TABLE gone RENAME TO exact',
+    'ALTER TABLE exact RENAME id TO no',
+    'ALTER TABLE exact DROP COLUMN f, ADD COLUMN f text',
+    'ALTER TABLE exact RENAME no TO id',
+    'DROP TABLE exact',
+    create,
+    'ALTER TABLE exact SET SCHEMA attic',
+    'ALTER TABLE attic.exact SET SCHEMA public',
+    'DROP TABLE exact',
+    create,
+  ];
+  await sql.query('CREATE SCHEMA attic');
+  let version = 0;
+  for (let round = 0; round < 3; round++) {
+    for (const statement of ddl) {
+      version += 1;
+      outlet.cloud.edit({
+        outlet_id: 'outlet-7',
+        entity_type: 'exact',
+        entity_id: '1',
+        data: `{"id": 1, "n": ${version}}`,
+      });
+      outlet.cloud.edit({
+        outlet_id: 'outlet-7',
+        entity_type: 'line',
+        entity_id: lineId(9),
+        data: `{"order_no": 9, "line_no": 1, "qty": ${version}}`,
+      });
+      await sql.query(statement);
+      await sql.query('INSERT INTO orders (id, total) VALUES (gen_random_uuid(), 1)');
+    }
+  }
+  const line = async () => (await sql.query('SELECT qty FROM lines WHERE order_no = 9')).rows[0]?.qty;
+  await eventually(line, (qty) => qty === version, 'the other table is as the cloud has it');
+  await eventually(
+    () => waiting('order'),
+    (n) => n === 0,
+    'the orders settled',
+  );
+  expect(
+    outlet.lines.filter(({ level, message }) => level === 'error' || /begins anew|database is away/.test(message)),
+  ).toEqual([]);
+  await installCapture({ adminUrl: outlet.shop.url, settings: outlet.settings });
+  await outlet.stop();
+  outlet.start();
+  const row = async () => (await sql.query('SELECT n FROM exact WHERE id = 1')).rows[0]?.n;
+  await sql.query(`UPDATE syncd.incoming SET next_attempt_at = now() WHERE entity_type = 'exact'`);
+  await wake();
+  await eventually(row, (n) => n === String(version), 'the table is as the cloud has it');
+}, 60_000);
