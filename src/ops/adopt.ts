@@ -19,7 +19,7 @@ import { putAway } from './put-away.js';
 
 export type AdoptAs = 'rollback' | 'move' | 'clone';
 
-export type Counts = { waiting: number; failed: number; conflicts: number; settled: number; entities: number };
+type Counts = { waiting: number; failed: number; conflicts: number; settled: number; entities: number };
 
 export type Inspection = { memory: Memory; outlet: Outlet; verdict: IdentityVerdict; counts: Counts };
 
@@ -112,7 +112,7 @@ export async function adopt(db: Db, settings: Settings, as: AdoptAs, seen: Inspe
 }
 
 /** Above everything that this outlet is known to have used: here, in the memory, and at the cloud. */
-export function nextEpoch({ memory, outlet }: Pick<Inspection, 'memory' | 'outlet'>): string {
+function nextEpoch({ memory, outlet }: Pick<Inspection, 'memory' | 'outlet'>): string {
   const known = [outlet.epoch, outlet.stopped_epoch ?? '0', typeof memory === 'object' ? memory.epoch : '0'];
   const [highest = 0n] = known.map(BigInt).sort((a, b) => (a < b ? 1 : -1));
   return String(highest + 1n);

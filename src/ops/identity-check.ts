@@ -110,7 +110,7 @@ function same(a: Remembered, b: Remembered): boolean {
 }
 
 /** For status and log: what is the matter, and what to type. */
-export function stopReason({ reason }: Mismatch): string {
+function stopReason({ reason }: Mismatch): string {
   return `${reason}; nothing goes to the cloud or comes from it until syncd adopt has settled it`;
 }
 

@@ -34,7 +34,7 @@ export async function readIdentity(db: Db, settings: Settings): Promise<Identity
 }
 
 /** What else stands in the row: for the report of `syncd adopt`. */
-export type Standing = {
+type Standing = {
   stopped_code: string | null;
   stopped_reason: string | null;
   stopped_at: string | null;

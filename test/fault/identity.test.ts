@@ -162,6 +162,8 @@ test('after a move everything goes on, also what carries transaction ids from th
   expect(numbers.sort((a, b) => a - b)).toEqual(Array.from({ length: 1300 }, (_, i) => i + 1));
   const tx = new Set(effects('sby').map((one) => `${one.epoch} ${one.tx}`));
   expect(tx.size).toBe(1300);
+  // The future of this server would be used a second time.
+  expect(effects('sby').filter((one) => Number(one.tx) > 1_000_000_000)).toEqual([]);
   await moved.stop();
 }, 60_000);
 
