@@ -77,7 +77,7 @@ CREATE UNIQUE INDEX alerts_open ON syncd.alerts (alert) WHERE cleared_at IS NULL
 CREATE INDEX alerts_raised ON syncd.alerts (raised_at);
 COMMENT ON TABLE syncd.alerts IS 'One trouble that people are told of: once when it comes, once when it is over.';
 COMMENT ON COLUMN syncd.alerts.id IS 'Its number.';
-COMMENT ON COLUMN syncd.alerts.alert IS 'Which rule: failure_rate, oldest_pending, offline, pull, conflicts, capture, failed, parked, drift, held, disk, stopped or refused.';
+COMMENT ON COLUMN syncd.alerts.alert IS 'Which rule: failed, conflicts, offline, oldest_pending, failure_rate, capture, disk and so on.';
 COMMENT ON COLUMN syncd.alerts.severity IS 'critical: it does not heal without a person.';
 COMMENT ON COLUMN syncd.alerts.raised_at IS 'When the rule first found it.';
 COMMENT ON COLUMN syncd.alerts.well_since IS 'Since when the rule finds nothing any more; it is over once that has lasted.';
@@ -106,3 +106,8 @@ COMMENT ON COLUMN syncd.alert_messages.target IS 'Which entry of alerts.send, by
 COMMENT ON COLUMN syncd.alert_messages.body IS 'What is sent.';
 COMMENT ON COLUMN syncd.alert_messages.attempts IS 'Tries that failed.';
 COMMENT ON COLUMN syncd.alert_messages.next_try_at IS 'Not tried before this instant.';
+
+-- Every change is a row that is written, settled and leaves: by PostgreSQL's own thresholds a fifth of a month's history would be
+-- dead before anybody cleans up.
+ALTER TABLE syncd.sync_queue SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000);
+ALTER TABLE syncd.entity_state SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000);

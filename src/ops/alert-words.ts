@@ -23,23 +23,26 @@ export type AlertMessage = {
 
 const LONGEST = 300;
 
-/** A rule without words of its own sends people to the status, which has them. */
-const TODO: Partial<Record<AlertName, string>> = {
+const TODO: Record<AlertName, string> = {
   failed: 'see why with: syncd queue --status failed',
   conflicts: 'decide with: syncd conflicts',
   capture: 'see which table with: syncd doctor',
   offline: 'look at the router and the line; sales are kept and go out by themselves',
   pull: 'see why with: syncd status',
-  parked: 'see why with: syncd status',
+  parked: 'see why with: syncd inbox',
   oldest_pending: 'see what holds it up with: syncd status',
   failure_rate: 'see what is refused with: syncd logs',
-  stopped: 'see what to decide with: syncd status',
+  stopped: 'see what to decide with: syncd adopt',
   refused: 'have the outlet and its key looked at in the cloud',
   drift: 'repair with: syncd install',
   truncated: 'decide with: syncd truncate',
+  suspended: 'let it go on with: syncd capture --resume',
+  compare: 'see why with: syncd status',
+  disk: 'make room on the disk; see how much is left with: syncd doctor',
+  configuration: 'check the file with: syncd config',
 };
 
-const IN_INDONESIAN: Partial<Record<AlertName, (facts: Facts) => [what: string, todo: string]>> = {
+const IN_INDONESIAN: Record<AlertName, (facts: Facts) => [what: string, todo: string]> = {
   failed: ({ failed }) => [`${failed} perubahan gagal dikirim ke cloud`, 'periksa: syncd queue --status failed'],
   conflicts: ({ conflicts }) => [`${conflicts} konflik menunggu keputusan`, 'periksa: syncd conflicts'],
   capture: () => ['sebagian perubahan mungkin tidak tercatat', 'periksa: syncd doctor'],
@@ -48,13 +51,17 @@ const IN_INDONESIAN: Partial<Record<AlertName, (facts: Facts) => [what: string, 
     'periksa router dan jaringan; penjualan tetap tersimpan',
   ],
   pull: () => ['data dari cloud tidak dapat diambil', 'periksa: syncd status'],
-  parked: ({ parked }) => [`${parked.count} perubahan dari cloud tidak dapat diterapkan`, 'periksa: syncd status'],
+  parked: ({ parked }) => [`${parked.count} perubahan dari cloud tidak dapat diterapkan`, 'periksa: syncd inbox'],
   oldest_pending: ({ pending }) => [`${pending} perubahan terlalu lama menunggu dikirim`, 'periksa: syncd status'],
   failure_rate: () => ['cloud menolak terlalu banyak perubahan', 'periksa: syncd logs'],
-  stopped: () => ['pengiriman berhenti sampai ada keputusan', 'periksa: syncd status'],
+  stopped: () => ['pengiriman berhenti sampai ada keputusan', 'periksa: syncd adopt'],
   refused: () => ['cloud menolak outlet ini', 'minta kantor pusat memeriksa outlet dan kuncinya'],
   drift: () => ['ada tabel yang perubahannya tidak tercatat', 'perbaiki: syncd install'],
   truncated: () => ['sebuah tabel dikosongkan', 'putuskan: syncd truncate'],
+  suspended: () => ['pencatatan perubahan dihentikan sementara', 'lanjutkan: syncd capture --resume'],
+  compare: () => ['sebuah tabel tidak dapat dibandingkan', 'periksa: syncd status'],
+  disk: () => ['ruang disk hampir habis', 'kosongkan disk; periksa: syncd doctor'],
+  configuration: () => ['berkas konfigurasi yang baru belum berlaku', 'periksa: syncd config'],
 };
 
 /** `reason`: as the rule found it. */
@@ -66,9 +73,9 @@ export function raisedWords(
 ): { text: string; text_id: string } {
   const at = localTime(facts.now, facts.now, timezone);
   const name = nameOf(facts);
-  const [what, todo] = IN_INDONESIAN[alert]?.(facts) ?? ['ada masalah yang perlu dilihat', 'periksa: syncd status'];
+  const [what, todo] = IN_INDONESIAN[alert](facts);
   return {
-    text: `${name}: ${shortened(oneLine(reason), LONGEST)} (${at}); ${TODO[alert] ?? 'see what to do with: syncd status'}`,
+    text: `${name}: ${shortened(oneLine(reason), LONGEST)} (${at}); ${TODO[alert]}`,
     text_id: `${name}: ${what} (${at}); ${todo}`,
   };
 }

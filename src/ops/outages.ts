@@ -158,7 +158,7 @@ export async function endOutage(db: Db, atMs: number): Promise<boolean> {
 
 /**
  * Notes of every outage that is over whether what had waited is in the cloud, but for what cannot go: changes that are held back
- * by a conflict or a retry of their entity. Measured with a million rows that wait: 1 ms while the first of them may go.
+ * by a conflict or a retry of their entity, or with their whole table. Measured with a million rows that wait: 1 ms while the first of them may go.
  * @returns whether any is still on its way
  */
 export async function noteDrained(db: Db): Promise<boolean> {
@@ -170,7 +170,8 @@ export async function noteDrained(db: Db): Promise<boolean> {
       ), draining AS MATERIALIZED (
         SELECT o.id, o.ended_at, o.last_change,
                EXISTS (SELECT FROM syncd.sync_queue q WHERE q.status = 'pending' AND q.next_attempt_at IS NULL AND q.id <= o.last_change
-                         AND (q.entity_type, q.entity_id) NOT IN (SELECT entity_type, entity_id FROM blockers)) AS busy
+                         AND (q.entity_type, q.entity_id) NOT IN (SELECT entity_type, entity_id FROM blockers)
+                         AND q.entity_type NOT IN (SELECT entity_type FROM syncd.holds WHERE holds_push)) AS busy
         FROM syncd.outages o WHERE o.drained_at IS NULL AND o.ended_at IS NOT NULL
       ), drained AS (
         UPDATE syncd.outages o SET drained_at = greatest(d.ended_at, coalesce(s.last_at, d.ended_at)), drained_changes = s.changes

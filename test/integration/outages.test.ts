@@ -135,13 +135,14 @@ test('An outage that a wrong clock dated into the future takes no later one in',
   expect((await outages()).map(({ reason }) => reason).sort()).toEqual(['first', 'second']);
 });
 
-test('What cannot go holds no outage open: rejected, in conflict, or behind such a change', async () => {
+test('What cannot go holds no outage open: rejected, in conflict, behind such a change, or held with its table', async () => {
   await beginOutage(shop.db, steadyMs(), 'no route');
   await addRows(shop, [
     { entity: 'a' },
     { entity: 'b' },
     { entity: 'b' },
     { entity: 'c' },
+    { entity: 'e', type: 'line' },
     { entity: 'd' },
     { entity: 'd' },
   ]);
@@ -155,8 +156,11 @@ test('What cannot go holds no outage open: rejected, in conflict, or behind such
   );
   expect(await noteDrained(shop.db)).toBe(true);
   await settleAll("entity_id = 'c'");
+  expect(await noteDrained(shop.db)).toBe(true);
+  await shop.sql.query("INSERT INTO syncd.truncations (entity_type, table_name) VALUES ('line', 'lines')");
   expect(await noteDrained(shop.db)).toBe(false);
-  expect((await outages())[0]).toMatchObject({ waited: 6, drained_changes: 1 });
+  expect((await outages())[0]).toMatchObject({ waited: 7, drained_changes: 1 });
+  await shop.sql.query('TRUNCATE syncd.truncations');
 });
 
 test('A second outage before the first is drained leaves both to be drained in their turn', async () => {
