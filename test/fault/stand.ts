@@ -43,6 +43,12 @@ export type StandOptions = {
   timeout?: string;
   /** Where the daemon is to find the cloud, when not at its own address. */
   cloudUrl?: (cloud: CloudProcess) => Promise<string>;
+  /** The certificate that it is to trust, asked for after `cloudUrl`. */
+  caFile?: () => string;
+  /** The cloud's environment beside our own. */
+  cloudEnv?: Record<string, string>;
+  /** What merging falls to, in place of each entity's own. */
+  mergeFallback?: string;
   /** What the cloud says that it takes. */
   capabilities?: Partial<WireCapabilities>;
   /** Lines under `sync.retry`, as YAML in one line. */
@@ -86,13 +92,17 @@ export class Stand {
     const settings = { wal_level: 'logical', max_wal_senders: '2', max_replication_slots: '2', ...options.postgres };
     const [cluster, cloud] = await Promise.all([
       Cluster.start({ settings }),
-      CloudProcess.start(directory, {
-        apiKey: API_KEY,
-        references: SHOP_REFERENCES,
-        webhook_retry: { first_ms: 100, cap_ms: 500, timeout_ms: 5_000 },
-        ...(options.twoWay && { shared: SHARED_TYPES }),
-        ...(options.capabilities && { capabilities: options.capabilities }),
-      }),
+      CloudProcess.start(
+        directory,
+        {
+          apiKey: API_KEY,
+          references: SHOP_REFERENCES,
+          webhook_retry: { first_ms: 100, cap_ms: 500, timeout_ms: 5_000 },
+          ...(options.twoWay && { shared: SHARED_TYPES }),
+          ...(options.capabilities && { capabilities: options.capabilities }),
+        },
+        options.cloudEnv,
+      ),
     ]);
     const configFile = join(directory, 'syncd.yaml');
     const stand = new Stand(directory, cluster, cloud, configFile, options.twoWay ? TWO_WAY_ENTITIES : SHOP_ENTITIES);
@@ -250,14 +260,17 @@ export class Stand {
 }
 
 function configuration(stand: Stand, cloudUrl: string, options: StandOptions, webhook: string): string {
+  const usual = entityLines(stand.tables);
+  const { mergeFallback } = options;
+  const lines = mergeFallback ? usual.replaceAll(/merge_fallback: \w+/g, `merge_fallback: ${mergeFallback}`) : usual;
   return `outlet: { id: ${OUTLET}, code: ${OUTLET}, timezone: Asia/Jakarta }
 database: { url: '${stand.databaseUrl}' }
 state_dir: '${join(stand.directory, 'state')}'
-cloud: { url: '${cloudUrl}', timeout: ${options.timeout ?? '5s'}, api_key: ${API_KEY} }
+cloud: { url: '${cloudUrl}', timeout: ${options.timeout ?? '5s'}, api_key: ${API_KEY}${options.caFile ? `, ca_file: '${options.caFile()}'` : ''} }
 admin: { listen: 127.0.0.1:0 }
 ${webhook}
 sync: { long_poll: ${options.longPoll ?? '25s'}, interval: ${options.interval ?? '30s'}, retry: { ${options.retry ?? 'initial_backoff: 200ms, max_backoff: 1s'} } }
 entities:
-${entityLines(stand.tables)}
+${lines}
 `;
 }

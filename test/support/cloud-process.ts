@@ -26,16 +26,22 @@ const PROGRAM = resolve('dist/demo/cloud/main.js');
 
 export class CloudProcess {
   readonly #directory: string;
+  readonly #env: Record<string, string>;
   #child: ChildProcess | undefined;
   #port = 0;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, env: Record<string, string>) {
     this.#directory = directory;
+    this.#env = env;
   }
 
-  /** @param directory where its options and its journal are kept. */
-  static async start(directory: string, options: CloudOptions): Promise<CloudProcess> {
-    const cloud = new CloudProcess(directory);
+  /** @param directory where its options and its journal are kept. @param env beside our own */
+  static async start(
+    directory: string,
+    options: CloudOptions,
+    env: Record<string, string> = {},
+  ): Promise<CloudProcess> {
+    const cloud = new CloudProcess(directory, env);
     writeFileSync(join(directory, 'cloud.json'), JSON.stringify(options), { mode: 0o600 });
     await cloud.startAgain();
     return cloud;
@@ -54,6 +60,7 @@ export class CloudProcess {
     const options = ['--options', join(this.#directory, 'cloud.json'), '--journal', this.journal];
     const child = spawn(process.execPath, [PROGRAM, ...options, '--port', String(this.#port), '--with-parent'], {
       stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, ...this.#env },
     });
     this.#child = child;
     const lines = createInterface({ input: child.stdout });
