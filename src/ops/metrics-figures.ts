@@ -3,8 +3,8 @@
  * every time; what counts up is counted from this process's start, so that it never falls when old rows leave.
  */
 import { sql } from 'kysely';
-import { byIndex } from '../db/by-index.js';
 import type { Db } from '../db/connect.js';
+import { byIndex } from '../db/indexed.js';
 import type { ChangeStatus } from '../db/schema.js';
 import { steadyMs } from '../time.js';
 import { type StatusSettings, statusOf, type Told } from './report.js';

@@ -6,8 +6,8 @@
  */
 import { sql } from 'kysely';
 import type { Standing } from '../cloud/standing.js';
-import { byIndex } from '../db/by-index.js';
 import type { Db } from '../db/connect.js';
+import { byIndex } from '../db/indexed.js';
 import { iso } from '../queue/read.js';
 import { steadyMs } from '../time.js';
 import type { Chore } from './chores.js';

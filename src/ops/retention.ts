@@ -7,8 +7,8 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import type { Settings } from '../config/settings.js';
-import { byIndex } from '../db/by-index.js';
 import type { Db } from '../db/connect.js';
+import { byIndex } from '../db/indexed.js';
 import type { Log } from '../log.js';
 import { monotonicMs } from '../time.js';
 import type { Chore } from './chores.js';

@@ -5,8 +5,8 @@
  * meanwhile.
  */
 import { sql } from 'kysely';
-import { byIndex } from '../db/by-index.js';
 import type { Db } from '../db/connect.js';
+import { byIndex } from '../db/indexed.js';
 import { iso } from '../queue/read.js';
 import { monotonicMs } from '../time.js';
 import type { Chore } from './chores.js';
