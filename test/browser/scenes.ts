@@ -51,7 +51,7 @@ const conflicts = (n: number) => `
   INSERT INTO products SELECT g, 'Kopi Susu ' || g, 24500.00 + g, 40, 'gula aren', true FROM generate_series(1, ${n}) g;
   DELETE FROM syncd.sync_queue WHERE entity_type = 'product';
   INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, previous, status)
-  SELECT 'product', p.id::text, 'update', row_to_json(p), '{"price":22000.00}', 'conflict' FROM products p ORDER BY id;
+  SELECT 'product', p.id::text, 'update', row_to_json(p), '{"price":22000.00}', 'conflict' FROM products p ORDER BY p.id;
   INSERT INTO syncd.entity_state (entity_type, entity_id, version, cloud_version, sync_status) SELECT 'product', p.id::text, 1, 1, 'conflict' FROM products p;
   INSERT INTO syncd.sync_conflicts (entity_type, entity_id, queue_id, change_id, source, strategy, fields, base, local, cloud, cloud_version, cloud_updated_at, detected_at, reason)
   SELECT 'product', q.entity_id, q.id, q.change_id, 'push', 'manual', '{name,price}', '{"price":22000.00}', q.payload,

@@ -1,4 +1,4 @@
-/** Ends many conflicts by one strategy: the chosen ones, or all that are open, a hundred to a request. */
+/** Ends many conflicts by one strategy: the chosen ones, or all that are open, a few to a request. */
 import { useId, useState } from 'preact/hooks';
 import { post } from '../api/client.js';
 import { listConflicts } from '../api/conflicts.js';
@@ -9,7 +9,8 @@ import { useAct } from './act.js';
 import { Dialog } from './dialog.js';
 
 const STRATEGIES: Strategy[] = ['cloud_wins', 'local_wins', 'newest_wins', 'merge'];
-const AT_ONCE = 100;
+/** Each is a transaction of its own: a slow machine needs its time, and the reader sees it go on. */
+const AT_ONCE = 25;
 const PAGE = 500;
 
 type BulkResolveProps = {

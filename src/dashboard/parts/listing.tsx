@@ -1,5 +1,6 @@
 /** What every list has: a heading with its tabs, a place for when there is nothing, the way through its pages. */
 import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import { useWords } from '../i18n/words.js';
 import type { Paged } from '../state/load.js';
 import { Icon } from './icon.js';
@@ -35,7 +36,15 @@ type ListingProps<T> = { paged: Paged<T>; empty: string; children: (items: T[]) 
 
 export function Listing<T>({ paged, empty, children }: ListingProps<T>) {
   const { t } = useWords();
-  const { value, trouble, again } = paged;
+  const { value, trouble, again, busy, number } = paged;
+  const top = useRef<HTMLDivElement>(null);
+  const shown = useRef(number);
+  useEffect(() => {
+    // Another page begins at its first row.
+    const above = (top.current?.getBoundingClientRect().top ?? 0) < 0;
+    if (!busy && shown.current !== number && above) top.current?.scrollIntoView();
+    if (!busy) shown.current = number;
+  }, [busy, number]);
   if (!value && trouble) return <TroubleNotice trouble={trouble} again={again} />;
   if (!value) {
     return (
@@ -45,7 +54,7 @@ export function Listing<T>({ paged, empty, children }: ListingProps<T>) {
     );
   }
   return (
-    <div class="card">
+    <div class="card listing" ref={top} aria-busy={busy}>
       {value.items.length === 0 ? <Empty words={empty} /> : children(value.items)}
       <Pager paged={paged} />
     </div>
@@ -61,19 +70,19 @@ export function Empty({ words }: { words: string }) {
   );
 }
 
-function Pager<T>({ paged: { number, next, previous } }: { paged: Paged<T> }) {
+function Pager<T>({ paged: { number, next, previous, busy } }: { paged: Paged<T> }) {
   const { t, f } = useWords();
   if (!next && !previous) return null;
   return (
     <nav class="pager" aria-label={t.pager.label}>
-      <button type="button" class="button small" disabled={!previous} onClick={previous}>
+      <button type="button" class="button small" disabled={!previous || busy} onClick={previous}>
         <Icon name="back" />
         <span class="pager-words">{t.pager.previous}</span>
       </button>
       <span class="soft" aria-live="polite">
         {t.pager.page(f.number(number))}
       </span>
-      <button type="button" class="button small" disabled={!next} onClick={next}>
+      <button type="button" class="button small" disabled={!next || busy} onClick={next}>
         <span class="pager-words">{t.pager.next}</span>
         <Icon name="forward" />
       </button>

@@ -7,19 +7,26 @@ import { type Trouble, troubleOf } from '../api/client.js';
 import type { Page } from '../api/types.js';
 import { later } from './timers.js';
 
-export type Loaded<T> = { value: T | undefined; trouble: Trouble | undefined; again: () => void };
+export type Loaded<T> = {
+  value: T | undefined;
+  trouble: Trouble | undefined;
+  /** What is shown is not what was asked for last. */
+  busy: boolean;
+  again: () => void;
+};
 
 /** A list that changes all the time is asked for no more often than this. */
 const PAUSE_MS = 1_500;
 
-type State<T> = { key: string; value: T | undefined; trouble: Trouble | undefined };
+type State<T> = { key: string; family: string; value: T | undefined; trouble: Trouble | undefined };
 
 /**
  * @param key names what is asked for: with another one the old answer goes
  * @param turn counts the changes of what it comes from
+ * @param family with another key of the same one the old answer stays until the new one is there
  */
-export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, key: string, turn = 0): Loaded<T> {
-  const [state, setState] = useState<State<T>>({ key, value: undefined, trouble: undefined });
+export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, key: string, turn = 0, family = key): Loaded<T> {
+  const [state, setState] = useState<State<T>>({ key: '', family, value: undefined, trouble: undefined });
   const [asked, setAsked] = useState(0);
   const lastAt = useRef({ key: '', at: 0 });
   useEffect(() => {
@@ -28,13 +35,14 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, key: strin
       lastAt.current = { key, at: Date.now() };
       try {
         const value = await load(ending.signal);
-        if (!ending.signal.aborted) setState({ key, value, trouble: undefined });
+        if (!ending.signal.aborted) setState({ key, family, value, trouble: undefined });
       } catch (error) {
         if (ending.signal.aborted) return;
         const trouble = troubleOf(error);
         // The bar above tells that nobody answers; what is shown stays.
         setState((old) => ({
           key,
+          family,
           value: trouble.kind === 'lost' && old.key === key ? old.value : undefined,
           trouble,
         }));
@@ -47,10 +55,11 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, key: strin
       ending.abort();
     };
   }, [key, turn, asked]);
-  const current = state.key === key;
+  const current = state.family === family;
   return {
     value: current ? state.value : undefined,
     trouble: current ? state.trouble : undefined,
+    busy: state.key !== key,
     again: () => {
       lastAt.current = { key: '', at: 0 };
       setAsked((n) => n + 1);
@@ -74,7 +83,7 @@ export function usePages<T>(
   const [way, setWay] = useState<{ key: string; cursors: string[] }>({ key, cursors: [''] });
   const cursors = way.key === key ? way.cursors : [''];
   const cursor = cursors.at(-1) ?? '';
-  const loaded = useLoad((signal) => load(cursor, signal), `${key} ${cursor}`, turn);
+  const loaded = useLoad((signal) => load(cursor, signal), `${key} ${cursor}`, turn, key);
   const nextCursor = loaded.value?.next_cursor ?? null;
   return {
     ...loaded,
