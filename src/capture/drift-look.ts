@@ -49,7 +49,7 @@ export async function lookForDrift(db: Db, settings: Pick<Settings, 'entities'>)
            syncd.table_shape(named.oid)::text AS named,
            CASE WHEN named.oid IS DISTINCT FROM was.oid THEN syncd.table_shape(was.oid) END::text AS original,
            coalesce(row_security_active(named.oid), false) AS policed,
-           to_jsonb(c) ->> 'suspended_at' IS NOT NULL AS suspended,
+           c.suspended_at IS NOT NULL AS suspended,
            json_build_object('kind', c.drift_kind, 'text', c.drift, 'hint', c.drift_hint, 'misses', c.drift_misses,
                              'holdsPush', c.holds_push, 'holdsApply', c.holds_apply, 'marks', c.trigger_marks)::text AS known
     FROM syncd.capture c
