@@ -88,6 +88,12 @@ export function parseCapabilities(body: string | undefined): WireCapabilities {
   };
 }
 
+/** What the version of one entity is answered with; undefined where it is no such answer. */
+export function parseVersion(body: string): number | undefined {
+  const version = parseObject(body)?.cloud_version;
+  return isCount(version) ? version : undefined;
+}
+
 /** One result by the contract, or undefined where it breaks it: then it counts as missing. */
 export function parseResult(value: unknown): PushResult | undefined {
   if (typeof value !== 'object' || value === null) return undefined;

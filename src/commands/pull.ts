@@ -1,12 +1,17 @@
 /** `syncd pull TYPE ID`: asks for one row as the cloud holds it, and waits for what comes of it while the daemon can get it. */
 import { Command, Option } from 'commander';
-import { EXIT } from '../errors.js';
-import { type Asked, type AskStanding, type AskStatus, askForEntity, awaitAsked } from '../inbox/ask.js';
+import { createCloudClient } from '../cloud/client.js';
+import { loadSettings } from '../config/load.js';
+import type { Db } from '../db/connect.js';
+import { EXIT, SyncError } from '../errors.js';
+import { type Asked, type AskStanding, type AskStatus, askForEntity, awaitAsked, spelt } from '../inbox/ask.js';
 import { type DaemonPresence, lookAtDaemon } from '../ops/control.js';
+import { askVersion } from '../pull/version.js';
+import { VERSION } from '../version.js';
 import { authorOf, withAuthor } from './actions.js';
 import { parseSpan } from './filters.js';
 import { print, printJson } from './output.js';
-import { commonOptions, withDatabase } from './session.js';
+import { type CommonOptions, commonOptions, withDatabase } from './session.js';
 
 /** Asked is done: what waits comes by itself, perhaps days later. */
 const EXITS: Record<AskStatus, number> = {
@@ -27,14 +32,20 @@ export function pullCommand(): Command {
         .argParser(parseSpan)
         .default(30_000, '30s'),
     );
-  return withAuthor(command)
+  return withAuthor(command.option('--dry-run', 'ask the cloud for its version only, and change nothing'))
     .addHelpText(
       'after',
-      '\nThe usual rules decide: a version that is known already changes nothing, and\nwhat the shop has changed since is a conflict.\n',
+      `
+The usual rules decide: a version that is known already changes nothing, and
+what the shop has changed since is a conflict. --dry-run asks the cloud itself,
+without the daemon, also for what is only pushed; it needs the key to the cloud:
+sudo -u syncd syncd pull TYPE ID --dry-run
+`,
     )
     .action(async (type: string, id: string, _options, self: Command) => {
-      const options = { ...commonOptions(self), ...self.opts<{ wait: number; by?: string }>() };
+      const options = { ...commonOptions(self), ...self.opts<{ wait: number; by?: string; dryRun?: true }>() };
       await withDatabase(options, 'pull', async ({ db }) => {
+        if (options.dryRun) return compare(db, type, id, options);
         const asked = await askForEntity(db, type, id, authorOf(options));
         const standing = await awaitAsked(db, asked, options.wait);
         if (options.json) printJson({ ...asked, ...standing });
@@ -70,4 +81,36 @@ function waiting(why: string, daemon: DaemonPresence): string {
   if (daemon.online === false)
     return `asked for; it waits until the cloud can be reached: ${daemon.last_error ?? 'no answer'}`;
   return `asked for, and not applied yet${why}`;
+}
+
+/** Both versions side by side. */
+async function compare(db: Db, entity_type: string, given: string, options: CommonOptions): Promise<void> {
+  const { settings } = loadSettings({ file: options.config, secrets: 'needed' });
+  const { url, apiKey, timeoutMs, compression, ca } = settings.cloud;
+  const entity_id = await spelt(db, entity_type, given, false);
+  const outletId = settings.outlet.id;
+  const client = createCloudClient({ url, outletId, apiKey, timeoutMs, compression, ca, version: VERSION });
+  const held = await askVersion(client, entity_type, entity_id, Date.now()).finally(() => client.abort());
+  if (held.kind === 'failed')
+    throw new SyncError('unavailable', `the cloud did not tell its version: ${held.reason}`, {
+      hint: 'See: syncd doctor',
+    });
+  const state = await db
+    .selectFrom('syncd.entity_state')
+    .select('cloud_version')
+    .where('entity_type', '=', entity_type)
+    .where('entity_id', '=', entity_id)
+    .executeTakeFirst();
+  const agreed = state?.cloud_version == null ? null : Number(state.cloud_version);
+  const cloud = held.kind === 'version' ? held.cloud_version : null;
+  if (options.json) return printJson({ entity_type, entity_id, cloud_version: cloud, agreed_version: agreed });
+  print(`${entity_type} ${entity_id}: ${versions(cloud, agreed)}`);
+}
+
+function versions(cloud: number | null, agreed: number | null): string {
+  const here = agreed === null ? 'nothing was agreed on here' : `version ${agreed} was agreed on here`;
+  if (cloud === null) return `the cloud does not have it; ${here}`;
+  if (cloud === agreed) return `the cloud holds version ${cloud}, the one that was agreed on`;
+  const older = agreed !== null && cloud < agreed;
+  return `the cloud holds version ${cloud}; ${here}${older ? ': the cloud has lost what it had' : ''}`;
 }

@@ -134,21 +134,24 @@ export async function awaitAsked(db: Db, asked: Asked, patienceMs: number): Prom
   }
 }
 
-/** The id as the capture would write it: `007` of an integer key is `7`. */
-async function spelt(db: Db, entity_type: string, given: string): Promise<string> {
+/**
+ * The id as the capture would write it: `007` of an integer key is `7`.
+ * @param pulled whether something of the cloud's must be able to come in for it
+ */
+export async function spelt(db: Db, entity_type: string, given: string, pulled = true): Promise<string> {
   const row = await db
     .selectFrom('syncd.capture')
     .select(['table_name', 'keys', 'direction'])
     .where('entity_type', '=', entity_type)
     .executeTakeFirst();
-  if (row === undefined || row.direction === 'push') {
-    const pulled = await db
+  if (row === undefined || (pulled && row.direction === 'push')) {
+    const others = await db
       .selectFrom('syncd.capture')
       .select('entity_type')
       .where('direction', '<>', 'push')
       .orderBy('entity_type')
       .execute();
-    const known = pulled.map((one) => one.entity_type).join(', ');
+    const known = others.map((one) => one.entity_type).join(', ');
     throw new UnknownEntity(
       row
         ? `${entity_type} is only pushed: the cloud's word changes nothing here`
