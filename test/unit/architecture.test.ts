@@ -6,7 +6,10 @@ const SOURCE = join(process.cwd(), 'src');
 
 /** From the roof downwards; the first pattern that fits a file gives its level. A file imports its own level or a lower one. */
 const LEVELS: [level: number, pattern: RegExp][] = [
-  [5, /^(cli|daemon|session|connections|incoming|outgoing|hearing|upkeep|reload|listeners)\.ts$|^commands\/|^demo\//],
+  [
+    5,
+    /^(cli|daemon|session|connections|incoming|outgoing|hearing|upkeep|reload|listeners)\.ts$|^commands\/|^demo\/|^dashboard\//,
+  ],
   [0, /^push\/(backlog|body|compose|outcome|verdict|link|suspects|flights|memory)\.ts$/],
   [0, /^cloud\/(wire|reply|backoff|clock|instant|outcome|standing)\.ts$/],
   [0, /^inbox\/(scan|span|change|envelope)\.ts$|^pull\/(pace|memory)\.ts$/],
@@ -27,7 +30,7 @@ type Import = { of: string; what: string; typeOnly: boolean };
 type SourceFile = { path: string; text: string; imports: Import[] };
 
 const files: SourceFile[] = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
-  .filter((path) => path.endsWith('.ts'))
+  .filter((path) => /\.tsx?$/.test(path))
   .map((path) => {
     const text = readFileSync(join(SOURCE, path), 'utf8');
     return { path, text, imports: importsOf(path, text) };
@@ -91,9 +94,21 @@ test('the reference cloud shares no code with the daemon but the types of the wi
   expect(shared).toEqual([]);
 });
 
+test('the dashboard is a world of its own: of the daemon it knows types alone, and nobody imports it', () => {
+  const within = (path: string) => path.startsWith('dashboard/');
+  const crossing = files.flatMap(({ path, imports }) =>
+    imports
+      .filter(
+        ({ of, what, typeOnly }) => what.startsWith('.') && within(of) !== within(path) && !(within(path) && typeOnly),
+      )
+      .map(({ of }) => `${path} imports ${of}`),
+  );
+  expect(crossing).toEqual([]);
+});
+
 test.each([
   ['the environment', /process\.env/, /^config\//],
-  ['timers', /\b(setTimeout|setInterval)\(/, /^time\.ts$/],
+  ['timers', /\b(setTimeout|setInterval)\(/, /^time\.ts$|^dashboard\/state\/timers\.ts$/],
   ['got', /from 'got'/, /^cloud\/client\.ts$/],
   ['p-retry', /from 'p-retry'/, /^cloud\/retry\.ts$/],
   ['winston', /from 'winston'/, /^log\.ts$/],
