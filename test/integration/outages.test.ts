@@ -1,4 +1,5 @@
 /** The ledger of outages: when one begins and ends, what waited, when that was in the cloud, and how little a bad line writes. */
+import { jest } from '@jest/globals';
 import type { Standing } from '../../src/cloud/standing.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { beginOutage, endOutage, listOutages, noteDrained, OutageLedger } from '../../src/ops/outages.js';
@@ -68,6 +69,27 @@ test('An outage lasts from the first call without an answer to the first answer,
   const [drained] = await outages();
   expect(drained).toMatchObject({ waited: 412, drained_changes: 412 });
   expect(drained?.drain_ms).toBeGreaterThanOrEqual(0);
+});
+
+test('An outage ends with the first sign of the cloud, though a call is answered only later', async () => {
+  const ledger = new OutageLedger();
+  ledger.note(offline(60_000));
+  await addRows(shop, filler(20));
+  await shop.sql.query("UPDATE syncd.sync_queue SET created_at = created_at - interval '30 s'");
+  await ledger.write(shop.db);
+  const clock = jest.spyOn(performance, 'now').mockReturnValue(performance.now() - 10_000);
+  ledger.note(trial);
+  clock.mockRestore();
+  await settleAll("entity_id < 'f2'");
+  await shop.sql.query(
+    "UPDATE syncd.sync_queue SET synced_at = synced_at - interval '5 s' WHERE synced_at IS NOT NULL",
+  );
+  ledger.note(online);
+  await ledger.write(shop.db);
+  const [over] = await outages();
+  expect(over?.waited).toBe(20);
+  expect(over?.duration_ms).toBeGreaterThanOrEqual(49_000);
+  expect(over?.duration_ms).toBeLessThan(58_000);
 });
 
 test('An outage outlives the daemon: the next run goes on with it, and its answer ends it', async () => {

@@ -38,7 +38,11 @@ const samples = () => listSamples(shop.db, { spanMs: 86_400_000 });
 
 test('A sample counts what the last whole minute captured, pushed, pulled and had refused, and how things stand', async () => {
   const [sample] = await inOneMinute(async () => {
-    const early = await addRows(shop, filler(3));
+    const early = await addRows(shop, [
+      ...filler(3),
+      { entity: 'long bad', status: 'failed' },
+      { entity: 'long there', status: 'synced' },
+    ]);
     await addRows(shop, [
       ...filler(2, 10),
       { entity: 'gone', status: 'synced' },
@@ -70,7 +74,7 @@ test('A sample counts what the last whole minute captured, pushed, pulled and ha
     pulled: 7,
     refused: 2,
     queue_depth: 8,
-    failed: 1,
+    failed: 2,
     conflicts: 0,
     held: 2,
     push_count: 2,
