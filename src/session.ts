@@ -26,6 +26,7 @@ import type { OutageLedger } from './ops/outages.js';
 import type { Tally } from './ops/status-line.js';
 import { Supervision } from './ops/supervision.js';
 import { DATABASE, type Vitals } from './ops/vitals.js';
+import { WALKS } from './ops/walk-chores.js';
 import { createPush } from './outgoing.js';
 import type { PullLoop } from './pull/loop.js';
 import type { PushLoop } from './push/loop.js';
@@ -158,11 +159,12 @@ function assemble(
     onSettled: (settled_id, now_ms) => check.note(settled_id, now_ms),
     pull: () => pull && incoming.pull.standing,
     // A fork stops pushing alone: what the cloud says holds for every copy.
-    onLook: ({ enabled, stop, held }) => {
+    onLook: ({ enabled, stop, held, walks }) => {
       const stopped = stop === null || stop.code === 'fork' ? null : stop.reason;
       pull?.configure(enabled, stopped);
       incoming.fetch.enabled = enabled;
       inbox.configure(stopped !== null, held);
+      if (walks) upkeep.wake(WALKS);
     },
     onNow: () => {
       pull?.tryNow();

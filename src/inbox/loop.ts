@@ -47,7 +47,7 @@ export type InboxLoopDeps = {
 };
 
 /** The backstop for hints that were lost: everything that comes in wakes the loop. */
-const POLL_MS = 5_000;
+const POLL_MS = 10_000;
 const BUSY_POLL_MS = 100;
 /** The server has no room or no memory. */
 const TROUBLE_MS = 5_000;

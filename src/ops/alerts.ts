@@ -26,7 +26,7 @@ export type AlertsDeps = {
   onMessages: () => void;
 };
 
-const LOOK_MS = 15_000;
+const LOOK_MS = 30_000;
 /** With a million changes queued a look takes a quarter of a second; however long, it is a hundredth of the time. */
 const REST = 100;
 

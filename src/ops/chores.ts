@@ -51,9 +51,9 @@ export class ChoresLoop {
     if (turn) await this.#do(turn, signal);
   }
 
-  /** Makes every chore due at once: a person has asked, or a notification came. */
-  wake(): void {
-    for (const turn of this.#turns) turn.dueMs = 0;
+  /** Makes a chore due at once, or every one: a person has asked, or a notification came. */
+  wake(name?: string): void {
+    for (const turn of this.#turns) if (name === undefined || turn.chore.name === name) turn.dueMs = 0;
     this.#flag.raise();
   }
 

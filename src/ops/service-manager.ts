@@ -72,7 +72,9 @@ export class ServiceManager {
     const parts = stuck(monotonicMs());
     if (parts.length > 0) {
       const fed = settings.watchdogMs === undefined ? '' : ': the service manager is to start the daemon anew';
-      log.error(`${parts.join(' and ')} ${parts.length === 1 ? 'stands' : 'stand'} still${fed}`, { trouble: 'standstill' });
+      log.error(`${parts.join(' and ')} ${parts.length === 1 ? 'stands' : 'stand'} still${fed}`, {
+        trouble: 'standstill',
+      });
     }
     const alive = settings.watchdogMs === undefined || parts.length > 0 ? [] : ['WATCHDOG=1'];
     await this.#send([...first, ...alive, `STATUS=${statusLine()}`]);

@@ -1,5 +1,5 @@
 /**
- * The daemon's dealings with people: twice in five seconds it looks whether somebody paused it, asked for a sync now or
+ * The daemon's dealings with people: every five seconds it looks whether somebody paused it, asked for a sync now or
  * released something, and writes down how it does. Also tells the log when the cloud goes and comes.
  */
 import type { ClockOffset } from '../cloud/clock.js';
@@ -14,7 +14,8 @@ import { Flag, monotonicMs } from '../time.js';
 import { answerNow, beat, recordStop } from './heartbeat.js';
 import { type Dealt, type Marks, NowRequest } from './now-request.js';
 
-const GLANCE_MS = 2_500;
+/** A NOTIFY makes it sooner. Each look is a query, and an idle daemon may ask two a second, all in all. */
+const GLANCE_MS = 5_000;
 const BEAT_MS = 5_000;
 
 /** What supervision needs of the push loop. */
@@ -42,7 +43,12 @@ type Deps = {
   /** How pulling stands; undefined where nothing is pulled. */
   pull: () => Standing | undefined;
   /** Told after every look what the other parts may do. */
-  onLook: (seen: { enabled: boolean; stop: { code: string; reason: string } | null; held: readonly string[] }) => void;
+  onLook: (seen: {
+    enabled: boolean;
+    stop: { code: string; reason: string } | null;
+    held: readonly string[];
+    walks: boolean;
+  }) => void;
   /** A person asks for a try at once. @returns how far pulling and applying have come */
   onNow: () => Omit<Marks, 'pass'>;
 };
@@ -169,7 +175,7 @@ export class Supervision {
     }
     loop.configure(active, seen.trouble, troubles, seen.held_push);
     const stop = seen.stopped === null ? null : { code: seen.stopped_code ?? '', reason: seen.stopped };
-    this.#deps.onLook({ enabled: active, stop, held: seen.held_apply });
+    this.#deps.onLook({ enabled: active, stop, held: seen.held_apply, walks: seen.walks });
     await this.#deps.onSettled(seen.settled_id, seen.now_ms);
     await this.#answerNow(loop, seen.now_requested, active, pass);
     await clockLog.look(db);

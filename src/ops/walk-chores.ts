@@ -3,9 +3,10 @@ import { lookAtFailures } from '../capture/failures.js';
 import { Walks, type WalksDeps } from '../capture/walks.js';
 import type { Chore } from './chores.js';
 
-/** A walk that is asked for begins so soon. */
-const WALKS_MS = 2_000;
-const FAILURES_MS = 10_000;
+/** Whoever looks at the tables every few seconds anyway wakes the walks where there are any. */
+export const WALKS = 'walks';
+const WALKS_MS = 30_000;
+const FAILURES_MS = 20_000;
 
 export function walkChores(deps: WalksDeps): Chore[] {
   const { db, log } = deps;
@@ -20,6 +21,6 @@ export function walkChores(deps: WalksDeps): Chore[] {
         return false;
       },
     },
-    { name: 'walks', everyMs: WALKS_MS, run: (signal) => walks.turn(signal) },
+    { name: WALKS, everyMs: WALKS_MS, run: (signal) => walks.turn(signal) },
   ];
 }

@@ -244,6 +244,8 @@ export type Glance = {
   /** Entity types that wait as a whole: to be sent, and to be applied. */
   held_push: string[];
   held_apply: string[];
+  /** Walks over tables are asked for or under way. */
+  walks: boolean;
   /** The highest id that a push has settled, and the database's clock in ms. */
   settled_id: string;
   now_ms: number;
@@ -256,7 +258,8 @@ export async function glance(db: Db): Promise<Glance> {
       EXISTS (SELECT FROM syncd.sync_queue WHERE status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL) AS trouble,
       EXISTS (SELECT FROM syncd.commands WHERE finished_at IS NULL AND command = 'now') AS now_requested,
       ARRAY(SELECT DISTINCT entity_type FROM syncd.holds WHERE holds_push ORDER BY 1) AS held_push,
-      ARRAY(SELECT DISTINCT entity_type FROM syncd.holds WHERE holds_apply ORDER BY 1) AS held_apply
+      ARRAY(SELECT DISTINCT entity_type FROM syncd.holds WHERE holds_apply ORDER BY 1) AS held_apply,
+      EXISTS (SELECT FROM syncd.backfills WHERE finished_at IS NULL) AS walks
     FROM syncd.outlet_config c`.execute(db);
   const stopped = 'syncd is not installed here';
   return (
@@ -268,6 +271,7 @@ export async function glance(db: Db): Promise<Glance> {
       now_requested: false,
       held_push: [],
       held_apply: [],
+      walks: false,
       settled_id: '0',
       now_ms: 0,
     }

