@@ -63,8 +63,8 @@ for (const { name, node, postgres, tests } of legs) {
   if (ok) continue;
   const log = join(tmpdir(), `syncd-matrix-${name.replaceAll(/\W+/g, '-')}.log`);
   writeFileSync(log, words);
-  for (const line of words.split('\n').filter((one) => /^\s+● .+ › |^FAIL/.test(one)))
-    process.stdout.write(`  ${line.trim()}\n`);
+  const named = words.split('\n').filter((line) => /^\s+● .+ › |^FAIL/.test(line));
+  for (const line of new Set(named.map((one) => one.trim()))) process.stdout.write(`  ${line}\n`);
   process.stdout.write(`  all of it: ${log}\n`);
 }
 process.exitCode = failed ? 1 : 0;

