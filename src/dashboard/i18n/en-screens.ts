@@ -19,7 +19,6 @@ export const screens = {
     sent: 'Settled',
     state: 'State',
     said: 'What the cloud said',
-    nothingSaid: 'The cloud gave no reason.',
     status: { pending: 'waiting', failed: 'failed', conflict: 'in conflict', synced: 'settled' } as Record<
       string,
       string
@@ -36,7 +35,6 @@ export const screens = {
     discardText: 'It will never be sent. The row in the shop stays as it is; the cloud keeps what it has.',
     discarded: 'Given up, and on record.',
     filter: 'Entity',
-    filterHint: 'order or order/42',
     all: 'All',
   },
   pager: { label: 'Pages', previous: 'Previous', next: 'Next', page: (n: string) => `Page ${n}` },
@@ -118,7 +116,6 @@ export const screens = {
     title: 'Log',
     lead: 'Every exchange with the cloud, the newest first.',
     live: 'Follow',
-    liveHint: 'New lines appear by themselves.',
     newer: (n: string) => `Show ${many(n, 'new line', 'new lines')}`,
     caption: 'Exchanges with the cloud',
     empty: 'Nothing has been exchanged yet.',
@@ -144,7 +141,6 @@ export const screens = {
     took: 'Took',
   },
   entity: {
-    title: 'History',
     notFound: 'Neither side knows this record.',
     versions: 'Versions',
     version: 'Shop’s version',
@@ -178,7 +174,6 @@ export const screens = {
     pull: 'Fetch from the cloud',
     pushed: 'It goes to the cloud now.',
     pulled: 'The cloud is asked for it.',
-    conflicts: 'Its conflicts',
   },
   health: {
     title: 'Health',
@@ -213,6 +208,8 @@ export const screens = {
     clockAhead: (span: string) => `${span} ahead`,
     clockBehind: (span: string) => `${span} behind`,
     disk: 'Disk',
+    diskFree: (bytes: string) => `${bytes} free`,
+    diskDays: (days: string) => `full in ${days} days at today’s rate`,
     lastSent: 'Last sent',
     lastFetched: 'Last fetched',
     never: 'never',

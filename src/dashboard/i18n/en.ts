@@ -1,4 +1,5 @@
 /** The page in English. Its shape is the shape of every language. Pure. */
+import type { Finding } from '../api/types.js';
 import type { Cause } from '../state/answer.js';
 import { many, screens } from './en-screens.js';
 
@@ -30,10 +31,7 @@ export const en = {
   close: 'Close',
   again: 'Try again',
   loading: 'Loading',
-  more: 'Show more',
-  details: 'Details',
   none: 'none',
-  now: 'now',
   signIn: {
     title: 'Are all sales in the cloud?',
     lead: 'Enter the access token of this outlet.',
@@ -41,7 +39,6 @@ export const en = {
     enter: 'Open',
     entering: 'Opening …',
     where: 'Whoever looks after the till finds it in the file admin_token.',
-    left: 'You are signed out.',
     wrong: 'This token is not the right one. Check it and try again.',
     locked: (span: string) => `Too many wrong tries. Wait ${span}, then try again.`,
     lost: 'The till does not answer. Is it switched on, and are you on its network?',
@@ -130,8 +127,11 @@ export const en = {
       drift: 'The tables of the till have changed.',
       truncated: 'A table of the till was emptied at once.',
       backlog: 'The oldest change has been waiting for long.',
-    } as Record<string, string>,
-    other: 'Something needs a look.',
+      suspended: 'Recording is suspended; the tables are compared afterwards.',
+      compare: 'The tables of the till are being compared.',
+      disk: 'The disk is filling up.',
+      configuration: 'The configuration names another outlet than the database.',
+    } satisfies Record<Finding['topic'], string>,
     see: 'Look',
   },
   charts: {

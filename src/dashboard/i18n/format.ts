@@ -80,7 +80,9 @@ export function createFormat(locale: string, timeZone: string, words: SpanWords)
         ? `${number.format(bytes)} B`
         : bytes < 1_000_000
           ? `${number.format(bytes / 1_000)} kB`
-          : `${number.format(bytes / 1_000_000)} MB`,
+          : bytes < 1_000_000_000
+            ? `${number.format(bytes / 1_000_000)} MB`
+            : `${number.format(bytes / 1_000_000_000)} GB`,
     /** Exact: from the digits as they were written; the text itself where they are none. */
     money: (digits: string) =>
       /^-?\d+(\.\d+)?$/.test(digits)

@@ -118,7 +118,7 @@ function draw(holder: HTMLElement, { at, lines, shades, range, f, show, onCursor
   const options: UPlot.Options = {
     width: Math.max(240, Math.floor(holder.clientWidth)),
     height: HEIGHT,
-    padding: [8, 8, 0, 0],
+    padding: [8, 20, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { setScale: false }, points: { size: 7 } },
     scales: { y: { range: (_, _low, high) => [0, niceTop(high)] } },

@@ -1,4 +1,5 @@
 /** The outlet itself: whose it is, which program runs since when, and how it stands with the cloud, the database and the clock. */
+import type { StatusReport } from '../api/types.js';
 import { useWords } from '../i18n/words.js';
 import { live, serverNow } from '../state/live.js';
 import { session } from '../state/session.js';
@@ -39,12 +40,32 @@ export function OutletFacts() {
         <dd>
           <ClockBadge offsetMs={status?.clock_offset_ms ?? null} />
         </dd>
+        {status?.disk && (
+          <>
+            <dt>{t.health.disk}</dt>
+            <dd>
+              <DiskBadge disk={status.disk} />
+            </dd>
+          </>
+        )}
         <dt>{t.health.lastSent}</dt>
         <dd>{time(status?.last_successful_sync_at)}</dd>
         <dt>{t.health.lastFetched}</dt>
         <dd>{time(status?.last_pull_at)}</dd>
       </dl>
     </section>
+  );
+}
+
+function DiskBadge({ disk }: { disk: NonNullable<StatusReport['disk']> }) {
+  const { t, f } = useWords();
+  const { free_bytes, days_left, problem } = disk;
+  const free = free_bytes === null ? (problem ?? '–') : t.health.diskFree(f.bytes(free_bytes));
+  return (
+    <>
+      <Badge tone={problem === null ? 'ok' : 'attention'}>{free}</Badge>
+      {days_left !== null && <span class="soft small"> {t.health.diskDays(f.number(Math.floor(days_left)))}</span>}
+    </>
   );
 }
 

@@ -34,7 +34,7 @@ export function Reasons({ told }: { told?: string | undefined }) {
               </Badge>
             </div>
             <div class="text">
-              <p>{t.reasons.words[topic] ?? t.reasons.other}</p>
+              <p>{t.reasons.words[topic]}</p>
               {!WHOLE.includes(topic) && (
                 <p class="quote" lang="en">
                   {reason}
@@ -43,7 +43,7 @@ export function Reasons({ told }: { told?: string | undefined }) {
             </div>
             <a class="button small" href={hashOf(PLACES[topic] ?? { screen: 'health' })}>
               {t.reasons.see}
-              <span class="sr">: {t.reasons.words[topic] ?? t.reasons.other}</span>
+              <span class="sr">: {t.reasons.words[topic]}</span>
             </a>
           </li>
         ))}

@@ -9,6 +9,7 @@ import { useStore } from '../state/store.js';
 import { Badge } from './badge.js';
 import { Brand, Icon, type IconName } from './icon.js';
 import { Menu } from './menu.js';
+import { say } from './toasts.js';
 
 type Way = { to: Place; icon: IconName; label: string; also?: Place['screen'][]; count?: number };
 
@@ -39,9 +40,11 @@ export function Shell({ children }: { children: ComponentChildren }) {
         {self && <span class="bar-outlet">{self.outlet.code ?? self.outlet.id}</span>}
         <div class="bar-end">
           {self?.role === 'read' && (
-            <Badge tone="unknown" icon="look">
-              {t.readOnly}
-            </Badge>
+            <span title={t.readOnlyHint}>
+              <Badge tone="unknown" icon="look">
+                {t.readOnly}
+              </Badge>
+            </span>
           )}
           <Menu />
         </div>
@@ -100,6 +103,11 @@ function Nav() {
 function LinkState() {
   const { t, f } = useWords();
   const lostAt = useStore(live, (now) => (now.link === 'lost' ? now.lostAt : undefined));
+  const wasLost = useRef(false);
+  useEffect(() => {
+    if (wasLost.current && lostAt === undefined && live.value.link === 'live') say(t.link.back);
+    wasLost.current = lostAt !== undefined;
+  }, [lostAt]);
   return (
     <div role="status">
       {lostAt !== undefined && (

@@ -58,7 +58,3 @@ function decoded(part: string): string {
 
 export const place = new Store<Place>(placeOf(location.hash));
 addEventListener('hashchange', () => place.set(placeOf(location.hash)));
-
-export function go(to: Place): void {
-  location.hash = hashOf(to);
-}
