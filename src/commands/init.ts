@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import { Command } from 'commander';
 import { databaseUrlOf } from '../config/caller.js';
 import { cloudUrl, databaseUrl, headerText, timezone } from '../config/scalars.js';
@@ -13,7 +13,7 @@ import { SyncError, wordsOf } from '../errors.js';
 import { converse, type Ends } from '../init/dialogue.js';
 import { daemonLogin } from '../init/login.js';
 import { type Proposal, propose, reasonAgainst } from '../init/propose.js';
-import { type Answers, type Remarks, writeYaml } from '../init/yaml.js';
+import { type Answers, notesFor, type Remarks, writeYaml } from '../init/yaml.js';
 import { count } from '../ops/words.js';
 import { asCaller } from './admin-url.js';
 import { print, printJson, remark } from './output.js';
@@ -87,12 +87,29 @@ type Terminal = Ends & { close(): void };
 
 function openTerminal(): Terminal {
   const lines = createInterface({ input: process.stdin, output: process.stdout });
+  // What is typed ahead of its question, or pasted, is kept for it.
+  const typed: string[] = [];
+  let waits: ((line: string) => void) | undefined;
+  lines.on('line', (line) => {
+    if (waits) waits(line);
+    else typed.push(line);
+    waits = undefined;
+  });
   const gone = new Promise<never>((_, reject) =>
     lines.once('close', () => reject(new SyncError('failed', 'the conversation was ended; nothing was written'))),
   );
   gone.catch(() => {});
   return {
-    ask: (question) => Promise.race([lines.question(question), gone]),
+    ask: (question) => {
+      lines.setPrompt(question);
+      lines.prompt();
+      const ready = typed.shift();
+      if (ready !== undefined) return Promise.resolve(ready);
+      const line = new Promise<string>((resolve) => {
+        waits = resolve;
+      });
+      return Promise.race([line, gone]);
+    },
     say: print,
     close: () => lines.close(),
   };
@@ -178,9 +195,10 @@ function save(file: string | undefined, text: string, force: boolean): string | 
 
 function tell({ entities, leftOut }: Proposal, file: string | undefined, options: CommonOptions): void {
   if (options.json && file !== undefined) {
-    const tables = entities.map(({ entity, settings, notes }) => {
+    const tables = entities.map((one) => {
+      const { entity, settings } = one;
       const { table, key = null, direction, exclude, coalesce, local, also_writes } = settings;
-      return { entity, table, key, direction, exclude, coalesce, local, also_writes, notes };
+      return { entity, table, key, direction, exclude, coalesce, local, also_writes, notes: notesFor(one) };
     });
     printJson({ file, entities: tables, left_out: leftOut });
     return;

@@ -5,8 +5,8 @@
 
 import { cloudUrl, headerText, isEntityName, timezone } from '../config/scalars.js';
 import { count } from '../ops/words.js';
-import type { Proposal, Proposed } from './propose.js';
-import type { Answers } from './yaml.js';
+import { inDirection, type Proposal, type Proposed } from './propose.js';
+import { type Answers, notesFor } from './yaml.js';
 
 export type Ends = { ask(question: string): Promise<string>; say(text: string): void };
 
@@ -93,7 +93,8 @@ async function askEntity(ends: Ends, one: Proposed, names: readonly string[]): P
   }
 }
 
-function described({ entity, settings, notes, rows }: Proposed): string {
+function described(one: Proposed): string {
+  const { entity, settings, rows } = one;
   const { table, key, direction, exclude, coalesce } = settings;
   const facts = [
     direction,
@@ -102,7 +103,7 @@ function described({ entity, settings, notes, rows }: Proposed): string {
     ...(coalesce ? ['newest state only'] : []),
     ...(rows === null ? [] : [`about ${count(Math.round(rows), 'row')}`]),
   ];
-  return [`\n${entity}  ${table}: ${facts.join('; ')}`, ...notes.map((note) => `  ${note}`)].join('\n');
+  return [`\n${entity}  ${table}: ${facts.join('; ')}`, ...notesFor(one).map((note) => `  ${note}`)].join('\n');
 }
 
 /** @param names of the other entities */
@@ -125,21 +126,11 @@ async function edited(ends: Ends, one: Proposed, names: readonly string[]): Prom
     'push, pull or both',
   );
   const exclude = await askExcluded(ends, one);
-  const both = direction === 'both';
-  return {
-    ...one,
-    entity,
-    notes: one.notes.filter((note) => !note.startsWith('master data') || both),
-    settings: {
-      ...settings,
-      direction: direction as typeof settings.direction,
-      conflict: both ? 'merge' : undefined,
-      exclude,
-      coalesce: settings.coalesce && direction !== 'pull',
-      local: direction === 'push' ? [] : settings.local,
-      also_writes: direction === 'push' ? [] : settings.also_writes,
-    },
-  };
+  const changed = inDirection(one, direction as typeof settings.direction);
+  // Why it was proposed in the direction that it has now no more is no reason for the other.
+  const notes =
+    direction === settings.direction ? one.notes : one.notes.filter((note) => !note.startsWith('master data'));
+  return { ...changed, entity, notes, settings: { ...changed.settings, exclude } };
 }
 
 async function askExcluded(ends: Ends, { columns, settings }: Proposed): Promise<string[]> {

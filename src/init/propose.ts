@@ -6,8 +6,9 @@ import { planCapture } from '../capture/plan.js';
 import type { TableShape } from '../capture/shape.js';
 import type { EntitySettings } from '../config/settings.js';
 import { named, sqlName, sqlTable } from './naming.js';
+import { incomingNotes, notesOf } from './notes.js';
 import type { Catalogue, ReadTable } from './read.js';
-import { type Effects, effectsOf } from './trigger-effects.js';
+import { effectsOf } from './trigger-effects.js';
 import { dateAmong, looksLikeLevel, looksSecret, noiseOf, type Role, roleOf, sumAmong } from './words.js';
 
 export type Proposed = {
@@ -15,6 +16,8 @@ export type Proposed = {
   settings: EntitySettings;
   /** Why it is proposed so, for the comments of the file. */
   notes: string[];
+  /** What belongs to it as soon as something comes in as well. */
+  incoming: { local: string[]; also_writes: string[]; notes: string[] };
   /** What may be excluded: all columns but the key's, as SQL writes them. */
   columns: string[];
   rows: number | null;
@@ -64,7 +67,7 @@ export function propose({ tables, shapes, written }: Catalogue): Proposal {
   return proposal;
 }
 
-type Made = Pick<Proposed, 'settings' | 'notes' | 'columns'>;
+type Made = Omit<Proposed, 'entity' | 'rows'>;
 
 /** @param both oids of the tables that both sides edit, of those that come before it */
 function proposeTable(
@@ -75,44 +78,55 @@ function proposeTable(
 ): Made | string {
   const key = keyOf(table, shape);
   if (key === undefined) return keyless(table, shape);
-  const notes: string[] = [];
-  const numbers = table.columns.filter(({ type }) => NUMBER.test(type)).map(({ name }) => name);
-  const role = linkOf(table, key.columns, both) ?? roleOf(table.name, numbers);
   const keys = key.columns;
+  const numbers = table.columns.filter(({ type }) => NUMBER.test(type)).map(({ name }) => name);
   const secrets = table.columns.filter(({ name }) => looksSecret(name) && !keys.includes(name));
-  const direction = directionOf(role, table, secrets, notes);
+  const role = linkOf(table, keys, both) ?? roleOf(table.name, numbers);
+  const { direction, note } = directionOf(role, table, secrets);
   const effects = effectsOf(table, tables);
-  const sets = direction === 'both' ? effects.sets.filter((name) => !keys.includes(name)) : [];
-  const local = sets.filter((name) => !secrets.some((secret) => secret.name === name));
-  noteColumns(table, keys, secrets, local, notes);
-  if (direction === 'both') {
-    const levels = numbers.filter((name) => looksLikeLevel(name) && !keys.includes(name));
-    if (levels.length > 0)
-      notes.push(
-        `${levels.join(', ')} changes with every sale: delta: [${levels.map(sqlName).join(', ')}], if head office changes it too`,
-      );
-    noteParents(table, tables, both, notes);
-    noteWrites(effects, notes);
-  }
+  const local = effects.sets.filter((name) => !keys.includes(name) && !secrets.some((secret) => secret.name === name));
+  const levels = numbers.filter((name) => looksLikeLevel(name) && !keys.includes(name));
   const { date_field, money_field } = role === 'transaction' ? figuresOf(table, secrets) : {};
-  const settings: EntitySettings = {
-    table: sqlTable(table),
-    key: key.primary ? undefined : keys.map(sqlName),
-    direction,
-    conflict: direction === 'both' ? 'merge' : undefined,
-    merge_fallback: 'manual',
-    exclude: secrets.map(({ name }) => sqlName(name)),
-    coalesce: role === 'stock',
-    delta: [],
-    local: local.map(sqlName),
-    also_writes: direction === 'both' ? effects.writes.map(sqlTable) : [],
-    date_field: date_field && sqlName(date_field),
-    money_field: money_field && sqlName(money_field),
+  const made: Made = {
+    settings: {
+      table: sqlTable(table),
+      key: key.primary ? undefined : keys.map(sqlName),
+      direction: 'push',
+      conflict: undefined,
+      merge_fallback: 'manual',
+      exclude: secrets.map(({ name }) => sqlName(name)),
+      coalesce: role === 'stock',
+      delta: [],
+      local: [],
+      also_writes: [],
+      date_field: date_field && sqlName(date_field),
+      money_field: money_field && sqlName(money_field),
+    },
+    notes: [...(note ? [note] : []), ...notesOf(table, shape, keys, secrets, role)],
+    incoming: {
+      local: local.map(sqlName),
+      also_writes: effects.writes.map(sqlTable),
+      notes: incomingNotes(table, { local, levels, effects, parents: foreignParents(table, tables, both) }),
+    },
+    columns: table.columns.filter(({ name }) => !keys.includes(name)).map(({ name }) => sqlName(name)),
   };
-  if (!key.primary) notes.push(`it has no primary key; the unique index ${key.name} names its rows`);
-  if (settings.coalesce) notes.push('stock: only the newest level is sent');
-  const columns = table.columns.filter(({ name }) => !keys.includes(name)).map(({ name }) => sqlName(name));
-  return { settings, notes, columns };
+  return inDirection(made, direction);
+}
+
+/** The same in another direction, with what belongs to that. */
+export function inDirection<One extends Made>(one: One, direction: EntitySettings['direction']): One {
+  const { settings, incoming } = one;
+  return {
+    ...one,
+    settings: {
+      ...settings,
+      direction,
+      conflict: direction === 'both' ? 'merge' : undefined,
+      coalesce: settings.coalesce && direction !== 'pull',
+      local: direction === 'push' ? [] : incoming.local,
+      also_writes: direction === 'push' ? [] : incoming.also_writes,
+    },
+  };
 }
 
 /** The primary key, else the smallest unique index that can stand for it. */
@@ -138,71 +152,32 @@ function keyless({ columns }: ReadTable, { indexes }: TableShape): string {
   return `no primary key; its unique index ${index.name} could stand for one, were ${nullable.join(', ')} NOT NULL`;
 }
 
-function directionOf(role: Role, table: ReadTable, secrets: ReadTable['columns'], notes: string[]): 'push' | 'both' {
-  if (role !== 'master') return 'push';
-  const required = secrets.filter(({ notNull, given }) => notNull && !given);
-  if (table.policies) {
-    notes.push('master data, but row-level security hides its rows: what the cloud sends could not be written');
-    return 'push';
-  }
-  if (required.length > 0) {
-    const names = required.map(({ name }) => name).join(', ');
-    notes.push(
-      `master data, but ${names} stays in the shop and every row must have it: head office cannot make new ones`,
-    );
-    return 'push';
-  }
-  notes.push('master data: edited in the shop and at head office; push, if head office only reads it');
-  return 'both';
-}
-
-function noteColumns(
+function directionOf(
+  role: Role,
   table: ReadTable,
-  keys: string[],
   secrets: ReadTable['columns'],
-  local: string[],
-  notes: string[],
-): void {
-  const listed = (names: string[]) => names.join(', ');
-  const several = (names: unknown[], one: string, more: string) => (names.length === 1 ? one : more);
-  if (secrets.length > 0)
-    notes.push(
-      `${listed(secrets.map(({ name }) => name))} ${several(secrets, 'looks', 'look')} secret and ${several(secrets, 'stays', 'stay')} in the shop`,
-    );
-  const open = keys.filter(looksSecret);
-  if (open.length > 0)
-    notes.push(
-      `${listed(open)} looks secret, but it names the rows: think about whether this table should be sent at all`,
-    );
-  if (local.length > 0)
-    notes.push(
-      `${listed(local)} ${several(local, 'is', 'are')} set by a trigger here: a difference in it alone is nothing to send`,
-    );
-  const large = table.columns.filter(({ type, name }) => type === 'bytea' && !secrets.some((one) => one.name === name));
-  if (large.length > 0)
-    notes.push(
-      `${listed(large.map(({ name }) => name))} is binary and may be large: exclude it if the cloud has no use for it`,
-    );
+): { direction: 'push' | 'both'; note?: string } {
+  if (role !== 'master') return { direction: 'push' };
+  if (table.policies)
+    return {
+      direction: 'push',
+      note: 'master data, but row-level security hides its rows: what the cloud sends could not be written',
+    };
+  const required = secrets.filter(({ notNull, given }) => notNull && !given);
+  if (required.length > 0)
+    return {
+      direction: 'push',
+      note: `master data, but every row must have ${required.map(({ name }) => name).join(', ')}, which stays in the shop: head office could make no new ones`,
+    };
+  return {
+    direction: 'both',
+    note: 'master data: edited in the shop and at head office; push, if head office only reads it',
+  };
 }
 
-function noteParents(
-  { oid, parents }: ReadTable,
-  tables: readonly ReadTable[],
-  both: ReadonlySet<string>,
-  notes: string[],
-): void {
-  const others = tables.filter((table) => parents.includes(table.oid) && table.oid !== oid && !both.has(table.oid));
-  if (others.length > 0)
-    notes.push(
-      `it refers to ${others.map(sqlTable).join(', ')}, which head office does not edit: new rows from there can only use what the shop has`,
-    );
-}
-
-function noteWrites({ writes, unreadable }: Effects, notes: string[]): void {
-  if (writes.length > 0)
-    notes.push('its triggers write to the tables under also_writes: syncd gets the right to do so');
-  if (unreadable.length > 0)
-    notes.push(`trigger ${unreadable.join(', ')} puts its SQL together: list what it writes under also_writes`);
+/** Tables that it refers to and that only the shop writes. */
+function foreignParents({ parents }: ReadTable, tables: readonly ReadTable[], both: ReadonlySet<string>): ReadTable[] {
+  return tables.filter(({ oid }) => parents.includes(oid) && !both.has(oid));
 }
 
 function figuresOf(table: ReadTable, secrets: ReadTable['columns']): { date_field?: string; money_field?: string } {

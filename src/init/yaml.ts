@@ -53,7 +53,13 @@ export function writeYaml({ entities, leftOut }: Proposal, answers: Answers, rem
   return `${lines.join('\n')}\n`;
 }
 
-function entityLines({ entity, settings, notes }: Proposed): string[] {
+/** Those that hold in its direction. */
+export function notesFor({ settings, notes, incoming }: Proposed): string[] {
+  return settings.direction === 'push' ? notes : [...notes, ...incoming.notes];
+}
+
+function entityLines(one: Proposed): string[] {
+  const { entity, settings } = one;
   const { table, key, direction, conflict, exclude, coalesce, local, also_writes, date_field, money_field } = settings;
   const fields: [name: string, value: string | undefined][] = [
     ['table', scalar(table)],
@@ -68,7 +74,7 @@ function entityLines({ entity, settings, notes }: Proposed): string[] {
     ['money_field', money_field && scalar(money_field)],
   ];
   return [
-    ...comment(...notes).map((line) => `  ${line}`),
+    ...comment(...notesFor(one)).map((line) => `  ${line}`),
     `  ${entity}:`,
     ...fields.flatMap(([name, value]) => (value === undefined ? [] : [`    ${name}: ${value}`])),
   ];

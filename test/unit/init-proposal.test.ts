@@ -101,6 +101,7 @@ test.each([
 const one = (entity: string, change: Partial<Proposed['settings']> = {}): Proposed => ({
   entity,
   notes: ['master data: yes', 'a name with\na line end'],
+  incoming: { local: ['updated_at'], also_writes: ['public.log'], notes: ['it comes in'] },
   rows: 1_204,
   columns: ['name', 'pin', '"Odd, one"'],
   settings: {
@@ -113,7 +114,7 @@ const one = (entity: string, change: Partial<Proposed['settings']> = {}): Propos
     coalesce: false,
     delta: [],
     local: ['updated_at'],
-    also_writes: [],
+    also_writes: ['public.log'],
     date_field: undefined,
     money_field: undefined,
     ...change,
@@ -221,6 +222,7 @@ describe('the conversation', () => {
       exclude: ['pin', 'name'],
       local: [],
     });
+    expect(goods?.settings.also_writes).toEqual([]);
     expect(said).toMatch(/Not there, or part of the key: cost/);
     expect(said).toMatch(/y takes it, n leaves it out/);
   });
