@@ -9,10 +9,6 @@ import { COUNTED_TO, type Tally } from './status-line.js';
 
 const EVERY_MS = 20_000;
 
-export function newTally(): Tally {
-  return { waiting: undefined, enabled: true };
-}
-
 export function tallyChore(db: Db, tally: Tally): Chore {
   return {
     name: 'tally',
