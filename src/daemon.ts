@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { ClockOffset } from './cloud/clock.js';
-import type { ManagerSettings } from './config/service-manager.js';
+import type { ManagerSettings } from './config/notify-socket.js';
 import type { Settings } from './config/settings.js';
 import type { StandingBy } from './connections.js';
 import { ClockLog } from './db/clock-log.js';
@@ -18,7 +18,7 @@ import type { IdentityCheck } from './ops/identity-check.js';
 import { Metrics } from './ops/metrics.js';
 import { Counted } from './ops/metrics-figures.js';
 import { OutageLedger } from './ops/outages.js';
-import { ServiceManager } from './ops/service-manager.js';
+import { ServiceManager } from './ops/systemd.js';
 import { lineOf } from './ops/status-line.js';
 import { Vitals } from './ops/vitals.js';
 import { newCloudMemory } from './push/memory.js';

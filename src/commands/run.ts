@@ -3,7 +3,7 @@ import { isatty } from 'node:tty';
 import { setFlagsFromString } from 'node:v8';
 import { Command } from 'commander';
 import { loadSettings } from '../config/load.js';
-import { managerSettings } from '../config/service-manager.js';
+import { managerSettings } from '../config/notify-socket.js';
 import { prepareStateDir } from '../config/state-dir.js';
 import { runDaemon } from '../daemon.js';
 import { createLog } from '../log.js';

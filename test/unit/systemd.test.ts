@@ -1,8 +1,8 @@
 /** What systemd is told, in which order, and when the watchdog goes hungry: over a real socket, by the real systemd-notify. */
 import { existsSync } from 'node:fs';
-import { managerSettings } from '../../src/config/service-manager.js';
+import { managerSettings } from '../../src/config/notify-socket.js';
 import type { LogFields } from '../../src/log.js';
-import { ServiceManager } from '../../src/ops/service-manager.js';
+import { ServiceManager } from '../../src/ops/systemd.js';
 import { eventually } from '../support/eventually.js';
 import { NotifySocket } from '../support/notify-socket.js';
 

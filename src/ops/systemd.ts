@@ -8,7 +8,7 @@
  * standstill: then the loops go round waiting.
  */
 import { execFile } from 'node:child_process';
-import type { ManagerSettings } from '../config/service-manager.js';
+import type { ManagerSettings } from '../config/notify-socket.js';
 import { codeOf, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { Flag, monotonicMs } from '../time.js';
