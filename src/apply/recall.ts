@@ -3,7 +3,7 @@
  * changes that still wait. Also for tables that are only sent. May be broken off and begun again at any moment: what is back is
  * not asked for any more.
  */
-import { type LostRow, lostRows } from '../capture/truncations.js';
+import { type LostPage, type LostRow, lostRows } from '../capture/truncations.js';
 import type { WalkedTable } from '../capture/walked-table.js';
 import { type CloudClient, isNameable } from '../cloud/client.js';
 import { judgeReply } from '../cloud/outcome.js';
@@ -64,17 +64,16 @@ async function recallOnce(
 ): Promise<Recalled> {
   const report: Recalled = { restored: 0, gone: 0, missing: [], failed: [] };
   let after: string | null = null;
-  while (!deps.signal.aborted) {
-    const lost: LostRow[] = await lostRows(deps.db, walked, after, PAGE);
+  do {
+    const { rows: lost, last }: LostPage = await lostRows(deps.db, walked, after, PAGE);
+    after = last;
     for (let from = 0; from < lost.length && !deps.signal.aborted; from += AT_ONCE) {
       const some = lost.slice(from, from + AT_ONCE);
       const found = await Promise.all(some.map((row) => find(deps, table, row)));
       for (const [n, row] of some.entries()) await put(deps, table, row, found[n] as Found, report);
       deps.onProgress(before + report.restored + report.gone);
     }
-    if (lost.length < PAGE) break;
-    after = (lost.at(-1) as LostRow).entity_id;
-  }
+  } while (after !== null && !deps.signal.aborted);
   return report;
 }
 

@@ -6,6 +6,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
+import { byIndex } from '../db/indexed.js';
 import { SyncError } from '../errors.js';
 import { requester, wakeDaemon } from '../queue/manage.js';
 import { keyMatch } from './keys.js';
@@ -66,21 +67,31 @@ async function settle(trx: Db, entityTypes: readonly string[], as: 'deleted' | '
 /** `payload`: what the shop last said of it and the cloud has not settled; null: the cloud has it as it was. */
 export type LostRow = { entity_id: string; payload: string | null };
 
-/** Entities that both sides had, or that were on their way, and that have no row now; in the order of their ids. */
-export async function lostRows(db: Db, walked: WalkedTable, after: string | null, limit: number): Promise<LostRow[]> {
+/** `last`: where the next page begins; null: this was the end. */
+export type LostPage = { rows: LostRow[]; last: string | null };
+
+/**
+ * Entities that both sides had, or that were on their way, and that have no row now; in the order of their ids.
+ * @param limit how many entities are looked at
+ */
+export async function lostRows(db: Db, walked: WalkedTable, after: string | null, limit: number): Promise<LostPage> {
   const { entity, table, keys } = walked;
   const behind: RawBuilder<boolean> = after === null ? sql<boolean>`true` : sql<boolean>`entity_id > ${after}`;
-  const { rows } = await sql<LostRow>`
+  const { rows } = await byIndex(db, (trx) =>
+    sql<LostRow & { lost: boolean }>`
     WITH said AS MATERIALIZED (
       SELECT DISTINCT ON (entity_id) entity_id, operation, payload FROM syncd.unsettled
       WHERE entity_type = ${entity} ORDER BY entity_id, id DESC
     )
-    SELECT one.entity_id, u.payload::text AS payload
-    FROM (SELECT entity_id FROM syncd.entity_state WHERE ${behind} AND entity_type = ${entity} AND NOT deleted
-          UNION SELECT entity_id FROM said WHERE ${behind}) AS one
+    SELECT one.entity_id, u.payload::text AS payload, u.operation IS DISTINCT FROM 'delete' AND NOT EXISTS (
+      SELECT FROM ${sql.raw(table)} AS t WHERE ${sql.raw(keyMatch(keys, 'one.entity_id'))} OFFSET 0) AS lost
+    FROM ((SELECT entity_id FROM syncd.entity_state WHERE ${behind} AND entity_type = ${entity} AND NOT deleted
+           ORDER BY entity_id LIMIT ${limit})
+          UNION SELECT entity_id FROM said WHERE ${behind}
+          ORDER BY entity_id LIMIT ${limit}) AS one
     LEFT JOIN said u ON u.entity_id = one.entity_id
-    WHERE u.operation IS DISTINCT FROM 'delete'
-      AND NOT EXISTS (SELECT FROM ${sql.raw(table)} AS t WHERE ${sql.raw(keyMatch(keys, 'one.entity_id'))} OFFSET 0)
-    ORDER BY one.entity_id LIMIT ${limit}`.execute(db);
-  return rows;
+    ORDER BY one.entity_id`.execute(trx),
+  );
+  const last = rows.length < limit ? null : (rows.at(-1)?.entity_id ?? null);
+  return { rows: rows.filter(({ lost }) => lost).map(({ entity_id, payload }) => ({ entity_id, payload })), last };
 }

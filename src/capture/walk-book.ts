@@ -4,6 +4,7 @@
  */
 import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
+import { byIndex } from '../db/indexed.js';
 import { textHash } from './row-hash.js';
 import type { GivenUp } from './walk-pages.js';
 import type { WalkKind } from './walk-request.js';
@@ -37,14 +38,16 @@ export async function unfinishedWalks(db: Db): Promise<Walk[]> {
  * @param most more than so many are no room
  */
 export async function queueHasRoom(db: Db, most: number): Promise<boolean> {
-  const { rows } = await sql<{ waiting: number }>`
+  const { rows } = await byIndex(db, (trx) =>
+    sql<{ waiting: number }>`
     SELECT count(*)::int AS waiting FROM (
       SELECT FROM syncd.sync_queue q
       WHERE q.status = 'pending' AND q.next_attempt_at IS NULL
         AND NOT EXISTS (SELECT FROM syncd.holds h WHERE h.holds_push AND h.entity_type = q.entity_type)
         AND NOT EXISTS (SELECT FROM syncd.sync_queue h WHERE h.entity_type = q.entity_type AND h.entity_id = q.entity_id
                         AND (h.status IN ('failed', 'conflict') OR h.next_attempt_at IS NOT NULL))
-      LIMIT ${most + 1}) AS fresh`.execute(db);
+      LIMIT ${most + 1}) AS fresh`.execute(trx),
+  );
   return (rows[0]?.waiting ?? 0) <= most;
 }
 

@@ -51,7 +51,8 @@ export type RowsAsked = {
 /** The next rows of one part of a table; those that are to be queued are. */
 export async function queueRows(trx: Db, walked: WalkedTable, asked: RowsAsked): Promise<Page> {
   const { entity, shape } = walked;
-  const id = sql.raw(keyText(walked, 't'));
+  // In the collation of the tables that it is looked up in: compared as the keys are, their indexes would not serve.
+  const id = sql.raw(`(${keyText(walked, 't')} COLLATE pg_catalog."default")`);
   const row = sql.raw(payload(walked, 't'));
   const differs =
     asked.kind === 'backfill'

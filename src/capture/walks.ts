@@ -35,7 +35,7 @@ export type WalksDeps = {
 /** A turn ends then, so that other chores have theirs. */
 const TURN_MS = 2_000;
 /** The queue is looked at so often while it has no room. */
-const ROOM_MS = 25;
+const ROOM_MS = 50;
 const MOST_REST_MS = 250;
 /** Those who were writing before are waited for so long in one turn. */
 const BEFORE_MS = 1_000;

@@ -140,8 +140,6 @@ describe('with the daemon running', () => {
   test('what cannot be meant is refused in words', async () => {
     for (const [args, words] of [
       [['truncate', 'order', '--delete'], 'No TRUNCATE waits for a decision'],
-      [['truncate', 'order'], '--delete or --restore'],
-      [['capture', 'order'], '--suspend or --resume'],
       [['backfill', 'ordre'], 'not captured: ordre'],
     ] as const) {
       const run = await syncd([...args, '--config', outlet.shop.config]);

@@ -1,5 +1,6 @@
 /** Rows that are older than capture are queued as capture would have written them, each once, whatever their key. */
 import { onEachServer } from '../support/capture.js';
+import { eventually } from '../support/eventually.js';
 import { WalkStage } from '../support/walk-stage.js';
 
 type Written = { id: string; data: string };
@@ -27,7 +28,6 @@ onEachServer('a backfill', (_, server) => {
       `(ARRAY['b', 'A', 'ä', 'a b', 'Z', '"'])[1 + n % 6] || n`,
       'id',
     ],
-    ['uuid', 'by_uuid', 'id uuid', 'md5(n::text)::uuid', 'id'],
     [
       'instants',
       'by_instant',
@@ -35,7 +35,6 @@ onEachServer('a backfill', (_, server) => {
       `'2026-11-22 08:00:00.000001+07'::timestamptz + n * interval '1.5 h'`,
       'id',
     ],
-    ['numeric', 'by_numeric', 'id numeric', 'n / 3.0', 'id'],
     [
       'an enum beside a number',
       'by_enum',
@@ -145,15 +144,23 @@ onEachServer('a backfill', (_, server) => {
       ahead: 'ahead',
     });
     await stage.request('backfill', 'ahead');
-    expect(await stage.walks().turn(AbortSignal.timeout(500))).toBe(true);
+    const untilItWaits = async () => {
+      const ending = new AbortController();
+      const turn = stage.walks().turn(ending.signal);
+      await eventually(
+        () => stage.lastWalk(),
+        ({ waits_for }) => waits_for?.includes('in the queue') === true,
+        'it waits for room',
+      );
+      ending.abort();
+      expect(await turn).toBe(true);
+    };
+    await untilItWaits();
     expect(await stage.queue()).toHaveLength(1_000);
-    expect(await stage.lastWalk()).toMatchObject({
-      waits_for: expect.stringContaining('in the queue'),
-      finished: false,
-    });
     // Changes that cannot go anyway are no reason to wait.
     await stage.rows("UPDATE syncd.sync_queue SET status = 'failed'");
-    expect(await stage.walks().turn(AbortSignal.timeout(500))).toBe(true);
+    await stage.rows('UPDATE syncd.backfills SET waits_for = NULL');
+    await untilItWaits();
     expect(await stage.queue()).toHaveLength(2_000);
   });
 
