@@ -17,6 +17,9 @@ describeInChromium('what could harm a reader', () => {
   beforeAll(async () => {
     [stage, browser] = await Promise.all([openStage(), openBrowser()]);
   }, 60_000);
+  afterEach(async () => {
+    for (const context of browser.contexts()) await context.close();
+  });
   afterAll(async () => {
     await browser?.close();
     await stage?.close();
@@ -72,7 +75,6 @@ describeInChromium('what could harm a reader', () => {
     }
     expect(await page.evaluate('globalThis.owned')).toBeUndefined();
     expect(visit.complaints).toEqual([]);
-    await visit.context.close();
   });
 
   test('the page comes with a policy that lets nothing else in, and is kept by its digest', async () => {
@@ -115,6 +117,5 @@ describeInChromium('what could harm a reader', () => {
     // The quickest of five: the others tell how busy the machine is.
     expect(Math.min(...paints)).toBeLessThan(BUDGET.firstPaintMs);
     expect(visit.complaints).toEqual([]);
-    await visit.context.close();
   });
 });

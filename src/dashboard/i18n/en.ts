@@ -12,7 +12,7 @@ const because: Record<Cause, string> = {
   refused: ' because the cloud refuses this outlet',
   offline: ' because the connection to the cloud is down',
   asked: ' because the cloud asked to wait',
-  turn: ' for their next try',
+  turn: '',
 };
 
 export const en = {
@@ -55,10 +55,9 @@ export const en = {
     safeBut: 'All recorded sales are in the cloud, but something needs a look',
     waiting: (n: string, time: string | undefined, cause: Cause) => {
       if (cause === 'none') return `${many(n, 'change is', 'changes are')} on the way`;
+      if (cause === 'turn') return many(n, 'change waits for its next try', 'changes wait for their next try');
       const since = time === undefined ? '' : ` since ${time}`;
-      return cause === 'turn'
-        ? `${many(n, 'change waits', 'changes wait')}${because.turn}`
-        : `${many(n, 'change waits', 'changes wait')}${since}${because[cause]}`;
+      return `${many(n, 'change waits', 'changes wait')}${since}${because[cause]}`;
     },
     trouble: (failed: string | undefined, conflicts: string | undefined) =>
       [
