@@ -6,7 +6,7 @@ const at = instant.nullable();
 const maybe = text.nullable();
 const count = z.int().min(0).nullable();
 
-export const Status = z
+const Status = z
   .object({
     state: z.enum(['ok', 'warning', 'critical', 'unknown']),
     reasons: z.array(text),
@@ -24,6 +24,10 @@ export const Status = z
       refused: maybe,
     }),
     pending: count,
+    pending_estimated: z
+      .boolean()
+      .nullable()
+      .describe('pending, held and what was captured today are rounded to thousands'),
     oldest_pending_at: at,
     failed: count,
     conflicts: count,
@@ -40,7 +44,7 @@ export const Status = z
   })
   .loose();
 
-export const QueueItem = z.object({
+const QueueItem = z.object({
   id: text,
   change_id: uuid,
   entity_type: text,
@@ -54,7 +58,7 @@ export const QueueItem = z.object({
   synced_at: at,
 });
 
-export const LogItem = z.object({
+const LogItem = z.object({
   id: text,
   at: instant,
   direction: z.enum(['push', 'pull']),
@@ -67,7 +71,7 @@ export const LogItem = z.object({
 });
 
 const side = z.record(z.string(), z.unknown()).nullable();
-export const Conflict = z.object({
+const Conflict = z.object({
   id: text,
   entity_type: text,
   entity_id: text,
@@ -88,7 +92,7 @@ export const Conflict = z.object({
   reason: maybe,
 });
 
-export const EntityView = z
+const EntityView = z
   .object({
     entity_type: text,
     entity_id: text,
@@ -106,7 +110,7 @@ export const EntityView = z
   })
   .loose();
 
-export const DoctorFinding = z.object({
+const DoctorFinding = z.object({
   name: text,
   state: z.enum(['ok', 'warn', 'fail', 'skipped']),
   finding: text,
@@ -114,16 +118,33 @@ export const DoctorFinding = z.object({
   what_to_type: maybe,
 });
 
-export const Problem = z
+const Problem = z
   .object({ type: text, title: text, status: z.int(), detail: text, hint: text.optional() })
   .loose()
   .describe('RFC 9457; hint says what to do');
 
-export const Done = z.object({ done: z.int(), items: z.array(z.record(z.string(), z.unknown())) });
+const Done = z.object({ done: z.int(), items: z.array(z.record(z.string(), z.unknown())) });
 
 const page = (items: z.ZodType) => z.object({ items: z.array(items), next_cursor: maybe });
-export const QueuePage = page(QueueItem);
-export const LogPage = page(LogItem);
-export const ConflictPage = page(Conflict);
-export const InboxPage = page(z.object({ id: text, entity_type: text, entity_id: text }).loose());
-export const Anything = z.record(z.string(), z.unknown());
+const QueuePage = page(QueueItem);
+const LogPage = page(LogItem);
+const ConflictPage = page(Conflict);
+const InboxPage = page(z.object({ id: text, entity_type: text, entity_id: text }).loose());
+const Anything = z.record(z.string(), z.unknown());
+
+/** By the name under which each is published. */
+export const ADMIN_SCHEMAS = {
+  Status,
+  QueueItem,
+  LogItem,
+  Conflict,
+  EntityView,
+  DoctorFinding,
+  Problem,
+  Done,
+  QueuePage,
+  LogPage,
+  ConflictPage,
+  InboxPage,
+  Anything,
+};

@@ -5,11 +5,9 @@
 import { z } from 'zod';
 import { VERSION } from '../../version.js';
 import { ADMIN_PATHS } from './admin-paths.js';
-import * as admin from './admin-schemas.js';
+import { ADMIN_SCHEMAS } from './admin-schemas.js';
 import { CLOUD_PATHS, WEBHOOKS } from './wire-paths.js';
-import * as wire from './wire-schemas.js';
-
-const { instant: _, text: __, uuid: ___, version: ____, ...messages } = wire;
+import { WIRE_SCHEMAS } from './wire-schemas.js';
 
 const ABOUT = `The admin port of syncd, and the wire contract between an outlet and its cloud.
 
@@ -46,7 +44,7 @@ function atTheCloud(): Record<string, object> {
 
 function schemas(): Record<string, object> {
   const registry = z.registry<{ id: string }>();
-  for (const [id, schema] of Object.entries({ ...messages, ...admin })) registry.add(schema as z.ZodType, { id });
+  for (const [id, schema] of Object.entries({ ...WIRE_SCHEMAS, ...ADMIN_SCHEMAS })) registry.add(schema, { id });
   const made = z.toJSONSchema(registry, { uri: (id) => `#/components/schemas/${id}`, io: 'input' });
   return Object.fromEntries(
     Object.entries(made.schemas).map(([id, { $schema, $id, ...schema }]) => [id, schema as object]),

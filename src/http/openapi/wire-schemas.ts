@@ -15,7 +15,7 @@ const row = z
 
 export const Operation = z.enum(['create', 'update', 'delete']);
 
-export const Change = z
+const Change = z
   .object({
     change_id: uuid.describe("The change's name for ever: applied once"),
     seq: digits.describe("Place in the outlet's queue; increases, has gaps"),
@@ -39,7 +39,7 @@ export const Change = z
   })
   .describe('One create, update or delete of an outlet');
 
-export const PushRequest = z.object({
+const PushRequest = z.object({
   batch_id: uuid.describe('Also in Idempotency-Key; repeated only where the very same changes are sent again'),
   outlet_id: text,
   install_id: uuid.describe('With epoch: one living copy of the outlet'),
@@ -49,7 +49,7 @@ export const PushRequest = z.object({
 });
 
 const judged = { change_id: uuid };
-export const PushResult = z
+const PushResult = z
   .discriminatedUnion('status', [
     z.object({ ...judged, status: z.literal('accepted'), cloud_version: version, cloud_id: text.nullish() }),
     z
@@ -82,13 +82,13 @@ export const PushResult = z
   ])
   .describe('What became of one change');
 
-export const PushAnswer = z.object({
+const PushAnswer = z.object({
   results: z.array(PushResult).describe('One for each change, in any order'),
   cloud_epoch: text.optional().describe("Names the cloud's history; another one means that it was restored"),
   server_time: instant.optional(),
 });
 
-export const CloudChange = z
+const CloudChange = z
   .object({
     entity_type: text,
     entity_id: text,
@@ -104,7 +104,7 @@ export const CloudChange = z
   })
   .describe('One change of the cloud');
 
-export const Page = z.object({
+const Page = z.object({
   changes: z.array(CloudChange),
   next_cursor: text.nullable().describe('Opaque; stored with the page that it follows'),
   has_more: z.boolean(),
@@ -112,11 +112,9 @@ export const Page = z.object({
   server_time: instant.optional(),
 });
 
-export const Entity = CloudChange.extend({ deleted: z.boolean().optional() }).describe(
-  'One entity as the cloud holds it',
-);
+const Entity = CloudChange.extend({ deleted: z.boolean().optional() }).describe('One entity as the cloud holds it');
 
-export const Capabilities = z.object({
+const Capabilities = z.object({
   protocol: z.int(),
   max_batch_changes: z.int().min(1),
   max_batch_bytes: z.int().min(1).describe('Uncompressed'),
@@ -126,15 +124,15 @@ export const Capabilities = z.object({
   cloud_epoch: text.optional(),
 });
 
-export const Refusal = z.object({
+const Refusal = z.object({
   error: z.object({ code: text, message: text.optional(), epoch: z.int().optional() }),
 });
 
-export const CloudEvent = z
+const CloudEvent = z
   .object({ event_id: text, sent_at: instant, changes: z.array(CloudChange) })
   .describe('A single bare change is accepted in its place');
 
-export const CloudConflict = z.object({
+const CloudConflict = z.object({
   event_id: text,
   sent_at: instant,
   entity_type: text,
@@ -143,3 +141,19 @@ export const CloudConflict = z.object({
   updated_at: instant,
   data: row.nullable(),
 });
+
+/** By the name under which each is published. */
+export const WIRE_SCHEMAS = {
+  Operation,
+  Change,
+  PushRequest,
+  PushResult,
+  PushAnswer,
+  CloudChange,
+  Page,
+  Entity,
+  Capabilities,
+  Refusal,
+  CloudEvent,
+  CloudConflict,
+};
