@@ -206,7 +206,7 @@ export class Pass {
       key,
       operation: row.operation,
       payload: row.payload,
-      changedAt: rfc3339(row.changed_at),
+      changedAt: row.changed_at,
       changedFields: row.changed_fields ?? null,
       retryCount: row.retry_count ?? 0,
       holdCount: row.hold_count ?? 0,
@@ -237,9 +237,4 @@ function stateOf({ version, cloud_version, cloud_id }: ClaimedRow): EntityState 
 /** Those that a resolution has settled already need no settling, so no place in the queue. */
 function supersededBy({ supersedes, replaces }: ClaimedRow): PendingChange['supersedes'] {
   return [...(supersedes ?? []), ...(replaces ?? []).map((change_id) => ({ id: '0', change_id }))];
-}
-
-/** `2026-11-22 08:00:00.1+00`, as Postgres writes an instant under `TimeZone=UTC`, to RFC 3339. */
-function rfc3339(instant: string): string {
-  return `${instant.slice(0, 10)}T${instant.slice(11, -3)}Z`;
 }

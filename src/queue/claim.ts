@@ -13,7 +13,7 @@ import type { Operation } from '../cloud/wire.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { PLANNED_ANEW } from '../db/prepared.js';
-import { type PageTexts, pageTexts, rowsOf } from './page-text.js';
+import { type PageTexts, pageTexts, rfc3339, rowsOf } from './page-text.js';
 
 /** A row of the queue with its entity's state, as text. */
 export type ClaimedRow = {
@@ -24,7 +24,7 @@ export type ClaimedRow = {
   entity_id: string;
   operation: Operation;
   payload: string | null;
-  /** `2026-11-22 08:00:00.123456+00`, corrected by the clock's offset. */
+  /** RFC 3339, corrected by the clock's offset. */
   changed_at: string;
   version: string | null;
   cloud_version: string | null;
@@ -139,7 +139,10 @@ async function claimBounded(db: Db, pass: PassState, limit: number, offsetMs: nu
     FROM page q ${state}
     WHERE q.before IS NULL OR q.before < ${PAGE_BYTES}
     ORDER BY q.id`.execute(db);
-  for (const row of rows) if (row.rare !== null) Object.assign(row, JSON.parse(row.rare));
+  for (const row of rows) {
+    row.changed_at = rfc3339(row.changed_at);
+    if (row.rare !== null) Object.assign(row, JSON.parse(row.rare));
+  }
   const found = Number(rows[0]?.found ?? 0);
   return pageOf(rows, pass, rows[0], found >= limit || found > rows.length);
 }
@@ -212,6 +215,7 @@ async function claimSpecial(db: Db, query: RawBuilder<unknown>): Promise<Page> {
     FROM (${query}) AS special`.execute(db);
   const parsed = rows.map((row) => ({
     ...row,
+    changed_at: rfc3339(row.changed_at),
     supersedes: row.supersedes === null ? null : JSON.parse(row.supersedes),
   }));
   return { rows: parsed, snapshot: undefined, flushed: rows[0]?.flushed ?? true, more: false };

@@ -48,7 +48,7 @@ export function rowsOf(texts: PageTexts): ClaimedRow[] | undefined {
   const [ids, change_ids, txids] = [cut('ids', ','), cut('change_ids', ','), cut('txids', ',')];
   const [entity_types, entity_ids] = [cut('entity_types', END), cut('entity_ids', END)];
   const [operations, payloads] = [cut('operations', ','), cut('payloads', END)];
-  const [instants, versions] = [cut('instants', ','), cut('versions', ',')];
+  const [instants, versions] = [rfc3339(texts.instants as string).split(','), cut('versions', ',')];
   const [cloud_versions, cloud_ids] = [cut('cloud_versions', ','), cut('cloud_ids', END)];
   const uneven = [entity_types, entity_ids, payloads, cloud_ids].some((column) => column.length !== ids.length);
   if (uneven) return undefined;
@@ -74,6 +74,11 @@ export function rowsOf(texts: PageTexts): ClaimedRow[] | undefined {
   }
   if (texts.rare !== null) addRare(rows, JSON.parse(texts.rare));
   return rows;
+}
+
+/** Instants as Postgres writes them under `TimeZone=UTC`, `2026-11-22 08:00:00.1+00`, to RFC 3339: one, or a list. */
+export function rfc3339(instants: string): string {
+  return instants.replaceAll(' ', 'T').replaceAll('+00', 'Z');
 }
 
 /** One string for each, whatever the number of rows. */
