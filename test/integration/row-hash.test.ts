@@ -8,6 +8,7 @@ import { type Db, openDb, PLANNED_ONCE } from '../../src/db/connect.js';
 import { settle } from '../../src/queue/settle.js';
 import { ApplyStage } from '../support/apply-stage.js';
 import { onEachServer, type Pos } from '../support/capture.js';
+import { type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
 import { makeSettlement } from '../support/settlement.js';
 
 const TYPES: Record<string, [value: string, other: string]> = {
@@ -209,5 +210,35 @@ onEachServer("a row's hash", (pos, server) => {
       expect(await stage.queue()).toEqual(['dish create 2']);
       expect(await same('dish')).toEqual({ 1: true, 2: null, 3: true });
     });
+  });
+});
+
+describe('of a resolved conflict', () => {
+  let stage: ConflictStage;
+  beforeAll(async () => {
+    stage = await openConflictStage();
+  }, 60_000);
+  afterAll(() => stage?.close());
+  beforeEach(() => stage.reset());
+
+  const diverge = async () => {
+    await stage.edits("INSERT INTO products (id, name, price, note, secret) VALUES (1, 'Kopi', 1.50, 'ours', 's')");
+    await stage.agreed();
+    await stage.edits("UPDATE products SET name = 'Shop' WHERE id = 1");
+    return stage.meets({ data: { id: 1, name: 'Cloud', price: 2, qty: 3, note: 'theirs' } }, 'manual');
+  };
+  const same = () => compare(stage.db, 'products', 'product', ['secret']);
+
+  test('the hash is the live row’s where the cloud’s side was kept', async () => {
+    expect(await stage.byHand(await diverge(), { strategy: 'cloud_wins' })).toMatchObject({ done: true });
+    expect((await stage.product()).name).toBe('Cloud');
+    expect(await same()).toEqual({ 1: true });
+  });
+
+  test('no hash is known where the shop’s side was kept, until the cloud has taken it', async () => {
+    await stage.byHand(await diverge(), { strategy: 'local_wins' });
+    expect(await same()).toEqual({ 1: null });
+    await settleAll(stage.pos, stage.db, 3);
+    expect(await same()).toEqual({ 1: true });
   });
 });
