@@ -51,7 +51,7 @@ function row(label: string, text: string, width: number, paint: Paint, colour: S
 function figures(facts: Facts, report: StatusReport, timezone: string): [string, string][] {
   const when = (at: string) => `${localTime(at, facts.now, timezone)} (${relative(at, facts.now)})`;
   const { daemon, cloud, today, capture } = report;
-  const queue = [`${facts.pending.toLocaleString('en-GB')} waiting`];
+  const queue = [`${facts.pending_estimated ? 'about ' : ''}${facts.pending.toLocaleString('en-GB')} waiting`];
   if (facts.held > 0) queue.push(`${facts.held.toLocaleString('en-GB')} of them held back`);
   queue.push(`${facts.failed.toLocaleString('en-GB')} failed`, count(facts.conflicts, 'conflict'));
   const running =

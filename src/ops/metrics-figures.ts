@@ -8,7 +8,7 @@ import { byIndex } from '../db/indexed.js';
 import type { ChangeStatus } from '../db/schema.js';
 import { steadyMs } from '../time.js';
 import { type StatusSettings, statusOf, type Told } from './report.js';
-import { FRESH } from './status.js';
+import { FRESH } from './waiting.js';
 
 export type Figures = {
   told: Told;

@@ -10,7 +10,7 @@ import { byIndex } from '../db/indexed.js';
 import { iso } from '../queue/read.js';
 import { monotonicMs } from '../time.js';
 import type { Chore } from './chores.js';
-import { FRESH } from './status.js';
+import { FRESH, waitingOf } from './waiting.js';
 
 export type Sample = {
   /** The minute's beginning, ISO. */
@@ -61,34 +61,11 @@ export async function takeSample(db: Db, online: boolean | null): Promise<number
       WITH RECURSIVE clock AS MATERIALIZED (
         SELECT t.now, date_trunc('minute', t.now) - interval '1 minute' AS begun, date_trunc('minute', t.now) AS ended
         FROM (SELECT clock_timestamp() AS now) t
-      ), search AS (
-        -- As in ops/status: halves its way to the first change of the minute.
-        SELECT min(id) AS low, max(id) + 1 AS high FROM syncd.sync_queue WHERE ${FRESH}
-        UNION ALL
-        SELECT CASE WHEN probe.created_at < clock.begun THEN probe.id + 1 ELSE low END,
-               CASE WHEN probe.created_at < clock.begun THEN high ELSE middle END
-        FROM search CROSS JOIN clock CROSS JOIN LATERAL (SELECT (low + high) / 2 AS middle) halved
-        LEFT JOIN LATERAL (
-          SELECT id, created_at FROM syncd.sync_queue WHERE ${FRESH} AND id >= middle ORDER BY id LIMIT 1) probe ON true
-        WHERE low < high
-      ), troubled AS MATERIALIZED (
-        SELECT q.entity_type, q.entity_id, q.status, q.created_at, q.next_attempt_at > clock.now AS later
-        FROM syncd.sync_queue q, clock
-        WHERE q.status IN ('failed', 'conflict') OR (q.next_attempt_at IS NOT NULL AND q.status = 'pending')
-      ), blockers AS (
-        SELECT entity_type, entity_id FROM troubled WHERE status = 'conflict' OR (status = 'pending' AND later) GROUP BY 1, 2
-      ), fresh AS (
-        SELECT count(*) AS pending, (SELECT created_at FROM syncd.sync_queue WHERE ${FRESH} ORDER BY id LIMIT 1) AS oldest,
-               (SELECT count(*) FROM syncd.sync_queue, clock
-                WHERE ${FRESH} AND id >= (SELECT low FROM search WHERE low >= high) AND created_at >= clock.begun AND created_at < clock.ended) AS captured,
-               (SELECT count(*) FROM syncd.sync_queue q JOIN blockers b ON b.entity_type = q.entity_type AND b.entity_id = q.entity_id
-                WHERE q.status = 'pending' AND q.next_attempt_at IS NULL) AS behind
-        FROM syncd.sync_queue WHERE ${FRESH}
-      ), restless AS (
-        SELECT count(*) FILTER (WHERE status = 'pending') AS pending, min(created_at) FILTER (WHERE status = 'pending') AS oldest,
-               count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'pending' AND later) AS later,
-               count(*) FILTER (WHERE created_at >= clock.begun AND created_at < clock.ended) AS captured
-        FROM troubled, clock
+      ), ${waitingOf(sql`clock.begun`)}, fresh AS (
+        SELECT count(*) AS captured FROM syncd.sync_queue, clock
+        WHERE ${FRESH} AND id >= (SELECT since FROM first) AND created_at >= clock.begun AND created_at < clock.ended
+      ), restless_then AS (
+        SELECT count(*) AS captured FROM troubled, clock WHERE created_at >= clock.begun AND created_at < clock.ended
       ), settled AS (
         -- What the minute captured and is settled was settled since it began.
         SELECT count(*) AS captured FROM syncd.sync_queue, clock
@@ -107,12 +84,11 @@ export async function takeSample(db: Db, online: boolean | null): Promise<number
         WHERE l.direction = 'push' AND l.accepted < l.changes AND l.http_status = 200 AND verdict.given IN ('rejected', 'conflict', 'failed')
       ), sample AS (
         INSERT INTO syncd.samples
-        SELECT clock.begun, fresh.captured + restless.captured + settled.captured, log.pushed, log.pulled, refused.refused,
-               fresh.pending + restless.pending,
-               coalesce(greatest(0, extract(epoch FROM clock.now - least(fresh.oldest, restless.oldest))) * 1000, 0), restless.failed,
-               (SELECT count(*) FROM syncd.sync_conflicts WHERE status = 'open'), fresh.behind + restless.later,
+        SELECT clock.begun, fresh.captured + restless_then.captured + settled.captured, log.pushed, log.pulled, refused.refused,
+               waiting.pending, coalesce(greatest(0, extract(epoch FROM clock.now - waiting.oldest)) * 1000, 0), waiting.failed,
+               (SELECT count(*) FROM syncd.sync_conflicts WHERE status = 'open'), waiting.held,
                log.pushes, log.push_ms, log.push_bytes, ${online}::boolean
-        FROM clock, fresh, restless, settled, log, refused
+        FROM clock, waiting, fresh, restless_then, settled, log, refused
         ON CONFLICT (minute) DO NOTHING
       ), tidied AS (
         DELETE FROM syncd.samples

@@ -9,7 +9,9 @@
  */
 import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
+import { byIndex } from '../db/indexed.js';
 import { SyncError } from '../errors.js';
+import { COUNTED_TO, waitingOf } from './waiting.js';
 
 export type Facts = {
   /** The database's clock, ISO. */
@@ -26,6 +28,8 @@ export type Facts = {
   standbys: { host: string; pid: number }[];
   last_outage: OutageFacts | null;
   pending: number;
+  /** A long queue: `pending`, `held` and today's captured are reckoned, and rounded to thousands. */
+  pending_estimated: boolean;
   oldest_pending_at: string | null;
   failed: number;
   conflicts: number;
@@ -107,51 +111,38 @@ export type DiskFacts = {
 const ISO = sql.raw(`'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`);
 const iso = (column: string) => sql`to_char(${sql.ref(column)} AT TIME ZONE 'UTC', ${ISO})`;
 
-/** The condition of the index that holds what may go at once; a query that repeats it to the letter is answered from there. */
-export const FRESH = sql.raw(`status = 'pending' AND next_attempt_at IS NULL`);
-
 /**
  * One pass over the index of what waits: measured 60 ms for a million rows, 2 ms for a thousand.
  * @param timezone where "today" begins
  * @throws what Postgres says: class 3F or 42 where the schema is missing
  */
 export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
-  const { rows } = await sql<{ facts: string }>`
+  const { rows } = await byIndex(db, (trx) =>
+    sql<{ facts: string }>`
     WITH RECURSIVE clock AS MATERIALIZED (
       SELECT t.now, date_trunc('day', t.now AT TIME ZONE ${timezone}) AT TIME ZONE ${timezone} AS midnight, t.now - interval '24 hours' AS day_ago
       FROM (SELECT clock_timestamp() AS now) t
-    ), search AS (
-      -- Ids follow time closely enough to halve one's way to the first change of today: some twenty probes of the index.
-      SELECT min(id) AS low, max(id) + 1 AS high FROM syncd.sync_queue WHERE ${FRESH}
-      UNION ALL
-      SELECT CASE WHEN probe.created_at < clock.midnight THEN probe.id + 1 ELSE low END,
-             CASE WHEN probe.created_at < clock.midnight THEN high ELSE middle END
-      FROM search CROSS JOIN clock CROSS JOIN LATERAL (SELECT (low + high) / 2 AS middle) halved
-      LEFT JOIN LATERAL (
-        SELECT id, created_at FROM syncd.sync_queue WHERE ${FRESH} AND id >= middle ORDER BY id LIMIT 1) probe ON true
-      WHERE low < high
-    ), fresh AS (
-      SELECT count(*) AS pending, count(*) FILTER (WHERE id >= (SELECT low FROM search WHERE low >= high)) AS today,
-             (SELECT created_at FROM syncd.sync_queue WHERE ${FRESH} ORDER BY id LIMIT 1) AS oldest
-      FROM syncd.sync_queue WHERE ${FRESH}
-    ), troubled AS MATERIALIZED (
-      SELECT q.entity_type, q.entity_id, q.id, q.status, q.created_at, q.next_attempt_at > clock.now AS later
-      FROM syncd.sync_queue q, clock
-      WHERE q.status IN ('failed', 'conflict') OR (q.next_attempt_at IS NOT NULL AND q.status = 'pending')
-    ), blockers AS (
-      SELECT entity_type, entity_id FROM troubled WHERE status = 'conflict' OR (status = 'pending' AND later) GROUP BY 1, 2
-    ), behind AS (
-      SELECT count(*) AS held FROM syncd.sync_queue q JOIN blockers b ON b.entity_type = q.entity_type AND b.entity_id = q.entity_id
-      WHERE q.status = 'pending' AND q.next_attempt_at IS NULL
-    ), restless AS (
-      SELECT count(*) FILTER (WHERE status = 'pending') AS pending, min(created_at) FILTER (WHERE status = 'pending') AS oldest,
-             count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'pending' AND later) AS later,
-             count(*) FILTER (WHERE created_at >= clock.midnight) AS today
-      FROM troubled, clock
-    ), settled AS (
+    ), ${waitingOf(sql`clock.midnight`)}, settled_first AS MATERIALIZED (
       -- What was captured today and is settled was settled today.
-      SELECT count(*) AS captured FROM syncd.sync_queue, clock
-      WHERE status = 'synced' AND synced_at >= clock.midnight AND created_at >= clock.midnight
+      SELECT count(*) AS settled, count(*) FILTER (WHERE status = 'synced' AND created_at >= clock.midnight) AS captured
+      FROM clock, LATERAL (
+        SELECT status, created_at FROM syncd.sync_queue WHERE synced_at IS NOT NULL AND synced_at >= clock.midnight
+        ORDER BY synced_at LIMIT ${COUNTED_TO}::int) q GROUP BY ()
+    ), turn AS (
+      -- The oldest go first: on a day on which more than that was settled, halves its way to where today's own began to be.
+      SELECT clock.midnight AS low, clock.now AS high FROM clock, settled_first WHERE settled = ${COUNTED_TO}::int
+      UNION ALL
+      SELECT CASE WHEN probe.created_at < clock.midnight THEN middle ELSE low END,
+             CASE WHEN probe.created_at < clock.midnight THEN high ELSE middle END
+      FROM turn CROSS JOIN clock CROSS JOIN LATERAL (SELECT low + (high - low) / 2 AS middle) halved
+      LEFT JOIN LATERAL (
+        SELECT created_at FROM syncd.sync_queue WHERE synced_at IS NOT NULL AND synced_at >= middle ORDER BY synced_at LIMIT 1) probe ON true
+      WHERE high - low > interval '1 s'
+    ), settled AS MATERIALIZED (
+      SELECT CASE WHEN settled < ${COUNTED_TO}::int THEN captured
+             ELSE (SELECT coalesce(sum(accepted), 0) FROM syncd.sync_logs
+                   WHERE direction = 'push' AND at >= (SELECT low FROM turn WHERE high - low <= interval '1 s')) END AS captured
+      FROM settled_first
     ), log AS (
       SELECT coalesce(sum(accepted) FILTER (WHERE direction = 'push' AND at >= clock.midnight), 0) AS pushed,
              coalesce(sum(accepted) FILTER (WHERE direction = 'pull' AND at >= clock.midnight), 0) AS pulled,
@@ -201,17 +192,15 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
         'duration_ms', round(extract(epoch FROM o.ended_at - o.began_at) * 1000), 'waited', o.waited, 'drained_at', ${iso('o.drained_at')},
         'drained_changes', o.drained_changes, 'drain_ms', round(extract(epoch FROM o.drained_at - o.ended_at) * 1000))
         FROM syncd.outages o WHERE o.ended_at IS NOT NULL ORDER BY o.id DESC LIMIT 1),
-      'pending', fresh.pending + restless.pending,
-      'oldest_pending_at', (SELECT ${iso('oldest.at')} FROM (SELECT least(fresh.oldest, restless.oldest) AS at) oldest),
-      'failed', restless.failed,
+      'pending', waiting.pending,
+      'pending_estimated', waiting.estimated,
+      'oldest_pending_at', ${iso('waiting.oldest')},
+      'failed', waiting.failed,
       'conflicts', (SELECT count(*) FROM syncd.sync_conflicts WHERE status = 'open'),
-      'held', least(fresh.pending + restless.pending, behind.held + restless.later + CASE
-        WHEN EXISTS (SELECT FROM syncd.holds WHERE holds_push)
-        THEN (SELECT count(*) FROM syncd.sync_queue WHERE ${FRESH} AND entity_type IN (SELECT entity_type FROM syncd.holds WHERE holds_push))
-        ELSE 0 END),
+      'held', waiting.held,
       'verdicts', json_build_object('accepted', log.accepted, 'refused', refused.refused),
       'average_sync_duration_ms', log.duration,
-      'today', json_build_object('captured', fresh.today + restless.today + settled.captured, 'pushed', log.pushed, 'pulled', log.pulled),
+      'today', json_build_object('captured', waiting.since + settled.captured, 'pushed', log.pushed, 'pulled', log.pulled),
       'capture', (SELECT coalesce(json_agg(tables ORDER BY tables.entity_type), '[]') FROM tables),
       'suspended', (SELECT coalesce(json_agg(json_build_object('entity_type', c.entity_type, 'by', c.suspended_by, 'at', ${iso('c.suspended_at')},
                     'reason', c.suspended_reason) ORDER BY c.entity_type), '[]') FROM syncd.capture c WHERE c.suspended_at IS NOT NULL),
@@ -227,7 +216,8 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
                 FROM syncd.holds WHERE holds_push),
       'truncated', (SELECT coalesce(json_agg(DISTINCT t.entity_type), '[]') FROM syncd.truncations t WHERE t.settled_at IS NULL)
     )::text AS facts
-    FROM clock, fresh, behind, restless, settled, log, refused, syncd.outlet_config o`.execute(db);
+    FROM clock, waiting, settled, log, refused, syncd.outlet_config o`.execute(trx),
+  );
   const [row] = rows;
   if (!row) {
     throw new SyncError('configuration', 'the syncd schema knows no outlet: the installation was not finished', {

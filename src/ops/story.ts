@@ -42,10 +42,15 @@ export function tell(facts: Facts, state: State, timezone: string): Story {
 
 function headline(facts: Facts): string {
   const parts = [];
-  if (facts.pending > 0) parts.push(`${count(facts.pending, 'change')} ${facts.pending === 1 ? 'waits' : 'wait'}`);
+  if (facts.pending > 0) parts.push(waits(facts));
   if (facts.failed > 0) parts.push(`${count(facts.failed, 'change')} failed`);
   if (facts.conflicts > 0) parts.push(`${count(facts.conflicts, 'change')} in conflict`);
   return parts.join(', ');
+}
+
+/** `412 changes wait`, `about 1,204,000 changes wait`. */
+function waits({ pending, pending_estimated }: Facts): string {
+  return `${pending_estimated ? 'about ' : ''}${count(pending, 'change')} ${pending === 1 ? 'waits' : 'wait'}`;
 }
 
 type Reason = Pick<Story, 'why' | 'next' | 'topic'>;
@@ -135,8 +140,7 @@ export function outages(facts: Facts, timezone: string): string | undefined {
   const { daemon, last_outage: last } = facts;
   const parts = [];
   if (isRunning(daemon) && daemon?.online === false && daemon.offline_since) {
-    const waits = `${count(facts.pending, 'change')} ${facts.pending === 1 ? 'waits' : 'wait'}`;
-    parts.push(`offline since ${localTime(daemon.offline_since, facts.now, timezone)}, ${waits}`);
+    parts.push(`offline since ${localTime(daemon.offline_since, facts.now, timezone)}, ${waits(facts)}`);
   }
   if (last)
     parts.push(

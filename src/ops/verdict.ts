@@ -37,6 +37,7 @@ export type StatusReport = {
     refused: string | null;
   };
   pending: number | null;
+  pending_estimated: boolean | null;
   oldest_pending_at: string | null;
   failed: number | null;
   conflicts: number | null;
@@ -101,6 +102,7 @@ export function judge(facts: Facts, rules: Rules): StatusReport {
       refused: running ? (daemon?.refused ?? null) : null,
     },
     pending: facts.pending,
+    pending_estimated: facts.pending_estimated,
     oldest_pending_at: facts.oldest_pending_at,
     failed: facts.failed,
     conflicts: facts.conflicts,
@@ -141,6 +143,7 @@ export function unknownReport(reason: string): StatusReport {
     standbys: null,
     cloud: { online: null, offline_since: null, last_error: null, next_try_at: null, refused: null },
     pending: null,
+    pending_estimated: null,
     oldest_pending_at: null,
     failed: null,
     conflicts: null,

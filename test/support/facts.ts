@@ -37,6 +37,7 @@ export function shopFacts(change: Partial<Facts> = {}): Facts {
     standbys: [],
     last_outage: null,
     pending: 0,
+    pending_estimated: false,
     oldest_pending_at: null,
     failed: 0,
     conflicts: 0,
