@@ -2,6 +2,7 @@
 
 ALTER TABLE syncd.capture
   ADD COLUMN recorded json,
+  ADD COLUMN departed json NOT NULL DEFAULT '[]',
   ADD COLUMN generator text,
   ADD COLUMN drift text,
   ADD COLUMN drift_kind text,
@@ -16,6 +17,7 @@ ALTER TABLE syncd.capture
   ADD CONSTRAINT "only a drift misses changes or holds an entity"
     CHECK (drift IS NOT NULL OR NOT (drift_misses OR holds_push OR holds_apply));
 COMMENT ON COLUMN syncd.capture.recorded IS 'The table as syncd.table_shape saw it at the end of the last install.';
+COMMENT ON COLUMN syncd.capture.departed IS 'What was a part of the table before and is none any more, with the bounds of its rows: those stay in the cloud.';
 COMMENT ON COLUMN syncd.capture.generator IS 'Names the program''s way of writing triggers, as of the last install.';
 COMMENT ON COLUMN syncd.capture.drift IS 'How the table differs from what was installed, in words, and what that means; null: not at all.';
 COMMENT ON COLUMN syncd.capture.drift_kind IS 'The gravest of the differences, in one word.';
@@ -27,11 +29,15 @@ COMMENT ON COLUMN syncd.capture.holds_apply IS 'What the cloud sends for it wait
 COMMENT ON COLUMN syncd.capture.trigger_marks IS 'The triggers'' own row versions as last seen: a trigger that was switched off for a moment has another one.';
 
 -- One table as the catalogue has it now. A trigger's mark is the transaction that last altered it. The function reads the
--- catalogue alone, so it asks for no right on the table and waits for no lock, whatever happens to the table meanwhile.
-CREATE FUNCTION syncd.table_shape(relation oid) RETURNS json LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+-- catalogue alone, so it asks for no right on the table and waits for no lock, whatever happens to the table meanwhile. A
+-- partition's bounds are told as a condition on its columns, except those of a hash, which hold only beside the table itself.
+CREATE FUNCTION syncd.table_shape(relation oid) RETURNS json LANGUAGE sql STABLE
+SET search_path = pg_catalog SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS $$
   WITH RECURSIVE member(oid) AS (
     SELECT relation
     UNION SELECT i.inhrelid FROM member m JOIN pg_inherits i ON i.inhparent = m.oid
+    -- Its rows have left already while DETACH … CONCURRENTLY waits; PostgreSQL 13 has no such column.
+    WHERE (to_jsonb(i) ->> 'inhdetachpending')::boolean IS NOT TRUE
   )
   SELECT json_build_object(
     'oid', c.oid::text,
@@ -50,7 +56,9 @@ CREATE FUNCTION syncd.table_shape(relation oid) RETURNS json LANGUAGE sql STABLE
             GROUP BY i.indexrelid) AS keys),
     'members', (
       SELECT json_agg(json_build_object('oid', r.oid::text, 'table', format('%I.%I', rn.nspname, r.relname), 'kind', r.relkind,
-               'partition', r.relispartition, 'triggers', (
+               'partition', r.relispartition, 'bounds', (
+                 SELECT d.bounds FROM pg_get_partition_constraintdef(r.oid) AS d(bounds) WHERE d.bounds NOT LIKE '%satisfies_hash_partition%'),
+               'triggers', (
                  SELECT coalesce(json_agg(json_build_object('name', t.tgname, 'fires', t.tgenabled, 'row', t.tgtype & 1 = 1,
                           'function', p.proname, 'settings', coalesce(array_to_string(p.proconfig, ' '), ''),
                           'body', left(encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex'), 16), 'mark', t.xmin::text) ORDER BY t.tgname), '[]')
@@ -61,6 +69,29 @@ CREATE FUNCTION syncd.table_shape(relation oid) RETURNS json LANGUAGE sql STABLE
 $$;
 REVOKE ALL ON FUNCTION syncd.table_shape(oid) FROM PUBLIC;
 COMMENT ON FUNCTION syncd.table_shape(oid) IS 'A table''s columns, unique keys, members and capture triggers, as the catalogue has them now.';
+
+-- What has left the table by the last install, and what the catalogue has not any more since. Not where another table bears the
+-- name now: that one is compared as a whole.
+CREATE FUNCTION syncd.departed(of_type text) RETURNS TABLE (relation oid, name text, bounds text) LANGUAGE sql STABLE
+SET search_path = pg_catalog AS $$
+  WITH captured AS (
+    SELECT c.departed, c.recorded, syncd.table_shape(k.oid) AS now
+    FROM syncd.capture c
+    LEFT JOIN (pg_class k JOIN pg_namespace s ON s.oid = k.relnamespace)
+      ON k.relname = (parse_ident(c.table_name))[2] AND s.nspname = (parse_ident(c.table_name))[1] AND k.relkind IN ('r', 'p')
+    WHERE c.entity_type = of_type
+  ), gone AS (
+    SELECT m FROM captured c CROSS JOIN json_array_elements(c.departed) AS m
+    UNION ALL
+    SELECT m FROM captured c CROSS JOIN json_array_elements(c.recorded -> 'members') AS m
+    WHERE c.recorded ->> 'oid' = c.now ->> 'oid'
+  )
+  SELECT DISTINCT ON ((g.m ->> 'oid')::oid) (g.m ->> 'oid')::oid, g.m ->> 'table', g.m ->> 'bounds' FROM gone g
+  WHERE NOT EXISTS (SELECT FROM captured c CROSS JOIN json_array_elements(c.now -> 'members') AS n WHERE n ->> 'oid' = g.m ->> 'oid')
+  ORDER BY (g.m ->> 'oid')::oid
+$$;
+REVOKE ALL ON FUNCTION syncd.departed(text) FROM PUBLIC;
+COMMENT ON FUNCTION syncd.departed(text) IS 'The partitions and children of an entity''s table that are no part of it any more: their rows were put away, not deleted.';
 
 CREATE VIEW syncd.holds AS
   SELECT entity_type, 'truncate' AS cause,

@@ -89,7 +89,10 @@ export function recordSteps(
 
 function recording(entities: string[], generator: string): string {
   return `UPDATE syncd.capture c
-SET recorded = syncd.table_shape((${TABLE_NAMED})), generator = ${literal(generator)}, installed_at = clock_timestamp(), trigger_marks = NULL,
+SET recorded = syncd.table_shape((${TABLE_NAMED})),
+    departed = (SELECT coalesce(json_agg(json_build_object('oid', d.relation::text, 'table', d.name, 'bounds', d.bounds)), '[]')
+                FROM syncd.departed(c.entity_type) AS d),
+    generator = ${literal(generator)}, installed_at = clock_timestamp(), trigger_marks = NULL,
     drift = NULL, drift_kind = NULL, drift_at = NULL, drift_hint = NULL, drift_misses = false, holds_push = false, holds_apply = false
 WHERE c.entity_type IN (${entities.map(literal).join(', ')})`;
 }

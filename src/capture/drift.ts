@@ -65,7 +65,7 @@ function triggerFindings(recorded: Shape, now: Shape): Finding[] {
       findings.push({
         kind: 'detached',
         what: `${member.table} is no part of ${now.table} any more`,
-        means: 'its rows have left the shop without being deleted in the cloud, and changes in it are not captured',
+        means: 'its rows stay in the cloud as they are, and changes in it are not captured',
         hint: INSTALL,
       });
       continue;

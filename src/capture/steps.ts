@@ -92,9 +92,13 @@ export function admission(): Step {
       `GRANT UPDATE (${DRIFT.join(', ')}) ON ${qualified(SCHEMA, 'capture')} TO ${DAEMON}`,
       `GRANT SELECT, USAGE ON ALL SEQUENCES IN SCHEMA ${SCHEMA} TO ${DAEMON}`,
       `GRANT UPDATE (failures_seen) ON ${qualified(SCHEMA, 'capture')} TO ${DAEMON}`,
-      ...['wake()', 'table_shape(oid)', 'suspend_capture(text, text, text)', 'resume_capture(text, text)'].map(
-        (signature) => `GRANT EXECUTE ON FUNCTION ${SCHEMA}.${signature} TO ${DAEMON}`,
-      ),
+      ...[
+        'wake()',
+        'table_shape(oid)',
+        'departed(text)',
+        'suspend_capture(text, text, text)',
+        'resume_capture(text, text)',
+      ].map((signature) => `GRANT EXECUTE ON FUNCTION ${SCHEMA}.${signature} TO ${DAEMON}`),
     ],
   };
 }

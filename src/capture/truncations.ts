@@ -9,6 +9,7 @@ import type { Db } from '../db/connect.js';
 import { byIndex } from '../db/indexed.js';
 import { SyncError } from '../errors.js';
 import { requester, wakeDaemon } from '../queue/manage.js';
+import { hasDeparted } from './departed.js';
 import { keyMatch } from './keys.js';
 import { requestWalks } from './walk-request.js';
 import type { WalkedTable } from './walked-table.js';
@@ -75,7 +76,7 @@ export type LostPage = { rows: LostRow[]; last: string | null };
  * @param limit how many entities are looked at
  */
 export async function lostRows(db: Db, walked: WalkedTable, after: string | null, limit: number): Promise<LostPage> {
-  const { entity, table, keys } = walked;
+  const { entity, table, keys, departed } = walked;
   const behind: RawBuilder<boolean> = after === null ? sql<boolean>`true` : sql<boolean>`entity_id > ${after}`;
   const { rows } = await byIndex(db, (trx) =>
     sql<LostRow & { lost: boolean }>`
@@ -84,7 +85,8 @@ export async function lostRows(db: Db, walked: WalkedTable, after: string | null
       WHERE entity_type = ${entity} ORDER BY entity_id, id DESC
     )
     SELECT one.entity_id, u.payload::text AS payload, u.operation IS DISTINCT FROM 'delete' AND NOT EXISTS (
-      SELECT FROM ${sql.raw(table)} AS t WHERE ${sql.raw(keyMatch(keys, 'one.entity_id'))} OFFSET 0) AS lost
+      SELECT FROM ${sql.raw(table)} AS t WHERE ${sql.raw(keyMatch(keys, 'one.entity_id'))} OFFSET 0)
+      AND NOT ${hasDeparted(keys, departed, 'one.entity_id')} AS lost
     FROM ((SELECT entity_id FROM syncd.entity_state WHERE ${behind} AND entity_type = ${entity} AND NOT deleted
            ORDER BY entity_id LIMIT ${limit})
           UNION SELECT entity_id FROM said WHERE ${behind}

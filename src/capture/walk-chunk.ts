@@ -12,6 +12,7 @@ import type { Db } from '../db/connect.js';
 import { codeOf } from '../errors.js';
 import { writersHaveEnded } from '../queue/writers.js';
 import { monotonicMs } from '../time.js';
+import { readDeparted } from './departed.js';
 import { noteChunk } from './walk-book.js';
 import { type GivenUp, markEmptied, queueGone, queueRows, takeBackOutdated } from './walk-pages.js';
 import { type Place, placeAfterwards, placeBehind } from './walk-place.js';
@@ -83,6 +84,9 @@ async function attempt(trx: Db, chunk: Chunk): Promise<ChunkResult> {
     ? await queueGone(trx, walked, place.after, chunk.size)
     : await queueRows(trx, walked, { ...chunk, part: place.part, after: place.after });
   if (!(await excludesAsInstalled(trx, walked))) throw new Undone({ kind: 'altered' });
+  // A part that left before our statement saw the table, and after its bounds were read: the next attempt knows them.
+  if (atGone && (await readDeparted(trx, walked.entity)).length !== walked.departed.length)
+    throw new Undone({ kind: 'busy' });
   let queued = page.ids.length;
   if (queued > 0) {
     if (!(await writersHaveEnded(trx, walked.table, monotonicMs() + chunk.patienceMs)))

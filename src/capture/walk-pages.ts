@@ -6,6 +6,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
+import { hasDeparted } from './departed.js';
 import { keyText, payload } from './expressions.js';
 import { keyMatch } from './keys.js';
 import { textHash } from './row-hash.js';
@@ -100,7 +101,7 @@ export async function queueRows(trx: Db, walked: WalkedTable, asked: RowsAsked):
 
 /** The next entities that shop and cloud agreed on, or that wait to be sent; where the row is gone, that is queued. */
 export async function queueGone(trx: Db, walked: WalkedTable, after: string | undefined, size: number): Promise<Page> {
-  const { entity, table, keys } = walked;
+  const { entity, table, keys, departed } = walked;
   const behind = after === undefined ? sql`true` : sql`entity_id > ${after}`;
   const { rows } = await sql<{ walked: number; last: string | null; ids: string | null; more: boolean }>`
     WITH ${said(entity)}, judged AS MATERIALIZED (
@@ -114,6 +115,7 @@ export async function queueGone(trx: Db, walked: WalkedTable, after: string | un
     ), wanted AS (
       SELECT j.n, j.entity_id, count(*) OVER (ORDER BY j.n) AS place FROM judged j
       WHERE NOT EXISTS (SELECT FROM ${sql.raw(table)} AS t WHERE ${sql.raw(keyMatch(keys, 'j.entity_id'))} OFFSET 0)
+        AND NOT ${hasDeparted(keys, departed, 'j.entity_id')}
         AND (CASE WHEN j.said IS NULL THEN NOT ${undecided(entity, sql`j.entity_id`)} ELSE j.said <> 'delete' END)
         AND NOT EXISTS (SELECT FROM syncd.truncations WHERE entity_type = ${entity} AND settled_at IS NULL)
     ), cut AS (

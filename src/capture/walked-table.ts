@@ -6,6 +6,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
+import { type Departed, readDeparted } from './departed.js';
 import { keyPart } from './expressions.js';
 import { readKeys, type TypedKey } from './keys.js';
 import { identifier } from './names.js';
@@ -20,6 +21,8 @@ export type WalkedTable = {
   order: TypedKey[];
   /** What to read from, one after the other: the table, and the inheritance children that are no entities of their own. */
   parts: string[];
+  /** What is no part of it any more: its rows count as put away. */
+  departed: Departed[];
   excluded: string[];
   shape: number;
   /** About how many rows; null: not known. */
@@ -72,7 +75,7 @@ export async function readWalkedTable(db: Db, entity: string): Promise<WalkedTab
     return `${plain(read.table)} has no column ${read.missing.join(', ')} any more: run syncd install`;
   const keys = await readKeys(db, read.table, read.keys);
   const order = (read.ordered ?? read.keys).map((name) => keys.find((key) => key.name === name) as TypedKey);
-  return { entity, ...read, keys, order };
+  return { entity, ...read, keys, order, departed: await readDeparted(db, entity) };
 }
 
 /** For people: quotes only where a name needs them. */

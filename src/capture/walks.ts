@@ -111,6 +111,12 @@ export class Walks {
     if (walk.kind === 'reconcile') await learnHashes(db, entity, walked.shape);
     await noteBegun(db, walk.id, memory.before.failures, walked.estimate);
     walk.started = true;
+    const unknown = walked.departed.filter(({ bounds }) => bounds === null).map(({ name }) => name);
+    if (walk.kind !== 'backfill' && unknown.length > 0)
+      log.warn('rows that are gone are not looked for: they may have left with a part of the table', {
+        entity,
+        parts: unknown.join(', '),
+      });
     log.info(walk.kind === 'backfill' ? 'rows from before capture are being queued' : 'a table is being compared', {
       entity,
     });

@@ -201,6 +201,7 @@ export interface CaptureTable {
   suspended_by: string | null;
   suspended_reason: string | null;
   recorded: string | null;
+  departed: string;
   generator: string | null;
   drift: string | null;
   drift_kind: string | null;
