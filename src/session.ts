@@ -26,7 +26,7 @@ import type { OutageLedger } from './ops/outages.js';
 import type { Tally } from './ops/status-line.js';
 import { Supervision } from './ops/supervision.js';
 import { DATABASE, type Vitals } from './ops/vitals.js';
-import { WALKS } from './ops/walk-chores.js';
+import { WALKS } from './walk/chores.js';
 import { createPush } from './outgoing.js';
 import type { PullLoop } from './pull/loop.js';
 import type { PushLoop } from './push/loop.js';

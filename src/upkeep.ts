@@ -2,11 +2,12 @@
  * Puts together what is done now and then beside syncing, on one session's connections. Which chore does what stands in its own
  * file; here stands how often, and what each is given.
  */
-import { createDriftWatch } from './capture/drift-watch.js';
+
 import type { ClockOffset } from './cloud/clock.js';
 import type { Standing } from './cloud/standing.js';
 import type { Settings } from './config/settings.js';
 import type { Db } from './db/connect.js';
+import { createDriftWatch } from './drift/watch.js';
 import type { Log } from './log.js';
 import { AlertMessages } from './ops/alert-messages.js';
 import { AlertWatch } from './ops/alerts.js';
@@ -18,10 +19,10 @@ import { retentionChore } from './ops/retention.js';
 import { samplesChore } from './ops/samples.js';
 import type { Tally } from './ops/status-line.js';
 import { tallyChore } from './ops/tally.js';
-import { walkChores } from './ops/walk-chores.js';
 import type { PullMemory } from './pull/memory.js';
 import type { CloudMemory } from './push/memory.js';
 import { VERSION } from './version.js';
+import { walkChores } from './walk/chores.js';
 
 export type UpkeepDeps = {
   settings: Settings;

@@ -3,13 +3,14 @@
  * changes that still wait. Also for tables that are only sent. May be broken off and begun again at any moment: what is back is
  * not asked for any more.
  */
-import { type LostPage, type LostRow, lostRows } from '../capture/truncations.js';
-import type { WalkedTable } from '../capture/walked-table.js';
+
 import { type CloudClient, isNameable } from '../cloud/client.js';
 import { judgeReply } from '../cloud/outcome.js';
 import type { Db } from '../db/connect.js';
 import { codeOf, SyncError, wordsOf } from '../errors.js';
 import { parseEntity } from '../inbox/envelope.js';
+import type { WalkedTable } from '../walk/table.js';
+import { type LostPage, type LostRow, lostRows } from '../walk/truncations.js';
 import { agreeGone, restoreRow } from './restore.js';
 import type { AppliedTable } from './tables.js';
 

@@ -2,13 +2,13 @@
 import { Command } from 'commander';
 import { loadTables } from '../apply/tables.js';
 import { capturedEntities } from '../capture/suspend.js';
-import { requestBackfill, stopBackfills, type WalkProgress, walkProgress } from '../capture/walk-request.js';
 import type { Db } from '../db/connect.js';
 import { EXIT } from '../errors.js';
 import { lookAtDaemon } from '../ops/control.js';
 import { progressWords } from '../ops/progress-words.js';
 import { count } from '../ops/words.js';
 import { monotonicMs, sleep } from '../time.js';
+import { requestBackfill, stopBackfills, type WalkProgress, walkProgress } from '../walk/request.js';
 import { authorOf, withAuthor } from './actions.js';
 import { print, printJson, remark } from './output.js';
 import { progressLine } from './progress.js';

@@ -2,8 +2,6 @@
 import { Command } from 'commander';
 import { type Recalled, recallRows } from '../apply/recall.js';
 import { type AppliedTable, loadTables } from '../apply/tables.js';
-import { mustBeOpen, type OpenTruncation, settleAsRestored, settleByDeleting } from '../capture/truncations.js';
-import { readWalkedTable } from '../capture/walked-table.js';
 import { createCloudClient } from '../cloud/client.js';
 import { loadSettings } from '../config/load.js';
 import type { Settings } from '../config/settings.js';
@@ -13,6 +11,8 @@ import { EXIT, SyncError } from '../errors.js';
 import { lookAtDaemon } from '../ops/control.js';
 import { count } from '../ops/words.js';
 import { VERSION } from '../version.js';
+import { readWalkedTable } from '../walk/table.js';
+import { mustBeOpen, type OpenTruncation, settleAsRestored, settleByDeleting } from '../walk/truncations.js';
 import { authorOf, withAuthor } from './actions.js';
 import { print, printJson, remark } from './output.js';
 import { progressLine } from './progress.js';

@@ -1,8 +1,9 @@
 /** Drift as the daemon's role finds it in real catalogues, what install makes of it, and what is compared afterwards. */
-import { watchOnce } from '../../src/capture/drift-watch.js';
+
 import { installCapture } from '../../src/capture/install.js';
 import type { EntitySettings } from '../../src/config/settings.js';
 import { type Db, openDb } from '../../src/db/connect.js';
+import { watchOnce } from '../../src/drift/watch.js';
 import { captureSettings, type Entities, onEachServer, Pos } from '../support/capture.js';
 
 const TABLES = `CREATE TABLE sale (id int PRIMARY KEY, name text, secret text);

@@ -1,7 +1,7 @@
 /** A part of a table that was put away takes its rows along: no walk may delete them in the cloud, whatever else it finds. */
 
-import { lostRows } from '../../src/capture/truncations.js';
-import { readWalkedTable } from '../../src/capture/walked-table.js';
+import { readWalkedTable } from '../../src/walk/table.js';
+import { lostRows } from '../../src/walk/truncations.js';
 import { onEachServer } from '../support/capture.js';
 import { WalkStage } from '../support/walk-stage.js';
 

@@ -3,14 +3,14 @@
  * daemon has. The cloud is played by `settleAll`.
  */
 
-import { lookAtFailures } from '../../src/capture/failures.js';
 import { installCapture } from '../../src/capture/install.js';
-import { requestWalks, type WalkKind } from '../../src/capture/walk-request.js';
-import { Walks } from '../../src/capture/walks.js';
 import { type Db, openDb } from '../../src/db/connect.js';
 import type { Cluster } from '../../src/demo/postgres.js';
 import type { Log } from '../../src/log.js';
 import { monotonicMs } from '../../src/time.js';
+import { lookAtFailures } from '../../src/walk/failures.js';
+import { requestWalks, type WalkKind } from '../../src/walk/request.js';
+import { Walks } from '../../src/walk/walks.js';
 import { captureSettings, type Entities, Pos } from './capture.js';
 
 const SILENT: Log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };

@@ -21,7 +21,7 @@ const LEVELS: [level: number, pattern: RegExp][] = [
   [0, /^http\/(addresses|exchange|guard|refusal|signature|recent-events)\.ts$/],
   [4, /^(push|pull|http)\/|^inbox\/loop\.ts$/],
   [0, /^init\/(words|spelling)\.ts$/],
-  [3, /^(queue|capture|init|ops|cloud|apply|inbox|doctor|support)\//],
+  [3, /^(queue|capture|drift|walk|init|ops|cloud|apply|inbox|doctor|support)\//],
   [2, /^db\//],
   [1, /^(config\/|log\.ts$)/],
 ];

@@ -1,15 +1,9 @@
 /** What a table that is not as it was installed is told to be, and who has to wait for it. */
-import { compare } from '../../src/capture/drift.js';
-import { DRIFT_KINDS, driftOf } from '../../src/capture/drift-kinds.js';
-import type {
-  Observed,
-  Shape,
-  ShapeColumn,
-  ShapeMember,
-  ShapeTrigger,
-  Surroundings,
-} from '../../src/capture/drift-shape.js';
+
 import { generatorMark } from '../../src/capture/generator-mark.js';
+import { compare } from '../../src/drift/compare.js';
+import { DRIFT_KINDS, driftOf } from '../../src/drift/kinds.js';
+import type { Observed, Shape, ShapeColumn, ShapeMember, ShapeTrigger, Surroundings } from '../../src/drift/shape.js';
 
 const trigger = (event: string, change: Partial<ShapeTrigger> = {}): ShapeTrigger => ({
   name: `!syncd ${event}`,

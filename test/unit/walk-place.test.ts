@@ -1,5 +1,5 @@
 /** Where a walk stands, what follows, and how much it looks at next. */
-import { nextPageSize, placeAfterwards, placeAt, placeBehind, SMALLEST_PAGE } from '../../src/capture/walk-place.js';
+import { nextPageSize, placeAfterwards, placeAt, placeBehind, SMALLEST_PAGE } from '../../src/walk/place.js';
 
 const PARTS = ['ONLY public.mother', 'ONLY public.child'];
 

@@ -4,11 +4,11 @@
  * altered at any moment.
  */
 import { sql } from 'kysely';
+import { DAEMON, OWNER, parseName, parseTable, qualified } from '../capture/names.js';
 import type { Direction, Settings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
-import type { DriftKind } from './drift-kinds.js';
-import type { Observed, Shape } from './drift-shape.js';
-import { DAEMON, OWNER, parseName, parseTable, qualified } from './names.js';
+import type { DriftKind } from './kinds.js';
+import type { Observed, Shape } from './shape.js';
 
 /** What the last look wrote down. */
 export type Known = {

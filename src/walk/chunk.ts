@@ -12,12 +12,12 @@ import type { Db } from '../db/connect.js';
 import { codeOf } from '../errors.js';
 import { writersHaveEnded } from '../queue/writers.js';
 import { monotonicMs } from '../time.js';
+import { noteChunk } from './book.js';
 import { readDeparted } from './departed.js';
-import { noteChunk } from './walk-book.js';
-import { type GivenUp, markEmptied, queueGone, queueRows, takeBackOutdated } from './walk-pages.js';
-import { type Place, placeAfterwards, placeBehind } from './walk-place.js';
-import type { WalkKind } from './walk-request.js';
-import { excludesAsInstalled, type WalkedTable } from './walked-table.js';
+import { type GivenUp, markEmptied, queueGone, queueRows, takeBackOutdated } from './pages.js';
+import { type Place, placeAfterwards, placeBehind } from './place.js';
+import type { WalkKind } from './request.js';
+import { excludesAsInstalled, type WalkedTable } from './table.js';
 
 export type Chunk = {
   id: string;

@@ -4,15 +4,15 @@
  * daemon does; restoring is done row by row by the one who asks (see apply/restore), and is noted here when it is done.
  */
 import { type RawBuilder, sql } from 'kysely';
+import { keyMatch } from '../capture/keys.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { byIndex } from '../db/indexed.js';
 import { SyncError } from '../errors.js';
 import { requester, wakeDaemon } from '../queue/manage.js';
 import { hasDeparted } from './departed.js';
-import { keyMatch } from './keys.js';
-import { requestWalks } from './walk-request.js';
-import type { WalkedTable } from './walked-table.js';
+import { requestWalks } from './request.js';
+import type { WalkedTable } from './table.js';
 
 export type OpenTruncation = { entity_type: string; truncated_at: string; together: string[] };
 

@@ -1,5 +1,5 @@
 /** Where a walk stands, what comes next, and how that is stored. Pure. */
-import type { WalkKind } from './walk-request.js';
+import type { WalkKind } from './request.js';
 
 /** In a part of its table behind a key, or among the agreements behind an entity. */
 export type Place = { part: string; after?: string[] } | { gone: true; after?: string };

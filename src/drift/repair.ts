@@ -3,15 +3,16 @@
  * triggers are right, and which tables have to be compared because changes may have gone by. A table that came back empty is no
  * matter for a comparison, which would delete everything in the cloud: it is marked as emptied, for a person to decide.
  */
+
+import { generatorMark } from '../capture/generator-mark.js';
+import { literal } from '../capture/names.js';
+import type { EntityObjects } from '../capture/objects.js';
+import type { Step } from '../capture/steps.js';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
-import { compare } from './drift.js';
-import { type Drift, type DriftKind, driftOf } from './drift-kinds.js';
-import { type Looked, lookForDrift, TABLE_NAMED } from './drift-look.js';
-import { generatorMark } from './generator-mark.js';
-import { literal } from './names.js';
-import type { EntityObjects } from './objects.js';
-import type { Step } from './steps.js';
+import { compare } from './compare.js';
+import { type Drift, type DriftKind, driftOf } from './kinds.js';
+import { type Looked, lookForDrift, TABLE_NAMED } from './look.js';
 
 /** By entity type; an entity that was never recorded is not among them. */
 export type Drifts = ReadonlyMap<string, { drift: Drift | null; gap: string | undefined; recreated: boolean }>;
@@ -103,7 +104,7 @@ WHERE NOT EXISTS (SELECT FROM ${table}) AND EXISTS (SELECT FROM syncd.entity_sta
 }
 
 /**
- * As capture/walk-request asks, in a step of install.
+ * As walk/request asks, in a step of install.
  * @param unlessEmpty the table, where it may have come back empty
  */
 function comparison(entity: string, cause: string, unlessEmpty: string | undefined): string {

@@ -1,7 +1,8 @@
 /** The chores around walks over tables: seeing that a capture failed, and doing the walks that were asked for. */
-import { lookAtFailures } from '../capture/failures.js';
-import { Walks, type WalksDeps } from '../capture/walks.js';
-import type { Chore } from './chores.js';
+
+import type { Chore } from '../ops/chores.js';
+import { lookAtFailures } from './failures.js';
+import { Walks, type WalksDeps } from './walks.js';
 
 /** Whoever looks at the tables every few seconds anyway wakes the walks where there are any. */
 export const WALKS = 'walks';

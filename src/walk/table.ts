@@ -4,12 +4,12 @@
  * told with the reason. Reads the catalogue only.
  */
 import { type RawBuilder, sql } from 'kysely';
+import { keyPart } from '../capture/expressions.js';
+import { readKeys, type TypedKey } from '../capture/keys.js';
+import { identifier } from '../capture/names.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { type Departed, readDeparted } from './departed.js';
-import { keyPart } from './expressions.js';
-import { readKeys, type TypedKey } from './keys.js';
-import { identifier } from './names.js';
 
 export type WalkedTable = {
   entity: string;

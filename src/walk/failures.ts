@@ -4,7 +4,7 @@
  */
 import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
-import { requestReconcile } from './walk-request.js';
+import { requestReconcile } from './request.js';
 
 /** A comparison that was given up is tried again after so long. */
 const AGAIN_MS = 300_000;

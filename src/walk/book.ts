@@ -3,11 +3,11 @@
  * for more. Each is one statement.
  */
 import { sql } from 'kysely';
+import { textHash } from '../capture/row-hash.js';
 import type { Db } from '../db/connect.js';
 import { byIndex } from '../db/indexed.js';
-import { textHash } from './row-hash.js';
-import type { GivenUp } from './walk-pages.js';
-import type { WalkKind } from './walk-request.js';
+import type { GivenUp } from './pages.js';
+import type { WalkKind } from './request.js';
 
 export type Walk = {
   id: string;

@@ -5,9 +5,9 @@
  * whole table counts as deleted. Reads the catalogue and what install wrote down, now or at an earlier time.
  */
 import { type RawBuilder, sql } from 'kysely';
+import type { TypedKey } from '../capture/keys.js';
+import { identifier } from '../capture/names.js';
 import type { Db } from '../db/connect.js';
-import type { TypedKey } from './keys.js';
-import { identifier } from './names.js';
 
 /** `bounds`: an expression on the columns of the key; null: not known. */
 export type Departed = { name: string; bounds: string | null };

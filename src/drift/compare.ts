@@ -2,9 +2,9 @@
  * Compares a captured table as the last install left it with what the catalogue says now. Pure: two shapes in, findings in words
  * out. Both shapes come from one function of the database (syncd.table_shape), so they differ only where the table does.
  */
-import { columnFindings, keyFindings } from './drift-columns.js';
-import type { Finding } from './drift-kinds.js';
-import type { Observed, Shape, ShapeMember, ShapeTrigger, Surroundings } from './drift-shape.js';
+import { columnFindings, keyFindings } from './columns.js';
+import type { Finding } from './kinds.js';
+import type { Observed, Shape, ShapeMember, ShapeTrigger, Surroundings } from './shape.js';
 
 const INSTALL = 'syncd install';
 

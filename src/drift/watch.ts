@@ -5,16 +5,16 @@
  * was, so that the next look does both again.
  */
 import { sql } from 'kysely';
+import { generatorMark } from '../capture/generator-mark.js';
 import type { Settings } from '../config/settings.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import type { Log } from '../log.js';
 import type { Chore } from '../ops/chores.js';
-import { compare } from './drift.js';
-import { type Drift, driftOf } from './drift-kinds.js';
-import { type Looked, lookForDrift } from './drift-look.js';
-import { generatorMark } from './generator-mark.js';
-import { requestReconcile } from './walk-request.js';
+import { requestReconcile } from '../walk/request.js';
+import { compare } from './compare.js';
+import { type Drift, driftOf } from './kinds.js';
+import { type Looked, lookForDrift } from './look.js';
 
 export type DriftDeps = {
   db: Db;

@@ -1,17 +1,17 @@
 /**
  * The two statements of a walk that look and queue in one: the next rows of a table, and the next agreements whose row may be
  * gone. One statement sees rows, queue and agreements with one snapshot, so what differs there differs in truth. What a sale did
- * since that snapshot is for walk-chunk to find out.
+ * since that snapshot is for walk/chunk to find out.
  */
 import { type RawBuilder, sql } from 'kysely';
+import { keyText, payload } from '../capture/expressions.js';
+import { keyMatch } from '../capture/keys.js';
+import { textHash } from '../capture/row-hash.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { hasDeparted } from './departed.js';
-import { keyText, payload } from './expressions.js';
-import { keyMatch } from './keys.js';
-import { textHash } from './row-hash.js';
-import type { WalkKind } from './walk-request.js';
-import { beyond, inOrder, placeOf, type WalkedTable } from './walked-table.js';
+import type { WalkKind } from './request.js';
+import { beyond, inOrder, placeOf, type WalkedTable } from './table.js';
 
 export type Page = {
   /** Looked at; what comes behind `last` is still to be looked at. */

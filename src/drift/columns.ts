@@ -3,8 +3,8 @@
  * another name is told apart from one that went while another came.
  */
 import { looksSecret } from '../init/words.js';
-import type { Finding } from './drift-kinds.js';
-import type { Observed, Shape } from './drift-shape.js';
+import type { Finding } from './kinds.js';
+import type { Observed, Shape } from './shape.js';
 
 const INSTALL = 'syncd install';
 

@@ -18,11 +18,11 @@ import {
   queueHasRoom,
   unfinishedWalks,
   type Walk,
-} from './walk-book.js';
-import { walkChunk } from './walk-chunk.js';
-import { type GivenUp, MOST_QUEUED } from './walk-pages.js';
-import { nextPageSize, placeAt, SMALLEST_PAGE } from './walk-place.js';
-import { readWalkedTable, type WalkedTable } from './walked-table.js';
+} from './book.js';
+import { walkChunk } from './chunk.js';
+import { type GivenUp, MOST_QUEUED } from './pages.js';
+import { nextPageSize, placeAt, SMALLEST_PAGE } from './place.js';
+import { readWalkedTable, type WalkedTable } from './table.js';
 
 export type WalksDeps = {
   db: Db;
