@@ -10,7 +10,7 @@ import type { Settings } from './config/settings.js';
 import type { StandingBy } from './connections.js';
 import { ClockLog } from './db/clock-log.js';
 import { databaseError } from './db/connect.js';
-import { SyncError, wordsOf } from './errors.js';
+import { codeOf, SyncError, wordsOf } from './errors.js';
 import { newIncomingMemory } from './incoming.js';
 import { Listeners } from './listeners.js';
 import type { Log } from './log.js';
@@ -18,8 +18,8 @@ import type { IdentityCheck } from './ops/identity-check.js';
 import { Metrics } from './ops/metrics.js';
 import { Counted } from './ops/metrics-figures.js';
 import { OutageLedger } from './ops/outages.js';
-import { ServiceManager } from './ops/systemd.js';
 import { lineOf } from './ops/status-line.js';
+import { ServiceManager } from './ops/systemd.js';
 import { Vitals } from './ops/vitals.js';
 import { newCloudMemory } from './push/memory.js';
 import type { Reload } from './reload.js';
@@ -31,6 +31,12 @@ import { VERSION } from './version.js';
 const LONGEST_PAUSE_MS = 5_000;
 /** A server that was restarted, or whose client was killed, needs a moment to let go of the old lock. */
 const PATIENCE_MS = { first: 3_000, later: 20_000 };
+
+/**
+ * What a daemon meets that has worked on this database before, while somebody restores a backup: no database, no schema, no table, no
+ * right to use them. Ending would be for good, for the service manager does not repeat a start that failed so.
+ */
+const GONE = new Set(['3D000', '3F000', '42P01', '42501']);
 
 /** What a daemon may have beside its settings. */
 export type Surroundings = {
@@ -141,6 +147,11 @@ async function runSessions(across: Across, listeners: Listeners, reload: Reload 
         });
       } else if (fault.code === 'anotherDaemon' && across.standby) {
         log.info(signal.aborted ? 'stood by until the end' : 'another daemon has taken over');
+      } else if (hasLed && GONE.has(codeOf(fault.cause) ?? '')) {
+        log.error('the database is not what it was; syncd waits until it is: is a backup being restored?', {
+          trouble: 'database',
+          error: fault,
+        });
       } else if (fault.code === 'failed') {
         log.error('a fault ended the work on the database; it begins anew', { trouble: 'database', error: fault });
       } else {

@@ -10,6 +10,7 @@ import type { Settings } from './config/settings.js';
 import { type Connections, connect, type StandingBy } from './connections.js';
 import type { ClockLog } from './db/clock-log.js';
 import { isConnectionLoss } from './db/connect.js';
+import { exchanged } from './db/place.js';
 import { hear } from './hearing.js';
 import type { WebhookListener } from './http/webhook-listener.js';
 import type { InboxLoop } from './inbox/loop.js';
@@ -26,7 +27,6 @@ import type { OutageLedger } from './ops/outages.js';
 import type { Tally } from './ops/status-line.js';
 import { Supervision } from './ops/supervision.js';
 import { DATABASE, type Vitals } from './ops/vitals.js';
-import { WALKS } from './walk/chores.js';
 import { createPush } from './outgoing.js';
 import type { PullLoop } from './pull/loop.js';
 import type { PushLoop } from './push/loop.js';
@@ -35,6 +35,7 @@ import type { OnStep } from './step.js';
 import { within } from './time.js';
 import { createUpkeep } from './upkeep.js';
 import { VERSION } from './version.js';
+import { WALKS } from './walk/chores.js';
 
 /** What outlives a session. */
 export type Across = {
@@ -153,8 +154,8 @@ function assemble(
     log,
     reidentify: async () => {
       history.forget();
+      if (!(await check.begin(control))) throw exchanged();
       Object.assign(identity, await readIdentity(control, settings));
-      await check.resume(control);
     },
     onSettled: (settled_id, now_ms) => check.note(settled_id, now_ms),
     pull: () => pull && incoming.pull.standing,

@@ -19,7 +19,9 @@ export function rightsIssues(state: State, entities: EntityObjects[]): string[] 
     issues.push(`${state.user} may not create a schema in database ${state.database}: GRANT CREATE ON DATABASE`);
   }
   if (state.schemaOwner !== undefined && state.schemaOwner !== OWNER) {
-    issues.push(`schema ${SCHEMA} belongs to ${state.schemaOwner}, so it is not syncd's: rename it first`);
+    issues.push(
+      `schema ${SCHEMA} belongs to ${state.schemaOwner}, so it is not syncd's: rename it first. Where it came with a dump its owner was missing: CREATE ROLE ${OWNER} NOLOGIN; CREATE ROLE ${DAEMON} LOGIN; then restore the dump into an empty database again`,
+    );
   }
   if (state.superuser) return issues;
   for (const { plan } of entities.filter((entity) => entity.plan.bypassesPolicies && !owner?.bypassesPolicies)) {

@@ -99,7 +99,15 @@ export function consequences(as: AdoptAs, settings: Settings): string[] {
   }
 }
 
-export function adoptedScreen({ as, outlet_id, epoch, put_away }: Adopted, settings: Settings): string {
+/** @param seen before it was done */
+export function adoptedScreen(
+  { as, outlet_id, epoch, put_away }: Adopted,
+  settings: Settings,
+  { outlet: { home, place } }: Inspection,
+): string {
   const kept = as === 'clone' ? ` ${count(put_away, 'row')} put away.` : '';
-  return [`Outlet ${outlet_id} goes on with epoch ${epoch}.${kept}`, ...consequences(as, settings)].join('\n');
+  const lines = [`Outlet ${outlet_id} goes on with epoch ${epoch}.${kept}`, ...consequences(as, settings)];
+  if (home !== null && home.queue !== place.queue)
+    lines.push('Its tables were made anew by the restore. What the cloud sends for them waits until: syncd install');
+  return lines.join('\n');
 }

@@ -69,7 +69,7 @@ that one for good before. Run it as the user of the daemon: sudo -u syncd.
         }
         const adopted = await adopt(db, settings, as, seen, authorOf(options));
         if (options.json) printJson(adopted);
-        else print(adoptedScreen(adopted, settings));
+        else print(adoptedScreen(adopted, settings, seen));
       });
     });
 }

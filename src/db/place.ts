@@ -3,6 +3,7 @@
  * Reads only; every role may ask.
  */
 import { type RawBuilder, sql } from 'kysely';
+import { SyncError } from '../errors.js';
 import type { Db } from './connect.js';
 
 export type Place = {
@@ -25,6 +26,26 @@ export const placeColumns: RawBuilder<unknown> = sql`
   'syncd.sync_queue'::regclass::oid::text AS queue,
   ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline,
   pg_postmaster_start_time()::text AS server_started_at`;
+
+/**
+ * Whether the tables are still those that the outlet settled in. A backup can be restored under open connections, and these go on
+ * with the new tables as if nothing had been; whoever sends or settles asks for this in the same statement. No home: nobody has
+ * worked here yet.
+ */
+export const atHome: RawBuilder<boolean> = sql`
+  (SELECT coalesce(o.home_queue = 'syncd.sync_queue'::pg_catalog.regclass, true) FROM syncd.outlet_config o)`;
+
+export async function isAtHome(db: Db): Promise<boolean> {
+  const { rows } = await sql<{ at_home: boolean | null }>`SELECT ${atHome} AS at_home`.execute(db);
+  return rows[0]?.at_home !== false;
+}
+
+/** Ends the session; the next one looks at the database anew before it does anything. */
+export function exchanged(): SyncError {
+  return new SyncError('failed', 'the tables of syncd were exchanged while the daemon worked: was a backup restored?', {
+    hint: 'See: syncd adopt',
+  });
+}
 
 /** Writes down that the outlet lives here now; part of an UPDATE of syncd.outlet_config. */
 export const settleHere: RawBuilder<unknown> = sql`

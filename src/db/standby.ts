@@ -52,7 +52,7 @@ export async function standBy(
       await forget(client, id);
       return signOn(client, version);
     }
-    if (looks % BEAT_EVERY === 0) {
+    if (looks % BEAT_EVERY === 1) {
       await client.query('UPDATE syncd.daemon SET heartbeat_at = clock_timestamp() WHERE id = $1', [id]);
       await attend();
     }

@@ -7,13 +7,13 @@
 import { sql } from 'kysely';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
-import { moveIn } from '../db/place.js';
+import { exchanged, moveIn } from '../db/place.js';
 import { wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
-import { liftStop, recordStop } from './heartbeat.js';
+import { liftStop } from './heartbeat.js';
 import { readOutlet, remember } from './identity.js';
 import { readMemory, writeMemory } from './identity-file.js';
-import { type IdentityVerdict, judgeIdentity, type Mismatch, type Remembered } from './identity-verdict.js';
+import { type IdentityVerdict, judgeIdentity, less, type Mismatch, type Remembered } from './identity-verdict.js';
 
 /** Stops that begin so are ours. */
 const CODE = 'identity_';
@@ -30,7 +30,8 @@ export class IdentityCheck {
   }
 
   /**
-   * @param db of the leader; nothing else works yet
+   * Also asked once a stop is gone: a person has settled it, or it went with the tables that it stood in.
+   * @param db of the leader
    * @returns whether work with the cloud may begin; if not, that stands in the database
    * @throws SyncError `configuration` where the memory may not be read
    */
@@ -40,7 +41,7 @@ export class IdentityCheck {
     const verdict = judgeIdentity(memory, outlet);
     this.#remembered = undefined;
     if (verdict.kind !== 'fits') {
-      await recordStop(db, CODE + verdict.kind, stopReason(verdict));
+      await stop(db, CODE + verdict.kind, stopReason(verdict));
       return false;
     }
     // It fits again: the right database or the right memory is back. Other stops are none of ours.
@@ -63,16 +64,14 @@ export class IdentityCheck {
     await this.#write(now);
   }
 
-  /** A person has settled a stop: what the database says now counts. */
-  async resume(db: Db): Promise<void> {
-    await moveIn(db);
-    await this.#renew(db);
-  }
-
-  /** To be told now and then how far the queue is settled; writes only where that is news. */
+  /**
+   * To be told now and then how far the queue is settled; writes only where that is news.
+   * @throws SyncError where it has gone back: a backup was restored under the open connections, and what is remembered is the proof
+   */
   async note(settled_id: string, now_ms: number): Promise<void> {
     const before = this.#remembered;
     if (before === undefined || before.settled_id === settled_id) return;
+    if (less(settled_id, before.settled_id)) throw exchanged();
     await this.#write({ ...before, settled_id, noted_ms: now_ms });
   }
 
@@ -107,6 +106,19 @@ export class IdentityCheck {
 /** Everything but the instant. */
 function same(a: Remembered, b: Remembered): boolean {
   return JSON.stringify({ ...a, noted_ms: 0 }) === JSON.stringify({ ...b, noted_ms: 0 });
+}
+
+/**
+ * What does not fit now counts, and not what a backup remembers of an earlier stop. A fork is answered by the same command, and the
+ * epoch that the cloud named with it stays known; a cloud with another history is another matter.
+ */
+async function stop(db: Db, code: string, reason: string): Promise<void> {
+  await sql`
+    UPDATE syncd.outlet_config SET stopped_code = ${code}, stopped_reason = ${reason}, stopped_at = clock_timestamp()
+    WHERE stopped_code IS NULL
+       OR (stopped_code = 'fork' OR starts_with(stopped_code, ${CODE})) AND stopped_reason IS DISTINCT FROM ${reason}`.execute(
+    db,
+  );
 }
 
 /** For status and log: what is the matter, and what to type. */

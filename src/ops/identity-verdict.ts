@@ -146,6 +146,6 @@ const restored = (reason: string): Mismatch => ({
 });
 
 /** Ids are whole numbers without a sign, as Postgres writes them. */
-function less(a: string, b: string): boolean {
+export function less(a: string, b: string): boolean {
   return a.length === b.length ? a < b : a.length < b.length;
 }

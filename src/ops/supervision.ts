@@ -36,7 +36,7 @@ type Deps = {
   clock: ClockOffset;
   clockLog: ClockLog;
   log: Log;
-  /** Reads the outlet's install id and epoch anew: who settles a stop changes them. */
+  /** Looks at the identity anew: who settles a stop changes it. @throws SyncError where the stop is gone and nobody has settled it */
   reidentify: () => Promise<void>;
   /** Told after every look how far the queue is settled, by the database's clock in ms. */
   onSettled: (settled_id: string, now_ms: number) => Promise<void>;
@@ -154,7 +154,7 @@ export class Supervision {
   /** What was settled since the last look is told before the end. */
   async lastLook(): Promise<void> {
     const { settled_id, now_ms } = await glance(this.#deps.db);
-    await this.#deps.onSettled(settled_id, now_ms);
+    if (settled_id !== null) await this.#deps.onSettled(settled_id, now_ms);
   }
 
   async #look(loop: Supervised): Promise<void> {
@@ -176,7 +176,7 @@ export class Supervision {
     loop.configure(active, seen.trouble, troubles, seen.held_push);
     const stop = seen.stopped === null ? null : { code: seen.stopped_code ?? '', reason: seen.stopped };
     this.#deps.onLook({ enabled: active, stop, held: seen.held_apply, walks: seen.walks });
-    await this.#deps.onSettled(seen.settled_id, seen.now_ms);
+    if (seen.settled_id !== null) await this.#deps.onSettled(seen.settled_id, seen.now_ms);
     await this.#answerNow(loop, seen.now_requested, active, pass);
     await clockLog.look(db);
     if (monotonicMs() - this.#beatAt >= BEAT_MS) {

@@ -10,6 +10,7 @@ import type { ClockOffset } from '../cloud/clock.js';
 import { withoutUnstorable } from '../cloud/reply.js';
 import type { RetrySettings, Strategy } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
+import { exchanged, isAtHome } from '../db/place.js';
 import { codeOf, SyncError } from '../errors.js';
 import type { Log } from '../log.js';
 import { type LogEntry, logExchange, movedSinceHeld, settle } from '../queue/settle.js';
@@ -168,6 +169,7 @@ async function settleVerdicts(
   };
   try {
     if (!(await settle(deps.db, settled))) {
+      if (!(await isAtHome(deps.db))) throw exchanged();
       throw new SyncError('anotherDaemon', 'another daemon has taken over this database', {
         hint: 'See: syncd status',
       });

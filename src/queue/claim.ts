@@ -12,6 +12,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Operation } from '../cloud/wire.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
+import { atHome, exchanged } from '../db/place.js';
 import { PLANNED_ANEW } from '../db/prepared.js';
 import { type PageTexts, pageTexts, rfc3339, rowsOf } from './page-text.js';
 
@@ -101,9 +102,9 @@ const rare = sql`
 /** What a page says of itself. */
 const glimpse = (pass: PassState) => sql`
   ${pass.snapshot === undefined ? sql`(SELECT pg_current_snapshot()::text) AS snapshot,` : sql``}
-  (SELECT pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()) AS unflushed`;
+  (SELECT pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()) AS unflushed, ${atHome} AS at_home`;
 
-type Glimpse = { snapshot?: string; unflushed: boolean };
+type Glimpse = { snapshot?: string; unflushed: boolean; at_home: boolean | null };
 
 const pageOf = (rows: ClaimedRow[], pass: PassState, seen: Glimpse | undefined, more: boolean): Page => ({
   rows,
@@ -112,7 +113,7 @@ const pageOf = (rows: ClaimedRow[], pass: PassState, seen: Glimpse | undefined, 
   more,
 });
 
-/** The next page of fresh changes, in id order. */
+/** The next page of fresh changes, in id order. @throws SyncError where the tables are not those that the outlet settled in */
 export async function claimPage(db: Db, pass: PassState, limit: number, offsetMs: number): Promise<Page> {
   const mean = Math.floor(PAGE_BYTES / limit);
   // A large payload is left out, and with it the need to add up the bytes of every page: that would be a fifth of its price.
@@ -122,6 +123,7 @@ export async function claimPage(db: Db, pass: PassState, limit: number, offsetMs
           FROM (${fresh(pass, limit)}) AS q ${state}
           ORDER BY q.id) AS p`.execute(db);
   const texts = found[0] as PageTexts & Glimpse;
+  if (texts.at_home === false) throw exchanged();
   const rows = rowsOf(texts);
   const leftOut = rows?.some((row) => row.payload === null && row.operation !== 'delete');
   if (rows === undefined || leftOut) return claimBounded(db, pass, limit, offsetMs);
@@ -250,8 +252,8 @@ export type Glance = {
   held_apply: string[];
   /** Walks over tables are asked for or under way. */
   walks: boolean;
-  /** The highest id that a push has settled, and the database's clock in ms. */
-  settled_id: string;
+  /** The highest id that a push has settled, null where no outlet is installed; and the database's clock in ms. */
+  settled_id: string | null;
   now_ms: number;
 };
 
@@ -276,7 +278,7 @@ export async function glance(db: Db): Promise<Glance> {
       held_push: [],
       held_apply: [],
       walks: false,
-      settled_id: '0',
+      settled_id: null,
       now_ms: 0,
     }
   );

@@ -8,6 +8,7 @@ import { shapeOf, textHash } from '../capture/row-hash.js';
 import type { Strategy } from '../config/settings.js';
 import { arrayLiteral, plainLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
+import { atHome } from '../db/place.js';
 import { PLANNED_ANEW } from '../db/prepared.js';
 import { codeOf } from '../errors.js';
 import { divergences } from './divergence.js';
@@ -70,7 +71,7 @@ export type LogEntry = {
 };
 
 /**
- * @returns false when another daemon has become the leader; then nothing was written
+ * @returns false when another daemon has become the leader, or other tables stand here than before; then nothing was written
  * @throws what Postgres says; class 22 where a value of the answer cannot be stored
  */
 export async function settle(db: Db, s: Settlement): Promise<boolean> {
@@ -120,6 +121,7 @@ async function write(db: Db, s: Settlement): Promise<boolean> {
   const { rows } = await sql<{ leads: boolean }>`${isPlain(s) ? sql`` : PLANNED_ANEW}
     WITH leader AS MATERIALIZED (
       SELECT clock_timestamp() AS at WHERE ${s.leader_epoch}::bigint = (SELECT max(leader_epoch) FROM syncd.daemon)
+        AND ${atHome} IS NOT FALSE
     ), accepted AS (
       UPDATE syncd.sync_queue q
       SET status = 'synced', settled_as = 'accepted', synced_at = leader.at, batch_id = ${s.log.batch_id}::uuid,

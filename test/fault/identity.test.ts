@@ -2,10 +2,10 @@
  * Databases that are not what they were: restored from a backup, cloned, moved. Nothing is sent before a person has said what it
  * is; selling and capture go on; afterwards nothing is lost that is there, and nothing takes effect twice.
  */
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../support/eventually.js';
-import { IdentityStage } from '../support/identity-stage.js';
+import { IdentityStage, type Outlet } from '../support/identity-stage.js';
 
 let stage: IdentityStage;
 
@@ -20,6 +20,16 @@ const sell = (database: string, ...numbers: number[]) =>
 const effects = (outlet: string) =>
   stage.cloud.ledger.deliveries.filter((one) => one.outlet_id === outlet && one.outcome === 'accepted');
 const pushes = () => stage.cloud.ledger.statistics().pushes;
+
+/** The state directory knows how far the queue is settled. */
+async function remembered({ settings, database }: Outlet): Promise<void> {
+  const [row] = await stage.sql<{ settled_id: string }>(database, 'SELECT settled_id FROM syncd.outlet_config');
+  await eventually(
+    () => JSON.parse(readFileSync(join(settings.state_dir, 'identity.json'), 'utf8')).settled_id,
+    (id) => id === row?.settled_id,
+    'it is remembered how far the queue is settled',
+  );
+}
 
 test('a restored backup sends nothing until it is adopted; then what it lacks comes back where the type is pulled', async () => {
   const shop = await stage.shop('jkt', 'jkt', 'state-jkt');
@@ -38,12 +48,15 @@ test('a restored backup sends nothing until it is adopted; then what it lacks co
     "UPDATE products SET price = 11 WHERE sku = 'kopi'; UPDATE products SET price = 6 WHERE sku = 'teh'",
   );
   await stage.drained('jkt');
-  await after.stop();
-  await stage.sql('postgres', 'DROP DATABASE jkt');
-  await stage.copy('jkt_backup', 'jkt');
-
+  await remembered(shop);
   const sent = pushes();
-  const restored = stage.run(shop);
+  await stage.sql('postgres', 'DROP DATABASE jkt WITH (FORCE)');
+  await eventually(
+    () => after.lines.join('\n'),
+    (lines) => lines.includes('is a backup being restored?'),
+    'the daemon has seen that the database is gone',
+  );
+  await stage.copy('jkt_backup', 'jkt');
   expect((await stage.stopped('jkt')).code).toBe('identity_restored');
   await sell('jkt', 5);
   await stage.sql('jkt', "UPDATE products SET price = 12 WHERE sku = 'teh'");
@@ -51,11 +64,14 @@ test('a restored backup sends nothing until it is adopted; then what it lacks co
   expect(status.code).toBe(2);
   expect(status.stdout).toMatch(/restored\s+backup[\s\S]*syncd adopt/);
 
-  const seen = await stage.type(shop, 'adopt');
+  const [seen, unasked, moved] = await Promise.all([
+    stage.type(shop, 'adopt'),
+    stage.type(shop, 'adopt', '--as', 'rollback'),
+    stage.type(shop, 'adopt', '--as', 'move', '--yes'),
+  ]);
   expect(seen.stdout).toMatch(/settled up to +\d+ +\d+\n/);
   expect(seen.stdout).toContain('It looks restored');
-  expect((await stage.type(shop, 'adopt', '--as', 'rollback')).code).toBe(64);
-  const moved = await stage.type(shop, 'adopt', '--as', 'move', '--yes');
+  expect(unasked.code).toBe(64);
   expect([moved.code, moved.stderr]).toEqual([1, expect.stringContaining('--as rollback')]);
   expect(pushes()).toBe(sent);
 
@@ -85,13 +101,43 @@ test('a restored backup sends nothing until it is adopted; then what it lacks co
   expect(await stage.sql('jkt', "SELECT requested_by, outcome FROM syncd.commands WHERE command = 'adopt'")).toEqual([
     { requested_by: 'budi (syncd)', outcome: 'adopted as rollback: epoch 2' },
   ]);
-  await restored.stop();
+  await after.stop();
   const again = stage.run(shop);
   await sell('jkt', 6);
   await stage.drained('jkt');
   await again.stop();
   expect(stage.cloud.ledger.violations).toEqual([]);
 }, 60_000);
+
+test.each([
+  ['pku', 'its tables are others', 'home_queue = 1, settled_id = settled_id - 1'],
+  ['plm', 'its tables are the same, and older', 'settled_id = settled_id - 1'],
+])(
+  'a backup restored under open connections is noticed (%s: %s), and a restart forgets nothing',
+  async (name, _, older) => {
+    const shop = await stage.shop(name, name, `state-${name}`);
+    const daemon = stage.run(shop);
+    await sell(name, 1, 2);
+    await stage.drained(name);
+    await remembered(shop);
+    const sent = pushes();
+    await stage.sql(name, `BEGIN; UPDATE syncd.outlet_config SET ${older}; INSERT INTO sales VALUES (3, 3); COMMIT`);
+    expect((await stage.stopped(name)).code).toBe('identity_restored');
+    if (older.includes('home_queue')) expect(pushes()).toBe(sent);
+    await daemon.stop();
+    const again = stage.run(shop);
+    await sell(name, 4);
+    // A stop that goes with the tables that it stood in has been settled by nobody.
+    await stage.sql(
+      name,
+      'UPDATE syncd.outlet_config SET stopped_code = NULL, stopped_reason = NULL, stopped_at = NULL',
+    );
+    expect((await stage.stopped(name)).code).toBe('identity_restored');
+    expect(stage.at(name, 'sale', '4')).toBeUndefined();
+    await again.stop();
+  },
+  60_000,
+);
 
 test('a clone becomes an outlet of its own only by name, and the original notices nothing', async () => {
   const original = await stage.shop('bdg', 'bdg', 'state-bdg');

@@ -43,7 +43,7 @@ test('a standby takes over from a frozen leader, which then stands by and takes 
   // Its memory is made while a living leader vouches for the database.
   await stand.until('its memory', 15_000, () => existsSync(join(stand.directory, 'other', 'identity.json')));
   expect(second.words()).not.toContain('admin port');
-  const seller = stand.sell({ pauseMs: 5 });
+  const seller = stand.sell({ pauseMs: 25 });
   await stand.until('20 sales', 15_000, () => seller.sold >= 20);
   // Frozen in the middle of its work: answers to what is under way are still to be settled.
   const before = await stand.accepted();

