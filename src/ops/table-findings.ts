@@ -83,7 +83,8 @@ function walkWord({ entity_type, kind, walked, estimate, waits_for }: WalkFacts)
     reconcile: 'being compared',
     delete: 'what is gone is deleted',
   };
-  const of = estimate === null ? '' : ` of about ${estimate.toLocaleString('en-GB')}`;
+  // Statistics lag behind: what is already more than they know of is told alone.
+  const of = estimate === null || estimate < walked ? '' : ` of about ${estimate.toLocaleString('en-GB')}`;
   const far = kind === 'delete' ? '' : `, ${walked.toLocaleString('en-GB')}${of} rows`;
   return `${entity_type}: ${doing[kind]}${far}${waits_for === null ? '' : `; waits: ${waits_for}`}`;
 }

@@ -75,6 +75,8 @@ test('what is under way is told with how far it is and what it waits for', () =>
   expect(walkWords(shopFacts({ walks }))).toBe(
     'order: being compared, 1,200 of about 9,000 rows; stock: rows from before capture, 1,200 rows; waits: capture is suspended',
   );
+  // The statistics know of fewer rows than there are.
+  expect(walkWords(shopFacts({ walks: [{ ...WALK, walked: 9_001 }] }))).toBe('order: being compared, 9,001 rows');
   expect(walkWords(shopFacts())).toBeUndefined();
 });
 

@@ -12,6 +12,8 @@ export const capture: Check = {
     const found: Unnamed[] = [];
     const watched = new Map(facts.capture.map((one) => [one.entity_type, one]));
     const drifted = new Set(facts.drifts.map((one) => one.entity_type));
+    // What steps aside on purpose is told so, once: an install would end that in the middle of an upgrade.
+    const aside = new Set(facts.suspended.map((one) => one.entity_type));
     for (const { entity_type, text, hint } of facts.drifts) {
       const misses =
         watched.get(entity_type)?.healthy === false && settings.entities.get(entity_type)?.direction !== 'pull';
@@ -28,7 +30,7 @@ export const capture: Check = {
             'syncd install',
           ),
         );
-      else if (one && direction !== 'pull' && !one.healthy && !drifted.has(entity))
+      else if (one && direction !== 'pull' && !one.healthy && !drifted.has(entity) && !aside.has(entity))
         found.push(
           fail(
             `triggers of ${entity} (${table}) are missing, disabled or outdated`,
