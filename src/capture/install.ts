@@ -19,7 +19,16 @@ import { rightsIssues } from './rights.js';
 import { printStep, runStep } from './run-step.js';
 import type { TableShape, Written } from './shape.js';
 import { readState, type State } from './state.js';
-import { admission, entitySteps, foundationSteps, outletSteps, policySteps, removalSteps, type Step } from './steps.js';
+import {
+  admission,
+  entitySteps,
+  foundationSteps,
+  outletSteps,
+  policySteps,
+  removalSteps,
+  type Step,
+  sessionsSteps,
+} from './steps.js';
 
 export type InstallOptions = {
   /** A role that may create roles and triggers: rights that the daemon must not have. */
@@ -60,6 +69,7 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
     const touched = new Set(made.filter(({ steps }) => steps.length > 0).map(({ entity }) => entity));
     const rest = [
       ...(fresh ? [admission()] : []),
+      ...sessionsSteps(state),
       ...outletSteps(settings, state),
       ...policySteps(objects, state),
       ...made.flatMap(({ steps }) => steps),

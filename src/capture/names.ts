@@ -8,6 +8,8 @@ import pg from 'pg';
 export const OWNER = 'syncd_owner';
 export const DAEMON = 'syncd';
 export const SCHEMA = 'syncd';
+/** The server's own role for whoever may see the sessions of others. */
+export const SESSIONS = 'pg_read_all_stats';
 
 /** The transition tables; nothing else in a generated function carries these names. */
 export const OLD_ROWS = 'syncd_old';

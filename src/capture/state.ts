@@ -1,6 +1,6 @@
 /** Reads what an earlier install left in the database and what the connected role may do. Reads only. */
 import type pg from 'pg';
-import { DAEMON, OWNER, SCHEMA } from './names.js';
+import { DAEMON, OWNER, SCHEMA, SESSIONS } from './names.js';
 
 export type InstalledFunction = { name: string; body: string; settings: string[] };
 export type InstalledTrigger = {
@@ -35,6 +35,9 @@ export type State = {
   outlet: Record<string, string | null> | undefined;
   /** The daemon's role may use schema syncd: the grants inside it were made. */
   daemonAdmitted: boolean;
+  /** The daemon's role sees since when the sessions of others have a transaction open. */
+  daemonSeesSessions: boolean;
+  mayShowSessions: boolean;
 };
 
 /** Put on the roles that install makes, so that uninstall takes away no role that was there before. */
@@ -47,7 +50,11 @@ const SELF = `
          (SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = $1) AS "schemaOwner",
          to_regclass('syncd.capture') IS NOT NULL AS "hasTables",
          coalesce((SELECT has_schema_privilege(d.oid, n.oid, 'USAGE') FROM pg_roles d, pg_namespace n
-                   WHERE d.rolname = $2 AND n.nspname = $1), false) AS "daemonAdmitted"
+                   WHERE d.rolname = $2 AND n.nspname = $1), false) AS "daemonAdmitted",
+         coalesce((SELECT pg_has_role(d.oid, '${SESSIONS}', 'USAGE') FROM pg_roles d WHERE d.rolname = $2), false) AS "daemonSeesSessions",
+         -- Until 15 whoever may create roles may grant every role.
+         pg_has_role('${SESSIONS}', 'MEMBER WITH ADMIN OPTION') OR r.rolsuper
+           OR r.rolcreaterole AND current_setting('server_version_num')::int < 160000 AS "mayShowSessions"
   FROM pg_roles r WHERE r.rolname = current_user`;
 
 const ROLES = `
@@ -92,7 +99,10 @@ const CAPTURES = `
 export async function readState(client: pg.Client): Promise<State> {
   const rows = async <T extends pg.QueryResultRow>(query: string, values: unknown[]) =>
     (await client.query<T>(query, values)).rows;
-  type Self = Pick<State, 'database' | 'user' | 'superuser' | 'mayCreateRoles' | 'mayCreateSchemas' | 'daemonAdmitted'>;
+  type Self = Omit<
+    State,
+    'schemaOwner' | 'roles' | 'functions' | 'sequences' | 'triggers' | 'grants' | 'captures' | 'outlet'
+  >;
   const [self] = await rows<Self & { schemaOwner: string | null; hasTables: boolean }>(SELF, [SCHEMA, DAEMON]);
   if (!self) throw new Error('the current role is not in pg_roles');
   const { hasTables, schemaOwner, ...who } = self;

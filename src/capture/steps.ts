@@ -3,7 +3,7 @@
  * the POS locks that one only, and functions come before the triggers that call them.
  */
 import type { Settings } from '../config/settings.js';
-import { DAEMON, identifier, literal, OWNER, qualified, SCHEMA } from './names.js';
+import { DAEMON, identifier, literal, OWNER, qualified, SCHEMA, SESSIONS } from './names.js';
 import type { EntityObjects } from './objects.js';
 import { type InstalledTrigger, ROLE_MARK, type State } from './state.js';
 import { grantedFor, withdrawals } from './withdrawal.js';
@@ -101,6 +101,13 @@ export function admission(): Step {
       ].map((signature) => `GRANT EXECUTE ON FUNCTION ${SCHEMA}.${signature} TO ${DAEMON}`),
     ],
   };
+}
+
+/** A transaction that somebody leaves open holds changes back; else nobody could tell whose it is. Where it may not be granted the doctor says so. */
+export function sessionsSteps({ daemonSeesSessions, mayShowSessions }: State): Step[] {
+  if (daemonSeesSessions || !mayShowSessions) return [];
+  const about = `${DAEMON} sees how long the transactions of others are open`;
+  return [{ about, sharedByDatabases: true, statements: [`GRANT ${SESSIONS} TO ${DAEMON}`] }];
 }
 
 /** The outlet's row; what is kept there over a re-install (install id, epoch, sync_enabled) is not named. */

@@ -82,5 +82,8 @@ function page(findings: Finding[], paint: Paint, width: number): string {
     failed + warned === 0
       ? paint('green', 'Nothing is wrong.')
       : `${paint(failed > 0 ? 'red' : 'yellow', `${failed} failed`)}, ${warned} ${warned === 1 ? 'warning' : 'warnings'}.`;
-  return [...lines, '', verdict].join('\n');
+  const sql = findings.some(({ what_to_type }) => /^(ALTER|SELECT|ROLLBACK) /.test(what_to_type ?? ''))
+    ? ['', 'What begins with ALTER, SELECT or ROLLBACK is SQL, for: sudo -u postgres psql DATABASE']
+    : [];
+  return [...lines, ...sql, '', verdict].join('\n');
 }

@@ -1,5 +1,8 @@
 /** How long the disk lasts, and what to do about it. Pure. */
 
+/** Who has suspended capture, as status tells it. */
+export const DISK_AUTHOR = 'syncd, for want of disk space';
+
 /** `at` in epoch milliseconds, sizes in bytes. */
 export type DiskReading = { at: number; free: number; database: number };
 

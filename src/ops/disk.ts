@@ -12,10 +12,7 @@ import type { Db } from '../db/connect.js';
 import { codeOf, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Chore } from './chores.js';
-import { bytes, type DiskReading, daysLeft, onDisk } from './disk-forecast.js';
-
-/** Who has suspended capture, as status tells it. */
-export const DISK_AUTHOR = 'syncd, for want of disk space';
+import { bytes, DISK_AUTHOR, type DiskReading, daysLeft, onDisk } from './disk-forecast.js';
 
 export type DiskSettings = NonNullable<Settings['disk']>;
 

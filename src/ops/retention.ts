@@ -1,6 +1,6 @@
 /**
  * Lets go of what is over and old: settled changes, the log, events that were dealt with, outages, alerts, resolved conflicts,
- * finished commands. Only what is settled ever leaves, and never by age alone. One small chunk at a time, each a short
+ * settled truncations, walks that came to their end, finished commands. Only what is settled ever leaves, and never by age alone. One small chunk at a time, each a short
  * transaction of its own, with long rests between: neither a sale nor the drain notices. A crash leaves the rest for later.
  *
  * A clock that is wrong would make everything look old: nothing leaves until the cloud's clock and ours agree to the day.
@@ -90,6 +90,18 @@ export function broomsFor({ queueMs, logsMs }: Settings['retention']): Broom[] {
         sql`cleared_at IS NOT NULL AND NOT EXISTS (SELECT FROM syncd.alert_messages m WHERE m.alert_id = alerts.id)`,
       ),
     },
+    { what: 'truncations', rows: 200, chunk: olderThan('syncd.truncations', 'settled_at', record) },
+    {
+      what: 'walks',
+      rows: 200,
+      // The last of a table tells whether it was ever compared, and what became of that.
+      chunk: olderThan(
+        'syncd.backfills',
+        'finished_at',
+        record,
+        sql`EXISTS (SELECT FROM syncd.backfills l WHERE l.entity_type = backfills.entity_type AND l.kind = backfills.kind AND l.id > backfills.id)`,
+      ),
+    },
     {
       what: 'commands',
       rows: 200,
@@ -106,7 +118,13 @@ export function broomsFor({ queueMs, logsMs }: Settings['retention']): Broom[] {
 
 const ago = (ms: number) => sql`clock_timestamp() - ${ms} * interval '1 ms'`;
 
-type Tidied = 'syncd.sync_logs' | 'syncd.sync_conflicts' | 'syncd.alerts' | 'syncd.commands';
+type Tidied =
+  | 'syncd.sync_logs'
+  | 'syncd.sync_conflicts'
+  | 'syncd.alerts'
+  | 'syncd.commands'
+  | 'syncd.truncations'
+  | 'syncd.backfills';
 
 /** Rows that were over before; `more`: what else must hold. */
 function olderThan(table: Tidied, column: string, ms: number, more: RawBuilder<unknown> = sql`true`): Broom['chunk'] {

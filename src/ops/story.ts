@@ -2,7 +2,8 @@
  * The facts of ops/status told to the owner: is everything in the cloud, how many wait, since when, why, and what happens
  * next. Pure; no layout, no colour.
  */
-import type { Facts, OutageFacts } from './status.js';
+import { DISK_AUTHOR } from './disk-forecast.js';
+import type { Facts, OutageFacts, SuspendedFacts } from './status.js';
 import { isRunning, type State, type Topic } from './verdict.js';
 import { age, count, localTime, relative } from './words.js';
 
@@ -118,13 +119,17 @@ function idle(facts: Facts): string | undefined {
   return undefined;
 }
 
+const forDisk = ({ by }: SuspendedFacts) => by === DISK_AUTHOR;
+
 function todo(facts: Facts): Story['todo'] {
   const list: Story['todo'] = [];
   if (facts.outlet.stopped_reason !== null)
     list.push({ what: 'see why pushing is stopped, and settle it', type: 'syncd adopt' });
   if (!isRunning(facts.daemon)) list.push({ what: 'start the daemon', type: 'sudo systemctl start syncd' });
   if (!facts.enabled) list.push({ what: 'let it send again', type: 'syncd resume' });
-  if (facts.suspended.length > 0) list.push({ what: 'capture again', type: 'syncd capture --resume' });
+  const [byDisk, byPerson] = [facts.suspended.some(forDisk), facts.suspended.some((one) => !forDisk(one))];
+  if (byDisk) list.push({ what: 'make room on the disk: capture then goes on by itself', type: 'syncd doctor' });
+  if (byPerson) list.push({ what: 'capture again', type: 'syncd capture --resume' });
   if (facts.failed > 0) list.push({ what: 'see what failed and why', type: 'syncd queue --status failed' });
   if (facts.conflicts > 0) list.push({ what: 'see the conflicts', type: 'syncd conflicts' });
   if (facts.drifts.some(({ hint }) => hint === 'syncd install'))

@@ -130,6 +130,20 @@ test('Of outages, alerts, conflicts and commands only what is over leaves, and t
   await shop.sql.query('TRUNCATE syncd.sync_conflicts');
 });
 
+test('Settled truncations and finished walks leave; what is open stays, and the last walk of each kind and table', async () => {
+  await shop.sql.query(`INSERT INTO syncd.truncations (entity_type, table_name, truncated_at, settled_at, settled_as) VALUES
+    ('old', 't', ${age(100)}, ${age(99)}, 'deleted'), ('young', 't', ${age(80)}, ${age(80)}, 'restored'), ('open', 't', ${age(400)}, NULL, NULL)`);
+  await shop.sql.query(`INSERT INTO syncd.backfills (entity_type, kind, cause, requested_at, finished_at, error) VALUES
+    ('order', 'reconcile', 'old', ${age(120)}, ${age(120)}, NULL), ('order', 'reconcile', 'last', ${age(110)}, ${age(110)}, 'given up'),
+    ('order', 'backfill', 'old too', ${age(120)}, ${age(120)}, NULL), ('order', 'backfill', 'young', ${age(80)}, ${age(80)}, NULL),
+    ('line', 'backfill', 'open', ${age(400)}, NULL, NULL), ('line', 'backfill', 'last', ${age(120)}, ${age(120)}, NULL)`);
+  await sweep();
+  expect(await left('truncations', 'entity_type')).toEqual(['young', 'open']);
+  expect(await left('backfills', 'cause')).toEqual(['last', 'young', 'open', 'last']);
+  expect(lines).toEqual([['what was kept long enough has left', { truncations: 1, walks: 2 }]]);
+  await shop.sql.query('TRUNCATE syncd.truncations, syncd.backfills');
+});
+
 test('A turn takes one chunk, however much is old', async () => {
   await addRows(
     shop,

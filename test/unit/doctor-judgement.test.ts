@@ -37,7 +37,7 @@ test.each([
   ]);
 });
 
-const SESSIONS = { visible: true, long: [], prepared: [], replica: [], subscriptions: 0 };
+const SESSIONS = { role: 'syncd', visible: true, long: [], prepared: [], replica: [], subscriptions: 0 };
 
 test.each([
   [{ replica: ['importer'] }, 'fail', /^importer works with session_replication_role/, /ALTER ROLE importer RESET/],
@@ -55,9 +55,12 @@ test.each([
   ]);
 });
 
-test('what cannot be seen is said, and is no fault', () => {
+test('what cannot be seen is said, with what lets it be seen, also beside what was seen', () => {
   expect(judgeSessions(SESSIONS)).toEqual([]);
   expect(judgeSessions({ ...SESSIONS, visible: false })).toEqual([
-    expect.objectContaining({ state: 'skipped', finding: expect.stringContaining('pg_read_all_stats') }),
+    expect.objectContaining({
+      state: 'warn',
+      what_to_type: expect.stringContaining('GRANT pg_read_all_stats TO syncd'),
+    }),
   ]);
 });

@@ -1,7 +1,8 @@
 /** Whether every configured table is watched, and whether what was captured is all there was. */
+import { DISK_AUTHOR } from '../../ops/disk-forecast.js';
 import { suspendedFindings, walkFindings } from '../../ops/table-findings.js';
 import { count } from '../../ops/words.js';
-import { fail, ok, type Unnamed, warn } from '../finding.js';
+import { fail, INSTALL, ok, type Unnamed, warn } from '../finding.js';
 import type { Check } from '../patient.js';
 
 export const capture: Check = {
@@ -18,24 +19,20 @@ export const capture: Check = {
       const misses =
         watched.get(entity_type)?.healthy === false && settings.entities.get(entity_type)?.direction !== 'pull';
       const why = 'The table is not as it was installed; it is watched anew, and compared, once that is put right.';
-      found.push((misses ? fail : warn)(`${entity_type}: ${text}`, why, hint));
+      found.push((misses ? fail : warn)(`${entity_type}: ${text}`, why, hint === 'syncd install' ? INSTALL : hint));
     }
     for (const [entity, { table, direction }] of settings.entities) {
       const one = watched.get(entity);
       if (!one && direction !== 'pull')
         found.push(
-          fail(
-            `${entity} (${table}) is not captured`,
-            'Its sales are not seen and never reach the cloud.',
-            'syncd install',
-          ),
+          fail(`${entity} (${table}) is not captured`, 'Its sales are not seen and never reach the cloud.', INSTALL),
         );
       else if (one && direction !== 'pull' && !one.healthy && !drifted.has(entity) && !aside.has(entity))
         found.push(
           fail(
             `triggers of ${entity} (${table}) are missing, disabled or outdated`,
             'Its sales are not seen and never reach the cloud.',
-            'syncd install   # puts them right and looks for what was missed',
+            `${INSTALL}   # puts them right and looks for what was missed`,
           ),
         );
       if (one && one.failures > 0)
@@ -47,8 +44,12 @@ export const capture: Check = {
           ),
         );
     }
+    const full = facts.suspended.some(({ by }) => by === DISK_AUTHOR);
+    const onward = full
+      ? `sudo du -xh ${settings.disk?.path ?? '/'} | sort -h | tail   # once there is room it goes on by itself`
+      : 'syncd capture --resume';
     for (const { reason } of suspendedFindings(facts))
-      found.push(fail(reason, 'Sales go through and are not seen until capture goes on.', 'syncd capture --resume'));
+      found.push(fail(reason, 'Sales go through and are not seen until capture goes on.', onward));
     for (const { reason } of walkFindings(facts))
       found.push(warn(reason, 'What was missed, if anything, is not known.', 'journalctl -u syncd -n 50'));
     for (const entity of facts.truncated)

@@ -103,7 +103,7 @@ export const apiKey: Check = {
         fail(
           `the cloud refuses this outlet: ${outcome.reason}`,
           'Nothing is sent until the key fits; sales are captured and wait.',
-          'syncd config   # shows where the key comes from; ask head office for a new one, then sudo systemctl reload syncd',
+          'syncd config   # shows where the key comes from; ask head office for a new one, put it there, and: sudo systemctl restart syncd',
         ),
       ];
     if (outcome.kind !== 'ok' || reply.kind !== 'answer' || !parseObject(reply.body))
@@ -124,7 +124,7 @@ function capabilities(limits: ReturnType<typeof parseCapabilities>): Unnamed[] {
       warn(
         `the cloud speaks protocol ${limits.protocol}, this program ${PROTOCOL}`,
         'They may not understand each other.',
-        'sudo apt upgrade syncd',
+        'sudo apt install ./syncd_VERSION_all.deb   # a program that speaks it, from head office',
       ),
     ];
   return [

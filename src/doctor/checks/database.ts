@@ -5,7 +5,7 @@ import { appliedMigrations, pendingMigrations, readMigrations } from '../../db/m
 import { SyncError } from '../../errors.js';
 import { statusOf } from '../../ops/report.js';
 import { monotonicMs } from '../../time.js';
-import { fail, ok } from '../finding.js';
+import { fail, INSTALL, ok } from '../finding.js';
 import type { Check } from '../patient.js';
 
 const SLOW_MS = 1_000;
@@ -48,14 +48,14 @@ export const schema: Check = {
     const why = 'Without its tables and triggers syncd sees no sale.';
     try {
       const applied = await appliedMigrations(patient.db);
-      if (applied.length === 0) return [fail('syncd is not installed in this database', why, 'syncd install')];
+      if (applied.length === 0) return [fail('syncd is not installed in this database', why, INSTALL)];
       const waiting = pendingMigrations(readMigrations(), applied);
       if (waiting.length > 0)
         return [
           fail(
             `the schema is older than the program: ${waiting.map(({ name }) => name).join(', ')} is missing`,
             why,
-            'syncd install',
+            INSTALL,
           ),
         ];
       patient.facts = (await statusOf(patient.db, patient.settings)).facts;

@@ -21,7 +21,7 @@ export const disk: Check = {
         fail(
           `${path} has ${bytes(free_bytes)} left, less than its floor of ${bytes(floorBytes)}`,
           'Capture steps aside so that the till has room; what is sold meanwhile is looked for afterwards.',
-          `du -xh ${path} | sort -h | tail`,
+          `sudo du -xh ${path} | sort -h | tail`,
         ),
       ];
     const [found] = diskFindings(facts, warnMs);
@@ -30,7 +30,7 @@ export const disk: Check = {
         warn(
           found.reason,
           FULL,
-          facts.disk.problem === null ? `du -xh ${path} | sort -h | tail` : 'syncd config   # disk.path',
+          facts.disk.problem === null ? `sudo du -xh ${path} | sort -h | tail` : 'syncd config   # disk.path',
         ),
       ];
     return [ok(diskWords(facts) ?? `${path} has room`)];

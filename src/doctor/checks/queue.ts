@@ -32,7 +32,7 @@ export const queue: Check = {
         warn(
           `${count(facts.parked.count, 'change')} of the cloud cannot be applied: ${facts.parked.reason ?? 'no reason known'}`,
           'The shop does not have what head office has sent.',
-          'syncd status',
+          'syncd inbox   # why; then syncd inbox --retry',
         ),
       );
     const waitingMs = since(facts, facts.oldest_pending_at);

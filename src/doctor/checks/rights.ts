@@ -1,6 +1,6 @@
 /** Whether this role may do what the daemon does: use the schema, read what is captured, write what comes from the cloud. */
 import { sql } from 'kysely';
-import { fail, ok } from '../finding.js';
+import { fail, INSTALL, ok } from '../finding.js';
 import type { Check } from '../patient.js';
 
 type Right = { role: string; owner: boolean; lacking: string[] };
@@ -25,7 +25,7 @@ export const rights: Check = {
         fail(
           `role ${role} lacks ${lacking.slice(0, 5).join(', ')}${lacking.length > 5 ? ` and ${lacking.length - 5} more` : ''}`,
           'What it may not read it cannot compare or send again; what it may not write stays behind the cloud.',
-          'sudo -u postgres syncd install   # grants exactly what the configuration needs',
+          `${INSTALL}   # grants exactly what the configuration needs`,
         ),
       ];
     return [
