@@ -232,7 +232,9 @@ export async function whatWaits(db: Db, held: readonly string[] = []): Promise<W
     SELECT EXISTS (SELECT FROM syncd.incoming i WHERE status = 'waiting' AND next_attempt_at IS NULL ${free(held)}) AS fresh,
            (SELECT (extract(epoch FROM min(next_attempt_at) - pg_catalog.clock_timestamp()) * 1000)::float8
             FROM syncd.incoming i WHERE next_attempt_at IS NOT NULL ${free(held)}) AS ms,
-           EXISTS (SELECT FROM syncd.sync_conflicts i WHERE status = 'open' AND reason IS NULL ${free(held)}) AS conflicts`.execute(db);
+           EXISTS (SELECT FROM syncd.sync_conflicts i WHERE status = 'open' AND reason IS NULL ${free(held)}) AS conflicts`.execute(
+    db,
+  );
   const { fresh, ms, conflicts } = rows[0] as { fresh: boolean; ms: number | null; conflicts: boolean };
   return { due: fresh || (ms !== null && ms <= 0), dueMs: ms, conflicts };
 }
