@@ -99,19 +99,21 @@ COMMENT ON FUNCTION syncd.suspend_capture(text, text, text) IS 'Lets an entity''
 CREATE FUNCTION syncd.resume_capture(of_type text, by_whom text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+  was record;
   f record;
 BEGIN
   PERFORM pg_advisory_xact_lock(1937337955, 4);
-  INSERT INTO syncd.backfills (entity_type, kind, cause, requested_by)
-  SELECT of_type, 'reconcile', format('capture was suspended from %s (UTC), %s', to_char(c.suspended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
-                                      coalesce(c.suspended_reason, 'no reason given')), by_whom
-  FROM syncd.capture c WHERE c.entity_type = of_type AND c.suspended_at IS NOT NULL
-  ON CONFLICT (entity_type, kind) WHERE started_at IS NULL AND finished_at IS NULL DO NOTHING;
-  UPDATE syncd.capture c SET suspended_at = NULL, suspended_by = NULL, suspended_reason = NULL
-  WHERE c.entity_type = of_type AND c.suspended_at IS NOT NULL;
+  -- Locked before the request is made, in the order of the look for drift, which does both too.
+  SELECT c.suspended_at, c.suspended_reason INTO was FROM syncd.capture c
+  WHERE c.entity_type = of_type AND c.suspended_at IS NOT NULL FOR UPDATE;
   IF NOT FOUND THEN
     RETURN false;
   END IF;
+  INSERT INTO syncd.backfills (entity_type, kind, cause, requested_by)
+  VALUES (of_type, 'reconcile', format('capture was suspended from %s (UTC), %s', to_char(was.suspended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
+                                       coalesce(was.suspended_reason, 'no reason given')), by_whom)
+  ON CONFLICT (entity_type, kind) WHERE started_at IS NULL AND finished_at IS NULL DO NOTHING;
+  UPDATE syncd.capture c SET suspended_at = NULL, suspended_by = NULL, suspended_reason = NULL WHERE c.entity_type = of_type;
   FOR f IN SELECT s.definition FROM syncd.suspended_functions s WHERE s.entity_type = of_type LOOP
     EXECUTE f.definition;
   END LOOP;

@@ -25,8 +25,6 @@ export type WalkedTable = {
   departed: Departed[];
   excluded: string[];
   shape: number;
-  /** About how many rows; null: not known. */
-  estimate: string | null;
 };
 
 type Read = {
@@ -38,7 +36,6 @@ type Read = {
   missing: string[];
   ordered: string[] | null;
   parts: string[];
-  estimate: string | null;
 };
 
 /** @returns words where it cannot be walked as it is */
@@ -63,9 +60,7 @@ export async function readWalkedTable(db: Db, entity: string): Promise<WalkedTab
          AND i.indnkeyatts = cardinality(c.keys) AND k.place <= i.indnkeyatts
        GROUP BY i.indexrelid HAVING bool_and(a.attname::text = ANY (c.keys)) ORDER BY i.indexrelid LIMIT 1) AS ordered,
       ARRAY(SELECT CASE r.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || format('%I.%I', n.nspname, r.relname)
-            FROM member m JOIN pg_class r ON r.oid = m.oid JOIN pg_namespace n ON n.oid = r.relnamespace ORDER BY r.oid) AS parts,
-      (SELECT CASE WHEN bool_and(r.reltuples >= 0) THEN sum(greatest(r.reltuples, 0))::bigint END
-       FROM member m JOIN pg_class r ON r.oid = m.oid) AS estimate
+            FROM member m JOIN pg_class r ON r.oid = m.oid JOIN pg_namespace n ON n.oid = r.relnamespace ORDER BY r.oid) AS parts
     FROM captured c`.execute(db);
   const read = rows[0];
   if (!read) return `${entity} is not captured any more`;

@@ -20,6 +20,7 @@ import {
   type Walk,
 } from './book.js';
 import { walkChunk } from './chunk.js';
+import { estimateRows } from './estimate.js';
 import { type GivenUp, MOST_QUEUED } from './pages.js';
 import { nextPageSize, placeAt, SMALLEST_PAGE } from './place.js';
 import { readWalkedTable, type WalkedTable } from './table.js';
@@ -109,7 +110,7 @@ export class Walks {
     } while (memory.before.writers.length > 0 && monotonicMs() < patience && !signal.aborted);
     if (memory.before.writers.length > 0) return false;
     if (walk.kind === 'reconcile') await learnHashes(db, entity, walked.shape);
-    await noteBegun(db, walk.id, memory.before.failures, walked.estimate);
+    await noteBegun(db, walk.id, memory.before.failures, await estimateRows(db, walked.parts));
     walk.started = true;
     const unknown = walked.departed.filter(({ bounds }) => bounds === null).map(({ name }) => name);
     if (walk.kind !== 'backfill' && unknown.length > 0)

@@ -38,7 +38,7 @@ describe('with the daemon running', () => {
     );
   const command = async (...args: string[]) => {
     const run = await syncd([...args, '--config', outlet.shop.config], { SYNCD_CLOUD_URL: outlet.cloud.url });
-    expect({ args, ...run }).toMatchObject({ code: 0 });
+    if (run.code !== 0) throw new Error(`syncd ${args.join(' ')} ended with ${run.code}: ${run.stderr}`);
     return run.stdout;
   };
   const lines = [1, 2, 3].map((n) => stringify(['1', String(n)]));

@@ -104,6 +104,18 @@ onEachServer('a backfill', (_, server) => {
     expect(await stage.lastWalk()).toMatchObject({ walked: 700, queued: 0 });
   });
 
+  test('knows how many rows there are, whatever was loaded since the last ANALYZE', async () => {
+    await stage.tables('CREATE TABLE loaded (id int PRIMARY KEY, v text)', { loaded: 'loaded' });
+    await stage.rows('INSERT INTO loaded VALUES (1); ANALYZE loaded');
+    await stage.unseen(`INSERT INTO loaded SELECT n, 'v' FROM generate_series(2, 5000) n`);
+    await stage.request('backfill', 'loaded');
+    await stage.walks().turn(AbortSignal.timeout(100));
+    expect(await stage.rows("SELECT estimate::int FROM syncd.backfills WHERE entity_type = 'loaded'")).toEqual([
+      { estimate: 5_000 },
+    ]);
+    await stage.reset();
+  });
+
   test('reads partitions through their root, and inheritance children with their own columns', async () => {
     await stage.tables(
       `CREATE TABLE part (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
