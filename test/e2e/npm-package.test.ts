@@ -12,13 +12,22 @@ const QUIET = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline'
 
 let directory: string;
 let prefix: string;
-const environment = () => ({ ...process.env, NODE_OPTIONS: '', npm_config_prefix: prefix });
+/** The file follows the prefix, and with it would go the proxy or the authority that this machine's npm needs. */
+const globalconfig = execFileSync('npm', ['config', 'get', 'globalconfig'], { encoding: 'utf8', stdio: 'pipe' }).trim();
+const environment = () => ({
+  ...process.env,
+  NODE_OPTIONS: '',
+  npm_config_prefix: prefix,
+  npm_config_globalconfig: globalconfig,
+});
 const npm = (args: string[], cwd = process.cwd()) =>
   execFileSync('npm', [...args, ...QUIET], {
     cwd,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
     env: environment(),
+    // Jest cannot cut short what it waits for like this.
+    timeout: 90_000,
   });
 const megabytes = (path: string) =>
   Number(execFileSync('du', ['-sk', path], { encoding: 'utf8' }).split('\t')[0]) / 1024;
