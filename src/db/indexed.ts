@@ -5,10 +5,16 @@
 import { sql } from 'kysely';
 import { BY_INDEX, type Db } from './connect.js';
 
-/** One transaction under the settings of `BY_INDEX`. */
+/**
+ * In the order of the index too: where statistics know of no settled change, the planner takes the first thousand of a million
+ * by sorting all of them. Measured: 22 s for a chunk of retention, and 6 s for the status.
+ */
+const IN_ORDER = [...BY_INDEX, 'enable_bitmapscan=off'];
+
+/** One transaction under the settings of `IN_ORDER`. */
 export async function byIndex<T>(db: Db, work: (trx: Db) => Promise<T>): Promise<T> {
   return db.transaction().execute(async (trx) => {
-    await sql.raw(BY_INDEX.map((setting) => `SET LOCAL ${setting.replace('=', ' = ')}`).join('; ')).execute(trx);
+    await sql.raw(IN_ORDER.map((setting) => `SET LOCAL ${setting.replace('=', ' = ')}`).join('; ')).execute(trx);
     return work(trx);
   });
 }

@@ -34,7 +34,7 @@ const ORDERS_MS = 365 * DAY_MS;
 const OUTAGES_KEPT = 2_000;
 
 /** What `chunk` deletes at a time; it returns how many there were. */
-type Broom = { what: string; rows: number; chunk: (trx: Db, rows: number) => Promise<number> };
+export type Broom = { what: string; rows: number; chunk: (trx: Db, rows: number) => Promise<number> };
 
 export function retentionChore({ db, log, retention, offsetMs }: RetentionDeps): Chore {
   const brooms = broomsFor(retention);
@@ -137,11 +137,14 @@ function olderThan(table: Tidied, column: string, ms: number, more: RawBuilder<u
     );
 }
 
-/** The condition stands twice: whatever happened to a row meanwhile, an unsettled one does not leave. */
+/**
+ * The status is asked twice: whatever happened to a row meanwhile, an unsettled one does not leave. Were its instant asked as
+ * well, the rows might be looked for in that index rather than where they are known to be.
+ */
 function settledChanges(trx: Db, ms: number, rows: number): Promise<number> {
   return deleted(
     trx,
-    sql`DELETE FROM syncd.sync_queue q WHERE q.status = 'synced' AND q.synced_at IS NOT NULL AND q.ctid = ANY (ARRAY(
+    sql`DELETE FROM syncd.sync_queue q WHERE q.status = 'synced' AND q.ctid = ANY (ARRAY(
           SELECT s.ctid FROM syncd.sync_queue s WHERE s.synced_at IS NOT NULL AND s.synced_at < ${ago(ms)} AND s.status = 'synced'
           ORDER BY s.synced_at LIMIT ${rows}::int))`,
   );

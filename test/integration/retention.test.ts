@@ -1,7 +1,10 @@
 /** What leaves and what stays: only what is settled and old, in small chunks, and nothing while nobody knows what day it is. */
+
+import { byIndex } from '../../src/db/indexed.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import type { Log } from '../../src/log.js';
-import { clocksAgree, retentionChore } from '../../src/ops/retention.js';
+import { type Broom, broomsFor, clocksAgree, retentionChore } from '../../src/ops/retention.js';
+import { eventually } from '../support/eventually.js';
 import { addRows, emptyQueue, filler, type GivenRow } from '../support/queue-rows.js';
 import { openShop, type Shop } from '../support/shop.js';
 
@@ -163,6 +166,31 @@ test('A turn takes one chunk, however much is old', async () => {
     seen.push(await count());
   }
   expect(seen).toEqual([2_500, 1_500, 500, 0, 0]);
+});
+
+test('A chunk reads no more than it takes, also where statistics know of no settled change', async () => {
+  await shop.sql.query('ALTER TABLE syncd.sync_queue SET (autovacuum_enabled = false)');
+  await shop.sql.query(
+    "INSERT INTO syncd.sync_queue (entity_type, entity_id, operation) SELECT 'order', n::text, 'delete' FROM generate_series(1, 20000) n",
+  );
+  await shop.sql.query('ANALYZE syncd.sync_queue');
+  await shop.sql.query(
+    `UPDATE syncd.sync_queue SET status = 'synced', settled_as = 'accepted', synced_at = ${age(31)}`,
+  );
+  const read = async () => {
+    // The server counts on the connection that reads, some time after it did.
+    await shop.db.selectFrom('syncd.outlet_config').select('one').execute();
+    const { rows } = await shop.sql.query(
+      "SELECT idx_tup_fetch::int AS rows, n_tup_del::int AS gone FROM pg_stat_user_tables WHERE relid = 'syncd.sync_queue'::regclass",
+    );
+    return rows[0] as { rows: number; gone: number };
+  };
+  const before = await read();
+  const [changes] = broomsFor({ queueMs: 30 * DAY_MS, logsMs: DAY_MS }).filter(({ what }) => what === 'changes');
+  for (let time = 0; time < 3; time++) await byIndex(shop.db, (trx) => (changes as Broom).chunk(trx, 1_000));
+  const after = await eventually(read, ({ gone }) => gone >= before.gone + 3_000, 'the server counts what left');
+  expect(after.rows - before.rows).toBeLessThan(10_000);
+  await shop.sql.query('ALTER TABLE syncd.sync_queue RESET (autovacuum_enabled)');
 });
 
 test.each<[string, number | undefined]>([

@@ -1,5 +1,5 @@
 /**
- * What the figures cost the shop's database: a sample, a scrape, a look for alerts, the end of an outage, a chunk of retention,
+ * What the figures cost the shop's database: a sample, the status, a scrape, a look for alerts, the end of an outage, a chunk of retention,
  * beside an empty queue, beside a million changes that wait, and right after a million were settled. By hand:
  * `node --import ./test/bench/typescript.mjs test/soak/cost.ts`
  */
@@ -7,6 +7,7 @@ import { Cluster } from '../../src/demo/postgres.js';
 import { AlertWatch } from '../../src/ops/alerts.js';
 import { Counted } from '../../src/ops/metrics-figures.js';
 import { beginOutage, endOutage, noteDrained } from '../../src/ops/outages.js';
+import { statusOf } from '../../src/ops/report.js';
 import { retentionChore } from '../../src/ops/retention.js';
 import { takeSample } from '../../src/ops/samples.js';
 import { steadyMs } from '../../src/time.js';
@@ -39,6 +40,7 @@ async function measure(about: string, { db, sql, settings }: Shop): Promise<void
       await sql.query('TRUNCATE syncd.samples');
       await takeSample(db, true);
     }),
+    status: await median(() => statusOf(db, settings)),
     scrape: await median(() => counted.gather(db, settings)),
     'look for alerts': await median(() => alerts.look()),
     'end of an outage': await median(async () => {
@@ -54,6 +56,8 @@ async function measure(about: string, { db, sql, settings }: Shop): Promise<void
 const cluster = await Cluster.start();
 try {
   const shop = await openShop(cluster, 'cost');
+  // A million that came at once: no vacuum has been there.
+  await shop.sql.query('ALTER TABLE syncd.sync_queue SET (autovacuum_enabled = false)');
   await measure('an empty queue', shop);
   await shop.sql.query(
     `INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, created_at)
@@ -63,6 +67,9 @@ try {
   const { depth } = await new Counted().gather(shop.db, shop.settings);
   console.table(depth);
   await measure('a million wait', shop);
+  await shop.sql.query("UPDATE syncd.sync_queue SET status = 'conflict' WHERE id % 5000 = 0");
+  await measure('the same, 200 of them in conflict', shop);
+  await shop.sql.query("UPDATE syncd.sync_queue SET status = 'pending' WHERE status = 'conflict'");
   await shop.sql.query('VACUUM ANALYZE syncd.sync_queue');
   await measure('the same, after a vacuum', shop);
   await shop.sql.query(
