@@ -45,13 +45,21 @@ that one for good before. Run it as the user of the daemon: sudo -u syncd.
       const { as } = options;
       if (as === 'cloud-restored')
         throw new SyncError('failed', 'nothing was changed: this cannot be settled yet', { hint: CLOUD_RESTORED });
+      if (options.newOutlet !== undefined && as !== 'clone')
+        throw new SyncError('usage', 'nothing was changed: --new-outlet goes with --as clone alone', {
+          hint: 'A copy that becomes another outlet: syncd adopt --as clone --new-outlet ID',
+        });
+      if (options.yes === true && as === undefined)
+        throw new SyncError('usage', 'nothing was changed: --yes answers for --as, which is missing', {
+          hint: 'To see what it looks like: syncd adopt. Then: syncd adopt --as rollback, move or clone',
+        });
       await withDatabase(options, 'adopt', async ({ db, loaded: { settings } }) => {
-        if (options.newOutlet !== undefined && (as !== 'clone' || options.newOutlet !== settings.outlet.id)) {
+        if (options.newOutlet !== undefined && options.newOutlet !== settings.outlet.id) {
           throw new SyncError(
             'usage',
             `--new-outlet is ${options.newOutlet}, but syncd.yaml says ${settings.outlet.id}`,
             {
-              hint: 'It goes with --as clone, and syncd.yaml must name the new outlet already.',
+              hint: 'syncd.yaml must name the new outlet already: correct outlet.id there first.',
             },
           );
         }

@@ -55,9 +55,14 @@ export function objection(
   const before = outlet.home?.outlet_id ?? outlet.outlet_id;
   const renamed = settings.outlet.id !== before;
   if (as === 'clone') {
+    if (renamed && verdict.kind === 'fits' && outlet.works && outlet.stopped_code === null)
+      return refuse(
+        `a daemon works on it as outlet ${before}, so it is no copy that lies idle`,
+        'Is this the right database? If it is the copy: sudo systemctl stop syncd, then again',
+      );
     if (renamed) return undefined;
     return refuse(
-      `outlet.id in syncd.yaml is ${settings.outlet.id}, which is the outlet that was copied`,
+      `outlet.id in syncd.yaml is ${settings.outlet.id}, and that is the outlet that this database belongs to`,
       'A clone becomes another outlet: give it its own outlet.id (and API key) in syncd.yaml first, then: syncd adopt --as clone',
     );
   }

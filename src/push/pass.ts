@@ -38,6 +38,8 @@ export class Pass {
   #trouble = false;
   #owned: ReadonlySet<string> = new Set();
   #held: readonly string[] = [];
+  /** Outlives the pass. */
+  #settledId: string | undefined;
   #ended = true;
   #reading = false;
   /** The id behind which the read under way began. */
@@ -151,8 +153,10 @@ export class Pass {
       due: [...this.#due.values()],
       trouble: this.#trouble,
       held: this.#held,
+      settled_id: this.#settledId,
     };
     const page = await claimPage(reader, pass, size, offsetMs);
+    this.#settledId = page.settled_id ?? this.#settledId;
     if (!page.flushed) await flushCommits(reader);
     if (generation !== this.#generation) return undefined;
     const last = page.rows.at(-1);

@@ -41,7 +41,13 @@ export type ClaimedRow = {
 };
 
 /** `more`: the page ended at its limit of rows or bytes, not at the end of the queue. */
-export type Page = { rows: ClaimedRow[]; snapshot: string | undefined; flushed: boolean; more: boolean };
+export type Page = {
+  rows: ClaimedRow[];
+  snapshot: string | undefined;
+  flushed: boolean;
+  more: boolean;
+  settled_id?: string | undefined;
+};
 
 /** Payload bytes, as stored, after which a page ends early; a row above it comes alone. */
 const PAGE_BYTES = 8 * 1024 * 1024;
@@ -80,6 +86,8 @@ export type PassState = {
   trouble: boolean;
   /** Entity types that wait as a whole. */
   held?: readonly string[];
+  /** How far the queue was settled when it was last looked at: it never goes back. */
+  settled_id?: string | undefined;
 };
 
 /** Leaves out what waits as a whole; on a good day the condition is not even there. */
@@ -102,9 +110,10 @@ const rare = sql`
 /** What a page says of itself. */
 const glimpse = (pass: PassState) => sql`
   ${pass.snapshot === undefined ? sql`(SELECT pg_current_snapshot()::text) AS snapshot,` : sql``}
-  (SELECT pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()) AS unflushed, ${atHome} AS at_home`;
+  (SELECT pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()) AS unflushed, ${atHome} AS at_home,
+  (SELECT o.settled_id FROM syncd.outlet_config o) AS settled_id`;
 
-type Glimpse = { snapshot?: string; unflushed: boolean; at_home: boolean | null };
+type Glimpse = { snapshot?: string; unflushed: boolean; at_home: boolean | null; settled_id: string | null };
 
 const pageOf = (rows: ClaimedRow[], pass: PassState, seen: Glimpse | undefined, more: boolean): Page => ({
   rows,
@@ -123,12 +132,17 @@ export async function claimPage(db: Db, pass: PassState, limit: number, offsetMs
           FROM (${fresh(pass, limit)}) AS q ${state}
           ORDER BY q.id) AS p`.execute(db);
   const texts = found[0] as PageTexts & Glimpse;
-  if (texts.at_home === false) throw exchanged();
+  if (texts.at_home === false || hasGoneBack(texts, pass)) throw exchanged();
   const rows = rowsOf(texts);
   const leftOut = rows?.some((row) => row.payload === null && row.operation !== 'delete');
   if (rows === undefined || leftOut) return claimBounded(db, pass, limit, offsetMs);
-  return pageOf(rows, pass, rows.length === 0 ? undefined : texts, rows.length >= limit);
+  const page = pageOf(rows, pass, rows.length === 0 ? undefined : texts, rows.length >= limit);
+  return { ...page, settled_id: texts.settled_id ?? undefined };
 }
+
+/** The rows alone were restored, into the same tables. */
+const hasGoneBack = (now: Glimpse, before: PassState) =>
+  now.settled_id !== null && before.settled_id !== undefined && BigInt(now.settled_id) < BigInt(before.settled_id);
 
 /** The same page row by row, cut off where its payloads exceed the bound. */
 async function claimBounded(db: Db, pass: PassState, limit: number, offsetMs: number): Promise<Page> {

@@ -24,6 +24,7 @@ const pushes = () => stage.cloud.ledger.statistics().pushes;
 /** The state directory knows how far the queue is settled. */
 async function remembered({ settings, database }: Outlet): Promise<void> {
   const [row] = await stage.sql<{ settled_id: string }>(database, 'SELECT settled_id FROM syncd.outlet_config');
+  await stage.sql(database, 'NOTIFY syncd_wake');
   await eventually(
     () => JSON.parse(readFileSync(join(settings.state_dir, 'identity.json'), 'utf8')).settled_id,
     (id) => id === row?.settled_id,
@@ -123,14 +124,14 @@ test.each([
     const sent = pushes();
     await stage.sql(name, `BEGIN; UPDATE syncd.outlet_config SET ${older}; INSERT INTO sales VALUES (3, 3); COMMIT`);
     expect((await stage.stopped(name)).code).toBe('identity_restored');
-    if (older.includes('home_queue')) expect(pushes()).toBe(sent);
+    expect(pushes()).toBe(sent);
     await daemon.stop();
     const again = stage.run(shop);
     await sell(name, 4);
     // A stop that goes with the tables that it stood in has been settled by nobody.
     await stage.sql(
       name,
-      'UPDATE syncd.outlet_config SET stopped_code = NULL, stopped_reason = NULL, stopped_at = NULL',
+      'UPDATE syncd.outlet_config SET stopped_code = NULL, stopped_reason = NULL, stopped_at = NULL; NOTIFY syncd_wake',
     );
     expect((await stage.stopped(name)).code).toBe('identity_restored');
     expect(stage.at(name, 'sale', '4')).toBeUndefined();
@@ -155,13 +156,19 @@ test('a clone becomes an outlet of its own only by name, and the original notice
   expect((await stage.stopped('sub')).code).toBe('identity_cloned');
   await sell('sub', 100);
   await wrong.stop();
-  const unnamed = await stage.type(copied, 'adopt', '--as', 'clone', '--yes');
-  expect([unnamed.code, unnamed.stderr]).toEqual([1, expect.stringContaining('outlet.id')]);
-
   const clone = stage.outlet('sub', 'sub', 'state-sub');
   await expect(stage.run(clone).ended).rejects.toMatchObject({ code: 'configuration' });
-  const other = await stage.type(clone, 'adopt', '--as', 'clone', '--new-outlet', 'bdg', '--yes');
-  expect(other.code).toBe(64);
+  const refusals = [
+    [copied, ['--as', 'clone', '--yes'], 1, 'outlet.id'],
+    [clone, ['--as', 'clone', '--new-outlet', 'bdg', '--yes'], 64, 'syncd.yaml says sub'],
+    [clone, ['--as', 'move', '--new-outlet', 'sub', '--yes'], 64, 'goes with --as clone'],
+    [clone, ['--yes'], 64, '--as'],
+    [stage.outlet('sub', 'bdg', 'state-bdg'), ['--as', 'clone', '--yes'], 1, 'a daemon works on it as outlet bdg'],
+  ] as const;
+  const refused = await Promise.all(refusals.map(([outlet, args]) => stage.type(outlet, 'adopt', ...args)));
+  expect(refused.map(({ code, stderr }) => [code, stderr])).toEqual(
+    refusals.map(([, , code, words]) => [code, expect.stringContaining(words)]),
+  );
   const adopted = await stage.type(clone, 'adopt', '--as', 'clone', '--new-outlet', 'sub', '--yes');
   expect([adopted.code, adopted.stderr]).toEqual([0, '']);
   expect(adopted.stdout).toContain('syncd backfill');

