@@ -27,7 +27,7 @@ export type AlertsDeps = {
 };
 
 const LOOK_MS = 30_000;
-/** With a million changes queued a look takes a quarter of a second; however long, it is a hundredth of the time. */
+/** With a million changes queued a look takes 40 ms; however long, it is a hundredth of the time. */
 const REST = 100;
 
 export class AlertWatch {

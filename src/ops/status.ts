@@ -112,7 +112,8 @@ const ISO = sql.raw(`'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`);
 const iso = (column: string) => sql`to_char(${sql.ref(column)} AT TIME ZONE 'UTC', ${ISO})`;
 
 /**
- * One pass over the index of what waits: measured 60 ms for a million rows, 2 ms for a thousand.
+ * Measured: 7 ms beside an empty queue, 35 ms beside a million that no vacuum has seen (47 ms with 200 of them in conflict), 12 ms
+ * after one, 67 ms once a million were settled today.
  * @param timezone where "today" begins
  * @throws what Postgres says: class 3F or 42 where the schema is missing
  */
