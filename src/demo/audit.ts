@@ -62,7 +62,7 @@ export function auditLedger(
       ...own.flatMap((effect) => effect.supersedes),
       ...(givenUp.get(name) ?? []).map((change) => change.change_id),
     ]);
-    for (const id of effective) replaced.delete(id);
+    for (const id of replaced) if (effective.has(id)) replaced.delete(id);
     findings.push(...risingVersions(own));
     const plain = own.filter((effect) => !settlements.results.has(effect.change_id));
     findings.push(...compareEntity(expected.get(name) ?? [], plain, replaced.size));
