@@ -46,7 +46,7 @@ test(
       stand.daemon.start();
       await stand.quiet(QUIET_MS);
       await stand.daemon.kill();
-      const seller = stand.sell({ seed, pauseMs: SOAK ? 30 : 10 });
+      const seller = stand.sell({ seed, pauseMs: 30 });
       const edits = (webhooks: 'row' | 'hint') =>
         new Office({ cloud: stand.cloud, outletId: OUTLET, seed, webhooks, pauseMs: SOAK ? 10 : 20 });
       office = edits('row');

@@ -81,9 +81,9 @@ test(
       const random = seededRandom(seed);
       stand.daemon.start();
       await stand.quiet(QUIET_MS);
-      stand.sell({ seed, pauseMs: SOAK ? 50 : 10 });
+      stand.sell({ seed, pauseMs: 50 });
       const office = openOffice(seed, 'row');
-      for (let kills = 0; kills < (SOAK ? 100 : 5); kills += 1) {
+      for (let kills = 0; kills < (SOAK ? 100 : 4); kills += 1) {
         // One time in four it dies before it is fully there; else something has gone either way.
         if (random.fraction() < 0.25) await sleep(random.between(50, 600));
         else {
@@ -112,7 +112,7 @@ test.each(['fast', 'immediate'] as const)(
   (mode) =>
     seeded(async (seed) => {
       stand.daemon.start();
-      stand.sell({ seed, pauseMs: 10 });
+      stand.sell({ seed, pauseMs: 40 });
       const office = openOffice(seed, 'row');
       for (let restarts = 0; restarts < (SOAK ? 20 : 2); restarts += 1) {
         const { edits } = office;
@@ -142,7 +142,7 @@ test(
       ] as const) {
         await stand.cloud.addFault({ ...rule, chance });
       }
-      stand.sell({ seed, pauseMs: 20 });
+      stand.sell({ seed, pauseMs: 40 });
       const office = openOffice(seed);
       await stand.until('many edits', SOAK ? 600_000 : 60_000, () => office.edits >= (SOAK ? 1_000 : 100));
       await stand.cloud.clearFaults();
@@ -177,7 +177,7 @@ test(
   () =>
     seeded(async (seed) => {
       stand.daemon.start();
-      stand.sell({ seed, pauseMs: 10 });
+      stand.sell({ seed, pauseMs: 40 });
       for (let kills = 0; kills < (SOAK ? 30 : 2); kills += 1) {
         const office = openOffice(seed + kills, 'row');
         await stand.until('edits', 20_000, () => office.edits > 10);
