@@ -17,7 +17,14 @@ const REASONS: Record<string, string> = {
   EEXIST: 'a file stands in its place',
 };
 
-/** @throws SyncError `configuration` when nothing can be written there. */
+/** What may be over at the next start, so that the service manager has to try again: rights and paths wait for a person. */
+const PASSING: Record<string, (directory: string) => string> = {
+  EROFS: (directory) => `Why is the disk read-only? See: dmesg | tail; findmnt -T ${directory}`,
+  ENOSPC: (directory) => `Make room on that disk: df -h ${directory}`,
+  EDQUOT: (directory) => `Make room, or raise the quota of ${userName()}: df -h ${directory}`,
+};
+
+/** @throws SyncError when nothing can be written there: `failed` where that may pass by itself, otherwise `configuration` */
 export function prepareStateDir(directory: string): void {
   try {
     makeDirectory(directory);
@@ -25,16 +32,21 @@ export function prepareStateDir(directory: string): void {
     writeFileSync(probe, 'x', { mode: 0o600 });
     rmSync(probe);
   } catch (error) {
-    const code = codeOf(error) ?? '';
-    throw new SyncError(
-      'configuration',
-      `state_dir: ${directory} cannot be used: ${REASONS[code] ?? (code || 'unknown reason')}`,
-      {
-        hint: `Make it, and give it to the user that syncd runs as: install -d -o ${userName()} -m 0750 ${directory}`,
-        cause: error,
-      },
-    );
+    throw unusable(directory, error);
   }
+}
+
+/** @param error what the file system said */
+export function unusable(directory: string, error: unknown): SyncError {
+  const code = codeOf(error) ?? '';
+  const passing = PASSING[code];
+  const reason = REASONS[code] ?? (code || 'unknown reason');
+  return new SyncError(passing ? 'failed' : 'configuration', `state_dir: ${directory} cannot be used: ${reason}`, {
+    hint:
+      passing?.(directory) ??
+      `Make it, and give it to the user that syncd runs as: install -d -o ${userName()} -m 0750 ${directory}`,
+    cause: error,
+  });
 }
 
 /** With its parents. Not by `recursive: true`, which never returns where a file system answers ENOENT to every mkdir (/proc). */

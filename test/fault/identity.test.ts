@@ -128,6 +128,11 @@ test.each([
     await daemon.stop();
     const again = stage.run(shop);
     await sell(name, 4);
+    await eventually(
+      () => again.lines.join('\n'),
+      (lines) => lines.includes('pushing has stopped'),
+      'it has seen the stop',
+    );
     // A stop that goes with the tables that it stood in has been settled by nobody.
     await stage.sql(
       name,

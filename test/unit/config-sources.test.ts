@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LoadedSettings, type LoadOptions, loadSettings } from '../../src/config/load.js';
-import { prepareStateDir } from '../../src/config/state-dir.js';
+import { prepareStateDir, unusable } from '../../src/config/state-dir.js';
 
 let directory: string;
 let file: string;
@@ -274,5 +274,14 @@ describe('the state directory', () => {
         expect.objectContaining({ code: 'configuration', hint: expect.stringContaining('install -d') }),
       );
     }
+  });
+
+  // Exit code 78 would keep the service manager from trying again once there is room.
+  test.each(['ENOSPC', 'EDQUOT', 'EROFS'])('%s may pass by itself, and is no fault of the configuration', (code) => {
+    const fault = unusable('/var/lib/syncd', Object.assign(new Error(), { code }));
+    expect(fault).toMatchObject({
+      code: 'failed',
+      hint: expect.stringMatching(/(df -h|findmnt -T) \/var\/lib\/syncd/),
+    });
   });
 });
