@@ -76,6 +76,11 @@ const HISTORY = `
   UPDATE syncd.sync_queue SET next_attempt_at = now() + interval '4 minutes', retry_count = 2 WHERE entity_id = '42' AND status = 'pending';
   INSERT INTO syncd.entity_state (entity_type, entity_id, version, cloud_version, cloud_id, last_synced_at) VALUES ('order', '42', 1, 1, 'c-91', now() - interval '3 hours')`;
 
+/** A column's name may be longer than a phone is wide. */
+const DRIFT = `
+  UPDATE syncd.capture SET drift = 'column amount was renamed', drift_kind = 'columns', drift_at = now() - interval '20 minutes',
+         drift_hint = 'syncd repair payment --rename amount=amount_in_the_currency_of_the_outlet_with_tax_and_service' WHERE entity_type = 'payment'`;
+
 async function play({ sql }: Stage, ...parts: string[]): Promise<void> {
   await sql.query('DELETE FROM products; DELETE FROM orders; DELETE FROM payments');
   await sql.query(`${CLEAR};${parts.join(';')}`);
@@ -95,4 +100,4 @@ export const outage = (stage: Stage) =>
   );
 
 export const trouble = (stage: Stage, open = 3) =>
-  play(stage, FIGURES, HISTORY, LOG, SETTLED, FAILED, conflicts(open), RESOLVED);
+  play(stage, FIGURES, HISTORY, LOG, SETTLED, FAILED, DRIFT, conflicts(open), RESOLVED);

@@ -1,4 +1,5 @@
 /** The dashboard's answer to the owner: what is said for every way in which changes can wait. */
+import { additionTo } from '../../src/dashboard/state/addition.js';
 import { answerTo } from '../../src/dashboard/state/answer.js';
 import type { StatusReport } from '../../src/ops/verdict.js';
 import { unknownReport } from '../../src/ops/verdict.js';
@@ -90,4 +91,20 @@ test('a database that is away is an answer too', () => {
 test('a next try that has passed is being made now', () => {
   const past = { ...OFFLINE, next_try_at: '2026-11-22T07:01:59.000000Z' };
   expect(answerTo(status({ pending: 1, cloud: past }), NOW).next).toEqual({ kind: 'now' });
+});
+
+test('the daemon’s English is shown only for what it adds to the page’s own sentence', () => {
+  const report = status({
+    cloud: { refused: 'the key was revoked', last_error: 'connect ETIMEDOUT' },
+    stopped: { reason: 'the cloud has seen another copy', at: null },
+    findings: [{ state: 'critical', topic: 'stopped', reason: 'pushing is stopped: the cloud has seen another copy' }],
+  });
+  const added = (topic: StatusReport['findings'][number]['topic'], shown = report) =>
+    additionTo({ state: 'warning', topic, reason: 'said in full' }, shown);
+  expect(added('failed')).toBeUndefined();
+  expect(added('refused')).toBe('the key was revoked');
+  expect(added('offline')).toBe('connect ETIMEDOUT');
+  expect(added('stopped')).toBe('the cloud has seen another copy');
+  expect(added('stopped', { ...report, findings: [...report.findings, ...report.findings] })).toBe('said in full');
+  expect(added('drift')).toBe('said in full');
 });

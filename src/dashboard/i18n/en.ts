@@ -1,6 +1,7 @@
 /** The page in English. Its shape is the shape of every language. Pure. */
 import type { Finding } from '../api/types.js';
 import type { Cause } from '../state/answer.js';
+import { checks } from './en-checks.js';
 import { many, screens } from './en-screens.js';
 
 const because: Record<Cause, string> = {
@@ -129,7 +130,7 @@ export const en = {
       suspended: 'Recording is suspended; the tables are compared afterwards.',
       compare: 'The tables of the till are being compared.',
       disk: 'The disk is filling up.',
-      configuration: 'The configuration names another outlet than the database.',
+      configuration: 'The configuration was changed and is not in force yet.',
     } satisfies Record<Finding['topic'], string>,
     see: 'Look',
   },
@@ -166,6 +167,7 @@ export const en = {
     nothing: 'nothing',
   },
   ...screens,
+  checks,
   trouble: {
     lost: 'The till does not answer.',
     unavailable: 'The till’s database does not answer.',

@@ -1,6 +1,7 @@
 /** Halaman dalam bahasa Indonesia, seperti pemilik toko berbicara. The page in Indonesian, as a shop's owner speaks. Pure. */
 import type { Cause } from '../state/answer.js';
 import type { Words } from './en.js';
+import { checks } from './id-checks.js';
 import { screens } from './id-screens.js';
 
 const because: Record<Cause, string> = {
@@ -134,7 +135,7 @@ export const id: Words = {
       suspended: 'Pencatatan dihentikan sementara; tabelnya dibandingkan sesudahnya.',
       compare: 'Tabel kasir sedang dibandingkan.',
       disk: 'Disk hampir penuh.',
-      configuration: 'Pengaturan menyebut outlet lain daripada basis data.',
+      configuration: 'Pengaturan sudah diubah, tetapi belum dipakai.',
     },
     see: 'Lihat',
   },
@@ -171,6 +172,7 @@ export const id: Words = {
     nothing: 'tidak ada',
   },
   ...screens,
+  checks,
   trouble: {
     lost: 'Komputer kasir tidak menjawab.',
     unavailable: 'Basis data kasir tidak menjawab.',

@@ -5,6 +5,8 @@ import { serverNow } from '../state/live.js';
 import { Badge } from './badge.js';
 import { Empty } from './listing.js';
 
+const SHORTEST_MS = 1_000;
+
 export function Outages({ outages }: { outages: Outage[] | undefined }) {
   const { t, f } = useWords();
   return (
@@ -55,6 +57,7 @@ export function Outages({ outages }: { outages: Outage[] | undefined }) {
 
   function drained({ ended_at, drain_ms, waited }: Outage): string {
     if (ended_at === null || waited === 0) return '–';
-    return drain_ms === null ? t.outages.notYet : f.span(drain_ms);
+    // Less than a second is no time at all in words.
+    return drain_ms === null ? t.outages.notYet : f.span(Math.max(SHORTEST_MS, drain_ms));
   }
 }

@@ -1,6 +1,7 @@
-/** What is wrong, the worst first, each with the daemon's own words and the way to where it can be mended. */
+/** What is wrong, the worst first, each with what the daemon's own words add and the way to where it can be mended. */
 import type { Finding } from '../api/types.js';
 import { useWords } from '../i18n/words.js';
+import { additionTo } from '../state/addition.js';
 import { live } from '../state/live.js';
 import { hashOf, type Place } from '../state/route.js';
 import { useStore } from '../state/store.js';
@@ -13,41 +14,43 @@ const PLACES: Partial<Record<Finding['topic'], Place>> = {
   backlog: { screen: 'queue', status: 'waiting' },
 };
 
-/** Topics of which the page's own words say all that there is to say. */
-const WHOLE: Finding['topic'][] = ['daemon', 'failed', 'conflicts', 'backlog'];
-
 /** @param told what the answer above has told already */
 export function Reasons({ told }: { told?: string | undefined }) {
   const { t } = useWords();
-  const all = useStore(live, (now) => now.status?.findings);
-  const findings = all?.filter(({ topic }) => topic !== told) ?? [];
-  if (findings.length === 0) return null;
+  const status = useStore(live, (now) => now.status);
+  const findings = status?.findings.filter(({ topic }) => topic !== told) ?? [];
+  if (!status || findings.length === 0) return null;
   return (
     <section class="card" aria-labelledby="reasons">
       <h2 id="reasons">{t.reasons.title}</h2>
       <ul class="reasons">
-        {findings.map(({ topic, state, reason }) => (
-          <li key={topic + reason}>
+        {findings.map((finding) => (
+          <li key={finding.topic + finding.reason}>
             <div>
-              <Badge tone={state === 'critical' ? 'attention' : 'waiting'} icon="attention">
-                {t.reasons.state[state]}
+              <Badge tone={finding.state === 'critical' ? 'attention' : 'waiting'} icon="attention">
+                {t.reasons.state[finding.state]}
               </Badge>
             </div>
             <div class="text">
-              <p>{t.reasons.words[topic]}</p>
-              {!WHOLE.includes(topic) && (
-                <p class="quote" lang="en">
-                  {reason}
-                </p>
-              )}
+              <p>{t.reasons.words[finding.topic]}</p>
+              <Addition text={additionTo(finding, status)} />
             </div>
-            <a class="button small" href={hashOf(PLACES[topic] ?? { screen: 'health' })}>
+            <a class="button small" href={hashOf(PLACES[finding.topic] ?? { screen: 'health' })}>
               {t.reasons.see}
-              <span class="sr">: {t.reasons.words[topic]}</span>
+              <span class="sr">: {t.reasons.words[finding.topic]}</span>
             </a>
           </li>
         ))}
       </ul>
     </section>
+  );
+}
+
+function Addition({ text }: { text: string | undefined }) {
+  if (text === undefined) return null;
+  return (
+    <p class="quote" lang="en">
+      {text}
+    </p>
   );
 }

@@ -61,11 +61,17 @@ function Checks() {
         {found.map((one) => (
           <li key={one.name + one.finding}>
             <Badge tone={TONES[one.state]}>{t.health.state[one.state] ?? one.state}</Badge>
-            <div class="text" lang="en">
-              <p>
-                <strong>{one.name}</strong>: {one.finding}
+            <div class="text">
+              <h3>{t.checks[one.name]?.title ?? one.name}</h3>
+              {t.checks[one.name] && <p class="about">{t.checks[one.name]?.about}</p>}
+              <p class="quote" lang="en">
+                {one.finding}
               </p>
-              {one.why !== null && <p class="soft small">{one.why}</p>}
+              {one.why !== null && (
+                <p class="soft small" lang="en">
+                  {one.why}
+                </p>
+              )}
               {one.what_to_type !== null && (
                 <p class="type">
                   <span class="sr">{t.health.type}: </span>
