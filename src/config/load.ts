@@ -110,7 +110,9 @@ function faultsOf(issue: z.core.$ZodIssue, place: (path: (string | number)[]) =>
       problem: isWord(key) ? `unknown key${suggestion(path, key)}` : NO_WORD,
     }));
   }
-  const takes = issue.code === 'custom' ? issue.message : 'a section with keys of its own';
+  const takes = ['custom', 'invalid_union'].includes(issue.code ?? '')
+    ? issue.message
+    : 'a section with keys of its own';
   if (issue.input === undefined) return [{ where: place(path), path: name, problem: `is missing; it takes ${takes}` }];
   if (issue.input === null) return [{ where: place(path), path: name, problem: `is empty; it takes ${takes}` }];
   const given = issue.code === 'custom' ? givenAt(name, issue.input) : 'what is given';

@@ -144,7 +144,9 @@ export const configuration = z.strictObject({
     oldest_pending: duration('5m', '1s', '7d'),
     offline: duration('30m', '1s', '7d'),
     send: z.array(
-      z.union([z.strictObject({ url }), z.strictObject({ command: list('a list of words', read.text, 1) })]),
+      z.union([z.strictObject({ url }), z.strictObject({ command: list('a list of words', read.text, 1) })], {
+        error: 'either { url: https://… } or { command: [program, word] }',
+      }),
     ),
   }),
   retention: z.strictObject({ queue: duration('30d', '1h', '3650d'), logs: duration('30d', '1h', '3650d') }),

@@ -178,7 +178,12 @@ describe('one fault', () => {
       /^7 \| retention.queue \| 10d is shorter than retention.logs \(30d\)/,
     ],
     ['a rate without a percent sign', 'alerts: { failure_rate: 5 }\n', /a percentage/],
-    ['an unknown hook', 'alerts: { send: [{ shout: x }] }\n', /alerts.send.0/],
+    ['an unknown hook', 'alerts: { send: [{ shout: x }] }\n', /alerts.send.0 .*takes either \{ url: https/],
+    [
+      'an alert over a bare line',
+      'alerts: { send: [{ url: http://x }] }\n',
+      /alerts.send.0 .*takes either \{ url: https/,
+    ],
     ['a size of nothing', 'disk: { floor: some }\n', /a size, such as 1GB/],
     [
       'a key file that is not there',
