@@ -80,16 +80,16 @@ export function raisedWords(
   };
 }
 
-/** @param since when it was raised; `detail`: what was told then */
+/** @param span from when it was raised until nothing was found any more; it was watched for a while after that */
 export function clearedWords(
   alert: string,
-  since: string,
+  span: { since: string; until: string },
   facts: Facts,
   timezone: string,
 ): { text: string; text_id: string } {
   const name = nameOf(facts);
-  const lasted = age(Math.max(0, Date.parse(facts.now) - Date.parse(since)));
-  const from = localTime(since, facts.now, timezone);
+  const lasted = age(Math.max(0, Date.parse(span.until) - Date.parse(span.since)));
+  const from = localTime(span.since, facts.now, timezone);
   return {
     text: `${name}: over: ${alert.replaceAll('_', ' ')}, since ${from}, lasted ${lasted}`,
     text_id: `${name}: sudah pulih: ${alert.replaceAll('_', ' ')}, sejak ${from}, selama ${lasted}`,

@@ -173,11 +173,11 @@ async function clear(trx: Db, id: string, facts: Facts, settings: WatchedSetting
     .set({ cleared_at: facts.now })
     .where('id', '=', id)
     .where('cleared_at', 'is', null)
-    .returning(['alert', 'severity', 'value', iso('raised_at').as('since')])
+    .returning(['alert', 'severity', 'value', iso('raised_at').as('since'), iso('well_since').as('well_since')])
     .executeTakeFirst();
   if (!row) return undefined;
   const { alert, severity, value, since } = row;
-  const words = clearedWords(alert, since, facts, settings.outlet.timezone);
+  const words = clearedWords(alert, { since, until: row.well_since ?? facts.now }, facts, settings.outlet.timezone);
   const { outlet, now } = facts;
   const named = { id: outlet.id, code: outlet.code };
   const message = { event: 'cleared', id, alert, severity, outlet: named, value, since, at: now, ...words } as const;

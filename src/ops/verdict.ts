@@ -247,11 +247,12 @@ export function findings(facts: Facts, rules: Rules): Finding[] {
     );
   }
   const waitingMs = since(facts, facts.oldest_pending_at);
-  // An outage explains its own backlog, and so does a daemon that is not there.
+  // An outage explains its own backlog, and so do a refusal, a stop and a daemon that is not there.
   if (
     running &&
     offlineMs === undefined &&
     !daemon?.refused &&
+    facts.outlet.stopped_reason === null &&
     waitingMs !== undefined &&
     waitingMs > rules.oldestPendingMs
   ) {

@@ -142,6 +142,9 @@ test('critical comes before warning, and decides', () => {
 test('a refusal by fork is told once, as the stop that it is', () => {
   const outlet = { id: 'a', code: null, stopped_reason: 'fork', stopped_at: minutesAgo(1) };
   expect(judge(shopFacts({ outlet, daemon: daemonFacts({ refused: 'fork' }) }), RULES).reasons).toHaveLength(1);
+  // Nor what waits for the same person.
+  const waits = { pending: 199, oldest_pending_at: minutesAgo(60) };
+  expect(judge(shopFacts({ outlet, ...waits }), RULES).reasons).toHaveLength(1);
 });
 
 test('what a daemon that is gone last knew of the line is not told as the present', () => {
