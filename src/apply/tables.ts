@@ -108,7 +108,9 @@ async function readFacts(db: Db, { table, names }: Captured, all: Captured[]): P
                                 JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n ORDER BY u.i))
                ORDER BY k.conname), '[]')
       FROM pg_constraint k JOIN unnest(${others}::text[]) WITH ORDINALITY AS o(name, place) ON k.confrelid = to_regclass(o.name)
-      WHERE k.contype = 'f' AND k.conrelid = ${table}::regclass AND k.conparentid = 0
+      -- A partition may refer where its root does not; what the root refers to stands there once.
+      WHERE k.contype = 'f' AND k.conparentid = 0
+        AND (k.conrelid = ${table}::regclass OR k.conrelid IN (SELECT t.relid FROM pg_partition_tree(${table}::regclass) AS t))
     ) AS references, (
       SELECT coalesce(json_agg(json_build_object('column', a.attname, 'sequence', drawn.oid::regclass::text, 'max', s.seqmax::text,
                                                  'step', s.seqincrement::text)), '[]')

@@ -60,15 +60,16 @@ const TABLES = `
                           'given', a.atthasdef OR a.attidentity <> '') ORDER BY a.attnum)
                    FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]') AS columns,
          coalesce((SELECT json_agg(DISTINCT k.confrelid::text) FROM pg_constraint k
-                   WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.confrelid <> c.oid), '[]') AS parents,
-         coalesce((SELECT json_agg(DISTINCT a.attname) FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (k.conkey)
-                   WHERE k.conrelid = c.oid AND k.contype = 'f'), '[]') AS links,
+                   WHERE k.conrelid = ANY (c.parts) AND k.contype = 'f' AND k.confrelid <> c.oid), '[]') AS parents,
+         coalesce((SELECT json_agg(DISTINCT a.attname) FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+                   WHERE k.conrelid = ANY (c.parts) AND k.contype = 'f'), '[]') AS links,
          coalesce((SELECT json_agg(json_build_object('name', t.tgname, 'before', t.tgtype & 2 = 2, 'body', p.prosrc, 'plpgsql', l.lanname = 'plpgsql',
                           'definer', p.prosecdef, 'definition', pg_get_triggerdef(t.oid)) ORDER BY t.tgname)
                    FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_language l ON l.oid = p.prolang
                    JOIN pg_namespace pn ON pn.oid = p.pronamespace
                    WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND pn.nspname <> $1), '[]') AS triggers
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  FROM (SELECT *, oid || ARRAY(SELECT t.relid::oid FROM pg_partition_tree(oid) AS t) AS parts FROM pg_class) AS c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname <> ALL (ARRAY[$1, 'pg_catalog', 'information_schema'])
     AND n.nspname !~ '^pg_(toast|temp)'
   ORDER BY n.nspname, c.relname`;

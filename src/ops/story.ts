@@ -121,6 +121,9 @@ function idle(facts: Facts): string | undefined {
 
 const forDisk = ({ by }: SuspendedFacts) => by === DISK_AUTHOR;
 
+/** Of the names in a command: a line of the screen has 80 columns. */
+const WIDEST = 26;
+
 function todo(facts: Facts): Story['todo'] {
   const list: Story['todo'] = [];
   if (facts.outlet.stopped_reason !== null)
@@ -130,6 +133,12 @@ function todo(facts: Facts): Story['todo'] {
   const [byDisk, byPerson] = [facts.suspended.some(forDisk), facts.suspended.some((one) => !forDisk(one))];
   if (byDisk) list.push({ what: 'make room on the disk: capture then goes on by itself', type: 'syncd doctor' });
   if (byPerson) list.push({ what: 'capture again', type: 'syncd capture --resume' });
+  if (facts.truncated.length > 0) {
+    const names = facts.truncated.join(' ');
+    const command = `syncd truncate ${names.length > WIDEST ? 'TYPE…' : names}`;
+    list.push({ what: 'delete it in the cloud', type: `${command} --delete` });
+    list.push({ what: 'or bring the rows back', type: `${command} --restore` });
+  }
   if (facts.failed > 0) list.push({ what: 'see what failed and why', type: 'syncd queue --status failed' });
   if (facts.conflicts > 0) list.push({ what: 'see the conflicts', type: 'syncd conflicts' });
   if (facts.drifts.some(({ hint }) => hint === 'syncd install'))

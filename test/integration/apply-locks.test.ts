@@ -12,6 +12,9 @@ const DDL = `
   CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents, v int);
   CREATE TABLE "Odd ""names" ("a b" int, "C" text, "sum of" int GENERATED ALWAYS AS ("a b" + 1) STORED, j json, PRIMARY KEY ("a b", "C"));
   CREATE TABLE only_keys (id int PRIMARY KEY);
+  CREATE TABLE months (id int, day date, parent int, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+  CREATE TABLE month_1 PARTITION OF months FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+  ALTER TABLE month_1 ADD FOREIGN KEY (parent) REFERENCES parents;
   CREATE TABLE fired (what text);
   CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
     PERFORM pg_advisory_xact_lock(77); INSERT INTO public.fired VALUES (TG_OP || ' ' || TG_TABLE_NAME); RETURN NULL; END $$;
@@ -22,6 +25,7 @@ const ENTITIES: Entities = {
   child: both('children'),
   odd: both('"Odd ""names"'),
   key: both('only_keys'),
+  month: 'months',
 };
 
 let cluster: Cluster;
@@ -71,6 +75,11 @@ test('what is deleted on one side goes before what it refers to, table by table'
   const gone = { version: 2, operation: 'delete' as const };
   await stage.apply({ ...parent, ...gone }, { ...child, ...gone }, { type: 'parent', id: '2', data: { id: 2, v: 1 } });
   expect(await stage.rows('SELECT id FROM parents')).toEqual([{ id: 2 }]);
+});
+
+test('a table stands behind those that its partitions alone refer to', async () => {
+  const tables = await loadTables(stage.db, captureSettings(ENTITIES));
+  expect(tables.get('month')?.rank).toBeGreaterThan(tables.get('parent')?.rank as number);
 });
 
 test('a rehearsal knows every table, and leaves nothing behind, not even a trigger that ran', async () => {

@@ -18,9 +18,10 @@ const SHOP = `
   CREATE TABLE "Staff Members" (id int PRIMARY KEY, "Password" text NOT NULL, name text);
   CREATE TABLE pesanan (id uuid PRIMARY KEY, pelanggan_kode varchar(20) REFERENCES pelanggan (kode), tanggal timestamptz, total numeric(12,2), diskon numeric);
   CREATE TABLE detail_pesanan (pesanan_id uuid REFERENCES pesanan, no int, produk_id int REFERENCES produk, jumlah int, PRIMARY KEY (pesanan_id, no));
-  CREATE TABLE pembayaran (id bigint, dibayar date, paid_at date NOT NULL, nominal numeric, PRIMARY KEY (id, paid_at)) PARTITION BY RANGE (paid_at);
+  CREATE TABLE pembayaran (id bigint, dibayar date, paid_at date NOT NULL, nominal numeric, harga_id int, PRIMARY KEY (id, paid_at)) PARTITION BY RANGE (paid_at);
   CREATE TABLE pembayaran_11 PARTITION OF pembayaran FOR VALUES FROM ('2026-11-01') TO ('2026-12-01');
   CREATE TABLE pembayaran_12 PARTITION OF pembayaran DEFAULT;
+  ALTER TABLE pembayaran_11 ADD FOREIGN KEY (harga_id) REFERENCES riwayat_harga;
   CREATE TABLE stok_gudang (produk_id int, gudang text, jumlah numeric, PRIMARY KEY (produk_id, gudang));
   CREATE TABLE mutasi_stok (id bigserial PRIMARY KEY, produk_id int, jumlah numeric);
   CREATE TABLE job_queue (id int PRIMARY KEY); CREATE TABLE audit_trail (id int PRIMARY KEY); CREATE TABLE schema_migrations (version text PRIMARY KEY);
@@ -94,6 +95,8 @@ test('proposes by names, keys, triggers and references, parents first, and says 
     ['produk', 'kategori_produk'],
     ['detail_pesanan', 'produk'],
     ['produk_label', 'label'],
+    // A partition alone refers to it.
+    ['pembayaran', 'riwayat_harga'],
   ])
     expect(names.indexOf(child as string)).toBeGreaterThan(names.indexOf(parent as string));
   for (const reason of [

@@ -25,6 +25,7 @@ const offline = daemonFacts({
 
 test.each<[string, Facts]>([
   ['all is well', shopFacts()],
+  ['tables were emptied', shopFacts({ truncated: ['order_item', 'payment'] })],
   [
     'the line is down',
     shopFacts({
