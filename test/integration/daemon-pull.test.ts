@@ -112,7 +112,10 @@ test('pull --dry-run tells both versions and changes nothing, and a cloud that d
 
 test('now is answered when what the cloud had is applied, and says so; or when it cannot be fetched, and why', async () => {
   await polling();
-  outlet.cloud.faults.add({ kind: 'latency', ms: 700, match: { path: '/sync/changes' } });
+  // The poll that waits already is not slowed; once it has brought something, the next one is.
+  outlet.cloud.faults.add({ kind: 'latency', ms: 1_500, match: { path: '/sync/changes' } });
+  office(uuid(19), 'first');
+  await becomes(uuid(19), 'first');
   office(uuid(20), 'asked for');
   const answer = await requestNow(outlet.shop.db, 'budi', 8_000);
   expect(await row(uuid(20))).toMatchObject({ status: 'asked for' });
