@@ -1,4 +1,4 @@
-/** Conflicts that applying finds: stuck changes, rows from before capture, newer versions, and what a discard leaves behind. */
+/** Conflicts that applying finds: stuck changes, rows from before capture, newer versions, and what cannot be given up. */
 import { conflictBook } from '../../src/apply/conflicts.js';
 import type { Incoming } from '../../src/apply/incoming.js';
 import type { AppliedTable } from '../../src/apply/tables.js';
@@ -103,11 +103,15 @@ test('a newer version refreshes the open conflict, and its rule has its say agai
   expect([await stage.product(), (await stage.state()).cloud_version]).toEqual([undefined, '9']);
 });
 
-test('a conflict whose changes were all given up is closed; the next change builds on the cloud’s version', async () => {
+test('a change in conflict is not given up behind its conflict’s back; once the cloud’s side is taken, the next change builds on it', async () => {
   const id = await diverged();
   const change = (await stage.one('SELECT id::text AS id FROM syncd.sync_queue')).id;
-  await discardChanges(stage.db, [change], 'budi', 'never mind');
-  expect(await stage.conflict(id)).toMatchObject({ status: 'resolved', reason: 'never mind' });
+  expect(await discardChanges(stage.db, [change], 'budi', 'never mind')).toMatchObject([
+    { id: change, done: false, why: 'conflict', conflict_id: id },
+  ]);
+  expect(await stage.conflict(id)).toMatchObject({ status: 'open' });
+  expect(await stage.byHand(id, { strategy: 'cloud_wins' }, 'never mind')).toMatchObject({ done: true });
+  expect(await stage.product()).toMatchObject({ name: 'Cloud' });
   await stage.edits(`UPDATE products SET qty = 1`);
   expect((await stage.pending())[0]).toMatchObject({ base: '7', operation: 'update' });
 });
