@@ -49,7 +49,8 @@ function family(type: string): string {
 }
 
 export function columnFindings(seen: Observed, recorded: Shape, now: Shape): Finding[] {
-  const { entity_type, table, keys } = seen;
+  const { entity_type, table, keys, direction } = seen;
+  const sentOnly = direction === 'push';
   const findings: Finding[] = [];
   const finding = (kind: Finding['kind'], what: string, means: string, hint = INSTALL) =>
     findings.push({ kind, what, means, hint });
@@ -57,7 +58,7 @@ export function columnFindings(seen: Observed, recorded: Shape, now: Shape): Fin
     const was = recorded.columns.find(({ number }) => number === column.number);
     if (!was) {
       const what = `${table} has a new column ${column.name}`;
-      if (!column.nullable && !column.given)
+      if (!column.nullable && !column.given && !sentOnly)
         finding(
           'required',
           `${what}, which every row must have`,
@@ -78,7 +79,9 @@ export function columnFindings(seen: Observed, recorded: Shape, now: Shape): Fin
       finding(
         'column_renamed',
         `the column ${was.name} of ${table} is called ${column.name} now`,
-        'it is sent by its new name; what the cloud sends waits until it knows that',
+        sentOnly
+          ? 'it is sent by its new name; the cloud must know it'
+          : 'it is sent by its new name; what the cloud sends waits until it knows that',
         `Once the cloud knows the new name: ${INSTALL}`,
       );
     } else if (was.type !== column.type) {

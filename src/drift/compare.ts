@@ -26,30 +26,36 @@ export function compare(seen: Observed, around: Surroundings): Finding[] {
   return findings;
 }
 
-function gone({ entity_type, table }: Observed): Finding {
+/** What befalls the cloud's changes; nothing where none come. */
+const incoming = ({ direction }: Observed, words: string): string => (direction === 'push' ? '' : words);
+
+function gone(seen: Observed): Finding {
+  const { entity_type, table } = seen;
   return {
     kind: 'gone',
     what: `the table ${table} is gone`,
-    means: 'what was captured before still goes out, what the cloud sends for it waits',
+    means: `what was captured before still goes out${incoming(seen, ', what the cloud sends for it waits')}`,
     hint: `If it was meant: take ${entity_type} out of syncd.yaml, then: ${INSTALL}. If not: bring the table back, then: ${INSTALL}`,
   };
 }
 
-function recreated({ table }: Observed, original: Shape | null): Finding {
+function recreated(seen: Observed, original: Shape | null): Finding {
+  const { table } = seen;
   const old = original ? `the one that was captured is ${original.table} now` : 'the one that was captured is gone';
   return {
     kind: 'recreated',
     what: `${table} is another table than the one that was installed (${old})`,
-    means: 'what is written to it is not captured, what the cloud sends for it waits',
+    means: `what is written to it is not captured${incoming(seen, ', what the cloud sends for it waits')}`,
     hint: INSTALL,
   };
 }
 
-function renamed({ entity_type, table }: Observed, now: Shape): Finding {
+function renamed(seen: Observed, now: Shape): Finding {
+  const { entity_type, table } = seen;
   return {
     kind: 'renamed',
     what: `${table} is called ${now.table} now`,
-    means: 'it is captured as before, but what the cloud sends for it waits',
+    means: `it is captured as before${incoming(seen, ', but what the cloud sends for it waits')}`,
     hint: `Set entities.${entity_type}.table to ${now.table} in syncd.yaml, then: ${INSTALL}`,
   };
 }

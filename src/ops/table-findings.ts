@@ -95,5 +95,5 @@ export function captureWords({ capture }: Facts, expected: number, healthy: numb
   const [failures, healed] = [sum('failures'), sum('healed')];
   const found =
     healed === 0 ? '' : `, ${healed.toLocaleString('en-GB')} earlier ${healed === 1 ? 'one' : 'ones'} found again`;
-  return `${healthy} of ${count(expected, 'table')} watched, ${failures === 0 ? 'no' : failures.toLocaleString('en-GB')} failures${found}`;
+  return `${healthy} of ${count(expected, 'table')} watched, ${failures === 0 ? 'no failures' : count(failures, 'failure')}${found}`;
 }

@@ -291,6 +291,22 @@ test('a table that is only pulled needs no triggers, and one that is only pushed
     expect(told({ ...observed, direction: 'push', configured: undefined })).toMatchObject({ holdsApply: false });
 });
 
+test('of a table that is only pushed nothing is said of what the cloud sends', () => {
+  const [id, ...others] = RECORDED.columns as [ShapeColumn, ...ShapeColumn[]];
+  for (const observed of [
+    seen({ named: null, original: null }),
+    seen({ named: null, original: { ...RECORDED, table: 'public.sales' } }),
+    seen({ named: { ...RECORDED, oid: '200' }, original: null }),
+    columns(id, ...others.map((one) => ({ ...one, name: `${one.name}_2` }))),
+    columns(...RECORDED.columns, { ...column(9, 'till'), nullable: false }),
+  ]) {
+    expect(told(observed)?.text).toMatch(/the cloud sends|it sends/);
+    expect(told({ ...observed, direction: 'push', configured: undefined })?.text).not.toMatch(
+      /the cloud sends|it sends/,
+    );
+  }
+});
+
 test('the gravest finding speaks, the others are named, and every one of them counts', () => {
   const now = { ...RECORDED, columns: [...RECORDED.columns, column(4, 'note')], members: [root({ triggers: [] })] };
   const drift = told(seen({ named: null, original: { ...now, table: 'public.sales' } }));
