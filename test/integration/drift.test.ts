@@ -93,7 +93,9 @@ onEachServer('drift', (_, server) => {
     const tables = Object.keys(ALTERED).map(
       (name) => `CREATE TABLE ${name} (id int PRIMARY KEY, name text, qty int NOT NULL DEFAULT 0)`,
     );
-    const plain = Object.fromEntries(Object.keys(ALTERED).map((name) => [name, name]));
+    const names = Object.keys(ALTERED).map((name) => [name, name]);
+    // What a new row must have matters where rows come in.
+    const plain: Entities = { ...Object.fromEntries(names), demanding: { table: 'demanding', direction: 'both' } };
     await pos.sql.query(`${tables.join(';')}; CREATE SCHEMA attic`);
     await install(plain);
     await look(plain);
