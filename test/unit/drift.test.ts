@@ -3,73 +3,21 @@
 import { generatorMark } from '../../src/capture/generator-mark.js';
 import { compare } from '../../src/drift/compare.js';
 import { DRIFT_KINDS, driftOf } from '../../src/drift/kinds.js';
-import type { Observed, Shape, ShapeColumn, ShapeMember, ShapeTrigger, Surroundings } from '../../src/drift/shape.js';
-
-const trigger = (event: string, change: Partial<ShapeTrigger> = {}): ShapeTrigger => ({
-  name: `!syncd ${event}`,
-  fires: 'O',
-  row: false,
-  function: `capture_order_${event}`,
-  body: 'b0d1',
-  settings: 'lock_timeout=200ms',
-  mark: '700',
-  ...change,
-});
-const TRIGGERS = ['delete', 'insert', 'truncate', 'update'].map((event) => trigger(event));
-const column = (number: number, name: string, type = 'text', change: Partial<ShapeColumn> = {}): ShapeColumn => ({
-  number,
-  name,
-  type,
-  nullable: true,
-  given: false,
-  ...change,
-});
-const ID = column(1, 'id', 'integer', { nullable: false });
-const root = (change: Partial<ShapeMember> = {}): ShapeMember => ({
-  oid: '100',
-  table: 'public.orders',
-  kind: 'r',
-  partition: false,
-  triggers: TRIGGERS,
-  ...change,
-});
-const LEAF = root({ oid: '101', table: 'public.orders_11', partition: true });
-
-const RECORDED: Shape = {
-  oid: '100',
-  table: 'public.orders',
-  policies: false,
-  columns: [ID, column(2, 'status'), column(3, 'total', 'numeric(12,2)')],
-  unique: [[1]],
-  members: [root()],
-};
-
-const AROUND: Surroundings = { generator: 'g1', replicas: [] };
-
-function seen(change: Partial<Observed> = {}): Observed {
-  return {
-    entity_type: 'order',
-    direction: 'both',
-    keys: ['id'],
-    excluded: ['secret'],
-    configured: { table: 'public.orders', direction: 'both', excluded: [] },
-    table: 'public.orders',
-    recorded: RECORDED,
-    generator: 'g1',
-    named: RECORDED,
-    original: RECORDED,
-    policed: false,
-    suspended: false,
-    ...change,
-  };
-}
-/** The table altered in place. */
-const altered = (change: Partial<Shape>, more: Partial<Observed> = {}): Observed => {
-  const now = { ...RECORDED, ...change };
-  return seen({ named: now, original: now, ...more });
-};
-const columns = (...others: ShapeColumn[]) => altered({ columns: others });
-const triggers = (...now: ShapeTrigger[]) => altered({ members: [root({ triggers: now })] });
+import type { Observed, ShapeColumn } from '../../src/drift/shape.js';
+import {
+  AROUND,
+  altered,
+  column,
+  columns,
+  ID,
+  LEAF,
+  RECORDED,
+  root,
+  seen,
+  TRIGGERS,
+  trigger,
+  triggers,
+} from '../support/drift-shapes.js';
 
 const told = (observed: Observed, around = AROUND) => driftOf(compare(observed, around), observed.direction);
 
