@@ -23,7 +23,7 @@ export type AlertMessage = {
 
 const LONGEST = 300;
 
-const TODO: Record<AlertName, string> = {
+const REMEDIES: Record<AlertName, string> = {
   failed: 'see why with: syncd queue --status failed',
   conflicts: 'decide with: syncd conflicts',
   capture: 'see which table with: syncd doctor',
@@ -75,7 +75,7 @@ export function raisedWords(
   const name = nameOf(facts);
   const [what, todo] = IN_INDONESIAN[alert](facts);
   return {
-    text: `${name}: ${shortened(oneLine(reason), LONGEST)} (${at}); ${TODO[alert]}`,
+    text: `${name}: ${shortened(oneLine(reason), LONGEST)} (${at}); ${REMEDIES[alert]}`,
     text_id: `${name}: ${what} (${at}); ${todo}`,
   };
 }
