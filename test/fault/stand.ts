@@ -204,29 +204,32 @@ export class Stand {
   async quiet(ms = 20_000): Promise<number> {
     await this.closeTills();
     const startedAt = monotonicMs();
-    await this.until('an empty queue', ms, async () => {
-      const [light] = await this.query<{ waiting: number }>('SELECT waiting::int FROM syncd.sync_light');
-      return light?.waiting === 0 && (await this.#unheard()) === 0;
-    });
+    await this.until('nothing waits, either way', ms, async () => (await this.#unsettled()) === 0);
     return monotonicMs() - startedAt;
   }
 
-  /** How many entities of head office's the outlet knows in an older version, or has not dealt with. */
-  async #unheard(): Promise<number> {
+  /**
+   * How many changes wait to be sent or applied, conflicts for their strategy, and entities of head office's are known in an
+   * older version. The cloud is asked first and the shop in one snapshot: what passes from one of these to another is counted.
+   */
+  async #unsettled(): Promise<number> {
     const pulled = this.tables.filter((table) => table.pulled === true).map((table) => table.entity_type);
-    if (pulled.length === 0) return 0;
-    const [incoming] = await this.query<{ waiting: number }>(
-      "SELECT count(*)::int AS waiting FROM syncd.incoming WHERE status = 'waiting'",
+    const theirs = pulled.length === 0 ? [] : await this.cloud.entities(OUTLET);
+    const [shop] = await this.query<{ waiting: number; known: Record<string, number> }>(
+      `SELECT
+        (SELECT waiting FROM syncd.sync_light)::int
+        + (SELECT count(*) FROM syncd.incoming WHERE status = 'waiting')::int
+        + (SELECT count(*) FROM syncd.sync_conflicts WHERE status = 'open' AND reason IS NULL)::int AS waiting,
+        (SELECT coalesce(json_object_agg(entity_type || ' ' || entity_id, cloud_version), '{}') FROM syncd.entity_state
+          WHERE entity_type = ANY ($1)) AS known`,
+      [pulled],
     );
-    const states = await this.query<{ name: string; version: number }>(
-      "SELECT entity_type || ' ' || entity_id AS name, cloud_version::float8 AS version FROM syncd.entity_state",
-    );
-    const known = new Map(states.map((state) => [state.name, state.version]));
-    const behind = (await this.cloud.entities(OUTLET)).filter(
+    if (shop === undefined) throw new Error('the shop told nothing');
+    const behind = theirs.filter(
       ({ entity_type, entity_id, cloud_version }) =>
-        pulled.includes(entity_type) && (known.get(`${entity_type} ${entity_id}`) ?? 0) < cloud_version,
+        pulled.includes(entity_type) && (shop.known[`${entity_type} ${entity_id}`] ?? 0) < cloud_version,
     );
-    return behind.length + (incoming?.waiting ?? 0);
+    return shop.waiting + behind.length;
   }
 
   /** @throws Error when a sale failed although PostgreSQL was there */
