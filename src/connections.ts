@@ -6,7 +6,7 @@
 import type pg from 'pg';
 import type { Settings } from './config/settings.js';
 import { openApplier } from './db/applier.js';
-import { BY_INDEX, type Db, findPrimary, openClient, openDb, PLANNED_ONCE } from './db/connect.js';
+import { BY_INDEX, type Db, findPrimary, openClient, openDb, PLANNED_ONCE, UNSCANNED } from './db/connect.js';
 import { type Leadership, takeLead } from './db/leader.js';
 import { type StandbyDeps, standBy } from './db/standby.js';
 import { announce } from './db/wake.js';
@@ -71,7 +71,7 @@ export async function connect(
       reader: pool(openDb(url, { role: 'reader', prepared: true, settings: [...BY_INDEX, ...PLANNED_ONCE] })),
       settler: pool(openDb(url, { role: 'settler', prepared: true, settings: PLANNED_ONCE })),
       control: pool(openDb(url, { role: 'control', queryTimeoutMs: 15_000, settings: BY_INDEX })),
-      store: pool(openDb(url, { role: 'inbox', queryTimeoutMs: 15_000 })),
+      store: pool(openDb(url, { role: 'inbox', queryTimeoutMs: 15_000, settings: UNSCANNED })),
       applier: pool(await openApplier(url, 'applier')),
       upkeep: pool(openDb(url, { role: 'upkeep' })),
       close,

@@ -6,7 +6,7 @@
  * Either everything of a chunk happens or nothing. What becomes of a chunk that failed is for apply/round to decide.
  */
 import { sql } from 'kysely';
-import { arrayLiteral } from '../db/array.js';
+import { plainLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { SyncError } from '../errors.js';
 import type { OnStep } from '../step.js';
@@ -14,6 +14,7 @@ import { monotonicMs } from '../time.js';
 import { type Decision, decide, type Local, relationOf, situationOf } from './decide.js';
 import { takeBackEcho, takingBackAll } from './echo.js';
 import { soonMs } from './faults.js';
+import { byColumns, byTable, split } from './groups.js';
 import { type Dealt, type Incoming, nothingDealt, type PutOff, settleIncoming } from './incoming.js';
 import { type Ahead, equalRows, type Looked, lookAt } from './look.js';
 import { type Source, writable } from './rows.js';
@@ -94,20 +95,9 @@ async function takeBack(trx: Db, done: readonly Work[], position: string, writin
   }
 }
 
-/** Parents first. */
-function byTable<T extends Work>(work: readonly T[]): [AppliedTable, T[]][] {
-  const groups = new Map<AppliedTable, T[]>();
-  for (const one of work) {
-    const group = groups.get(one.table);
-    if (group) group.push(one);
-    else groups.set(one.table, [one]);
-  }
-  return [...groups].sort(([a], [b]) => a.rank - b.rank);
-}
-
 /** What was written, as the source of the statements: a deletion has no data. */
 const sourceOf = (work: readonly Work[]): Source => sql`
-  SELECT i.entity_id, i.data FROM syncd.incoming i WHERE i.id = ANY (${arrayLiteral(work.map((one) => one.incoming.id))}::bigint[])`;
+  SELECT i.entity_id, i.data FROM syncd.incoming i WHERE i.id = ANY (${plainLiteral(work.map((one) => one.incoming.id))}::bigint[])`;
 
 async function judge(trx: Db, table: AppliedTable, work: Work[], ahead: Ahead): Promise<Judged[]> {
   const locked = new Set<string>();
@@ -163,12 +153,11 @@ async function write(trx: Db, judged: readonly Judged[], writing: (table: Applie
       const rows = some.filter((one) => one.decision === 'write' && one.local.present === present);
       for (const group of byColumns(rows)) {
         const columns = columnsOf(table, (group[0] as Work).brought, present);
-        const names = await (present ? updateRows : insertRows)(trx, table, sourceOf(group), columns);
-        const written = new Set(names);
-        done.push(...group.filter((one) => written.has(one.incoming.entity_id)));
-        if (written.size === group.length) continue;
-        const unwritten = group.filter((one) => !written.has(one.incoming.entity_id));
-        putOff.push(...(await explain(trx, table, unwritten)));
+        const names = group.map((one) => one.incoming.entity_id);
+        const ids = await (present ? updateRows : insertRows)(trx, table, sourceOf(group), names, columns);
+        const [written, unwritten] = split(group, ids);
+        done.push(...written);
+        if (unwritten.length > 0) putOff.push(...(await explain(trx, table, unwritten)));
       }
     }
   }
@@ -176,11 +165,10 @@ async function write(trx: Db, judged: readonly Judged[], writing: (table: Applie
     writing(table);
     const rows = some.filter((one) => one.decision === 'delete');
     if (rows.length === 0) continue;
-    const gone = new Set(await deleteRows(trx, table, sourceOf(rows)));
-    for (const one of rows) {
-      if (gone.has(one.incoming.entity_id)) done.push(one);
-      else putOff.push(lost(one.incoming, `a trigger of ${table.table} keeps the row`));
-    }
+    const names = rows.map((one) => one.incoming.entity_id);
+    const [gone, kept] = split(rows, await deleteRows(trx, table, sourceOf(rows), names));
+    done.push(...gone);
+    putOff.push(...kept.map(({ incoming }) => lost(incoming, `a trigger of ${table.table} keeps the row`)));
   }
   // What a deferred trigger of the POS still does must be done before the echo is looked at.
   if (tables.some(([table]) => table.deferrable)) await sql`SET CONSTRAINTS ALL IMMEDIATE`.execute(trx);
@@ -191,16 +179,6 @@ async function write(trx: Db, judged: readonly Judged[], writing: (table: Applie
 function columnsOf(table: AppliedTable, brought: string, present: boolean): TableColumn[] {
   const columns = writable(table, brought.split('\n'));
   return present ? columns.filter(({ name }) => !table.local.includes(name)) : columns;
-}
-
-function byColumns(rows: Judged[]): Judged[][] {
-  const groups = new Map<string, Judged[]>();
-  for (const one of rows) {
-    const group = groups.get(one.brought);
-    if (group) group.push(one);
-    else groups.set(one.brought, [one]);
-  }
-  return [...groups.values()];
 }
 
 /** Rows that were neither made nor changed. */

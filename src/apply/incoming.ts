@@ -4,7 +4,7 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import type { Operation } from '../cloud/wire.js';
-import { arrayLiteral } from '../db/array.js';
+import { arrayLiteral, plainLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { codeOf, wordsOf } from '../errors.js';
 import { agreeingAnew, agreeingFirst } from './state.js';
@@ -162,18 +162,21 @@ export async function settleIncoming(
   echo?: RawBuilder<unknown>,
 ): Promise<Settled> {
   const all = [...agreed.known, ...agreed.first];
+  /** Mostly all are of one kind; then their ids are not needed once more. */
+  const those = (ids: string[], others: string[]) =>
+    sql`${others.length === 0}::boolean OR id = ANY (${plainLiteral(others.length === 0 ? [] : ids)}::bigint[])`;
   const { rows } = await sql<Omit<Settled, 'unnoted'> & { unnoted: string | null }>`
     WITH ${echo ? sql`RECURSIVE ${echo},` : sql``} leader AS MATERIALIZED (
       SELECT pg_catalog.clock_timestamp() AS at WHERE ${leader_epoch}::bigint = (SELECT max(leader_epoch) FROM syncd.daemon)
         ${echo ? sql`AND (SELECT simple FROM simple)` : sql``}
     ), done AS (
-      DELETE FROM syncd.incoming i USING leader WHERE i.id = ANY (${arrayLiteral(all)}::bigint[])
+      DELETE FROM syncd.incoming i USING leader WHERE i.id = ANY (${plainLiteral(all)}::bigint[])
       RETURNING i.id, i.entity_type, i.entity_id, i.cloud_version, i.cloud_id, i.operation = 'delete' AS deleted
     ), agreed AS (${echo ? HASHED : sql`SELECT *, NULL::bigint AS hash FROM done`}
     ), known AS (
-      ${agreeingAnew(sql`SELECT * FROM agreed WHERE ${agreed.first.length === 0}::boolean OR id = ANY (${arrayLiteral(agreed.known)}::bigint[])`)}
+      ${agreeingAnew(sql`SELECT * FROM agreed WHERE ${those(agreed.known, agreed.first)}`)}
     ), first AS (
-      ${agreeingFirst(sql`SELECT * FROM agreed WHERE ${agreed.known.length === 0}::boolean OR id = ANY (${arrayLiteral(agreed.first)}::bigint[])`)}
+      ${agreeingFirst(sql`SELECT * FROM agreed WHERE ${those(agreed.first, agreed.known)}`)}
     ), dropped AS (
       DELETE FROM syncd.incoming i USING leader WHERE i.id = ANY (${arrayLiteral(dropped)}::bigint[])
     ) ${putOff.length === 0 ? sql`` : puttingOff(putOff)}

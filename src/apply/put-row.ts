@@ -32,7 +32,7 @@ export async function putRow(
 }
 
 export async function dropRow(trx: Db, table: AppliedTable, entityId: string, posPath: string): Promise<void> {
-  await asPos(trx, posPath, () => deleteRows(trx, table, oneRow(entityId, null)));
+  await asPos(trx, posPath, () => deleteRows(trx, table, oneRow(entityId, null), [entityId]));
 }
 
 /**

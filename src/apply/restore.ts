@@ -35,7 +35,7 @@ export async function restoreRow(
       const position = await queuePosition(trx);
       const source = oneRow(entity_id, data);
       const [group] = await columnGroups(trx, table, source);
-      const made = await insertRows(trx, table, source, group?.columns ?? []);
+      const made = await insertRows(trx, table, source, [entity_id], group?.columns ?? []);
       if (made.length === 0) return false;
       if (table.deferrable) await sql`SET CONSTRAINTS ALL IMMEDIATE`.execute(trx);
       await takeBackEcho(trx, table, source, position);

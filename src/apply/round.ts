@@ -52,13 +52,14 @@ const MOST_ALIKE = 5;
 /** A child whose parent was missing this often is not merely early. */
 const ASK_AFTER = 1;
 
-/** What a round is to deal with, and where the queue stood before that was looked up. */
-export type Look = Picked & { position: string };
+/** What a round is to deal with, where the queue stood before that was looked up, and whether there may be more. */
+export type Look = Picked & { position: string; full: boolean };
 
 /** @param beyond as `pick` has it, and `held` */
 export async function lookAhead(db: Db, limit: number, held?: readonly string[], beyond?: string): Promise<Look> {
   const position = await queuePosition(db);
-  return { position, ...(await pick(db, limit, beyond, held)) };
+  const picked = await pick(db, limit, beyond, held);
+  return { position, ...picked, full: picked.incoming.length >= limit };
 }
 
 export async function applyRound(deps: RoundDeps, tables: AppliedTables, look: Look): Promise<RoundReport> {

@@ -29,12 +29,13 @@ export async function lockThose(
   table: AppliedTable,
   entityIds: readonly string[],
   purpose: 'update' | 'delete',
-): Promise<string[]> {
+): Promise<readonly string[]> {
   const locking = purpose === 'delete' ? sql`FOR UPDATE OF t SKIP LOCKED` : sql`FOR NO KEY UPDATE OF t SKIP LOCKED`;
-  return idsOf(
+  return doneOf(
     trx,
     sql`SELECT s.entity_id FROM ${named(entityIds)}
         CROSS JOIN LATERAL (SELECT FROM ${sql.raw(table.table)} AS t WHERE ${matches(table)} ${locking}) AS locked`,
+    entityIds,
   );
 }
 
@@ -80,13 +81,17 @@ export async function columnGroups(trx: Db, table: AppliedTable, source: Source)
   return rows.map(({ brought, ids }) => ({ columns: writable(table, brought), entityIds: ids }));
 }
 
-/** @returns the ids whose rows are now as the data says; the others are not there, or bear another name in the data */
+/**
+ * @param entityIds all that the source names, here and below
+ * @returns the ids whose rows are now as the data says; the others are not there, or bear another name in the data
+ */
 export async function updateRows(
   trx: Db,
   table: AppliedTable,
   source: Source,
+  entityIds: readonly string[],
   columns: readonly TableColumn[],
-): Promise<string[]> {
+): Promise<readonly string[]> {
   const set = columns.filter((column) => !column.key && column.kind === 'plain');
   const same = sql.raw(
     table.keys.map(({ name, equals }) => `t.${identifier(name)} ${equals} n.${identifier(name)}`).join(' AND '),
@@ -99,7 +104,7 @@ export async function updateRows(
       : sql`UPDATE ${sql.raw(table.table)} AS t
             SET ${sql.raw(set.map((column) => `${identifier(column.name)} = ${value(column)}`).join(', '))}
             FROM ${from} WHERE ${found} RETURNING s.entity_id`;
-  return idsOf(trx, statement);
+  return doneOf(trx, statement, entityIds);
 }
 
 const matchingText = (table: AppliedTable): RawBuilder<boolean> =>
@@ -110,8 +115,9 @@ export async function insertRows(
   trx: Db,
   table: AppliedTable,
   source: Source,
+  entityIds: readonly string[],
   columns: readonly TableColumn[],
-): Promise<string[]> {
+): Promise<readonly string[]> {
   const keys = table.columns.filter((column) => column.key && column.kind !== 'generated');
   const list = [...keys, ...columns.filter((column) => !column.key)];
   const names = (all: readonly { name: string }[]) => all.map(({ name }) => identifier(name)).join(', ');
@@ -119,12 +125,13 @@ export async function insertRows(
   // Where no index can tell, a row that somebody else makes at this moment is a unique violation, and its sale comes first.
   const elsewhere = table.arbiter ? sql`` : sql`AND NOT ${there}`;
   const arbiter = table.arbiter ? sql`ON CONFLICT (${sql.raw(names(table.keys))}) DO NOTHING` : sql``;
-  const made = await idsOf(
+  const made = await doneOf(
     trx,
     sql`INSERT INTO ${sql.raw(table.table)} AS t (${sql.raw(names(list))}) OVERRIDING SYSTEM VALUE
         SELECT ${sql.raw(list.map(value).join(', '))}
         FROM (${source}) AS s CROSS JOIN LATERAL ${record(table, list)} WHERE ${ownName(table)} ${elsewhere}
         ${arbiter} RETURNING ${sql.raw(keyText(table, 't'))} AS entity_id`,
+    entityIds,
   );
   const brought = table.sequences.filter(({ column }) => list.some(({ name }) => name === column));
   if (made.length > 0) await passSequences(trx, brought, source, made);
@@ -135,21 +142,27 @@ export async function insertRows(
 export async function upsertRows(trx: Db, table: AppliedTable, source: Source): Promise<string[]> {
   const written: string[] = [];
   for (const { columns, entityIds } of await columnGroups(trx, table, source)) {
-    const updated = await updateRows(trx, table, among(source, entityIds), columns);
+    const updated = await updateRows(trx, table, among(source, entityIds), entityIds, columns);
     written.push(...updated);
     if (updated.length === entityIds.length) continue;
     const done = new Set(updated);
     const rest = entityIds.filter((id) => !done.has(id));
-    written.push(...(await insertRows(trx, table, among(source, rest), columns)));
+    written.push(...(await insertRows(trx, table, among(source, rest), rest, columns)));
   }
   return written;
 }
 
 /** @returns the ids whose rows went; the others were not there */
-export async function deleteRows(trx: Db, table: AppliedTable, source: Source): Promise<string[]> {
-  return idsOf(
+export async function deleteRows(
+  trx: Db,
+  table: AppliedTable,
+  source: Source,
+  entityIds: readonly string[],
+): Promise<readonly string[]> {
+  return doneOf(
     trx,
     sql`DELETE FROM ${sql.raw(table.table)} AS t USING (${source}) AS s WHERE ${matches(table)} RETURNING s.entity_id`,
+    entityIds,
   );
 }
 
@@ -162,6 +175,20 @@ async function idsOf(trx: Db, statement: RawBuilder<unknown>): Promise<string[]>
   const { rows } = await sql<{ ids: string | null }>`
     WITH found AS (${statement}) SELECT json_agg(entity_id)::text AS ids FROM found`.execute(trx);
   return JSON.parse(rows[0]?.ids ?? '[]');
+}
+
+/** The same of a statement that usually returns all of `entityIds`: then nothing but that is said. */
+async function doneOf(
+  trx: Db,
+  statement: RawBuilder<unknown>,
+  entityIds: readonly string[],
+): Promise<readonly string[]> {
+  const { rows } = await sql<{ ids: string | null }>`
+    WITH done AS (${statement})
+    SELECT CASE WHEN (SELECT count(*) FROM done) <> ${entityIds.length}
+                THEN coalesce((SELECT json_agg(entity_id)::text FROM done), '[]') END AS ids`.execute(trx);
+  const ids = rows[0]?.ids ?? null;
+  return ids === null ? entityIds : JSON.parse(ids);
 }
 
 /** Entities of the source whose data is the row of another one, or of none. */

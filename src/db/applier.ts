@@ -4,7 +4,7 @@
  * wait for us, or the server take a sale for the victim of a deadlock.
  */
 import pg from 'pg';
-import { clientConfig, type Db, databaseError, openDb } from './connect.js';
+import { clientConfig, type Db, databaseError, openDb, UNSCANNED } from './connect.js';
 
 /** While we wait for one row we may hold others, which a sale may want. */
 const LOCK_TIMEOUT_MS = 50;
@@ -17,6 +17,7 @@ export async function openApplier(url: string, role: string, queryTimeoutMs = 60
   // Rows are found by their keys, and what a shop works with is in memory: by the usual price the planner reads all of a table
   // of 100,000 rows to change a thousand, with those locked meanwhile.
   settings.push('random_page_cost=0.1');
+  settings.push(...UNSCANNED);
   return openDb(url, { role, queryTimeoutMs, settings: settings.map(escaped), prepared: true });
 }
 

@@ -47,14 +47,17 @@ const OPTIONS = [
   'jit=off',
 ];
 
+/** For a connection that must not read all of the queue: what looks cheap while it is empty is planned once and kept. */
+export const UNSCANNED = ['enable_seqscan=off'];
+
 /**
  * For a connection whose every query picks rows by an index. Statistics lag far behind a table that grows from nothing to a
  * million rows while a backlog drains: left to guess, the planner scanned all of entity_state for every page.
  */
-export const BY_INDEX = ['enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off'];
+export const BY_INDEX = [...UNSCANNED, 'enable_hashjoin=off', 'enable_mergejoin=off'];
 
 /** For a connection whose plans are kept: made when the queue was empty, a plan must do for a million rows. */
-export const PLANNED_ONCE = ['enable_seqscan=off', 'plan_cache_mode=force_generic_plan'];
+export const PLANNED_ONCE = [...UNSCANNED, 'plan_cache_mode=force_generic_plan'];
 
 export type ConnectOptions = {
   /** Shown in pg_stat_activity as `syncd <role>`. */

@@ -178,9 +178,9 @@ export class InboxLoop {
   }
 
   /** The next chunk, while this one is written; only where nothing was put off, whose time may come first. */
-  #readAhead({ incoming, troubled }: Look): Promise<Look> | undefined {
+  #readAhead({ incoming, full, troubled }: Look): Promise<Look> | undefined {
     const last = incoming.at(-1);
-    if (last === undefined || incoming.length < this.#size || troubled) return undefined;
+    if (last === undefined || !full || troubled) return undefined;
     const next = lookAhead(this.#deps.reader, this.#size, this.#held, last.id);
     // Whoever waits for it hears of a failure.
     next.catch(() => {});

@@ -6,7 +6,7 @@
 import { conflictBook } from '../../src/apply/conflicts.js';
 import { installCapture } from '../../src/capture/install.js';
 import { openApplier } from '../../src/db/applier.js';
-import { openDb } from '../../src/db/connect.js';
+import { openDb, UNSCANNED } from '../../src/db/connect.js';
 import type { Cluster } from '../../src/demo/postgres.js';
 import { InboxLoop } from '../../src/inbox/loop.js';
 import type { Log } from '../../src/log.js';
@@ -132,7 +132,7 @@ async function measured(cluster: Cluster, work: () => Promise<void>): Promise<Sa
 
 async function applyAll(cluster: Cluster): Promise<void> {
   const url = cluster.url(DATABASE, 'syncd');
-  const [db, reader] = [await openApplier(url, 'applier'), openDb(url, { role: 'inbox' })];
+  const [db, reader] = [await openApplier(url, 'applier'), openDb(url, { role: 'inbox', settings: UNSCANNED })];
   try {
     const loop = new InboxLoop({
       db,
