@@ -230,7 +230,7 @@ const others = (s: Settlement) => sql`, others AS (
   UPDATE syncd.sync_queue q
   SET status = o.status, retry_count = o.retry_count, hold_count = o.hold_count, error_message = o.error,
       next_attempt_at = leader.at + o.delay_ms * interval '1 ms', batch_id = ${s.log.batch_id}::uuid
-  FROM leader, unnest(${arrayLiteral(s.others.ids)}::bigint[], ${arrayLiteral(s.others.statuses)}::text[], ${arrayLiteral(s.others.retry_counts)}::int[],
+  FROM leader, unnest(${arrayLiteral(s.others.ids)}::bigint[], ${arrayLiteral(s.others.statuses)}::syncd.change_status[], ${arrayLiteral(s.others.retry_counts)}::int[],
               ${arrayLiteral(s.others.hold_counts)}::int[], ${arrayLiteral(s.others.delays_ms)}::float8[], ${arrayLiteral(s.others.errors)}::text[])
        AS o (id, status, retry_count, hold_count, delay_ms, error)
   WHERE q.ctid = ANY (${places(s.others.ids)}) AND q.id = o.id AND q.status = 'pending'

@@ -42,7 +42,7 @@ test('what waits, what is settled and the log are shown whole and once, whatever
   // A third each: fresh, failed, settled; hundreds of settled ones share an instant.
   await shop.sql.query(`
     INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, status, settled_as, synced_at)
-    SELECT 'order', n::text, 'create', (ARRAY['pending', 'failed', 'synced'])[n % 3 + 1],
+    SELECT 'order', n::text, 'create', (ARRAY['pending', 'failed', 'synced']::syncd.change_status[])[n % 3 + 1],
            CASE n % 3 WHEN 2 THEN 'accepted' END, CASE n % 3 WHEN 2 THEN now() - (n / 300) * interval '1 s' END
     FROM generate_series(1, 1200) n`);
   await shop.sql.query(
@@ -57,7 +57,7 @@ test('what waits, what is settled and the log are shown whole and once, whatever
     shop.sql.query(`
       WITH log AS (INSERT INTO syncd.sync_logs (direction, outcome) SELECT 'push', 'results' FROM generate_series(1, 5))
       INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, status, settled_as, synced_at)
-      SELECT 'order', 'new', 'create', (ARRAY['pending', 'synced'])[n % 2 + 1], CASE n % 2 WHEN 1 THEN 'accepted' END, CASE n % 2 WHEN 1 THEN now() END
+      SELECT 'order', 'new', 'create', (ARRAY['pending', 'synced']::syncd.change_status[])[n % 2 + 1], CASE n % 2 WHEN 1 THEN 'accepted' END, CASE n % 2 WHEN 1 THEN now() END
       FROM generate_series(1, 10) n`);
   const known = (ids: string[], of: string[]) => ids.filter((id) => of.includes(id));
   const seen = await pages('queue?since=1d', more);

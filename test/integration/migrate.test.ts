@@ -78,7 +78,7 @@ onEachServer('the schema', (_, server) => {
     await Promise.all(dbs.map((one) => one.destroy()));
   });
 
-  test('is the one in the golden file, every table, column and domain explained', async () => {
+  test('is the one in the golden file, every table, column and type explained', async () => {
     await sql`DROP SCHEMA syncd`.execute(db);
     await pos.capture('CREATE TABLE sale (id int PRIMARY KEY)', { sale: 'sale' });
     const text = await schemaText(pos.sql);

@@ -25,7 +25,7 @@ export async function addRows(shop: Shop, given: GivenRow[], client: pg.Client =
      SELECT o.type, o.entity, o.operation, o.payload, o.previous, o.status, o.retries, o.holds,
             clock_timestamp() + o.next * interval '1 ms', coalesce(o.tx::xid8, pg_current_xact_id()),
             CASE o.status WHEN 'synced' THEN 'accepted' END, CASE o.status WHEN 'synced' THEN clock_timestamp() END
-     FROM unnest($1::text[], $2::text[], $3::text[], $4::json[], $5::json[], $6::text[], $7::int[], $8::int[], $9::float8[],
+     FROM unnest($1::text[], $2::text[], $3::text[], $4::json[], $5::json[], $6::syncd.change_status[], $7::int[], $8::int[], $9::float8[],
                  $10::text[]) WITH ORDINALITY
           AS o (type, entity, operation, payload, previous, status, retries, holds, next, tx, place)
      ORDER BY o.place RETURNING id`,

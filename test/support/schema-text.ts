@@ -28,8 +28,8 @@ const SCHEMA = `
       || CASE WHEN prosecdef THEN 'security definer ' ELSE '' END || '-- ' || coalesce(obj_description(oid, 'pg_proc'), '?')
     FROM pg_proc WHERE pronamespace = 'syncd'::regnamespace AND proname !~ '^capture_'
     UNION ALL
-    SELECT '~domain ' || typname, 5, '', 'domain ' || typname || ' -- ' || coalesce(obj_description(oid, 'pg_type'), '?')
-    FROM pg_type WHERE typnamespace = 'syncd'::regnamespace AND typtype = 'd'
+    SELECT '~enum ' || typname, 5, '', 'enum ' || typname || ' -- ' || coalesce(obj_description(oid, 'pg_type'), '?')
+    FROM pg_type WHERE typnamespace = 'syncd'::regnamespace AND typtype = 'e'
   ) lines ORDER BY a COLLATE "C", b, c COLLATE "C"`;
 
 export async function schemaText(client: pg.Client): Promise<string> {
