@@ -53,7 +53,7 @@ export async function lookAt(
                                        'held', h.operation, 'held_id', h.id::text, 'due', h.due, 'holding', h.holding))
             FILTER (WHERE c.cloud_version IS NOT NULL OR f.id IS NOT NULL OR h.id IS NOT NULL))::text AS odd
     FROM unnest(${arrayLiteral(entityIds)}::text[]) WITH ORDINALITY AS s (entity_id, place)
-    LEFT JOIN LATERAL (SELECT true AS present FROM ${sql.raw(table.table)} AS t WHERE ${matches(table)} OFFSET 0) t ON true
+    LEFT JOIN LATERAL (SELECT true AS present FROM ${sql.raw(table.table)} AS t WHERE ${matches(table)} LIMIT 1) t ON true
     LEFT JOIN LATERAL (
       SELECT true AS known, cloud_version::text AS cloud_version, deleted FROM syncd.entity_state
       WHERE entity_id = s.entity_id AND entity_type = ${table.entity} OFFSET 0) e ON true

@@ -132,6 +132,8 @@ export async function insertRows(
         FROM (${source}) AS s CROSS JOIN LATERAL ${record(table, list)} WHERE ${ownName(table)} ${elsewhere}
         ${arbiter} RETURNING ${sql.raw(keyText(table, 't'))} AS entity_id`,
     entityIds,
+    // A trigger of the POS may have made another row of it.
+    sql`done JOIN ${named(entityIds)} USING (entity_id)`,
   );
   const brought = table.sequences.filter(({ column }) => list.some(({ name }) => name === column));
   if (made.length > 0) await passSequences(trx, brought, source, made);
@@ -177,16 +179,21 @@ async function idsOf(trx: Db, statement: RawBuilder<unknown>): Promise<string[]>
   return JSON.parse(rows[0]?.ids ?? '[]');
 }
 
-/** The same of a statement that usually returns all of `entityIds`: then nothing but that is said. */
+/**
+ * The same of a statement that usually returns all of `entityIds`: then nothing but that is said. Each counts once, however many rows
+ * bear its name: those of a table and its inheritance children may.
+ * @param from what of `done`, which is all that the statement returned
+ */
 async function doneOf(
   trx: Db,
   statement: RawBuilder<unknown>,
   entityIds: readonly string[],
+  from = sql`done`,
 ): Promise<readonly string[]> {
   const { rows } = await sql<{ ids: string | null }>`
-    WITH done AS (${statement})
-    SELECT CASE WHEN (SELECT count(*) FROM done) <> ${entityIds.length}
-                THEN coalesce((SELECT json_agg(entity_id)::text FROM done), '[]') END AS ids`.execute(trx);
+    WITH done AS (${statement}), each AS (SELECT DISTINCT entity_id FROM ${from})
+    SELECT CASE WHEN (SELECT count(*) FROM each) <> ${entityIds.length}
+                THEN coalesce((SELECT json_agg(entity_id)::text FROM each), '[]') END AS ids`.execute(trx);
   const ids = rows[0]?.ids ?? null;
   return ids === null ? entityIds : JSON.parse(ids);
 }

@@ -10,19 +10,20 @@ import { keyText } from './expressions.js';
 import { identifier } from './names.js';
 import type { KeyColumn } from './recipe.js';
 
-/** `type`: as SQL writes it in a cast. */
-export type TypedKey = KeyColumn & { type: string };
+/** `type`: as SQL writes it in a cast. `collation`: the column's, also one that is the database's own; null where its type has none. */
+export type TypedKey = KeyColumn & { type: string; collation: string | null };
 
 /** @throws SyncError `failed` where a key column is gone */
 export async function readKeys(db: Db, table: string, names: string[]): Promise<TypedKey[]> {
   const { rows } = await sql<TypedKey>`
     WITH RECURSIVE base AS (
-      SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type, a.atttypid AS oid
+      SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attcollation AS collation, a.atttypid AS oid
       FROM pg_attribute a WHERE a.attrelid = ${table}::regclass AND a.attname = ANY (${names}::text[]) AND NOT a.attisdropped
       UNION ALL
-      SELECT b.name, b.type, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'
+      SELECT b.name, b.type, b.collation, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'
     )
-    SELECT b.name, b.type, b.oid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) AS iso,
+    SELECT b.name, b.type, (SELECT format('%I.%I', n.nspname, c.collname) FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
+                            WHERE c.oid = b.collation) AS collation, b.oid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) AS iso,
            coalesce((
              SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
              FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod AND m.amname = 'btree'
@@ -45,11 +46,18 @@ export async function readKeys(db: Db, table: string, names: string[]): Promise<
  * @param id an expression of type text
  */
 export function keyMatch(keys: readonly TypedKey[], id: string): string {
-  const parts = keys.map(({ name, equals, type }, place) => {
-    const text = keys.length === 1 ? id : `(${id}::pg_catalog.json OPERATOR(pg_catalog.->>) ${place})`;
-    return `t.${identifier(name)} ${equals} ${text}::${type}`;
-  });
+  const parts = keys.map(({ name, equals }, place) => `t.${identifier(name)} ${equals} ${keyValue(keys, place, id)}`);
   return `${parts.join(' AND ')} AND ${keyText({ keys: [...keys] }, 't')} OPERATOR(pg_catalog.=) ${id}`;
+}
+
+/**
+ * A key column's value in an entity's id: an expression. It compares by the column's collation, whatever the id's own is: under
+ * another one the key's index is of no use.
+ */
+export function keyValue(keys: readonly TypedKey[], place: number, id: string): string {
+  const { type, collation } = keys[place] as TypedKey;
+  const text = keys.length === 1 ? id : `(${id}::pg_catalog.json OPERATOR(pg_catalog.->>) ${place})`;
+  return `${text}::${type}${collation === null ? '' : ` COLLATE ${collation}`}`;
 }
 
 /** The texts of a key, in key order; undefined where the entity's id cannot be one of this key's. */

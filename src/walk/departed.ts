@@ -5,7 +5,7 @@
  * whole table counts as deleted. Reads the catalogue and what install wrote down, now or at an earlier time.
  */
 import { type RawBuilder, sql } from 'kysely';
-import type { TypedKey } from '../capture/keys.js';
+import { keyValue, type TypedKey } from '../capture/keys.js';
 import { identifier } from '../capture/names.js';
 import type { Db } from '../db/connect.js';
 
@@ -25,9 +25,6 @@ export function hasDeparted(keys: readonly TypedKey[], departed: readonly Depart
   if (departed.length === 0) return sql<boolean>`false`;
   const bounds = departed.flatMap((one) => one.bounds ?? []);
   if (bounds.length < departed.length) return sql<boolean>`true`;
-  const columns = keys.map(({ name, type }, place) => {
-    const text = keys.length === 1 ? id : `(${id}::pg_catalog.json OPERATOR(pg_catalog.->>) ${place})`;
-    return `${text}::${type} AS ${identifier(name)}`;
-  });
+  const columns = keys.map(({ name }, place) => `${keyValue(keys, place, id)} AS ${identifier(name)}`);
   return sql<boolean>`EXISTS (SELECT FROM (SELECT ${sql.raw(columns.join(', '))}) AS k WHERE ${sql.raw(bounds.map((one) => `(${one})`).join(' OR '))})`;
 }
