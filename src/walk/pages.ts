@@ -52,8 +52,8 @@ export type RowsAsked = {
 /** The next rows of one part of a table; those that are to be queued are. */
 export async function queueRows(trx: Db, walked: WalkedTable, asked: RowsAsked): Promise<Page> {
   const { entity, shape } = walked;
-  // In the collation of the tables that it is looked up in: compared as the keys are, their indexes would not serve.
-  const id = sql.raw(`(${keyText(walked, 't')} COLLATE pg_catalog."default")`);
+  // Compared as syncd's own tables compare ids; under any other collation their indexes would not serve, and each row read them all.
+  const id = sql.raw(keyText(walked, 't'));
   const row = sql.raw(payload(walked, 't'));
   const differs =
     asked.kind === 'backfill'
