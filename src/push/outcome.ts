@@ -132,7 +132,12 @@ export function judgeChanges(sent: SentChange[], results: unknown[]): JudgedBatc
           cloudId: result.cloud_id ?? null,
         };
       }
-      case 'conflict':
+      case 'conflict': {
+        const contradiction = contradicts(change, result.current.cloud_version);
+        if (contradiction !== undefined) {
+          faults.push(`change ${change.change_id}: ${contradiction}`);
+          return { kind: 'held', waitingFor: null, reason: contradiction };
+        }
         return {
           kind: 'conflict',
           index: seen.index,
@@ -140,6 +145,7 @@ export function judgeChanges(sent: SentChange[], results: unknown[]): JudgedBatc
           updatedAt: result.current.updated_at ?? null,
           deleted: result.current.deleted,
         };
+      }
       case 'held': {
         const waitingFor = result.waiting_for ?? null;
         const reason = waitingFor
@@ -168,6 +174,15 @@ function goesBackwards({ operation, state }: SentChange, cloudVersion: number): 
   const base = state.cloudVersion;
   if (operation === 'delete' || base === null || cloudVersion > base) return undefined;
   return `accepted as version ${cloudVersion}, which is not above ${base}`;
+}
+
+/**
+ * A conflict is with another version than the one that the change builds on. Taken at its word, a cloud that refuses its own
+ * version would be sent the strategy's answer at once, refuse that too, and so on without an end: measured, 20 rounds a second.
+ */
+function contradicts({ state }: SentChange, cloudVersion: number): string | undefined {
+  if (cloudVersion !== (state.cloudVersion ?? 0)) return undefined;
+  return `the cloud calls it a conflict with version ${cloudVersion}, the one that it builds on`;
 }
 
 type Found = Map<string, { index: number; count: number }>;

@@ -121,11 +121,29 @@ describe('each change', () => {
       deleted: false,
     });
     const gone = { cloud_version: 0, deleted: true, data: null };
-    expect(judged({ change_id: first, status: 'conflict', current: gone }).outcomes[0]).toMatchObject({
+    const built = [{ ...makeChange({ id: '1' }), state: { version: 4, cloudVersion: 4, cloudId: null } }];
+    expect(judgeChanges(built, [{ change_id: first, status: 'conflict', current: gone }]).outcomes[0]).toMatchObject({
       cloudVersion: 0,
       updatedAt: null,
       deleted: true,
     });
+  });
+
+  test.each([
+    [null, 0],
+    [4, 4],
+  ])('a conflict of base %j with version %i contradicts itself: held, and told as a fault', (cloudVersion, version) => {
+    const built = [{ ...makeChange({ id: '1' }), state: { version: 1, cloudVersion, cloudId: null } }];
+    const current = { cloud_version: version, deleted: version === 0, data: version === 0 ? null : { id: 1 } };
+    const { outcomes, faults } = judgeChanges(built, [{ change_id: first, status: 'conflict', current }]);
+    expect(outcomes).toEqual([
+      {
+        kind: 'held',
+        waitingFor: null,
+        reason: `the cloud calls it a conflict with version ${version}, the one that it builds on`,
+      },
+    ]);
+    expect(faults).toEqual([expect.stringContaining(first)]);
   });
 
   test('held and rejected say what for', () => {
