@@ -2,14 +2,14 @@
 import { Command } from 'commander';
 import { discardChanges } from '../queue/manage.js';
 import { authorOf, tellVerdicts, withAuthor } from './actions.js';
-import { parseIds } from './filters.js';
+import { parseIds, parseReason } from './filters.js';
 import { commonOptions, withDatabase } from './session.js';
 
 export function discardCommand(): Command {
   const command = new Command('discard')
     .description('give changes up for good: the cloud will never get them')
     .argument('<id...>', 'their numbers, as syncd queue shows them', parseIds)
-    .requiredOption('--reason <text>', 'why; kept with your name');
+    .requiredOption('--reason <text>', 'why; kept with your name', parseReason);
   return withAuthor(command)
     .addHelpText(
       'after',

@@ -56,6 +56,12 @@ export function parseIds(text: string, before: string[] | undefined): string[] {
   return [...(before ?? []), parseId(text)];
 }
 
+/** Why something is given up, to be read in a year. */
+export function parseReason(text: string): string {
+  if (text.trim() !== '') return text;
+  throw new InvalidArgumentError('It takes a few words.');
+}
+
 /** Seconds to wait for an answer, as a span; 0s: not at all. */
 export function parseSpan(text: string): number {
   const ms = duration(text);

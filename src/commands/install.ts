@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { installCapture } from '../capture/install.js';
 import { loadSettings } from '../config/load.js';
-import { adminUrl } from './admin-url.js';
+import { adminUrl, asAdministrator } from './admin-url.js';
 import { print, printJson, remark } from './output.js';
 import { commonOptions } from './session.js';
 
@@ -22,10 +22,11 @@ than a second for it. Tables that left the configuration are captured no more.
       const options = commonOptions(command);
       const { settings, warnings } = loadSettings({ file: options.config, secrets: 'left' });
       for (const warning of warnings) remark(`warning: ${warning}`);
-      const url = await adminUrl(own.adminUrl, settings);
       const dryRun = own.dryRun === true;
       const report = options.json ? () => {} : print;
-      const { changes, notices } = await installCapture({ adminUrl: url, settings, dryRun, report });
+      const { changes, notices } = await asAdministrator('install', own.adminUrl, async () =>
+        installCapture({ adminUrl: await adminUrl(own.adminUrl, settings), settings, dryRun, report }),
+      );
       if (options.json) return printJson({ dry_run: dryRun, changes, notices });
       for (const notice of notices) remark(`note: ${notice}`);
       if (changes.length === 0) print('The database matches the configuration; nothing was to do.');

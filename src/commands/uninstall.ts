@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { uninstallCapture } from '../capture/uninstall.js';
 import { loadSettings } from '../config/load.js';
-import { adminUrl } from './admin-url.js';
+import { adminUrl, asAdministrator } from './admin-url.js';
 import { print, printJson, remark } from './output.js';
 import { commonOptions } from './session.js';
 
@@ -16,15 +16,17 @@ export function uninstallCommand(): Command {
     .option('--admin-url <url>', 'a login that owns the tables; else database.url as the calling user')
     .action(async (own: Options, command: Command) => {
       const options = commonOptions(command);
-      const url =
-        own.adminUrl ?? (await adminUrl(undefined, loadSettings({ file: options.config, secrets: 'left' }).settings));
       const dryRun = own.dryRun === true;
-      const { changes, notices } = await uninstallCapture({
-        adminUrl: url,
-        discardPending: own.discardPending === true,
-        dryRun,
-        report: options.json ? () => {} : (line) => print(dryRun ? line : `removed: ${line}`),
-      });
+      const { changes, notices } = await asAdministrator('uninstall', own.adminUrl, async () =>
+        uninstallCapture({
+          adminUrl:
+            own.adminUrl ??
+            (await adminUrl(undefined, loadSettings({ file: options.config, secrets: 'left' }).settings)),
+          discardPending: own.discardPending === true,
+          dryRun,
+          report: options.json ? () => {} : (line) => print(dryRun ? line : `removed: ${line}`),
+        }),
+      );
       if (options.json) return printJson({ dry_run: dryRun, changes, notices });
       for (const notice of notices) remark(`note: ${notice}`);
       if (changes.length === 0) print('Nothing of syncd is in this database.');

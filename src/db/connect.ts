@@ -211,7 +211,7 @@ export function databaseError(error: unknown, url: string): SyncError {
   }
   if (code === '3F000' || code === '42P01') {
     return new SyncError('configuration', `${server} has no syncd schema, or an older one: ${wordsOf(error)}`, {
-      hint: 'Run: syncd install',
+      hint: 'Run: sudo -u postgres syncd install',
       cause: error,
     });
   }

@@ -80,6 +80,7 @@ test.each<[string[], RegExp]>([
   [['queue', '--since', '2026-02-30'], /It takes a span/],
   [['queue', '--limit', '0'], /a whole number from 1/],
   [['status', '--watch', '--json'], /--watch is for a screen/],
+  [['discard', '1', '--reason', ' '], /It takes a few words/],
   [['push', 'order'], /missing required argument 'id'/],
   [['retry', 'abc'], /the number that syncd queue shows/],
 ])('usage: %j ends with 64', async (args, message) => {
@@ -124,7 +125,12 @@ test('status answers 3 where PostgreSQL is away, in each of its forms', async ()
 });
 
 test.each<[string, () => string, number, RegExp]>([
-  ['a database without syncd', () => cluster.url('bare'), 78, /has no syncd schema.*\nhint: Run: syncd install/s],
+  [
+    'a database without syncd',
+    () => cluster.url('bare'),
+    78,
+    /has no syncd schema.*\nhint: Run: sudo -u postgres syncd install/s,
+  ],
   [
     'a database that does not exist',
     () => cluster.url('nowhere'),
@@ -141,6 +147,20 @@ test('a role without rights is told so', async () => {
   expect(await on(cluster.url('cli_faults', 'cashier'), 'status')).toMatchObject({
     code: 3,
     stderr: expect.stringMatching(/permission denied.*\nhint: .*sudo -u syncd/s),
+  });
+});
+
+test.each(['install', 'uninstall'])('%s by a login that may not is told which login may', async (command) => {
+  await shop.sql.query('DROP ROLE IF EXISTS waiter');
+  await shop.sql.query('CREATE ROLE waiter LOGIN');
+  const hint = `hint: It needs an administrator's login: sudo -u postgres syncd ${command}, or name one with --admin-url URL.`;
+  for (const role of ['waiter', 'stranger']) {
+    const run = await syncd([command, '--config', shop.config, '--admin-url', cluster.url('cli_faults', role)]);
+    expect(run).toMatchObject({ code: 78, stderr: expect.stringContaining(hint) });
+  }
+  expect(await syncd([command, '--config', shop.config, '--admin-url', 'pos'])).toMatchObject({
+    code: 64,
+    stderr: expect.stringContaining('--admin-url is no PostgreSQL URL'),
   });
 });
 
