@@ -43,6 +43,8 @@ export type ChunkReport = {
   written: Work[];
   /** To be fetched. */
   hints: Incoming[];
+  /** How many could not be written, and are not tried again by themselves. */
+  parked: number;
   lockedMs: number;
 };
 
@@ -264,7 +266,7 @@ async function settle(
     const ids = some.map(({ incoming }) => incoming.entity_id);
     await noteRows(trx, table, ids, position);
   }
-  return { counts, written: [...done], hints };
+  return { counts, written: [...done], hints, parked: unwritten.filter(({ parked }) => parked).length };
 }
 
 export function anotherDaemon(): SyncError {

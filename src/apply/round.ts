@@ -180,8 +180,9 @@ class Round {
     if (this.#report.trouble === undefined) await this.#attempt(work.slice(middle), []);
   }
 
-  #add({ counts, hints, lockedMs }: ChunkReport): void {
+  #add({ counts, hints, parked, lockedMs }: ChunkReport): void {
     const report = this.#report;
+    report.parked += parked;
     for (const [decision, count] of Object.entries(counts)) report.counts[decision as keyof typeof counts] += count;
     report.hints.push(...hints);
     report.lockedMs = Math.max(report.lockedMs, lockedMs);

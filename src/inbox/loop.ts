@@ -68,6 +68,8 @@ export class InboxLoop {
   #dealt: Dealt = { applied: 0, parked: 0, conflicts: 0 };
   #size = FIRST_CHUNK;
   #next: Promise<Look> | undefined;
+  /** The last chunk has left something parked. */
+  #parked = false;
   #release = true;
   #stopped = false;
   /** Entity types that wait as a whole. */
@@ -164,9 +166,12 @@ export class InboxLoop {
   /** @returns why the server cannot, where it cannot */
   async #apply(tables: AppliedTables): Promise<string | undefined> {
     const configured = new Set(this.#deps.settings.entities.keys());
-    const look = await (this.#next ?? lookAhead(this.#deps.db, this.#size, this.#held));
+    const read = await (this.#next ?? lookAhead(this.#deps.db, this.#size, this.#held));
+    // What was read ahead may release what was parked meanwhile, or make it superfluous.
+    const look = { ...read, troubled: read.troubled || this.#parked };
     this.#next = this.#readAhead(look);
     const round = await applyRound({ ...this.#deps, configured, horizon: this.#horizon }, tables, look);
+    this.#parked = round.parked > 0;
     this.#size = nextChunkSize(this.#size, round.taken, round.lockedMs);
     if (round.outdated) this.#tables = undefined;
     if (round.trouble !== undefined) this.#next = undefined;

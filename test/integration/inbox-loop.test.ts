@@ -1,4 +1,5 @@
 /** The loop applies what comes in as long as there is something, fetches what was only hinted at, and stops when it is told to. */
+import { FIRST_CHUNK } from '../../src/apply/chunk-size.js';
 import { conflictBook } from '../../src/apply/conflicts.js';
 import { type Db, openDb } from '../../src/db/connect.js';
 import { Cluster } from '../../src/demo/postgres.js';
@@ -134,6 +135,20 @@ test('what was parked is tried again by a new run, and when a person asks', asyn
     await stage.pos.sql.query('ALTER TABLE items DROP CONSTRAINT few');
     loop.tryNow();
     await eventually(rows, (n) => n === 1, 'the row');
+  });
+});
+
+test('what was parked leaves when the very next chunk, read ahead before, brings a newer version', async () => {
+  await stage.send({ id: '0', data: { id: 0, n: 'many' } });
+  await fill(FIRST_CHUNK);
+  await stage.send({ id: '0', version: 2, data: { id: 0, n: 2 } });
+  await running(later, async () => {
+    await eventually(rows, (n) => n === FIRST_CHUNK + 1, 'the rows');
+    await eventually(
+      () => stage.incoming(),
+      (all) => all.length === 0,
+      'nothing is parked',
+    );
   });
 });
 
