@@ -189,7 +189,7 @@ describe('an answer', () => {
   // Tens of megabytes are judged by their size here: on a busy machine they take longer than an answer is given otherwise.
   const replyTo = async (answer: (response: ServerResponse) => void) => {
     handle = (_request, response) => answer(response);
-    return client({ timeoutMs: 20_000 }).health();
+    return client({ timeoutMs: 10_000 }).health();
   };
 
   test.each(['gzip', 'br'] as const)('is read also when it comes as %s', async (encoding) => {
