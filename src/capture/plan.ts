@@ -82,6 +82,7 @@ function mayBeCaptured(shape: TableShape, table: string, issue: (why: string) =>
     issue(`${table} is not a table: a view or a foreign table cannot be captured`);
   else if (shape.temporary) issue(`${table} is a temporary table`);
   else if (shape.schema === SCHEMA) issue(`${table} is a table of syncd itself`);
+  else if (shape.schema === 'pg_catalog') issue(`${table} is a table of PostgreSQL itself`);
   else return true;
   return false;
 }

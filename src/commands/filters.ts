@@ -28,6 +28,13 @@ export function toFilter(options: FilterOptions, timezone: string): Filter {
   };
 }
 
+/** Said beside an empty list: a name that was typed wrong fits nothing either. */
+export function unknownEntity(options: FilterOptions, entities: ReadonlyMap<string, unknown>): string {
+  const type = options.entity?.type;
+  if (type === undefined || entities.has(type)) return '';
+  return ` No entity is called ${type}; syncd.yaml names ${[...entities.keys()].join(', ')}.`;
+}
+
 function parseEntity(text: string): NonNullable<Filter['entity']> {
   const entity = entityFilter(text);
   if (entity) return entity;

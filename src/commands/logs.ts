@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { oneLine, shortened } from '../ops/words.js';
 import { type LogItem, listLogs } from '../queue/read.js';
 import { sleep } from '../time.js';
-import { type FilterOptions, toFilter, withFilters } from './filters.js';
+import { type FilterOptions, toFilter, unknownEntity, withFilters } from './filters.js';
 import { type Paint, painter, print, printJson, screenWidth } from './output.js';
 import { commonOptions, withDatabase } from './session.js';
 
@@ -34,7 +34,10 @@ own words are in the journal: journalctl -u syncd
         const say = options.json
           ? (item: LogItem) => print(JSON.stringify(item))
           : printer(loaded.settings.outlet.timezone, painter(options));
-        if (items.length === 0 && !options.follow) print('No exchange with the cloud is on record that fits.');
+        if (items.length === 0 && !options.follow) {
+          const unknown = unknownEntity(options, loaded.settings.entities);
+          print(`No exchange with the cloud is on record that fits.${unknown}`);
+        }
         for (const item of items.reverse()) say(item);
         let last = items.at(-1)?.id ?? '0';
         while (options.follow) {

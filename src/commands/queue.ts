@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { fullTime, localTime, relative } from '../ops/words.js';
 import { CHANGE_STATUSES } from '../queue/filters.js';
 import { countUnsettled, listQueue, type QueueItem } from '../queue/read.js';
-import { type FilterOptions, toFilter, withFilters } from './filters.js';
+import { type FilterOptions, toFilter, unknownEntity, withFilters } from './filters.js';
 import { type Paint, painter, print, printJson, screenWidth } from './output.js';
 import { commonOptions, withDatabase } from './session.js';
 import { type Column, table } from './table.js';
@@ -33,7 +33,7 @@ synced    settled: in the cloud, superseded by a newer change, or discarded
         for (const line of queueLines(items, now, timezone, paint)) print(line);
         if (options.status === 'synced') return;
         const counts = await countUnsettled(db);
-        print(items.length === 0 ? nothing(options) : '');
+        print(items.length === 0 ? nothing(options) + unknownEntity(options, loaded.settings.entities) : '');
         print(
           paint(
             'dim',

@@ -91,6 +91,7 @@ onEachServer('install', (_, server) => {
         again: 'sale',
         root: 'root',
         leaf: 'leaf',
+        catalog: 'pg_catalog.pg_class',
       }),
     );
     expect(refused.code).toBe('configuration');
@@ -108,6 +109,7 @@ onEachServer('install', (_, server) => {
       expect.stringMatching(/id of nullable may be null/),
       expect.stringMatching(/stock has no column nr/),
       expect.stringMatching(/again: table sale is captured as sale already/),
+      'entity catalog: pg_catalog.pg_class is a table of PostgreSQL itself',
       expect.stringMatching(/leaf: its table is a partition of/),
     ]);
     expect(await catalogue(pos.sql)).toEqual(before);

@@ -119,6 +119,15 @@ test('an instant without a zone is the time of the shop', async () => {
   expect(await listQueue(shop.db, filter(['--since', rows[0].after]))).toHaveLength(0);
 });
 
+test.each(['queue', 'logs'])(
+  '%s says that a name was typed wrong rather than only that nothing fits',
+  async (command) => {
+    const { stdout } = await run(command, '--entity', 'ordr');
+    expect(stdout).toMatch(/ No entity is called ordr; syncd\.yaml names .*order/);
+    expect((await run(command, '--entity', 'order/none')).stdout).not.toContain('No entity');
+  },
+);
+
 test('the lists for people name every change and its reason within 80 columns', async () => {
   const { stdout } = await run('queue', '--no-color');
   const lines = stdout.trimEnd().split('\n');
