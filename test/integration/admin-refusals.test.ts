@@ -218,7 +218,7 @@ test('a database without our schema is told as such, by status too, and no log l
   expect(await bare.ask(`${API}/status`)).toMatchObject({ status: 200, json: { state: 'unknown', pending: null } });
   expect(await bare.ask(`${API}/queue`)).toMatchObject({
     status: 503,
-    json: { type: 'urn:syncd:problem:unavailable', hint: 'Run: syncd install' },
+    json: { type: 'urn:syncd:problem:unavailable', hint: 'Run: sudo -u postgres syncd install' },
   });
   await bare.close();
   expect(admin.lines.filter(({ level }) => level === 'error')).toEqual([]);
