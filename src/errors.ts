@@ -22,6 +22,9 @@ export class SyncError extends Error {
   }
 }
 
+/** What to type where the database does not match the configuration: the daemon's own user has no right to. */
+export const INSTALL = 'sudo -u postgres syncd install';
+
 /** The words of anything that was thrown, in one line. Network errors often hide theirs in `errors` or `cause`. */
 export function wordsOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return wordsOf(error.errors[0]);

@@ -5,7 +5,7 @@
  */
 import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
-import { SyncError } from '../errors.js';
+import { INSTALL, SyncError } from '../errors.js';
 import { keyText } from './expressions.js';
 import { identifier } from './names.js';
 import type { KeyColumn } from './recipe.js';
@@ -34,8 +34,7 @@ export async function readKeys(db: Db, table: string, names: string[]): Promise<
     FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype <> 'd'`.execute(db);
   return names.map((name) => {
     const column = rows.find((one) => one.name === name);
-    if (!column)
-      throw new SyncError('failed', `${table} has no column ${name} any more`, { hint: 'Run: syncd install' });
+    if (!column) throw new SyncError('failed', `${table} has no column ${name} any more`, { hint: `Run: ${INSTALL}` });
     return column;
   });
 }

@@ -5,7 +5,7 @@
  */
 import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
-import { SyncError } from '../errors.js';
+import { INSTALL, SyncError } from '../errors.js';
 import { requester } from '../queue/manage.js';
 
 /** All captured tables where none is named. @returns those whose triggers have stepped aside now */
@@ -71,7 +71,7 @@ export async function capturedEntities(db: Db, named: readonly string[]): Promis
   const unknown = named.filter((name) => !known.includes(name));
   if (unknown.length > 0) {
     throw new SyncError('usage', `not captured: ${unknown.join(', ')}`, {
-      hint: known.length > 0 ? `Captured are: ${known.join(', ')}.` : 'Run: syncd install',
+      hint: known.length > 0 ? `Captured are: ${known.join(', ')}.` : `Run: ${INSTALL}`,
     });
   }
   return named.length === 0 ? known : known.filter((name) => named.includes(name));

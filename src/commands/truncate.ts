@@ -7,7 +7,7 @@ import { loadSettings } from '../config/load.js';
 import type { Settings } from '../config/settings.js';
 import { openApplier } from '../db/applier.js';
 import type { Db } from '../db/connect.js';
-import { EXIT, SyncError } from '../errors.js';
+import { EXIT, INSTALL, SyncError } from '../errors.js';
 import { lookAtDaemon } from '../ops/control.js';
 import { count } from '../ops/words.js';
 import { VERSION } from '../version.js';
@@ -109,7 +109,7 @@ async function recall(
   options: Options,
 ): Promise<Recalled> {
   const walked = await readWalkedTable(db, table.entity);
-  if (typeof walked === 'string') throw new SyncError('failed', walked, { hint: 'Run: syncd install' });
+  if (typeof walked === 'string') throw new SyncError('failed', walked, { hint: `Run: ${INSTALL}` });
   const { url, apiKey, timeoutMs, compression, ca } = cloud;
   const client = createCloudClient({ url, outletId: outlet.id, apiKey, timeoutMs, compression, ca, version: VERSION });
   const line = progressLine(options);

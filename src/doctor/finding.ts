@@ -15,9 +15,6 @@ export type Finding = {
 
 export type Unnamed = Omit<Finding, 'name'>;
 
-/** The daemon's own user may not do it. */
-export const INSTALL = 'sudo -u postgres syncd install';
-
 export const ok = (finding: string): Unnamed => ({ state: 'ok', finding, why: null, what_to_type: null });
 export const warn = (finding: string, why: string, what_to_type: string | null = null): Unnamed => ({
   state: 'warn',

@@ -2,11 +2,10 @@
  * What has become of a captured table's key and columns. Pure. Columns are followed by their number, so that a column that got
  * another name is told apart from one that went while another came.
  */
+import { INSTALL } from '../errors.js';
 import { looksSecret } from '../init/words.js';
 import type { Finding } from './kinds.js';
 import type { Observed, Shape } from './shape.js';
-
-const INSTALL = 'syncd install';
 
 export function keyFindings(seen: Observed, recorded: Shape, now: Shape): Finding[] {
   const { entity_type, keys, table } = seen;

@@ -2,11 +2,10 @@
  * Compares a captured table as the last install left it with what the catalogue says now. Pure: two shapes in, findings in words
  * out. Both shapes come from one function of the database (syncd.table_shape), so they differ only where the table does.
  */
+import { INSTALL } from '../errors.js';
 import { columnFindings, keyFindings } from './columns.js';
 import type { Finding } from './kinds.js';
 import type { Observed, Shape, ShapeMember, ShapeTrigger, Surroundings } from './shape.js';
-
-const INSTALL = 'syncd install';
 
 export function compare(seen: Observed, around: Surroundings): Finding[] {
   const { recorded, named, original, table } = seen;

@@ -2,6 +2,7 @@
  * What a message about an alert says: which outlet, what is wrong, since when, what to do; in English, and for the shop in
  * Indonesian. Pure. Never a row of the shop, a key or an address; what the cloud said is cut short.
  */
+import { INSTALL } from '../errors.js';
 import type { AlertName } from './alert-rules.js';
 import type { Facts } from './status.js';
 import { age, localTime, oneLine, shortened } from './words.js';
@@ -34,7 +35,7 @@ const REMEDIES: Record<AlertName, string> = {
   failure_rate: 'see what is refused with: syncd logs',
   stopped: 'see what to decide with: syncd adopt',
   refused: 'have the outlet and its key looked at in the cloud',
-  drift: 'repair with: syncd install',
+  drift: `repair with: ${INSTALL}`,
   truncated: 'decide with: syncd truncate',
   suspended: 'let it go on with: syncd capture --resume',
   compare: 'see why with: syncd status',
@@ -56,7 +57,7 @@ const IN_INDONESIAN: Record<AlertName, (facts: Facts) => [what: string, todo: st
   failure_rate: () => ['cloud menolak terlalu banyak perubahan', 'periksa: syncd logs'],
   stopped: () => ['pengiriman berhenti sampai ada keputusan', 'periksa: syncd adopt'],
   refused: () => ['cloud menolak outlet ini', 'minta kantor pusat memeriksa outlet dan kuncinya'],
-  drift: () => ['ada tabel yang perubahannya tidak tercatat', 'perbaiki: syncd install'],
+  drift: () => ['ada tabel yang perubahannya tidak tercatat', `perbaiki: ${INSTALL}`],
   truncated: () => ['sebuah tabel dikosongkan', 'putuskan: syncd truncate'],
   suspended: () => ['pencatatan perubahan dihentikan sementara', 'lanjutkan: syncd capture --resume'],
   compare: () => ['sebuah tabel tidak dapat dibandingkan', 'periksa: syncd status'],

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
 import { type Place, placeColumns } from '../db/place.js';
-import { SyncError } from '../errors.js';
+import { INSTALL, SyncError } from '../errors.js';
 import type { Found, Memory, Remembered } from './identity-verdict.js';
 
 export type Identity = { outlet_id: string; install_id: string; epoch: string };
@@ -28,7 +28,7 @@ export async function readIdentity(db: Db, settings: Settings): Promise<Identity
     'configuration',
     `outlet.id is ${settings.outlet.id}, but the database belongs to no outlet yet`,
     {
-      hint: 'Make the database match the configuration: syncd install',
+      hint: `Make the database match the configuration: ${INSTALL}`,
     },
   );
 }
@@ -73,7 +73,7 @@ export async function readOutlet(db: Db, memory: Memory): Promise<Outlet> {
     FROM syncd.outlet_config o`.execute(db);
   const [row] = rows;
   if (!row) {
-    throw new SyncError('configuration', 'the database belongs to no outlet yet', { hint: 'Run: syncd install' });
+    throw new SyncError('configuration', 'the database belongs to no outlet yet', { hint: `Run: ${INSTALL}` });
   }
   const { system, database, queue, timeline, server_started_at, databases, ...rest } = row;
   const { home_outlet_id, home_system, home_database, home_queue, home_timeline, home_server_started_at, ...outlet } =

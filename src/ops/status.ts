@@ -10,7 +10,7 @@
 import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
 import { byIndex } from '../db/indexed.js';
-import { SyncError } from '../errors.js';
+import { INSTALL, SyncError } from '../errors.js';
 import { COUNTED_TO, waitingOf } from './waiting.js';
 
 export type Facts = {
@@ -222,7 +222,7 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
   const [row] = rows;
   if (!row) {
     throw new SyncError('configuration', 'the syncd schema knows no outlet: the installation was not finished', {
-      hint: 'Run: syncd install',
+      hint: `Run: ${INSTALL}`,
     });
   }
   return JSON.parse(row.facts);

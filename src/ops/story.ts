@@ -2,6 +2,7 @@
  * The facts of ops/status told to the owner: is everything in the cloud, how many wait, since when, why, and what happens
  * next. Pure; no layout, no colour.
  */
+import { INSTALL } from '../errors.js';
 import { DISK_AUTHOR } from './disk-forecast.js';
 import type { Facts, OutageFacts, SuspendedFacts } from './status.js';
 import { isRunning, type State, type Topic } from './verdict.js';
@@ -141,8 +142,7 @@ function todo(facts: Facts): Story['todo'] {
   }
   if (facts.failed > 0) list.push({ what: 'see what failed and why', type: 'syncd queue --status failed' });
   if (facts.conflicts > 0) list.push({ what: 'see the conflicts', type: 'syncd conflicts' });
-  if (facts.drifts.some(({ hint }) => hint === 'syncd install'))
-    list.push({ what: 'put capture right', type: 'syncd install' });
+  if (facts.drifts.some(({ hint }) => hint === INSTALL)) list.push({ what: 'put capture right', type: INSTALL });
   if (facts.parked.count > 0) list.push({ what: 'see what of the cloud is parked', type: 'syncd inbox' });
   if (isRunning(facts.daemon) && (facts.daemon?.refused || facts.parked.count > 0))
     list.push({ what: 'once the cause is mended, try at once', type: 'syncd now' });

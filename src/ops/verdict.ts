@@ -3,6 +3,7 @@
  * the instant of the judgement is the database's, among the facts.
  */
 
+import { INSTALL } from '../errors.js';
 import type { DaemonFacts, Facts, OutageFacts } from './status.js';
 import { diskFindings, missedFindings, suspendedFindings, walkFindings } from './table-findings.js';
 import { age, count } from './words.js';
@@ -231,7 +232,7 @@ export function findings(facts: Facts, rules: Rules): Finding[] {
   // What has drifted or is suspended is told already.
   const told = new Set([...facts.drifts, ...facts.suspended].map(({ entity_type }) => entity_type));
   const missing = unwatched(facts, rules).filter((entity) => !told.has(entity));
-  if (missing.length > 0) warning('drift', `changes of ${missing.join(', ')} are not captured: run syncd install`);
+  if (missing.length > 0) warning('drift', `changes of ${missing.join(', ')} are not captured; repair: ${INSTALL}`);
   for (const entity of facts.truncated) {
     warning(
       'truncated',

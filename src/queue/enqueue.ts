@@ -11,7 +11,7 @@ import { keyText, payload } from '../capture/expressions.js';
 import { keyTexts, readKeys, type TypedKey } from '../capture/keys.js';
 import { identifier } from '../capture/names.js';
 import type { Db } from '../db/connect.js';
-import { codeOf, SyncError } from '../errors.js';
+import { codeOf, INSTALL, SyncError } from '../errors.js';
 import { monotonicMs, sleep } from '../time.js';
 import { requester } from './manage.js';
 import { writersHaveEnded } from './writers.js';
@@ -143,7 +143,7 @@ async function capturedTable(db: Db, entityType: string): Promise<Captured> {
     const known = await db.selectFrom('syncd.capture').select('entity_type').orderBy('entity_type').execute();
     throw new UnknownEntity(
       `no entity ${entityType} is captured`,
-      known.length > 0 ? `Known are: ${known.map((one) => one.entity_type).join(', ')}.` : 'Run: syncd install',
+      known.length > 0 ? `Known are: ${known.map((one) => one.entity_type).join(', ')}.` : `Run: ${INSTALL}`,
     );
   }
   const keys = await readKeys(db, row.table_name, row.keys);

@@ -3,12 +3,14 @@
  * compared. Read anew at every turn, for the POS may alter its table while a walk goes on; a table that cannot be walked now is
  * told with the reason. Reads the catalogue only.
  */
+
 import { type RawBuilder, sql } from 'kysely';
 import { keyPart } from '../capture/expressions.js';
 import { readKeys, type TypedKey } from '../capture/keys.js';
 import { identifier } from '../capture/names.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
+import { INSTALL } from '../errors.js';
 import { type Departed, readDeparted } from './departed.js';
 
 export type WalkedTable = {
@@ -67,7 +69,7 @@ export async function readWalkedTable(db: Db, entity: string): Promise<WalkedTab
   if (!read.there) return `the table ${plain(read.table)} is gone`;
   // An excluded column that was renamed must not leave the shop under its new name.
   if (read.missing.length > 0)
-    return `${plain(read.table)} has no column ${read.missing.join(', ')} any more: run syncd install`;
+    return `${plain(read.table)} has no column ${read.missing.join(', ')} any more: run ${INSTALL}`;
   const keys = await readKeys(db, read.table, read.keys);
   const order = (read.ordered ?? read.keys).map((name) => keys.find((key) => key.name === name) as TypedKey);
   return { entity, ...read, keys, order, departed: await readDeparted(db, entity) };

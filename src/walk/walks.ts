@@ -4,7 +4,7 @@
  * the next one go first. What it keeps in memory may be lost: a new daemon goes on from the stored position.
  */
 import type { Db } from '../db/connect.js';
-import { codeOf, wordsOf } from '../errors.js';
+import { codeOf, INSTALL, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { writersLeft, writersNow } from '../queue/writers.js';
 import { monotonicMs, sleep } from '../time.js';
@@ -141,7 +141,7 @@ export class Walks {
     });
     switch (result.kind) {
       case 'altered':
-        return this.#wait(walk, `the table was altered: run syncd install`);
+        return this.#wait(walk, `the table was altered: run ${INSTALL}`);
       case 'busy':
         memory.patienceMs = Math.min(PATIENCE_MS.most, memory.patienceMs * 2);
         return this.#wait(walk, 'a transaction that is writing to the table has not ended');

@@ -71,7 +71,7 @@ test.each<[string, Partial<Facts>, string, RegExp]>([
       ],
     },
     'warning',
-    /changes of payment are not captured: run syncd install/,
+    /^changes of payment are not captured; repair: sudo -u postgres syncd install$/,
   ],
   [
     'a table that was never installed',
@@ -91,12 +91,12 @@ test.each<[string, Partial<Facts>, string, RegExp]>([
           entity_type: 'payment',
           text: 'the trigger is gone: nothing is captured',
           since: minutesAgo(7),
-          hint: 'syncd install',
+          hint: 'sudo -u postgres syncd install',
         },
       ],
     },
     'warning',
-    /^payment, for 7 min: the trigger is gone: nothing is captured; repair: syncd install$/,
+    /^payment, for 7 min: the trigger is gone: nothing is captured; repair: sudo -u postgres syncd install$/,
   ],
   ['a truncated table', { truncated: ['order'] }, 'warning', /table of order was emptied by TRUNCATE/],
   [

@@ -1,8 +1,9 @@
 /** Whether every configured table is watched, and whether what was captured is all there was. */
+import { INSTALL } from '../../errors.js';
 import { DISK_AUTHOR } from '../../ops/disk-forecast.js';
 import { suspendedFindings, walkFindings } from '../../ops/table-findings.js';
 import { count } from '../../ops/words.js';
-import { fail, INSTALL, ok, type Unnamed, warn } from '../finding.js';
+import { fail, ok, type Unnamed, warn } from '../finding.js';
 import type { Check } from '../patient.js';
 
 export const capture: Check = {
@@ -19,7 +20,7 @@ export const capture: Check = {
       const misses =
         watched.get(entity_type)?.healthy === false && settings.entities.get(entity_type)?.direction !== 'pull';
       const why = 'The table is not as it was installed; it is watched anew, and compared, once that is put right.';
-      found.push((misses ? fail : warn)(`${entity_type}: ${text}`, why, hint === 'syncd install' ? INSTALL : hint));
+      found.push((misses ? fail : warn)(`${entity_type}: ${text}`, why, hint));
     }
     for (const [entity, { table, direction }] of settings.entities) {
       const one = watched.get(entity);

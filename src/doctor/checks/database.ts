@@ -2,10 +2,10 @@
 import { sql } from 'kysely';
 import { databaseError, findPrimary, nameOf, openDb } from '../../db/connect.js';
 import { appliedMigrations, pendingMigrations, readMigrations } from '../../db/migrate.js';
-import { SyncError } from '../../errors.js';
+import { INSTALL, SyncError } from '../../errors.js';
 import { statusOf } from '../../ops/report.js';
 import { monotonicMs } from '../../time.js';
-import { fail, INSTALL, ok } from '../finding.js';
+import { fail, ok } from '../finding.js';
 import type { Check } from '../patient.js';
 
 const SLOW_MS = 1_000;

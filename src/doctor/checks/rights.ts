@@ -1,6 +1,7 @@
 /** Whether this role may do what the daemon does: use the schema, read what is captured, write what comes from the cloud. */
 import { sql } from 'kysely';
-import { fail, INSTALL, ok } from '../finding.js';
+import { INSTALL } from '../../errors.js';
+import { fail, ok } from '../finding.js';
 import type { Check } from '../patient.js';
 
 type Right = { role: string; owner: boolean; lacking: string[] };
