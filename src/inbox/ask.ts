@@ -97,11 +97,12 @@ export async function answerAsked(
 export async function standingOfAsked(db: Db, asked: Asked): Promise<AskStanding> {
   const { rows } = await sql<AskStanding>`
     WITH command AS (
-      SELECT finished_at IS NOT NULL AS finished, error FROM syncd.commands WHERE id = ${asked.id}::bigint
+      SELECT finished_at IS NOT NULL AS finished, error, requested_at FROM syncd.commands WHERE id = ${asked.id}::bigint
     ), troubled AS (
-      SELECT status, reason FROM syncd.incoming
+      -- What was parked before is no answer: where the cloud still holds that, it has come once more.
+      SELECT i.status, i.reason FROM syncd.incoming i JOIN command c ON i.received_at >= c.requested_at
       WHERE entity_type = ${asked.entity_type} AND entity_id = ${asked.entity_id} AND (status = 'parked' OR next_attempt_at IS NOT NULL)
-      ORDER BY id DESC LIMIT 1
+      ORDER BY i.id DESC LIMIT 1
     ), fresh AS (
       SELECT FROM syncd.incoming
       WHERE entity_type = ${asked.entity_type} AND entity_id = ${asked.entity_id} AND status = 'waiting' AND next_attempt_at IS NULL LIMIT 1
