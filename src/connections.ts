@@ -10,7 +10,7 @@ import { BY_INDEX, type Db, findPrimary, openClient, openDb, PLANNED_ONCE, UNSCA
 import { type Leadership, takeLead } from './db/leader.js';
 import { type StandbyDeps, standBy } from './db/standby.js';
 import { announce } from './db/wake.js';
-import { readMemory } from './ops/identity-file.js';
+import { readMemory } from './ops/identity/file.js';
 import { VERSION } from './version.js';
 
 export type Connections = {

@@ -11,7 +11,7 @@ import type { Settings } from './config/settings.js';
 import type { Db } from './db/connect.js';
 import { InboxLoop } from './inbox/loop.js';
 import type { Log } from './log.js';
-import type { CloudHistory } from './ops/cloud-history.js';
+import type { CloudHistory } from './ops/identity/cloud-history.js';
 import type { Dealt } from './ops/now-request.js';
 import { type FetchMemory, fetchEntity } from './pull/fetch.js';
 import { PullLoop } from './pull/loop.js';

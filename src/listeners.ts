@@ -6,11 +6,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClockOffset } from './cloud/clock.js';
 import type { Settings } from './config/settings.js';
-import { AdminListener } from './http/admin-listener.js';
-import type { Measured } from './http/metrics.js';
-import { WebhookListener } from './http/webhook-listener.js';
+import { AdminListener } from './http/admin/listener.js';
+import type { Measured } from './http/admin/metrics.js';
+import { WebhookListener } from './http/webhooks/listener.js';
 import type { Log } from './log.js';
-import type { Vitals } from './ops/vitals.js';
+import type { Vitals } from './ops/status/vitals.js';
 
 export type ListenersDeps = {
   settings: Settings;

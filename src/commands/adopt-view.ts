@@ -1,8 +1,8 @@
 /** How `syncd adopt` looks: what is remembered beside what was found, what that looks like, and what to type. Pure. */
 import type { Settings } from '../config/settings.js';
-import type { AdoptAs, Adopted, Inspection } from '../ops/adopt.js';
-import type { Remembered } from '../ops/identity-verdict.js';
-import { count, fullTime } from '../ops/words.js';
+import type { AdoptAs, Adopted, Inspection } from '../ops/identity/adopt.js';
+import type { Remembered } from '../ops/identity/verdict.js';
+import { count, fullTime } from '../ops/status/words.js';
 import type { Paint } from './output.js';
 
 const LABEL = 15;

@@ -1,7 +1,7 @@
 /** `syncd adopt`: after a restore, a move or a clone it tells what it sees, and lets a person say what the database is. */
 import { Command, Option } from 'commander';
 import { SyncError } from '../errors.js';
-import { type AdoptAs, adopt, CLOUD_RESTORED, type Inspection, inspect, objection } from '../ops/adopt.js';
+import { type AdoptAs, adopt, CLOUD_RESTORED, type Inspection, inspect, objection } from '../ops/identity/adopt.js';
 import { authorOf, withAuthor } from './actions.js';
 import { adoptedScreen, CHOICES, consequences, inspectionScreen } from './adopt-view.js';
 import { confirm } from './ask.js';

@@ -1,7 +1,7 @@
 /** `syncd conflicts`: where shop and cloud hold different values, side by side. */
 import { Command } from 'commander';
 import { listPresentConflicts } from '../apply/present.js';
-import { fullTime, localTime, oneLine } from '../ops/words.js';
+import { fullTime, localTime, oneLine } from '../ops/status/words.js';
 import { CONFLICT_STATUSES, type ConflictItem, countOpenConflicts, type Difference } from '../queue/conflicts.js';
 import { type FilterOptions, toFilter, withFilters } from './filters.js';
 import { type Paint, painter, print, screenWidth } from './output.js';

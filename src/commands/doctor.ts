@@ -6,7 +6,7 @@ import { faultyConfiguration } from '../doctor/checks/configuration.js';
 import { examine } from '../doctor/examine.js';
 import type { Finding, FindingState } from '../doctor/finding.js';
 import { EXIT } from '../errors.js';
-import { wrapped } from '../ops/words.js';
+import { wrapped } from '../ops/status/words.js';
 import { type Paint, painter, print, printJson, type Style, screenWidth } from './output.js';
 import { type CommonOptions, commonOptions } from './session.js';
 

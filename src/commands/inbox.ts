@@ -11,7 +11,7 @@ import {
   type ParkedItem,
   retryIncoming,
 } from '../inbox/parked.js';
-import { count, fullTime, localTime, relative } from '../ops/words.js';
+import { count, fullTime, localTime, relative } from '../ops/status/words.js';
 import { rowNumber } from '../queue/filters.js';
 import { authorOf, withAuthor } from './actions.js';
 import { type FilterOptions, toFilter, withFilters } from './filters.js';

@@ -14,7 +14,7 @@ import { converse, type Ends } from '../init/dialogue.js';
 import { daemonLogin } from '../init/login.js';
 import { type Proposal, propose, reasonAgainst } from '../init/propose.js';
 import { type Answers, notesFor, type Remarks, writeYaml } from '../init/yaml.js';
-import { count } from '../ops/words.js';
+import { count } from '../ops/status/words.js';
 import { asCaller } from './admin-url.js';
 import { print, printJson, remark } from './output.js';
 import { type CommonOptions, commonOptions } from './session.js';

@@ -1,6 +1,6 @@
 /** `syncd logs`: what was exchanged with the cloud, and how it went; `--follow` goes on as it happens. */
 import { Command } from 'commander';
-import { oneLine, shortened } from '../ops/words.js';
+import { oneLine, shortened } from '../ops/status/words.js';
 import { type LogItem, listLogs } from '../queue/read.js';
 import { sleep } from '../time.js';
 import { type FilterOptions, toFilter, unknownEntity, withFilters } from './filters.js';

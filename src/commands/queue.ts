@@ -1,6 +1,6 @@
 /** `syncd queue`: the changes that are not in the cloud yet, or those of one status. */
 import { Command } from 'commander';
-import { fullTime, localTime, relative } from '../ops/words.js';
+import { fullTime, localTime, relative } from '../ops/status/words.js';
 import { CHANGE_STATUSES } from '../queue/filters.js';
 import { countUnsettled, listQueue, type QueueItem } from '../queue/read.js';
 import { type FilterOptions, toFilter, unknownEntity, withFilters } from './filters.js';

@@ -5,7 +5,7 @@ import { type Choice, type ConflictVerdict, resolveConflict } from '../apply/res
 import type { Settings } from '../config/settings.js';
 import { openApplier } from '../db/applier.js';
 import { EXIT, SyncError, wordsOf } from '../errors.js';
-import { fullTime } from '../ops/words.js';
+import { fullTime } from '../ops/status/words.js';
 import { rowNumber } from '../queue/filters.js';
 import { authorOf, withAuthor } from './actions.js';
 import { print, printJson, remark } from './output.js';

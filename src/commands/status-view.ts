@@ -1,9 +1,9 @@
 /** How `syncd status` looks: one screen for people, one line for Nagios. Pure; 80 columns, and readable without colour. */
-import type { Facts } from '../ops/status.js';
-import { outages, type Story } from '../ops/story.js';
-import { captureWords, diskWords, walkWords } from '../ops/table-findings.js';
-import type { Finding, State, StatusReport } from '../ops/verdict.js';
-import { age, count, fullTime, localTime, percent, relative, wrapped } from '../ops/words.js';
+import type { Facts } from '../ops/status/read.js';
+import { outages, type Story } from '../ops/status/story.js';
+import { captureWords, diskWords, walkWords } from '../ops/status/table-findings.js';
+import type { Finding, State, StatusReport } from '../ops/status/verdict.js';
+import { age, count, fullTime, localTime, percent, relative, wrapped } from '../ops/status/words.js';
 import type { Paint, Style } from './output.js';
 
 const COLOURS: Record<State, Style> = { ok: 'green', warning: 'yellow', critical: 'red', unknown: 'yellow' };

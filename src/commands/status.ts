@@ -1,10 +1,10 @@
 /** `syncd status`: asks the database, judges, prints; also while the daemon is down, and with an answer when PostgreSQL is away. */
 import { Command } from 'commander';
 import { EXIT, SyncError, wordsOf } from '../errors.js';
-import { statusOf } from '../ops/report.js';
-import type { Facts } from '../ops/status.js';
-import { tell } from '../ops/story.js';
-import { findings, STATE_EXIT, type StatusReport, since, unknownReport } from '../ops/verdict.js';
+import type { Facts } from '../ops/status/read.js';
+import { statusOf } from '../ops/status/report.js';
+import { tell } from '../ops/status/story.js';
+import { findings, STATE_EXIT, type StatusReport, since, unknownReport } from '../ops/status/verdict.js';
 import { sleep } from '../time.js';
 import { painter, print, printError, printJson, screenWidth } from './output.js';
 import { type CommonOptions, commonOptions, type Session, withDatabase } from './session.js';

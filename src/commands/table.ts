@@ -1,5 +1,5 @@
 /** Columns for people: aligned, cut to the screen, the last one taking what is left. Pure. */
-import { oneLine, shortened } from '../ops/words.js';
+import { oneLine, shortened } from '../ops/status/words.js';
 import type { Paint, Style } from './output.js';
 
 export type Column<T> = {

@@ -9,7 +9,7 @@ import { openApplier } from '../db/applier.js';
 import type { Db } from '../db/connect.js';
 import { EXIT, INSTALL, SyncError } from '../errors.js';
 import { lookAtDaemon } from '../ops/control.js';
-import { count } from '../ops/words.js';
+import { count } from '../ops/status/words.js';
 import { VERSION } from '../version.js';
 import { readWalkedTable } from '../walk/table.js';
 import { mustBeOpen, type OpenTruncation, settleAsRestored, settleByDeleting } from '../walk/truncations.js';

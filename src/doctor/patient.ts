@@ -3,7 +3,7 @@ import type { CloudClient } from '../cloud/client.js';
 import type { ClockOffset } from '../cloud/clock.js';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
-import type { Facts } from '../ops/status.js';
+import type { Facts } from '../ops/status/read.js';
 import type { Finding, Unnamed } from './finding.js';
 
 export type Patient = {

@@ -1,10 +1,10 @@
 /** What the routes of the admin port have in common: how one is written down, what it is given, and the plain answer. */
 import type { Settings } from '../config/settings.js';
 import type { Reach } from '../db/reach.js';
-import type { Vitals } from '../ops/vitals.js';
+import type { Vitals } from '../ops/status/vitals.js';
+import type { Measured } from './admin/metrics.js';
+import type { Bearer } from './admin/token.js';
 import type { HttpAnswer, HttpRequest } from './exchange.js';
-import type { Measured } from './metrics.js';
-import type { Bearer } from './token.js';
 
 export type AdminDeps = {
   settings: Settings;

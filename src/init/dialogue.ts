@@ -4,7 +4,7 @@
  */
 
 import { cloudUrl, headerText, isEntityName, timezone } from '../config/scalars.js';
-import { count } from '../ops/words.js';
+import { count } from '../ops/status/words.js';
 import { inDirection, type Proposal, type Proposed } from './propose.js';
 import { type Answers, notesFor } from './yaml.js';
 

@@ -2,7 +2,7 @@
  * Writes syncd.yaml with its reasons as comments. Pure. What is written is what install reads: every value that YAML might take for
  * something else stands in quotes.
  */
-import { wrapped } from '../ops/words.js';
+import { wrapped } from '../ops/status/words.js';
 import type { LeftOut, Proposal, Proposed } from './propose.js';
 
 export type Answers = {

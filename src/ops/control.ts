@@ -7,7 +7,7 @@ import type { Db } from '../db/connect.js';
 import type { ChangeStatus } from '../db/schema.js';
 import { requester, wakeDaemon } from '../queue/manage.js';
 import { monotonicMs, sleep } from '../time.js';
-import { HEARTBEAT_LIMIT_MS } from './verdict.js';
+import { HEARTBEAT_LIMIT_MS } from './status/verdict.js';
 
 const LOOK_MS = 100;
 

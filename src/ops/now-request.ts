@@ -3,7 +3,7 @@
  * then a pull that began after the question has come to its end; then a look at the inbox that began after that pull finds nothing
  * left to apply. Whatever cannot be done answers at once, with the reason.
  */
-import { count } from './words.js';
+import { count } from './status/words.js';
 
 /** What has become of incoming changes, counted since the start. */
 export type Dealt = { applied: number; parked: number; conflicts: number };

@@ -10,7 +10,7 @@ import type { LoadedSettings } from '../config/load.js';
 import type { Db } from '../db/connect.js';
 import { examine } from '../doctor/examine.js';
 import { wordsOf } from '../errors.js';
-import { statusOf } from '../ops/report.js';
+import { statusOf } from '../ops/status/report.js';
 import { listLogs, listQueue } from '../queue/read.js';
 import { redactText } from '../redact.js';
 import { VERSION } from '../version.js';

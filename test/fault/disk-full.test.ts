@@ -10,7 +10,7 @@ import { Cluster } from '../../src/demo/postgres.js';
 import type { Log, LogFields } from '../../src/log.js';
 import { diskChore } from '../../src/ops/disk.js';
 import { DISK_AUTHOR } from '../../src/ops/disk-forecast.js';
-import { statusOf } from '../../src/ops/report.js';
+import { statusOf } from '../../src/ops/status/report.js';
 import { captureSettings } from '../support/capture.js';
 import { WalkStage } from '../support/walk-stage.js';
 

@@ -1,7 +1,7 @@
 /** What the dashboard alone asks of the admin port: who the caller is, what changes as it changes, figures, what became of one record. */
 import { request } from 'node:http';
 import { Cluster } from '../../src/demo/postgres.js';
-import { MOST_VIEWERS } from '../../src/http/live-feed.js';
+import { MOST_VIEWERS } from '../../src/http/admin/live-feed.js';
 import { openAdmin } from '../support/admin.js';
 import { eventually } from '../support/eventually.js';
 import { openShop, type Shop } from '../support/shop.js';

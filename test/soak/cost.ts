@@ -4,12 +4,12 @@
  * `node --import ./test/bench/typescript.mjs test/soak/cost.ts`
  */
 import { Cluster } from '../../src/demo/postgres.js';
-import { AlertWatch } from '../../src/ops/alerts.js';
-import { Counted } from '../../src/ops/metrics-figures.js';
-import { beginOutage, endOutage, noteDrained } from '../../src/ops/outages.js';
-import { statusOf } from '../../src/ops/report.js';
+import { AlertWatch } from '../../src/ops/alerts/watch.js';
+import { Counted } from '../../src/ops/figures/gathered.js';
+import { beginOutage, endOutage, noteDrained } from '../../src/ops/figures/outages.js';
+import { takeSample } from '../../src/ops/figures/samples.js';
 import { retentionChore } from '../../src/ops/retention.js';
-import { takeSample } from '../../src/ops/samples.js';
+import { statusOf } from '../../src/ops/status/report.js';
 import { steadyMs } from '../../src/time.js';
 import { openShop, type Shop } from '../support/shop.js';
 

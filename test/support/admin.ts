@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import type { Settings } from '../../src/config/settings.js';
-import { AdminListener } from '../../src/http/admin-listener.js';
+import { AdminListener } from '../../src/http/admin/listener.js';
 import type { Log, LogFields } from '../../src/log.js';
-import { Metrics, type Own } from '../../src/ops/metrics.js';
-import { Counted } from '../../src/ops/metrics-figures.js';
-import { Vitals } from '../../src/ops/vitals.js';
+import { Counted } from '../../src/ops/figures/gathered.js';
+import { Metrics, type Own } from '../../src/ops/figures/metrics.js';
+import { Vitals } from '../../src/ops/status/vitals.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever came
 type Json = any;

@@ -1,5 +1,5 @@
 /** The facts of a shop where all is well, to be spoilt by a test. */
-import type { DaemonFacts, Facts } from '../../src/ops/status.js';
+import type { DaemonFacts, Facts } from '../../src/ops/status/read.js';
 
 export const NOW = '2026-11-22T15:40:11.000000Z';
 const DAEMON: DaemonFacts = {

@@ -6,7 +6,7 @@ import type { CloudOptions } from '../../src/demo/cloud/open.js';
 import { startReferenceCloud } from '../../src/demo/cloud/server.js';
 import type { Cluster } from '../../src/demo/postgres.js';
 import type { LogFields } from '../../src/log.js';
-import { CloudHistory } from '../../src/ops/cloud-history.js';
+import { CloudHistory } from '../../src/ops/identity/cloud-history.js';
 import { PullLoop, type PullLoopDeps } from '../../src/pull/loop.js';
 import { newPullMemory } from '../../src/pull/memory.js';
 import { steadyMs } from '../../src/time.js';

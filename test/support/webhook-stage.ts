@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WebhookSettings } from '../../src/config/settings.js';
 import type { Db } from '../../src/db/connect.js';
-import { WebhookListener } from '../../src/http/webhook-listener.js';
+import { WebhookListener } from '../../src/http/webhooks/listener.js';
 import { readRatchet } from '../../src/inbox/ratchet.js';
 import { receive } from '../../src/inbox/receive.js';
 import type { Log, LogFields } from '../../src/log.js';

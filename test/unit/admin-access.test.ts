@@ -13,9 +13,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AdminSettings } from '../../src/config/settings.js';
-import { Attempts } from '../../src/http/attempts.js';
-import { Tokens } from '../../src/http/token.js';
-import { Visitors } from '../../src/http/visitors.js';
+import { Tokens } from '../../src/http/admin/token.js';
+import { Visitors } from '../../src/http/admin/visitors.js';
+import { Attempts } from '../../src/http/webhooks/attempts.js';
 import { type Ask, openAdmin } from '../support/admin.js';
 import { captureSettings } from '../support/capture.js';
 

@@ -1,8 +1,8 @@
 /** When an alert is raised and when it is over, as tables; and that whatever happens it never becomes a storm. */
 import fc from 'fast-check';
-import { type OpenAlert, restMs, steps, type Trouble, troubles } from '../../src/ops/alert-rules.js';
-import { clearedWords, raisedWords } from '../../src/ops/alert-words.js';
-import type { Facts } from '../../src/ops/status.js';
+import { type OpenAlert, restMs, steps, type Trouble, troubles } from '../../src/ops/alerts/rules.js';
+import { clearedWords, raisedWords } from '../../src/ops/alerts/words.js';
+import type { Facts } from '../../src/ops/status/read.js';
 import { daemonFacts, NOW, RULES, shopFacts } from '../support/facts.js';
 
 const rules = { ...RULES, failureRate: 0.05 };

@@ -1,8 +1,8 @@
 /** The dashboard's answer to the owner: what is said for every way in which changes can wait. */
 import { additionTo } from '../../src/dashboard/state/addition.js';
 import { answerTo } from '../../src/dashboard/state/answer.js';
-import type { StatusReport } from '../../src/ops/verdict.js';
-import { unknownReport } from '../../src/ops/verdict.js';
+import type { StatusReport } from '../../src/ops/status/verdict.js';
+import { unknownReport } from '../../src/ops/status/verdict.js';
 
 const NOW = Date.parse('2026-11-22T07:02:00Z');
 const LATER = '2026-11-22T07:02:40.000000Z';

@@ -4,7 +4,7 @@ import { en } from '../../src/dashboard/i18n/en.js';
 import { createFormat } from '../../src/dashboard/i18n/format.js';
 import { id } from '../../src/dashboard/i18n/id.js';
 import { seriesOf, shadesOf } from '../../src/dashboard/state/series.js';
-import type { SampleColumns } from '../../src/http/figures.js';
+import type { SampleColumns } from '../../src/http/admin/figures.js';
 
 const indonesian = createFormat(id.locale, 'Asia/Jakarta', id.span);
 const english = createFormat(en.locale, 'Asia/Jakarta', en.span);

@@ -1,6 +1,6 @@
 /** Which database is taken for the outlet's own: what the state directory remembers against what the database says. */
-import { parseMemory } from '../../src/ops/identity-file.js';
-import { FAILOVER_LACKS_MS, type Found, judgeIdentity, type Memory } from '../../src/ops/identity-verdict.js';
+import { parseMemory } from '../../src/ops/identity/file.js';
+import { FAILOVER_LACKS_MS, type Found, judgeIdentity, type Memory } from '../../src/ops/identity/verdict.js';
 
 const NOTED_MS = 1_700_000_000_000;
 const place = {

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Metrics } from '../../src/ops/metrics.js';
-import { judge } from '../../src/ops/verdict.js';
+import { Metrics } from '../../src/ops/figures/metrics.js';
+import { judge } from '../../src/ops/status/verdict.js';
 import { RULES as STATUS_RULES, shopFacts } from '../support/facts.js';
 
 const RULES = 'systemd/prometheus/syncd.rules.yml';

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
-import { type Profile, parseSecrets, TOLERANCE_MS, verify } from '../../src/http/signature.js';
+import { type Profile, parseSecrets, TOLERANCE_MS, verify } from '../../src/http/webhooks/signature.js';
 import { type Header, signatureHeaders } from '../support/signed-webhook.js';
 
 type Vector = {

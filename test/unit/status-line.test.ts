@@ -1,5 +1,5 @@
 /** The one line of `systemctl status`. */
-import { type LineFacts, lineOf } from '../../src/ops/status-line.js';
+import { type LineFacts, lineOf } from '../../src/ops/status/systemd-line.js';
 
 const NOW = Date.parse('2026-11-22T15:40:00Z');
 const facts = (change: Partial<LineFacts> = {}): LineFacts => ({

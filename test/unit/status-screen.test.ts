@@ -1,8 +1,8 @@
 /** What people see: the answer to the owner's question, in 80 columns, without colour, for every plight. */
 import { nagiosLine, statusScreen } from '../../src/commands/status-view.js';
-import type { Facts } from '../../src/ops/status.js';
-import { outages, tell } from '../../src/ops/story.js';
-import { findings, judge, unknownReport } from '../../src/ops/verdict.js';
+import type { Facts } from '../../src/ops/status/read.js';
+import { outages, tell } from '../../src/ops/status/story.js';
+import { findings, judge, unknownReport } from '../../src/ops/status/verdict.js';
 import { daemonFacts, RULES, shopFacts } from '../support/facts.js';
 import { golden } from '../support/golden.js';
 

@@ -1,7 +1,7 @@
 /** How a shop is judged: what is critical, what is a warning, what is neither, and how the rates are made. */
 
-import type { Facts } from '../../src/ops/status.js';
-import { findings, judge, STATE_EXIT, unknownReport } from '../../src/ops/verdict.js';
+import type { Facts } from '../../src/ops/status/read.js';
+import { findings, judge, STATE_EXIT, unknownReport } from '../../src/ops/status/verdict.js';
 import { daemonFacts, RULES, shopFacts } from '../support/facts.js';
 
 const minutesAgo = (minutes: number) => new Date(Date.parse('2026-11-22T15:40:11Z') - minutes * 60_000).toISOString();

@@ -1,8 +1,8 @@
 /** What is said of missed changes, suspended capture, walks and the disk. */
-import { progressWords, remainingMs } from '../../src/ops/progress-words.js';
-import type { Facts, WalkFacts } from '../../src/ops/status.js';
-import { captureWords, diskWords, walkWords } from '../../src/ops/table-findings.js';
-import { findings } from '../../src/ops/verdict.js';
+import { progressWords, remainingMs } from '../../src/ops/status/progress-words.js';
+import type { Facts, WalkFacts } from '../../src/ops/status/read.js';
+import { captureWords, diskWords, walkWords } from '../../src/ops/status/table-findings.js';
+import { findings } from '../../src/ops/status/verdict.js';
 import { NOW, RULES, shopFacts } from '../support/facts.js';
 
 const WALK: WalkFacts = {

@@ -1,5 +1,5 @@
 /** When the daemon is ready, and when it stands still: by what its parts have done, not by any timer. */
-import { DATABASE, Vitals } from '../../src/ops/vitals.js';
+import { DATABASE, Vitals } from '../../src/ops/status/vitals.js';
 
 const SILENT_MS = 10_000;
 const part = (progressAt: number) => () => ({ ok: true, detail: '', progressAt });

@@ -9,7 +9,7 @@ import {
   relative,
   shortened,
   wrapped,
-} from '../../src/ops/words.js';
+} from '../../src/ops/status/words.js';
 
 test.each([
   [0, '0 s'],

@@ -1,10 +1,10 @@
 /** What the admin API answers, by the daemon's own types: the one thing that the page shares with it. */
 import type { Finding as DoctorFinding } from '../../doctor/finding.js';
-import type { SampleColumns } from '../../http/figures.js';
-import type { EntitySelf, SelfReport } from '../../http/self.js';
+import type { SampleColumns } from '../../http/admin/figures.js';
+import type { EntitySelf, SelfReport } from '../../http/admin/self.js';
 import type { CapturedTable } from '../../ops/captured-tables.js';
-import type { Outage } from '../../ops/outages.js';
-import type { Finding, StatusReport } from '../../ops/verdict.js';
+import type { Outage } from '../../ops/figures/outages.js';
+import type { Finding, StatusReport } from '../../ops/status/verdict.js';
 import type { EntityStanding, IncomingItem } from '../../queue/history.js';
 import type { LogItem, QueueItem } from '../../queue/read.js';
 import type { Exact } from './exact.js';

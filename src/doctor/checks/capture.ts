@@ -1,8 +1,8 @@
 /** Whether every configured table is watched, and whether what was captured is all there was. */
 import { INSTALL } from '../../errors.js';
 import { DISK_AUTHOR } from '../../ops/disk-forecast.js';
-import { suspendedFindings, walkFindings } from '../../ops/table-findings.js';
-import { count } from '../../ops/words.js';
+import { suspendedFindings, walkFindings } from '../../ops/status/table-findings.js';
+import { count } from '../../ops/status/words.js';
 import { fail, ok, type Unnamed, warn } from '../finding.js';
 import type { Check } from '../patient.js';
 

@@ -5,7 +5,7 @@ import { connect, type PeerCertificate } from 'node:tls';
 import { judgeReply } from '../../cloud/outcome.js';
 import { parseCapabilities, parseObject } from '../../cloud/reply.js';
 import { codeOf, wordsOf } from '../../errors.js';
-import { age } from '../../ops/words.js';
+import { age } from '../../ops/status/words.js';
 import { fail, ok, type Unnamed, warn } from '../finding.js';
 import type { Check, Patient } from '../patient.js';
 

@@ -1,6 +1,6 @@
 /** Whether the daemon runs, as this program's version and on the present configuration, and whether anything keeps it from sending. */
-import { isRunning } from '../../ops/verdict.js';
-import { age } from '../../ops/words.js';
+import { isRunning } from '../../ops/status/verdict.js';
+import { age } from '../../ops/status/words.js';
 import { VERSION } from '../../version.js';
 import { fail, ok, type Unnamed, warn } from '../finding.js';
 import type { Check } from '../patient.js';

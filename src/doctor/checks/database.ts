@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { databaseError, findPrimary, nameOf, openDb } from '../../db/connect.js';
 import { appliedMigrations, pendingMigrations, readMigrations } from '../../db/migrate.js';
 import { INSTALL, SyncError } from '../../errors.js';
-import { statusOf } from '../../ops/report.js';
+import { statusOf } from '../../ops/status/report.js';
 import { monotonicMs } from '../../time.js';
 import { fail, ok } from '../finding.js';
 import type { Check } from '../patient.js';

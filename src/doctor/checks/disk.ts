@@ -1,7 +1,7 @@
 /** How long the disk that PostgreSQL writes to will last, as the daemon reckons it. */
 
 import { bytes } from '../../ops/disk-forecast.js';
-import { diskFindings, diskWords } from '../../ops/table-findings.js';
+import { diskFindings, diskWords } from '../../ops/status/table-findings.js';
 import { fail, ok, skipped, type Unnamed, warn } from '../finding.js';
 import type { Check } from '../patient.js';
 

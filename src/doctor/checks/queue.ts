@@ -1,7 +1,7 @@
 /** What waits, failed or is in conflict: the shop's own question, with the commands that answer it. */
 
-import { since } from '../../ops/verdict.js';
-import { age, count } from '../../ops/words.js';
+import { since } from '../../ops/status/verdict.js';
+import { age, count } from '../../ops/status/words.js';
 import { fail, ok, type Unnamed, warn } from '../finding.js';
 import type { Check } from '../patient.js';
 

@@ -1,6 +1,6 @@
 /** Sessions and roles of others that keep changes from being captured, or the queue from being tidied. */
 import { sql } from 'kysely';
-import { age, count } from '../../ops/words.js';
+import { age, count } from '../../ops/status/words.js';
 import { fail, ok, type Unnamed, warn } from '../finding.js';
 import type { Check } from '../patient.js';
 

@@ -1,8 +1,8 @@
 /** Whether the webhook port answers here, and whether the cloud ever came through it. From outside only the cloud can tell. */
 import { connect } from 'node:net';
 import { sql } from 'kysely';
-import { isRunning } from '../../ops/verdict.js';
-import { age } from '../../ops/words.js';
+import { isRunning } from '../../ops/status/verdict.js';
+import { age } from '../../ops/status/words.js';
 import { fail, ok, warn } from '../finding.js';
 import type { Check } from '../patient.js';
 

@@ -1,5 +1,5 @@
 /** `GET /openapi.json`: what the port and the cloud have to say to each other, for programs and for whoever writes one. */
-import { readQuery } from '../parameters.js';
+import { readQuery } from '../admin/parameters.js';
 import { jsonText, type Route } from '../route.js';
 import { openApi } from './document.js';
 
