@@ -12,7 +12,7 @@ import { compareSettings, FIXED } from './config/differences.js';
 import { ConfigurationError, lineOf } from './config/faults.js';
 import type { LoadedSettings } from './config/load.js';
 import type { Settings } from './config/settings.js';
-import { SyncError, wordsOf } from './errors.js';
+import { INSTALL, SyncError, wordsOf } from './errors.js';
 import type { AdaptableLog } from './log.js';
 
 export class Reload {
@@ -118,7 +118,7 @@ export class Reload {
       }),
       ...(install.length > 0 && {
         waits_for_install: install,
-        hint_install: 'the database follows with: syncd install',
+        hint_install: `the database follows with: ${INSTALL}`,
       }),
     });
     if (now.some((path) => !path.startsWith('log.'))) this.#renewing.abort();

@@ -7,7 +7,7 @@ import type { Settings, Strategy } from '../config/settings.js';
 import { arrayLiteral } from '../db/array.js';
 import { type Db, isConnectionLoss } from '../db/connect.js';
 import type { Database } from '../db/schema.js';
-import { codeOf, SyncError, wordsOf } from '../errors.js';
+import { codeOf, INSTALL, SyncError, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { requester } from '../queue/manage.js';
 import type { OnStep } from '../step.js';
@@ -237,7 +237,6 @@ function faultOf(error: unknown): 'busy' | { message: string; hint: string } {
   // Deadlock, serialization failure, lock not available, query cancelled.
   if (code.startsWith('40') || code === '55P03' || code === '57014') return 'busy';
   if (!(error instanceof Error) || !('severity' in error)) throw error;
-  const hint =
-    code === '42501' ? 'Grant it: list the table under also_writes of this entity, and run syncd install.' : '';
+  const hint = code === '42501' ? `Grant it: list the table under also_writes of this entity. Then: ${INSTALL}` : '';
   return { message: `the shop's table refuses it: ${wordsOf(error)}`, hint };
 }

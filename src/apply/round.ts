@@ -4,7 +4,7 @@
  * are taken out together. What is parked costs the others nothing any more. Nothing is kept in memory that a crash would lose.
  */
 import type { Db } from '../db/connect.js';
-import { codeOf, wordsOf } from '../errors.js';
+import { codeOf, INSTALL, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { anotherDaemon, applyChunk, type ChunkDeps, type ChunkReport, type Surroundings, type Work } from './chunk.js';
 import { queuePosition } from './echo.js';
@@ -208,7 +208,7 @@ class Round {
       case 'rights':
         this.#park(
           work,
-          `${wordsOf(error)}; a trigger of ${table.table} that writes there needs entities.${table.entity}.also_writes: [that table], then: syncd install`,
+          `${wordsOf(error)}; a trigger of ${table.table} that writes there needs entities.${table.entity}.also_writes: [that table], then: ${INSTALL}`,
         );
         return;
       case 'table':
@@ -216,7 +216,7 @@ class Round {
           id: incoming.id,
           parked: true,
           delayMs: parkedMs(incoming.attempts),
-          reason: `${wordsOf(error)}; after a change of the table: syncd install`,
+          reason: `${wordsOf(error)}; after a change of the table: ${INSTALL}`,
         });
         return;
       case 'collision':

@@ -3,6 +3,7 @@
  * ones leave; what has no table here is parked, or told apart where nobody ever asked for it, or leaves where the shop only sends. What asks for a fetch waits for
  * its turn behind a row of the same entity that is here already.
  */
+import { INSTALL } from '../errors.js';
 import { compareVersions } from './decide.js';
 import type { Incoming, PutOff } from './incoming.js';
 import type { AppliedTable, AppliedTables } from './tables.js';
@@ -41,7 +42,7 @@ export function sortOut<One extends Incoming>(
     } else if (table) {
       sorted.work.push({ incoming: newest, table });
     } else if (configured.has(newest.entity_type)) {
-      const reason = `the table of ${newest.entity_type} is not installed: syncd install`;
+      const reason = `the table of ${newest.entity_type} is not installed: ${INSTALL}`;
       sorted.parked.push({ id: newest.id, parked: true, delayMs: null, reason });
     } else {
       sorted.strangers.push(newest);

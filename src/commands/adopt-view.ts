@@ -1,5 +1,7 @@
 /** How `syncd adopt` looks: what is remembered beside what was found, what that looks like, and what to type. Pure. */
+
 import type { Settings } from '../config/settings.js';
+import { INSTALL } from '../errors.js';
 import type { AdoptAs, Adopted, Inspection } from '../ops/identity/adopt.js';
 import type { Remembered } from '../ops/identity/verdict.js';
 import { count, fullTime } from '../ops/status/words.js';
@@ -108,6 +110,6 @@ export function adoptedScreen(
   const kept = as === 'clone' ? ` ${count(put_away, 'row')} put away.` : '';
   const lines = [`Outlet ${outlet_id} goes on with epoch ${epoch}.${kept}`, ...consequences(as, settings)];
   if (home !== null && home.queue !== place.queue)
-    lines.push('Its tables were made anew by the restore. What the cloud sends for them waits until: syncd install');
+    lines.push(`Its tables were made anew by the restore. What the cloud sends for them waits until: ${INSTALL}`);
   return lines.join('\n');
 }

@@ -60,7 +60,7 @@ async function inParentsOrder({ db, loaded }: Session, types: readonly string[])
   const unknown = types.filter((type) => !tables.has(type));
   if (unknown.length > 0)
     throw new SyncError('failed', `there is no table of ${unknown.join(', ')} any more, or no configuration for it`, {
-      hint: 'Bring the table back, or take the entity out of syncd.yaml; then: syncd install',
+      hint: `Bring the table back, or take the entity out of syncd.yaml; then: ${INSTALL}`,
     });
   return types.map((type) => tables.get(type) as AppliedTable).sort((a, b) => a.rank - b.rank);
 }

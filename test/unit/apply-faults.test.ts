@@ -78,7 +78,9 @@ describe('of what was picked', () => {
     ];
     const { work, dropped, pushOnly, parked, strangers } = sortOut(given, tables, new Set(['later']));
     expect({ work, dropped, pushOnly }).toEqual({ work: [], dropped: ['1', '2'], pushOnly: 1 });
-    expect(parked).toMatchObject([{ id: '4', reason: 'the table of later is not installed: syncd install' }]);
+    expect(parked).toMatchObject([
+      { id: '4', reason: 'the table of later is not installed: sudo -u postgres syncd install' },
+    ]);
     expect(strangers.map(({ id }) => id)).toEqual(['3']);
   });
 });

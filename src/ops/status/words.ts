@@ -51,10 +51,10 @@ function parts(at: string, timeZone: string): Record<string, string> {
   return Object.fromEntries(format.formatToParts(new Date(at)).map(({ type, value }) => [type, value]));
 }
 
-/** `12 min ago`, `in 8 s`, `just now`. */
+/** `12 min ago`, `in 8 s`, `just now`, `in a moment`. */
 export function relative(at: string, now: string): string {
   const ms = Date.parse(now) - Date.parse(at);
-  if (Math.abs(ms) < 1000) return 'just now';
+  if (Math.abs(ms) < 1000) return ms < 0 ? 'in a moment' : 'just now';
   // A clock that was wrong when the row was written makes instants that mean nothing.
   if (Math.abs(ms) > 3650 * DAY_MS) return 'by a wrong clock';
   return ms > 0 ? `${age(ms)} ago` : `in ${age(-ms)}`;
