@@ -57,6 +57,16 @@ onEachServer('install', (_, server) => {
     expect(before[0]).toMatchObject({ epoch: '7', sync_enabled: false, outlet_id: 'outlet-7', code: 'JKT-014' });
   });
 
+  test('says which tables had rows before, once: they are not sent by themselves', async () => {
+    await pos.sql.query(
+      'CREATE TABLE old (id int PRIMARY KEY); CREATE TABLE fresh (id int PRIMARY KEY); INSERT INTO old VALUES (1)',
+    );
+    const notice = 'the rows that old had before are not sent until: sudo -u syncd syncd backfill';
+    expect((await install({ old: 'old', fresh: 'fresh' }, { dryRun: true })).notices).toEqual([notice]);
+    expect((await install({ old: 'old', fresh: 'fresh' })).notices).toEqual([notice]);
+    expect((await install({ old: 'old', fresh: 'fresh' })).notices).toEqual([]);
+  });
+
   test('as a dry run prints the SQL and changes nothing; with nothing to do it prints nothing', async () => {
     const before = await catalogue(pos.sql);
     const { lines } = await install({ sale: 'sale', stock: { table: 'stock', direction: 'both' } }, { dryRun: true });
