@@ -12,7 +12,7 @@ import { problem } from '../problem.js';
 import type { Route } from '../route.js';
 
 /** The same place as seen from src and from dist. */
-const BUILT = fileURLToPath(new URL('../../dist/dashboard/', import.meta.url));
+const BUILT = fileURLToPath(new URL('../../../dist/dashboard/', import.meta.url));
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
