@@ -7,28 +7,14 @@
 import { sql } from 'kysely';
 import type { Db } from '../../db/connect.js';
 import { byIndex } from '../../db/indexed.js';
+import type { SamplesTable } from '../../db/schema-figures.js';
 import { iso } from '../../queue/read.js';
 import { monotonicMs } from '../../time.js';
 import type { Chore } from '../chores.js';
 import { FRESH, waitingOf } from '../status/waiting.js';
 
-export type Sample = {
-  /** The minute's beginning, ISO. */
-  minute: string;
-  captured: number;
-  pushed: number;
-  pulled: number;
-  refused: number;
-  queue_depth: number;
-  oldest_pending_ms: number;
-  failed: number;
-  conflicts: number;
-  held: number;
-  push_count: number;
-  push_ms: number;
-  push_bytes: number;
-  online: boolean | null;
-};
+/** A row as JSON brings it: its minute is ISO. */
+export type Sample = Omit<SamplesTable, 'push_bytes'> & { push_bytes: number };
 
 const KEPT = 8 * 24 * 60;
 /** A sale that is just committing is counted too. */
