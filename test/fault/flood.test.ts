@@ -16,6 +16,8 @@ import { onWire } from '../support/signed-webhook.js';
 
 const DATABASE = 'flooded';
 const SALES = 10_000;
+/** So many bad requests have to come while the sales go out. */
+const FLOOD = 1_000;
 const FILL = `INSERT INTO orders (order_number, cashier, status, subtotal, tax, total)
   SELECT 'JKT-' || n, 'kasir-1', 'paid', 40000, 4400, 44400 FROM generate_series(1, ${SALES}) n`;
 
@@ -87,12 +89,14 @@ test('a flood of bad signatures costs the way out nothing, takes no memory, and 
         (told) => told > 0,
         'it is noticed',
       );
-      cpuMs.flooded.push(await sellAndDrain());
+      // On a starved machine the flood itself comes slowly: pushing goes on until it was one.
+      do {
+        cpuMs.flooded.push(await sellAndDrain());
+      } while ((await flood.report()).sent < FLOOD);
       expect(await webhook()).toBe(202);
       rss.push(rssMb());
-      const { sent, answers, ...rest } = await flood.report();
+      const { answers, ...rest } = await flood.report();
       skipped += rest.skipped;
-      expect(sent).toBeGreaterThan(1_000);
       expect(Object.keys(answers).sort()).toEqual(['401', '429']);
     } finally {
       await flood.stop();
