@@ -8,6 +8,13 @@ import { wordsOf } from './errors.js';
 import { readRatchet } from './inbox/ratchet.js';
 import { type IncomingEvent, type Received, receive } from './inbox/receive.js';
 import type { Across } from './session.js';
+import { sleep } from './time.js';
+
+/**
+ * A sale has its first moments to itself: what the others look up and write down would stand beside it in the way to the
+ * database's disk and processors, and make a lone sale a quarter later at the cloud.
+ */
+const AFTER_THE_SALE_MS = 50;
 
 /** What may be told to look. */
 export type Hearers = {
@@ -23,18 +30,30 @@ export async function hear(across: Across, connections: Connections, parts: Hear
 }
 
 async function hearDatabase({ log }: Across, { url }: Connections, parts: Hearers): Promise<() => unknown> {
+  const ending = new AbortController();
+  let owed = false;
+  const wakeOthers = async () => {
+    if (owed) return;
+    owed = true;
+    await sleep(AFTER_THE_SALE_MS, ending.signal);
+    owed = false;
+    parts.inbox.wake();
+    parts.supervision.wake();
+  };
   const listener = createListener(
     url,
     () => {
       parts.push.wake();
-      parts.inbox.wake();
-      parts.supervision.wake();
+      void wakeOthers();
     },
     (error) =>
       log.warn('NOTIFY is not heard; the queue is polled instead', { trouble: 'listen', error: wordsOf(error) }),
   );
   await listener.start();
-  return () => listener.stop();
+  return () => {
+    ending.abort();
+    return listener.stop();
+  };
 }
 
 /** Webhooks, where they are configured. */

@@ -18,6 +18,9 @@ const DATABASE = 'flooded';
 const SALES = 10_000;
 /** So many bad requests have to come while the sales go out. */
 const FLOOD = 1_000;
+/** What pushing may cost under a flood, as a ratio of CPU. */
+const MOST_COST = 1.2;
+const ROUNDS = { least: 3, most: 8 };
 const FILL = `INSERT INTO orders (order_number, cashier, status, subtotal, tax, total)
   SELECT 'JKT-' || n, 'kasir-1', 'paid', 40000, 4400, 44400 FROM generate_series(1, ${SALES}) n`;
 
@@ -79,14 +82,18 @@ test('a flood of bad signatures costs the way out nothing, takes no memory, and 
   await sellAndDrain();
   const cpuMs = { quiet: [] as number[], flooded: [] as number[] };
   const rss: number[] = [];
+  // A round may find the address still locked out by the one before: then nothing of it is even looked at.
+  const told = new Set<string>();
   let skipped = 0;
-  for (let round = 0; round < 3; round++) {
+  // The least of each: what else the machine does can only add to it, so on a busy one more rounds tell more.
+  const ratio = () => Math.min(...cpuMs.flooded) / Math.min(...cpuMs.quiet);
+  for (let round = 0; round < ROUNDS.least || (ratio() > MOST_COST && round < ROUNDS.most); round++) {
     cpuMs.quiet.push(await sellAndDrain());
     const flood = await startFlood('bad', port, 5_000);
     try {
       await eventually(
         async () => (await flood.report()).answers['429'] ?? 0,
-        (told) => told > 0,
+        (refused) => refused > 0,
         'it is noticed',
       );
       // On a starved machine the flood itself comes slowly: pushing goes on until it was one.
@@ -97,16 +104,15 @@ test('a flood of bad signatures costs the way out nothing, takes no memory, and 
       rss.push(rssMb());
       const { answers, ...rest } = await flood.report();
       skipped += rest.skipped;
-      expect(Object.keys(answers).sort()).toEqual(['401', '429']);
+      for (const status of Object.keys(answers)) told.add(status);
     } finally {
       await flood.stop();
     }
   }
-  // The least of each: what else the machine does can only add to it.
-  const ratio = Math.min(...cpuMs.flooded) / Math.min(...cpuMs.quiet);
-  expect({ ratio: ratio <= 1.2, cpuMs, skipped }).toMatchObject({ ratio: true });
+  expect([...told].sort()).toEqual(['401', '429']);
+  expect({ ratio: ratio() <= MOST_COST, cpuMs, skipped }).toMatchObject({ ratio: true });
   expect(Math.max(...rss) - (rss[0] as number)).toBeLessThan(30);
-}, 90_000);
+}, 180_000);
 
 test('a thousand connections that say nothing take no memory, and the cloud is still heard', async () => {
   const before = rssMb();
