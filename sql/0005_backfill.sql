@@ -46,12 +46,14 @@ ALTER TABLE syncd.capture
   ADD COLUMN suspended_at timestamptz,
   ADD COLUMN suspended_by text,
   ADD COLUMN suspended_reason text,
+  ADD COLUMN older_rows boolean NOT NULL DEFAULT true,
   ADD CONSTRAINT "who suspends capture is known" CHECK ((suspended_at IS NULL) = (suspended_by IS NULL));
 COMMENT ON COLUMN syncd.capture.functions IS 'The generated functions, by name.';
 COMMENT ON COLUMN syncd.capture.failures_seen IS 'The failure counter''s reading up to which the table was compared and what was missing was queued.';
 COMMENT ON COLUMN syncd.capture.suspended_at IS 'Since when the triggers step aside; null: they capture.';
 COMMENT ON COLUMN syncd.capture.suspended_by IS 'Who asked for it.';
 COMMENT ON COLUMN syncd.capture.suspended_reason IS 'Why.';
+COMMENT ON COLUMN syncd.capture.older_rows IS 'The table had rows before it was captured, and no backfill of it has come to its end: the cloud may not know them.';
 
 CREATE TABLE syncd.suspended_functions (
   entity_type text NOT NULL,

@@ -12,9 +12,10 @@ import { LOCK_CLASS, LOCKS } from '../db/schema.js';
 import { type Drifts, readDrifts, recordSteps } from '../drift/repair.js';
 import { SyncError } from '../errors.js';
 import { introspect, introspectWritten } from './introspect.js';
-import { OWNER, parseTable, qualified } from './names.js';
+import { OWNER, parseTable } from './names.js';
 import { objectsOf } from './objects.js';
-import { type EntityPlan, planCapture } from './plan.js';
+import { capturedAnew, nothingBefore, withRows } from './older-rows.js';
+import { planCapture } from './plan.js';
 import { rightsIssues } from './rights.js';
 import { printStep, runStep } from './run-step.js';
 import type { TableShape, Written } from './shape.js';
@@ -77,15 +78,19 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
       ...recordSteps(objects, touched, await driftsOf(url, state, settings), settings),
     ];
     const changes = [...foundation, ...pending.map(migrationStep), ...rest].map((step) => step.about);
-    const notices = [...plan.notices, ...(await olderRows(client, plan.entities, state))];
+    const anew = capturedAnew(plan.entities, state);
     if (dryRun) {
-      for (const step of [...foundation, ...pending.map(migrationStep), ...rest]) printStep(step, report);
-      return { changes, notices };
+      const filled = await withRows(client, anew);
+      const after = nothingBefore(anew, filled);
+      for (const step of [...foundation, ...pending.map(migrationStep), ...rest, ...after]) printStep(step, report);
+      return { changes, notices: [...plan.notices, ...olderNotice(filled)] };
     }
     for (const step of foundation) await runStep(client, step, report);
     if (pending.length > 0) await applyMigrations(url, report);
     for (const step of rest) await runStep(client, step, report);
-    return { changes, notices };
+    const filled = await withRows(client, anew);
+    for (const step of nothingBefore(anew, filled)) await runStep(client, step, report);
+    return { changes, notices: [...plan.notices, ...olderNotice(filled)] };
   } catch (error) {
     throw databaseError(error, url);
   } finally {
@@ -94,14 +99,7 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
 }
 
 /** Whoever installs into a shop that sells already has to know that its older sales go nowhere by themselves. */
-async function olderRows(client: pg.Client, entities: readonly EntityPlan[], { captures }: State): Promise<string[]> {
-  const known = new Set(captures.map(({ entity_type }) => entity_type));
-  const fresh = entities.filter(({ entity, direction }) => direction !== 'pull' && !known.has(entity));
-  const filled: string[] = [];
-  for (const { entity, root } of fresh) {
-    const { rows } = await client.query(`SELECT FROM ${qualified(root.schema, root.name)} LIMIT 1`);
-    if (rows.length > 0) filled.push(entity);
-  }
+function olderNotice(filled: string[]): string[] {
   if (filled.length === 0) return [];
   return [`the rows that ${filled.join(', ')} had before are not sent until: sudo -u syncd syncd backfill`];
 }

@@ -91,7 +91,7 @@ export function admission(): Step {
       `GRANT UPDATE ON ${qualified(SCHEMA, 'outlet_config')} TO ${DAEMON}`,
       `GRANT UPDATE (${DRIFT.join(', ')}) ON ${qualified(SCHEMA, 'capture')} TO ${DAEMON}`,
       `GRANT SELECT, USAGE ON ALL SEQUENCES IN SCHEMA ${SCHEMA} TO ${DAEMON}`,
-      `GRANT UPDATE (failures_seen) ON ${qualified(SCHEMA, 'capture')} TO ${DAEMON}`,
+      `GRANT UPDATE (failures_seen, older_rows) ON ${qualified(SCHEMA, 'capture')} TO ${DAEMON}`,
       ...[
         'wake()',
         'table_shape(oid)',

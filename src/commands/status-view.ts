@@ -1,7 +1,7 @@
 /** How `syncd status` looks: one screen for people, one line for Nagios. Pure; 80 columns, and readable without colour. */
 import type { Facts } from '../ops/status/read.js';
 import { outages, type Story } from '../ops/status/story.js';
-import { captureWords, diskWords, walkWords } from '../ops/status/table-findings.js';
+import { captureWords, diskWords, olderWords, walkWords } from '../ops/status/table-findings.js';
 import type { Finding, State, StatusReport } from '../ops/status/verdict.js';
 import { age, count, fullTime, localTime, percent, relative, wrapped } from '../ops/status/words.js';
 import type { Paint, Style } from './output.js';
@@ -65,6 +65,7 @@ function figures(facts: Facts, report: StatusReport, timezone: string): [string,
     ['daemon', facts.enabled ? running : `${running}; syncing is paused`],
     ...(standby ? [['standby', `pid ${standby.pid} on ${standby.host} waits to take over`] as [string, string]] : []),
     ['capture', captureWords(facts, capture.expected ?? 0, capture.healthy ?? 0)],
+    ...line('older rows', olderWords(facts)),
     ...line('tables', walkWords(facts)),
     ...line('disk', diskWords(facts)),
     [

@@ -200,6 +200,7 @@ export interface CaptureTable {
   suspended_at: string | null;
   suspended_by: string | null;
   suspended_reason: string | null;
+  older_rows: Generated<boolean>;
   recorded: string | null;
   departed: string;
   generator: string | null;

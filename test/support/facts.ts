@@ -55,6 +55,7 @@ export function shopFacts(change: Partial<Facts> = {}): Facts {
     drifts: [],
     holds: [],
     truncated: [],
+    older: [],
     ...change,
   };
 }

@@ -33,6 +33,7 @@ const OFFLINE = { online: false, last_error: 'getaddrinfo ENOTFOUND', next_try_a
 
 test.each<[string, Change, tone: string, headline: object, next: string, canTryNow: boolean]>([
   ['all is in the cloud', {}, 'ok', { kind: 'safe' }, 'none', false],
+  ['it sold before capture', { older_rows: ['order'] }, 'ok', { kind: 'safe since' }, 'none', false],
   ['something else is wrong', { state: 'warning' }, 'attention', { kind: 'safe, but' }, 'none', false],
   ['it is being sent', { pending: 3 }, 'busy', { kind: 'waiting', pending: 3, cause: 'none' }, 'now', false],
   ['no internet', { pending: 12, cloud: OFFLINE }, 'waiting', { kind: 'waiting', cause: 'offline' }, 'retry', true],

@@ -25,6 +25,7 @@ const offline = daemonFacts({
 
 test.each<[string, Facts]>([
   ['all is well', shopFacts()],
+  ['rows were there before capture', shopFacts({ older: ['order', 'payment'] })],
   ['tables were emptied', shopFacts({ truncated: ['order_item', 'payment'] })],
   [
     'the line is down',

@@ -53,6 +53,8 @@ export const en = {
     label: 'Are all sales in the cloud?',
     unknown: 'Not known right now',
     safe: 'All sales are in the cloud',
+    safeSince: 'All sales since the installation are in the cloud',
+    olderRows: (types: string) => `What was there before (${types}) has not been sent. To send it:`,
     safeBut: 'All recorded sales are in the cloud, but something needs a look',
     waiting: (n: string, time: string | undefined, cause: Cause) => {
       if (cause === 'none') return `${many(n, 'change is', 'changes are')} on the way`;

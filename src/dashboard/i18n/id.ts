@@ -60,6 +60,8 @@ export const id: Words = {
     label: 'Apakah semua penjualan sudah aman?',
     unknown: 'Belum bisa dipastikan sekarang',
     safe: 'Semua penjualan aman',
+    safeSince: 'Semua penjualan sejak pemasangan aman',
+    olderRows: (types) => `Data sebelum pemasangan (${types}) belum dikirim. Untuk mengirimnya:`,
     safeBut: 'Semua yang tercatat sudah aman, tetapi ada yang perlu dilihat',
     waiting: (n, time, cause) => {
       if (cause === 'none') return `${n} perubahan sedang dikirim`;

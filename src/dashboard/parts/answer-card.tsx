@@ -72,6 +72,8 @@ function useHeadline({ headline }: Answer): string {
       return t.answer.unknown;
     case 'safe':
       return t.answer.safe;
+    case 'safe since':
+      return t.answer.safeSince;
     case 'safe, but':
       return t.answer.safeBut;
     case 'waiting': {
@@ -119,6 +121,11 @@ function Explanation({ answer, status }: { answer: Answer; status: StatusReport 
       )}
       {headline.kind !== 'unknown' && (
         <p class="soft">{last ? t.answer.lastSent(f.time(last, serverNow())) : t.answer.neverSent}</p>
+      )}
+      {!!status.older_rows?.length && (
+        <p class="soft">
+          {t.answer.olderRows(status.older_rows.join(', '))} <code>syncd backfill</code>
+        </p>
       )}
       {detail && (
         <p class="quote">

@@ -12,6 +12,8 @@ export type Answer = {
   headline:
     | { kind: 'unknown' }
     | { kind: 'safe' }
+    /** What was there before capture was never sent. */
+    | { kind: 'safe since' }
     | { kind: 'safe, but' }
     | { kind: 'waiting'; pending: number; since: string | undefined; cause: Cause }
     /** `pending` wait beside them, and go by themselves. */
@@ -48,7 +50,7 @@ export function answerTo(status: StatusReport, now: number): Answer {
   const troubled = failed + conflicts > 0;
   if (pending === 0 && !troubled) {
     const tone = status.state === 'ok' ? 'ok' : 'attention';
-    const kind = tone === 'ok' ? 'safe' : 'safe, but';
+    const kind = tone !== 'ok' ? 'safe, but' : status.older_rows?.length ? 'safe since' : 'safe';
     return { ...common, tone, headline: { kind }, canTryNow: canTryNow && cause !== 'turn' };
   }
   if (pending === 0 || (troubled && (cause === 'none' || cause === 'turn'))) {

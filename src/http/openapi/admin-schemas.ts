@@ -40,6 +40,7 @@ const Status = z
     parked: count,
     today: z.object({ captured: count, pushed: count, pulled: count }),
     capture: z.object({ expected: count, healthy: count, failures: count, healed: count }),
+    older_rows: z.array(text).nullable().describe('Entities whose rows from before capture were never sent'),
     clock_offset_ms: z.number().nullable(),
   })
   .loose();

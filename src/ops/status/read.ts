@@ -48,6 +48,8 @@ export type Facts = {
   holds: { entity_type: string; cause: string; reason: string; hint: string }[];
   /** Entities whose table was emptied by a TRUNCATE that nobody has settled. */
   truncated: string[];
+  /** Entities whose table had rows before it was captured, which no backfill has brought. */
+  older: string[];
 };
 
 /** The last one that is over. `drained_*`: null while some of what waited is on its way. */
@@ -215,7 +217,9 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
                                  ORDER BY c.entity_type), '[]') FROM syncd.capture c WHERE c.drift IS NOT NULL),
       'holds', (SELECT coalesce(json_agg(json_build_object('entity_type', entity_type, 'cause', cause, 'reason', reason, 'hint', hint) ORDER BY entity_type), '[]')
                 FROM syncd.holds WHERE holds_push),
-      'truncated', (SELECT coalesce(json_agg(DISTINCT t.entity_type), '[]') FROM syncd.truncations t WHERE t.settled_at IS NULL)
+      'truncated', (SELECT coalesce(json_agg(DISTINCT t.entity_type), '[]') FROM syncd.truncations t WHERE t.settled_at IS NULL),
+      'older', (SELECT coalesce(json_agg(c.entity_type ORDER BY c.entity_type), '[]') FROM syncd.capture c
+                WHERE c.older_rows AND c.direction <> 'pull')
     )::text AS facts
     FROM clock, waiting, settled, log, refused, syncd.outlet_config o`.execute(trx),
   );

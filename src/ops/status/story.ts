@@ -26,9 +26,7 @@ export function tell(facts: Facts, state: State, timezone: string): Story {
   const when = (at: string) => `${localTime(at, facts.now, timezone)} (${relative(at, facts.now)})`;
   if (waiting === 0) {
     const answer =
-      state === 'ok'
-        ? 'Yes, all sales are in the cloud.'
-        : 'All captured sales are in the cloud, but something needs a look.';
+      state === 'ok' ? allIsWell(facts) : 'All captured sales are in the cloud, but something needs a look.';
     return { answer, since: undefined, why: undefined, next: idle(facts), topic: undefined, todo: todo(facts) };
   }
   const { why, next, topic } = reason(facts, when);
@@ -40,6 +38,13 @@ export function tell(facts: Facts, state: State, timezone: string): Story {
     topic,
     todo: todo(facts),
   };
+}
+
+/** Nobody who reads "all" may have to know that the shop sold before syncd came. */
+function allIsWell({ older }: Facts): string {
+  return older.length === 0
+    ? 'Yes, all sales are in the cloud.'
+    : 'Yes, all sales since capture began are in the cloud.';
 }
 
 function headline(facts: Facts): string {
@@ -140,6 +145,8 @@ function todo(facts: Facts): Story['todo'] {
     list.push({ what: 'delete it in the cloud', type: `${command} --delete` });
     list.push({ what: 'or bring the rows back', type: `${command} --restore` });
   }
+  if (facts.older.length > 0 && facts.walks.every(({ kind }) => kind !== 'backfill'))
+    list.push({ what: 'send what was there before capture', type: 'syncd backfill' });
   if (facts.failed > 0) list.push({ what: 'see what failed and why', type: 'syncd queue --status failed' });
   if (facts.conflicts > 0) list.push({ what: 'see the conflicts', type: 'syncd conflicts' });
   if (facts.drifts.some(({ hint }) => hint === INSTALL)) list.push({ what: 'put capture right', type: INSTALL });

@@ -89,6 +89,11 @@ function walkWord({ entity_type, kind, walked, estimate, waits_for }: WalkFacts)
   return `${entity_type}: ${doing[kind]}${far}${waits_for === null ? '' : `; waits: ${waits_for}`}`;
 }
 
+/** What nobody has asked for: the shop sold before syncd came. */
+export function olderWords({ older }: Facts): string | undefined {
+  return older.length === 0 ? undefined : `${older.join(', ')}: what was there before capture is not in the cloud yet`;
+}
+
 /** `2 of 2 tables watched, no failures`, or what became of them. */
 export function captureWords({ capture }: Facts, expected: number, healthy: number): string {
   const sum = (pick: 'failures' | 'healed') => capture.reduce((all, one) => all + one[pick], 0);

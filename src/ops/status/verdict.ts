@@ -53,6 +53,8 @@ export type StatusReport = {
   /** `failures`: not looked for yet; `healed`: found again and queued. */
   capture: { expected: number | null; healthy: number | null; failures: number | null; healed: number | null };
   suspended: Facts['suspended'] | null;
+  /** Entities whose rows from before capture were never sent. */
+  older_rows: string[] | null;
   walks: Facts['walks'] | null;
   disk: Facts['disk'];
   clock_offset_ms: number | null;
@@ -123,6 +125,7 @@ export function judge(facts: Facts, rules: Rules): StatusReport {
       healed: facts.capture.reduce((sum, { healed }) => sum + healed, 0),
     },
     suspended: facts.suspended,
+    older_rows: facts.older,
     walks: facts.walks,
     disk: facts.disk,
     clock_offset_ms: daemon?.clock_offset_ms ?? null,
@@ -158,6 +161,7 @@ export function unknownReport(reason: string): StatusReport {
     today: { captured: null, pushed: null, pulled: null },
     capture: { expected: null, healthy: null, failures: null, healed: null },
     suspended: null,
+    older_rows: null,
     walks: null,
     disk: null,
     clock_offset_ms: null,

@@ -1,0 +1,51 @@
+/**
+ * Whether the shop sold before syncd came. Rows that were there before capture go nowhere by themselves, and `syncd status` must not
+ * call everything safe while nobody has asked for them.
+ */
+import type pg from 'pg';
+import { literal, qualified } from './names.js';
+import type { EntityPlan } from './plan.js';
+import type { State } from './state.js';
+import type { Step } from './steps.js';
+
+const READABLE_AND_SIZE = `SELECT has_table_privilege($1::oid, 'SELECT') AND NOT row_security_active($1::oid) AS readable,
+  (SELECT coalesce(sum(pg_relation_size(c.oid)), 0) > 0 FROM pg_class c
+   WHERE c.oid = $1::oid OR c.oid IN (SELECT relid FROM pg_partition_tree($1::oid::regclass))
+      OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = $1::oid)) AS sized`;
+
+/** The entities whose tables are captured from now on, and that send. */
+export function capturedAnew(entities: readonly EntityPlan[], { captures }: State): EntityPlan[] {
+  const known = new Set(captures.map(({ entity_type }) => entity_type));
+  return entities.filter(({ entity, direction }) => direction !== 'pull' && !known.has(entity));
+}
+
+/** Those that hold rows. A table that its installer may not read is told by its size: there, deleted rows count until a vacuum. */
+export async function withRows(client: pg.Client, entities: readonly EntityPlan[]): Promise<string[]> {
+  const filled: string[] = [];
+  for (const { entity, root } of entities) {
+    const { rows: known } = await client.query<{ readable: boolean; sized: boolean }>(READABLE_AND_SIZE, [root.oid]);
+    const filledBy = known[0]?.readable
+      ? (await client.query(`SELECT FROM ${qualified(root.schema, root.name)} LIMIT 1`)).rowCount !== 0
+      : known[0]?.sized === true;
+    if (filledBy) filled.push(entity);
+  }
+  return filled;
+}
+
+/**
+ * Capture takes it that there are older rows; this takes it back where there are none. Looked at after the triggers stand: a sale
+ * in between is captured and counts as old, which costs a needless backfill, and no crash forgets a row.
+ */
+export function nothingBefore(entities: readonly EntityPlan[], filled: readonly string[]): Step[] {
+  const empty = entities.map(({ entity }) => entity).filter((entity) => !filled.includes(entity));
+  if (empty.length === 0) return [];
+  return [
+    {
+      about: `no rows from before: ${empty.join(', ')}`,
+      asOwner: true,
+      statements: [
+        `UPDATE syncd.capture SET older_rows = false WHERE entity_type IN (${empty.map(literal).join(', ')})`,
+      ],
+    },
+  ];
+}
