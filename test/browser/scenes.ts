@@ -7,7 +7,7 @@ const CLEAR = `
            syncd.samples, syncd.outages RESTART IDENTITY;
   UPDATE syncd.outlet_config SET sync_enabled = true, last_sync_at = now() - interval '40 s', last_pull_at = now() - interval '4 s',
          stopped_code = NULL, stopped_reason = NULL, stopped_at = NULL;
-  UPDATE syncd.capture SET drift = NULL, drift_kind = NULL, drift_at = NULL, drift_hint = NULL, suspended_at = NULL, suspended_by = NULL;
+  UPDATE syncd.capture SET drift = NULL, drift_kind = NULL, drift_at = NULL, drift_hint = NULL, suspended_at = NULL, suspended_by = NULL, older_rows = false;
   INSERT INTO syncd.daemon (id, host, pid, version, leader_epoch, started_at, heartbeat_at, online, clock_offset_ms)
   VALUES (gen_random_uuid(), 'till-7', 812, '0.1.0', 1, now() - interval '3 days', now() + interval '1 day', true, 12.5)`;
 
@@ -87,6 +87,16 @@ async function play({ sql }: Stage, ...parts: string[]): Promise<void> {
 }
 
 export const calm = (stage: Stage) => play(stage, FIGURES, LOG, SETTLED);
+
+/** A shop that sold before syncd came, and whose backfill nobody has asked for. */
+export const installed = (stage: Stage) =>
+  play(
+    stage,
+    FIGURES,
+    LOG,
+    SETTLED,
+    `UPDATE syncd.capture SET older_rows = true WHERE entity_type IN ('order', 'payment')`,
+  );
 
 export const outage = (stage: Stage) =>
   play(

@@ -10,7 +10,7 @@ import {
   type Visit,
   violations,
 } from './browser.js';
-import { calm, outage, trouble } from './scenes.js';
+import { calm, installed, outage, trouble } from './scenes.js';
 import { openStage, type Stage } from './stage.js';
 
 const WIDTHS = [360, 1280] as const;
@@ -72,6 +72,9 @@ describeInChromium('the screens', () => {
       await signIn(visit, stage.page, stage.token);
       await goTo(visit, '#/');
       await look('home-calm');
+      await installed(stage);
+      await visit.page.waitForSelector('.answer code');
+      await look('home-installed');
       await outage(stage);
       await visit.page.waitForSelector('.answer.tone-waiting');
       await look('home-outage');
