@@ -7,7 +7,7 @@ import { SCHEMA } from './names.js';
 import type { Column, Member, TableShape, UniqueIndex, Written } from './shape.js';
 
 const TABLE = `
-  SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.relpersistence = 't' AS temporary,
+  SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.relpersistence AS persistence,
          c.relispartition AS partition, c.relrowsecurity AS "rowSecurity",
          ARRAY(SELECT i.inhparent::text FROM pg_inherits i WHERE i.inhrelid = c.oid) AS parents,
          EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f'

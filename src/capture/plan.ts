@@ -62,6 +62,10 @@ export function planCapture(
     if (other !== undefined) issue(`table ${wanted.table} is captured as ${other} already`);
     takenBy.set(shape.oid, entity);
     if (!mayBeCaptured(shape, wanted.table, issue)) continue;
+    if (shape.persistence === 'u')
+      plan.notices.push(
+        `${wanted.table} is UNLOGGED: a crash of PostgreSQL empties it, and the cloud hears nothing of that`,
+      );
     const key = chooseKey(shape, wanted, issue);
     const excluded = chooseExcluded(shape, wanted, key, issue);
     checkNamedColumns(shape, wanted, issue);
@@ -80,7 +84,7 @@ function writtenBy(wanted: EntitySettings, written: ReadonlyMap<string, Written 
 function mayBeCaptured(shape: TableShape, table: string, issue: (why: string) => void): boolean {
   if (shape.kind !== 'r' && shape.kind !== 'p')
     issue(`${table} is not a table: a view or a foreign table cannot be captured`);
-  else if (shape.temporary) issue(`${table} is a temporary table`);
+  else if (shape.persistence === 't') issue(`${table} is a temporary table`);
   else if (shape.schema === SCHEMA) issue(`${table} is a table of syncd itself`);
   else if (shape.schema === 'pg_catalog') issue(`${table} is a table of PostgreSQL itself`);
   else return true;

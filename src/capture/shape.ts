@@ -70,7 +70,8 @@ export type TableShape = {
   name: string;
   oid: string;
   kind: string;
-  temporary: boolean;
+  /** `p` for permanent, `u` for unlogged, `t` for temporary. */
+  persistence: string;
   partition: boolean;
   /** Tables that this one is a partition or an inheritance child of, as oids. */
   parents: string[];

@@ -8,12 +8,10 @@ export type FilterOptions = { status?: string; entity?: Filter['entity']; since?
 
 const MOST = 100_000;
 
-/** Adds the four options; `statuses` undefined: any word. */
-export function withFilters(command: Command, statuses: { choices?: string[]; describe: string }): Command {
-  const status = new Option('--status <status>', statuses.describe);
-  if (statuses.choices) status.choices(statuses.choices);
+/** Adds the four options. */
+export function withFilters(command: Command, statuses: { choices: string[]; describe: string }): Command {
   return command
-    .addOption(status)
+    .addOption(new Option('--status <status>', statuses.describe).choices(statuses.choices))
     .option('--entity <type[/id]>', 'only this entity type, or only this one row', parseEntity)
     .option('--since <when>', 'only what is newer: 2h, 3d, 2026-11-22 or "2026-11-22 14:00"', parseSince)
     .option('--limit <n>', 'at most so many', parseLimit, 50);

@@ -1,7 +1,7 @@
 /** `syncd logs`: what was exchanged with the cloud, and how it went; `--follow` goes on as it happens. */
 import { Command } from 'commander';
 import { oneLine, shortened } from '../ops/status/words.js';
-import { type LogItem, listLogs } from '../queue/read.js';
+import { LOG_OUTCOMES, type LogItem, listLogs } from '../queue/read.js';
 import { sleep } from '../time.js';
 import { type FilterOptions, toFilter, unknownEntity, withFilters } from './filters.js';
 import { type Paint, painter, print, printJson, screenWidth } from './output.js';
@@ -13,6 +13,7 @@ export function logsCommand(): Command {
   return withFilters(
     new Command('logs').description('the exchanges with the cloud: what went, how it ended, how long it took'),
     {
+      choices: LOG_OUTCOMES,
       describe: 'only exchanges that ended so',
     },
   )

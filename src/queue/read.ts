@@ -32,6 +32,21 @@ export type LogItem = {
   error: string | null;
 };
 
+/** How an exchange as a whole can end, as syncd.sync_logs has it. */
+export const LOG_OUTCOMES = [
+  'results',
+  'offline',
+  'wait',
+  'refused',
+  'too_large',
+  'bad_batch',
+  'rejected',
+  'fork',
+  'restored',
+  'received',
+  'applied',
+];
+
 export type Filter = {
   /** Only this status; undefined: everything that is not in the cloud yet. */
   status?: string | undefined;

@@ -92,6 +92,7 @@ test('the filters are those of the command line', async () => {
   expect(await ids('since=2036-11-22')).toEqual([]);
   expect(await ids('since=1h&limit=1')).toEqual(['1']);
   expect(await ids('status=conflict')).toEqual([]);
+  expect((await admin.ask(`${API}/logs?status=ofline`)).json.type).toBe('urn:syncd:problem:bad-parameter');
   const logs = await admin.ask(`${API}/logs?status=offline`);
   expect(logs.json.items).toEqual([expect.objectContaining({ outcome: 'offline', error: 'connect ECONNREFUSED' })]);
   expect((await admin.ask(`${API}/logs?entity=order/1`)).json.items).toHaveLength(2);

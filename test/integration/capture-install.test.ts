@@ -57,6 +57,13 @@ onEachServer('install', (_, server) => {
     expect(before[0]).toMatchObject({ epoch: '7', sync_enabled: false, outlet_id: 'outlet-7', code: 'JKT-014' });
   });
 
+  test('warns of a table that a crash of the server empties', async () => {
+    await pos.sql.query('CREATE UNLOGGED TABLE basket (id int PRIMARY KEY)');
+    expect((await install({ basket: 'basket' })).notices).toEqual([
+      expect.stringMatching(/^basket is UNLOGGED: a crash/),
+    ]);
+  });
+
   test('says which tables had rows before, once: they are not sent by themselves', async () => {
     await pos.sql.query(
       'CREATE TABLE old (id int PRIMARY KEY); CREATE TABLE fresh (id int PRIMARY KEY); INSERT INTO old VALUES (1)',

@@ -1,7 +1,7 @@
 /** The lists of the admin port, in pages, as `syncd queue`, `syncd logs` and `syncd conflicts` show them. */
 import { findPresentConflict, listPresentConflicts } from '../../apply/present.js';
 import { CONFLICT_STATUSES } from '../../queue/conflicts.js';
-import { listLogs, listQueue } from '../../queue/read.js';
+import { LOG_OUTCOMES, listLogs, listQueue } from '../../queue/read.js';
 import type { HttpAnswer } from '../exchange.js';
 import { problem } from '../problem.js';
 import { type AdminCall, type AdminDeps, json, jsonText, type Route } from '../route.js';
@@ -32,7 +32,7 @@ async function queue({ look, settings }: AdminDeps, { request }: AdminCall): Pro
 
 async function logs({ look, settings }: AdminDeps, { request }: AdminCall): Promise<HttpAnswer> {
   const parameters = readQuery(request.query, [...FILTERS, ...PAGING]);
-  const filter = readFilter(parameters, settings.outlet.timezone);
+  const filter = readFilter(parameters, settings.outlet.timezone, LOG_OUTCOMES);
   const wish = readPaging('logs', parameters);
   const rows = await look.use((db) => listLogs(db, { ...filter, beyond: wish.beyond, limit: wish.limit + 1 }));
   return json(
