@@ -71,7 +71,10 @@ test('logs --json', async () => {
 
 // Filters are tried without a process in between.
 const filter = (args: string[]) => {
-  const command = withFilters(new Command('list'), { choices: ['failed', 'synced', 'pending', 'offline'], describe: '' }).parse(args, { from: 'user' });
+  const command = withFilters(new Command('list'), {
+    choices: ['failed', 'synced', 'pending', 'offline'],
+    describe: '',
+  }).parse(args, { from: 'user' });
   return toFilter(command.opts<FilterOptions>(), 'Asia/Jakarta');
 };
 
