@@ -93,13 +93,14 @@ export function createInbox(deps: InboxDeps): InboxLoop {
     onStep,
   };
   const horizon = new Horizon();
+  const longestWaitMs = settings.sync.retry.maxBackoffMs;
   const inbox = new InboxLoop({
     db,
     reader: store,
     settings,
     leader_epoch,
     conflicts: conflictBook,
-    resolveOpen: (tables, held) => resolveOpen({ db, tables, leader_epoch, log, horizon, held, onStep }),
+    resolveOpen: (tables, held) => resolveOpen({ db, tables, leader_epoch, log, horizon, held, longestWaitMs, onStep }),
     fetchEntity: (entity_type, entity_id) => fetchEntity(fetching, entity_type, entity_id),
     onLocalChanges: deps.onLocalChanges,
     onQuiet: deps.onQuiet,

@@ -6,6 +6,7 @@ import { sql } from 'kysely';
 import type { Operation } from '../cloud/wire.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
+import type { Brake } from './brake.js';
 
 export type Mint = {
   entity_type: string;
@@ -19,17 +20,21 @@ export type Mint = {
   supersedes: string[];
   /** When the edit was made that it carries, by the outlet's clock; null: now. */
   edited_at: string | null;
+  /** Why it does not go out at once; like a retry it holds its entity back. */
+  brake?: Brake | undefined;
 };
 
 export type Minted = { id: string; change_id: string };
 
 export async function mintChange(trx: Db, mint: Mint): Promise<Minted> {
   const { rows } = await sql<Minted>`
-    INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, previous, status, supersedes, created_at)
+    INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, previous, status, supersedes, created_at,
+                                  next_attempt_at, error_message)
     VALUES (${mint.entity_type}, ${mint.entity_id}, ${mint.operation}, ${mint.payload}::pg_catalog.json,
             ${mint.previous}::pg_catalog.json, ${mint.status},
             nullif(${arrayLiteral(mint.supersedes)}::pg_catalog.uuid[], '{}'),
-            coalesce(${mint.edited_at}::pg_catalog.timestamptz, pg_catalog.clock_timestamp()))
+            coalesce(${mint.edited_at}::pg_catalog.timestamptz, pg_catalog.clock_timestamp()),
+            pg_catalog.clock_timestamp() + ${mint.brake?.waitMs ?? null}::float8 * interval '1 ms', ${mint.brake?.reason ?? null})
     RETURNING id, change_id`.execute(trx);
   return rows[0] as Minted;
 }

@@ -7,6 +7,7 @@ import type { Operation } from '../cloud/wire.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { requester } from '../queue/manage.js';
+import { type Brake, brakeAfter, roundsInARow } from './brake.js';
 import { type Minted, mintChange } from './mint.js';
 import type { Requested } from './resolution.js';
 import { canonical } from './rows.js';
@@ -22,6 +23,8 @@ export type Result = {
   /** The change that brings the result to the cloud; null: the cloud has it. */
   change_id: string | null;
   reason: string;
+  /** The change does not go out at once. */
+  brake?: Brake | undefined;
 };
 
 /** The queue's rows that our own writes left for this entity: what is to be sent of them is made anew, as one change. */
@@ -72,10 +75,13 @@ type Ended = {
 export async function finish(trx: Db, ended: Ended, requested: Requested): Promise<Result> {
   const { conflict, changes, sides, live, result, kept, change, by, reason } = ended;
   const { id, entity_type, entity_id } = conflict;
-  const automatic = requested.wish.kind === 'automatic';
+  const { wish } = requested;
+  const automatic = wish.kind === 'automatic';
   let minted: Minted | undefined;
+  let brake: Brake | undefined;
   if (change) {
     const names = changes.flatMap(({ change_id, supersedes }) => [change_id, ...(supersedes ?? [])]);
+    if (automatic) brake = brakeAfter(await roundsInARow(trx, conflict, names), wish.longestWaitMs);
     minted = await mintChange(trx, {
       entity_type,
       entity_id,
@@ -85,6 +91,7 @@ export async function finish(trx: Db, ended: Ended, requested: Requested): Promi
       supersedes: [...new Set(names)],
       // A person's choice is an edit of now; a rule only decides between edits that were made.
       edited_at: automatic ? sides.edited_at : null,
+      brake,
     });
   }
   await settleChanges(trx, changes, minted);
@@ -96,7 +103,7 @@ export async function finish(trx: Db, ended: Ended, requested: Requested): Promi
         local = ${live ?? null}::json, fields = ${arrayLiteral(sides.fields)}::text[],
         base = ${sides.base}::json
     WHERE id = ${id}::bigint`.execute(trx);
-  return { id, entity_type, entity_id, resolution: kept, change_id: minted?.change_id ?? null, reason };
+  return { id, entity_type, entity_id, resolution: kept, change_id: minted?.change_id ?? null, reason, brake };
 }
 
 async function settleChanges(trx: Db, changes: readonly Unsettled[], minted: Minted | undefined): Promise<void> {

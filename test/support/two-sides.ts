@@ -218,7 +218,15 @@ export class TwoSides {
     };
     const before = await this.shopRows();
     await applyRound(deps, tables, await lookAhead(applier, 1_000));
-    if (resolve) await resolveOpen({ db: applier, tables, leader_epoch: '1', log: SILENT, horizon: this.#resolving });
+    if (resolve)
+      await resolveOpen({
+        db: applier,
+        tables,
+        leader_epoch: '1',
+        log: SILENT,
+        horizon: this.#resolving,
+        longestWaitMs: 1_000,
+      });
     await this.#compare(before);
   }
 
