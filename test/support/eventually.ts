@@ -3,7 +3,7 @@ export async function eventually<T>(
   look: () => Promise<T> | T,
   done: (value: T) => boolean,
   what: string,
-  ms = 10_000,
+  ms = 20_000,
 ): Promise<T> {
   const deadline = performance.now() + ms;
   for (;;) {
