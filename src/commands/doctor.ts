@@ -1,8 +1,10 @@
 /** `syncd doctor`: examines the outlet and prints a line for each check; also where the configuration cannot be loaded. */
 import { Command } from 'commander';
+import { areKeptFromThisUser } from '../config/credentials.js';
 import { ConfigurationError } from '../config/faults.js';
 import { type LoadedSettings, loadSettings } from '../config/load.js';
-import { faultyConfiguration } from '../doctor/checks/configuration.js';
+import type { SecretUse } from '../config/secrets.js';
+import { faultyConfiguration, secretsKept } from '../doctor/checks/configuration.js';
 import { examine } from '../doctor/examine.js';
 import type { Finding, FindingState } from '../doctor/finding.js';
 import { EXIT } from '../errors.js';
@@ -47,14 +49,15 @@ warn, fail or skipped.
 
 /** A faulty configuration is a finding; what can be known without its secrets is looked at all the same. */
 async function found(options: CommonOptions): Promise<Finding[]> {
-  const load = (secrets: 'needed' | 'left') => loadSettings({ file: options.config, secrets });
+  const load = (secrets: SecretUse) => loadSettings({ file: options.config, secrets });
   let loaded: LoadedSettings | undefined;
   const faults: Finding[] = [];
   try {
     loaded = load('needed');
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    faults.push(...faultyConfiguration(error.faults).map((finding) => ({ name: 'configuration', ...finding })));
+    const found = keptApart(error, load) ? [secretsKept()] : faultyConfiguration(error.faults);
+    faults.push(...found.map((finding) => ({ name: 'configuration', ...finding })));
   }
   try {
     loaded ??= load('left');
@@ -64,6 +67,18 @@ async function found(options: CommonOptions): Promise<Finding[]> {
   }
   const findings = await examine(loaded);
   return faults.length === 0 ? findings : [...faults, ...findings.filter(({ name }) => name !== 'configuration')];
+}
+
+/** Nothing is wrong but that this user may not look at the daemon's secrets. */
+function keptApart({ file }: ConfigurationError, load: (secrets: SecretUse) => LoadedSettings): boolean {
+  if (!areKeptFromThisUser(file)) return false;
+  try {
+    load('shown');
+    return true;
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return false;
+  }
 }
 
 function page(findings: Finding[], paint: Paint, width: number): string {

@@ -15,15 +15,17 @@ export type Fault = {
 /** Carries the single faults beside the text that is made of them. */
 export class ConfigurationError extends SyncError {
   readonly faults: Fault[];
+  readonly file: string;
 
-  constructor(name: string, faults: Fault[], hint: string) {
+  constructor(file: string, faults: Fault[], hint: string) {
     const lines = faults.map(lineOf);
     const [only] = lines;
-    const message = lines.length === 1 ? `configuration: ${only}` : `configuration: ${lines.length} faults in ${name}`;
+    const message = lines.length === 1 ? `configuration: ${only}` : `configuration: ${lines.length} faults in ${file}`;
     super('configuration', lines.length === 1 ? message : [message, ...lines.map((line) => `  ${line}`)].join('\n'), {
       hint,
     });
     this.faults = faults;
+    this.file = file;
   }
 }
 

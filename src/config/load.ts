@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod';
 import { findContradictions } from './contradictions.js';
+import { withCredentials } from './credentials.js';
 import { type Document, findFile, readDocument } from './document.js';
 import { ConfigurationError, type Fault, nearest, shown } from './faults.js';
 import { defaultsBeside, environmentLeaves, isTree, type Leaf, lay, leavesOf, type Tree } from './layers.js';
@@ -34,8 +35,8 @@ export type LoadedSettings = {
 
 /** @throws ConfigurationError with every fault; SyncError `configuration` when there is no file to read. */
 export function loadSettings(options: LoadOptions = {}): LoadedSettings {
-  const env = options.env ?? process.env;
-  const document = readDocument(findFile(options.file, env));
+  const document = readDocument(findFile(options.file, options.env ?? process.env));
+  const env = withCredentials(options.env ?? process.env, document.file);
   const hint = `Nothing was changed. Correct ${document.file} and check it with: syncd config`;
   if (document.faults.length > 0) throw new ConfigurationError(document.file, document.faults, hint);
   const file = document.value as Tree;

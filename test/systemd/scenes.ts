@@ -43,6 +43,19 @@ export const SCENES: Scene[] = [
     },
   ],
   [
+    'the doctor sees the secrets that the daemon has, and takes none for missing while it is stopped',
+    async ({ machine }) => {
+      const doctor = 'runuser -u syncd -- syncd doctor';
+      assert.match(await machine.must(doctor), /^ok +api key +accepted/m);
+      await machine.must('systemctl stop syncd');
+      const { stdout } = await machine.run(doctor);
+      await machine.must('systemctl start syncd');
+      assert.match(stdout, /^- +configuration +its secrets were not looked at/m);
+      assert.doesNotMatch(stdout, /^FAIL +(configuration|files|database)/m);
+      return undefined;
+    },
+  ],
+  [
     'kill -9: it comes again and goes on',
     async (service) => {
       const before = await service.state();

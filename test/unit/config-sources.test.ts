@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { areKeptFromThisUser, withCredentials } from '../../src/config/credentials.js';
 import { type LoadedSettings, type LoadOptions, loadSettings } from '../../src/config/load.js';
 import { prepareStateDir, unusable } from '../../src/config/state-dir.js';
 
@@ -183,6 +184,16 @@ describe('secrets', () => {
       value: '***',
       source: 'credential cloud_api_key',
     });
+  });
+
+  test('beside the running daemon its user has its credentials, but with the configuration of the unit alone', () => {
+    const unit = { file, kept: at('kept'), copies: at('copies') };
+    expect(withCredentials({}, file, unit)).toEqual({});
+    mkdirSync(unit.copies);
+    expect(withCredentials({ A: '1' }, file, unit)).toEqual({ A: '1', CREDENTIALS_DIRECTORY: unit.copies });
+    expect(withCredentials({}, at('other.yaml'), unit)).toEqual({});
+    expect(withCredentials({ CREDENTIALS_DIRECTORY: '/own' }, file, unit)).toEqual({ CREDENTIALS_DIRECTORY: '/own' });
+    expect(areKeptFromThisUser(file, unit)).toBe(false);
   });
 
   test('the files of the listeners may be credentials too, and no line of the log shows what is in them', () => {
