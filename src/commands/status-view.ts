@@ -1,6 +1,6 @@
 /** How `syncd status` looks: one screen for people, one line for Nagios. Pure; 80 columns, and readable without colour. */
 import type { Facts } from '../ops/status/read.js';
-import { outages, type Story } from '../ops/status/story.js';
+import { isLooking, outages, type Story } from '../ops/status/story.js';
 import { captureWords, diskWords, olderWords, walkWords } from '../ops/status/table-findings.js';
 import type { Finding, State, StatusReport } from '../ops/status/verdict.js';
 import { age, count, fullTime, localTime, percent, relative, wrapped } from '../ops/status/words.js';
@@ -21,7 +21,8 @@ export function statusScreen({ facts, report, findings, story }: Told, screen: S
   const name = facts.outlet.code ?? facts.outlet.id;
   const lines = [`${paint('bold', name)}  ${paint('dim', `${fullTime(facts.now, timezone)} ${timezone}`)}`, ''];
   // All is as it should be, and yet something is on its way: that deserves no tick.
-  const mark = report.state === 'ok' && story.since !== undefined ? '…' : MARKS[report.state];
+  const underWay = story.since !== undefined || isLooking(facts);
+  const mark = report.state === 'ok' && underWay ? '…' : MARKS[report.state];
   const answer = wrapped(story.answer, width - 2);
   lines.push(...answer.map((line, i) => paint(colour, paint('bold', `${i === 0 ? mark : ' '} ${line}`))));
   const told: [string, string | undefined][] = [

@@ -29,11 +29,31 @@ function status({ cloud, daemon, ...change }: Change = {}): StatusReport {
   };
 }
 
+const LOOKING = {
+  entity_type: 'order',
+  kind: 'reconcile' as const,
+  cause: 'capture was suspended',
+  walked: 0,
+  estimate: null,
+  waits_for: null,
+  error: null,
+};
+const GIVEN_UP = { ...LOOKING, error: 'permission denied' };
+
 const OFFLINE = { online: false, last_error: 'getaddrinfo ENOTFOUND', next_try_at: LATER };
 
 test.each<[string, Change, tone: string, headline: object, next: string, canTryNow: boolean]>([
   ['all is in the cloud', {}, 'ok', { kind: 'safe' }, 'none', false],
   ['it sold before capture', { older_rows: ['order'] }, 'ok', { kind: 'safe since' }, 'none', false],
+  ['what went by is looked for', { walks: [LOOKING] }, 'busy', { kind: 'looking' }, 'none', false],
+  [
+    'a comparison was given up',
+    { state: 'warning', walks: [GIVEN_UP] },
+    'attention',
+    { kind: 'safe, but' },
+    'none',
+    false,
+  ],
   ['something else is wrong', { state: 'warning' }, 'attention', { kind: 'safe, but' }, 'none', false],
   ['it is being sent', { pending: 3 }, 'busy', { kind: 'waiting', pending: 3, cause: 'none' }, 'now', false],
   ['no internet', { pending: 12, cloud: OFFLINE }, 'waiting', { kind: 'waiting', cause: 'offline' }, 'retry', true],

@@ -26,6 +26,20 @@ const offline = daemonFacts({
 test.each<[string, Facts]>([
   ['all is well', shopFacts()],
   ['rows were there before capture', shopFacts({ older: ['order', 'payment'] })],
+  [
+    'what went by uncaptured is looked for',
+    shopFacts({
+      walks: ['order', 'payment', 'stock'].map((entity_type, i) => ({
+        entity_type,
+        kind: 'reconcile',
+        cause: 'capture was suspended',
+        walked: i === 0 ? 1200 : 0,
+        estimate: i === 0 ? 9000 : null,
+        waits_for: null,
+        error: null,
+      })),
+    }),
+  ],
   ['tables were emptied', shopFacts({ truncated: ['order_item', 'payment'] })],
   [
     'the line is down',

@@ -54,6 +54,7 @@ export const en = {
     unknown: 'Not known right now',
     safe: 'All sales are in the cloud',
     safeSince: 'All sales since the installation are in the cloud',
+    looking: 'Nothing waits; what was not recorded is still being looked for',
     olderRows: (types: string) => `What was there before (${types}) has not been sent. To send it:`,
     safeBut: 'All recorded sales are in the cloud, but something needs a look',
     waiting: (n: string, time: string | undefined, cause: Cause) => {

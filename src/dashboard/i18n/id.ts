@@ -61,6 +61,7 @@ export const id: Words = {
     unknown: 'Belum bisa dipastikan sekarang',
     safe: 'Semua penjualan aman',
     safeSince: 'Semua penjualan sejak pemasangan aman',
+    looking: 'Tidak ada yang menunggu; yang belum tercatat masih dicari',
     olderRows: (types) => `Data sebelum pemasangan (${types}) belum dikirim. Untuk mengirimnya:`,
     safeBut: 'Semua yang tercatat sudah aman, tetapi ada yang perlu dilihat',
     waiting: (n, time, cause) => {

@@ -74,6 +74,8 @@ function useHeadline({ headline }: Answer): string {
       return t.answer.safe;
     case 'safe since':
       return t.answer.safeSince;
+    case 'looking':
+      return t.answer.looking;
     case 'safe, but':
       return t.answer.safeBut;
     case 'waiting': {

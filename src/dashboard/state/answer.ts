@@ -14,6 +14,8 @@ export type Answer = {
     | { kind: 'safe' }
     /** What was there before capture was never sent. */
     | { kind: 'safe since' }
+    /** Tables are being compared: nobody knows yet what went by uncaptured. */
+    | { kind: 'looking' }
     | { kind: 'safe, but' }
     | { kind: 'waiting'; pending: number; since: string | undefined; cause: Cause }
     /** `pending` wait beside them, and go by themselves. */
@@ -49,6 +51,8 @@ export function answerTo(status: StatusReport, now: number): Answer {
   const canTryNow = cause === 'offline' || cause === 'asked' || cause === 'refused' || cause === 'turn';
   const troubled = failed + conflicts > 0;
   if (pending === 0 && !troubled) {
+    if (status.state === 'ok' && isLooking(status))
+      return { ...common, tone: 'busy', headline: { kind: 'looking' }, canTryNow: false };
     const tone = status.state === 'ok' ? 'ok' : 'attention';
     const kind = tone !== 'ok' ? 'safe, but' : status.older_rows?.length ? 'safe since' : 'safe';
     return { ...common, tone, headline: { kind }, canTryNow: canTryNow && cause !== 'turn' };
@@ -64,6 +68,10 @@ export function answerTo(status: StatusReport, now: number): Answer {
     headline: { kind: 'waiting', pending, since, cause },
     canTryNow: canTryNow && cloud !== null,
   };
+}
+
+function isLooking({ walks }: StatusReport): boolean {
+  return (walks ?? []).some(({ kind, error }) => kind === 'reconcile' && error === null);
 }
 
 const NOTHING: Omit<Answer, 'tone' | 'headline'> = {

@@ -25,9 +25,16 @@ export function tell(facts: Facts, state: State, timezone: string): Story {
   const waiting = facts.pending + facts.failed + facts.conflicts;
   const when = (at: string) => `${localTime(at, facts.now, timezone)} (${relative(at, facts.now)})`;
   if (waiting === 0) {
+    const looking = isLooking(facts);
     const answer =
-      state === 'ok' ? allIsWell(facts) : 'All captured sales are in the cloud, but something needs a look.';
-    return { answer, since: undefined, why: undefined, next: idle(facts), topic: undefined, todo: todo(facts) };
+      state !== 'ok'
+        ? 'All captured sales are in the cloud, but something needs a look.'
+        : looking
+          ? 'Nothing waits, but what went by uncaptured is still looked for.'
+          : allIsWell(facts);
+    const why =
+      looking && isRunning(facts.daemon) ? 'the tables are being compared with what the cloud has accepted' : undefined;
+    return { answer, since: undefined, why, next: idle(facts), topic: undefined, todo: todo(facts) };
   }
   const { why, next, topic } = reason(facts, when);
   return {
@@ -38,6 +45,11 @@ export function tell(facts: Facts, state: State, timezone: string): Story {
     topic,
     todo: todo(facts),
   };
+}
+
+/** Until a table is compared to its end nobody knows what a suspension or a missing trigger let go by. */
+export function isLooking({ walks }: Pick<Facts, 'walks'>): boolean {
+  return walks.some(({ kind, error }) => kind === 'reconcile' && error === null);
 }
 
 /** Nobody who reads "all" may have to know that the shop sold before syncd came. */

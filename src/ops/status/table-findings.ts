@@ -74,7 +74,10 @@ export function diskWords({ disk }: Facts): string | undefined {
 export function walkWords({ walks }: Facts): string | undefined {
   const open = walks.filter(({ error }) => error === null);
   if (open.length === 0) return undefined;
-  return open.map(walkWord).join('; ');
+  // One goes at a time: of those behind it the names are enough.
+  const begun = open.filter(({ walked, waits_for }, i) => i === 0 || walked > 0 || waits_for !== null);
+  const behind = open.filter((walk) => !begun.includes(walk)).map(({ entity_type }) => entity_type);
+  return [...begun.map(walkWord), ...(behind.length > 0 ? [`then ${behind.join(', ')}`] : [])].join('; ');
 }
 
 function walkWord({ entity_type, kind, walked, estimate, waits_for }: WalkFacts): string {
