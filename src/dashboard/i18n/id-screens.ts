@@ -99,7 +99,7 @@ export const screens: typeof english = {
     },
     why: 'Alasan',
     discarded: 'dibuang',
-    source: 'Ketahuan saat',
+    source: 'Ditemukan saat',
     sources: { push: 'mengirim', pull: 'mengambil', fetch: 'mengambil', webhook: 'diberi tahu cloud' },
   },
   log: {
@@ -135,7 +135,7 @@ export const screens: typeof english = {
     versions: 'Versi',
     version: 'Versi toko',
     cloudVersion: 'Versi cloud',
-    cloudId: 'Nama di cloud',
+    cloudId: 'ID di cloud',
     lastSynced: 'Terakhir sama',
     deleted: 'dihapus di kedua sisi',
     timeline: 'Kejadiannya',

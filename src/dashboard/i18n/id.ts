@@ -12,7 +12,7 @@ const because: Record<Cause, string> = {
   paused: ' karena pengiriman dijeda',
   refused: ' karena cloud menolak outlet ini',
   offline: ' karena internet terputus',
-  asked: ' karena cloud minta ditunggu',
+  asked: ' karena cloud meminta menunggu',
   turn: ' giliran dicoba lagi',
 };
 
@@ -52,7 +52,7 @@ export const id: Words = {
     lost: 'Komputer kasir tidak menjawab. Apakah menyala, dan apakah Anda di jaringan yang sama?',
   },
   link: {
-    lost: (time) => `Sambungan ke kasir terputus sejak ${time}. Mencoba lagi …`,
+    lost: (time) => `Sambungan ke komputer kasir terputus sejak ${time}. Mencoba lagi …`,
     back: 'Tersambung lagi.',
     lastKnown: (time) => `Terakhir diketahui pukul ${time}:`,
   },
@@ -98,7 +98,7 @@ export const id: Words = {
   },
   actions: {
     now: 'Coba sekarang',
-    nowDone: 'Kasir mencoba sekarang.',
+    nowDone: 'Komputer kasir sedang mencoba.',
     pause: 'Jeda pengiriman',
     pauseTitle: 'Jeda pengiriman?',
     pauseText: 'Penjualan tetap tercatat dan menunggu di toko. Tidak ada yang dikirim atau diambil sampai dilanjutkan.',
@@ -145,7 +145,7 @@ export const id: Words = {
   charts: {
     title: 'Lalu lintas data',
     range: 'Rentang',
-    ranges: { hour: 'Jam', day: 'Hari', week: 'Minggu' },
+    ranges: { hour: '1 jam', day: '1 hari', week: '7 hari' },
     flow: 'Perubahan per menit',
     depth: 'Perubahan yang menunggu',
     push: 'Lama sekali kirim',
