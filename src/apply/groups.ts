@@ -1,9 +1,8 @@
 /** Sorts a chunk's work into what one statement can do. Pure. */
-import type { Work } from './chunk.js';
 import type { AppliedTable } from './tables.js';
 
 /** Parents first. */
-export function byTable<T extends Work>(work: readonly T[]): [AppliedTable, T[]][] {
+export function byTable<T extends { table: AppliedTable }>(work: readonly T[]): [AppliedTable, T[]][] {
   const groups = new Map<AppliedTable, T[]>();
   for (const one of work) {
     const group = groups.get(one.table);
@@ -14,7 +13,7 @@ export function byTable<T extends Work>(work: readonly T[]): [AppliedTable, T[]]
 }
 
 /** By the columns that their data brings. */
-export function byColumns<T extends Work>(rows: readonly T[]): T[][] {
+export function byColumns<T extends { brought: string }>(rows: readonly T[]): T[][] {
   const groups = new Map<string, T[]>();
   for (const one of rows) {
     const group = groups.get(one.brought);
@@ -25,7 +24,10 @@ export function byColumns<T extends Work>(rows: readonly T[]): T[][] {
 }
 
 /** Those that are among the ids, and the others; mostly all are. */
-export function split<T extends Work>(work: readonly T[], ids: readonly string[]): [T[], T[]] {
+export function split<T extends { incoming: { entity_id: string } }>(
+  work: readonly T[],
+  ids: readonly string[],
+): [T[], T[]] {
   if (ids.length === work.length) return [[...work], []];
   const named = new Set(ids);
   return [
