@@ -42,12 +42,6 @@ const becomes = (id: string, status: string | undefined, ms = 10_000) =>
     ms,
   );
 const sell = async () => (await outlet.one("INSERT INTO orders (status) VALUES ('sold') RETURNING id")).id as string;
-const arrives = (id: string) =>
-  eventually(
-    () => outlet.entity('order', id),
-    (found) => found !== undefined,
-    `${id} at the cloud`,
-  );
 const polling = () =>
   eventually(
     () => outlet.cloud.polling(),
@@ -227,7 +221,7 @@ describe('each endpoint stands for itself', () => {
       (daemon) => daemon.pull_error !== null,
       'told',
     );
-    await arrives(await sell());
+    await outlet.arrives('order', await sell());
     const found = findings(await gatherFacts(outlet.shop.db, 'UTC'), RULES);
     expect(found.map(({ topic }) => topic)).toContain('pull');
     outlet.cloud.faults.clear();
@@ -295,5 +289,5 @@ test('a cloud that was restored stops pushing, pulling and applying, over restar
   outlet.cloud.faults.clear();
   await becomes(uuid(7), 'unseen');
   await becomes(uuid(8), 'x');
-  await arrives(id);
+  await outlet.arrives('order', id);
 });

@@ -31,17 +31,11 @@ const rowsOf = async (entity: string) =>
       [entity],
     )
   ).rows;
-const arrives = (type: string, id: string, version = 1) =>
-  eventually(
-    () => outlet.entity(type, id)?.cloud_version,
-    (found) => found !== undefined && found >= version,
-    `${type} ${id} at version ${version}`,
-  );
 
 describe('a sale', () => {
   test('arrives with its row, without what is excluded, and both sides remember', async () => {
     const id = await sell('125000.50');
-    await arrives('order', id);
+    await outlet.arrives('order', id);
     await outlet.drained();
     const entity = outlet.entity('order', id);
     expect(JSON.parse(entity?.data ?? '')).toEqual({ id, status: 'open', total: 125000.5 });
@@ -90,7 +84,7 @@ describe('a sale', () => {
       `INSERT INTO exact VALUES (9223372036854775807, 123456789012345678901234567890.123456789012345678901234567890, 0.1, '2026-11-22 15:00:00.123456+07'),
        (-9223372036854775808, 'NaN', 'Infinity', 'infinity')`,
     );
-    await arrives('exact', '-9223372036854775808');
+    await outlet.arrives('exact', '-9223372036854775808');
     const text = outlet.entity('exact', '9223372036854775807')?.data ?? '';
     expect(text.replaceAll(/\s/g, '')).toBe(
       '{"id":9223372036854775807,"n":123456789012345678901234567890.123456789012345678901234567890,"f":0.1,"at":"2026-11-22T08:00:00.123456+00:00"}',
@@ -101,7 +95,7 @@ describe('a sale', () => {
 
   test('that comes with hundreds of rows is compressed as the cloud lists it', async () => {
     await outlet.shop.sql.query('INSERT INTO exact SELECT n, n FROM generate_series(1000, 1400) n');
-    await arrives('exact', '1400');
+    await outlet.arrives('exact', '1400');
     await outlet.drained();
     const request = outlet.cloud.ledger.requests.findLast((one) => one.changes > 300);
     expect(request).toMatchObject({ content_encoding: 'br', status: 200 });
@@ -127,9 +121,9 @@ describe('rejected and held', () => {
     expect(outlet.deliveries('order', id).map(({ outcome }) => outcome)).toEqual(Array(4).fill('rejected'));
     expect((await rowsOf(id))[0]).toMatchObject({ retry_count: 4, error_message: expect.stringContaining('busy') });
     const other = await sell();
-    await arrives('order', other);
+    await outlet.arrives('order', other);
     await outlet.shop.sql.query("UPDATE orders SET status = 'corrected' WHERE id = $1", [id]);
-    await arrives('order', id);
+    await outlet.arrives('order', id);
     await outlet.drained();
     const [failed, correction] = outlet.deliveries('order', id).slice(-2);
     expect(correction).toMatchObject({ outcome: 'accepted', supersedes: [failed?.change_id] });
@@ -144,7 +138,7 @@ describe('rejected and held', () => {
     const id = await sell();
     for (const status of ['a', 'b', 'c'])
       await outlet.shop.sql.query('UPDATE orders SET status = $2 WHERE id = $1', [id, status]);
-    await arrives('order', id, 4);
+    await outlet.arrives('order', id, 4);
     const seqs = outlet.cloud.ledger
       .accepted()
       .filter((one) => one.entity_id === id)
@@ -169,7 +163,7 @@ describe('rejected and held', () => {
       error_message: 'waits for exact 555',
     });
     await outlet.shop.sql.query('INSERT INTO exact (id) VALUES (555)');
-    await arrives('line', child);
+    await outlet.arrives('line', child);
     await outlet.drained();
   });
 
@@ -189,7 +183,7 @@ describe('rejected and held', () => {
 
   test('a conflict is recorded with the cloud’s values and holds its entity alone', async () => {
     const id = await sell();
-    await arrives('order', id);
+    await outlet.arrives('order', id);
     await outlet.drained();
     const data = `{"id": "${id}", "status": "theirs", "total": 1.00000000000000000001}`;
     outlet.cloud.edit({ outlet_id: 'outlet-7', entity_type: 'order', entity_id: id, data });
@@ -200,7 +194,7 @@ describe('rejected and held', () => {
       'in conflict',
     );
     await outlet.shop.sql.query("UPDATE orders SET status = 'later' WHERE id = $1", [id]);
-    await arrives('order', await sell());
+    await outlet.arrives('order', await sell());
     const conflict = await outlet.one(
       'SELECT cloud::text AS cloud, cloud_version, fields FROM syncd.sync_conflicts WHERE entity_id = $1',
       [id],

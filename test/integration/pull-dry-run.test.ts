@@ -1,7 +1,6 @@
 /** `syncd pull --dry-run`: the version that the cloud holds beside the one that was agreed on. */
 import { Cluster } from '../../src/demo/postgres.js';
 import { syncd } from '../support/cli.js';
-import { eventually } from '../support/eventually.js';
 import { type Outlet, openOutlet } from '../support/running-daemon.js';
 
 let cluster: Cluster;
@@ -19,12 +18,6 @@ afterAll(async () => {
 
 const uuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 const sell = async () => (await outlet.one("INSERT INTO orders (status) VALUES ('sold') RETURNING id")).id as string;
-const arrives = (id: string) =>
-  eventually(
-    () => outlet.entity('order', id),
-    (found) => found !== undefined,
-    `${id} at the cloud`,
-  );
 
 test('pull --dry-run tells both versions and changes nothing, and a cloud that does not answer is told', async () => {
   const dryRun = (id: string, ...more: string[]) =>
@@ -34,7 +27,7 @@ test('pull --dry-run tells both versions and changes nothing, and a cloud that d
   const commands = () => outlet.one('SELECT count(*)::int AS n FROM syncd.commands');
   const before = await commands();
   const id = await sell();
-  await arrives(id);
+  await outlet.arrives('order', id);
   await outlet.drained();
   expect(await dryRun(id.toUpperCase())).toMatchObject({
     code: 0,

@@ -69,6 +69,8 @@ export async function openOutlet(cluster: Cluster, name: string, options: Outlet
   };
   let running = run();
   const one = async (text: string, values: unknown[] = []) => (await shop.sql.query(text, values)).rows[0];
+  const entity = (type: string, id: string) =>
+    cloud.entities().find(({ entity_type, entity_id }) => entity_type === type && entity_id === id);
   return {
     shop,
     cloud,
@@ -78,8 +80,14 @@ export async function openOutlet(cluster: Cluster, name: string, options: Outlet
       return running;
     },
     one,
-    entity: (type: string, id: string) =>
-      cloud.entities().find((entity) => entity.entity_type === type && entity.entity_id === id),
+    entity,
+    /** Waits until the cloud has the entity. @param version or a later one */
+    arrives: (type: string, id: string, version = 1) =>
+      eventually(
+        () => entity(type, id)?.cloud_version,
+        (found) => found !== undefined && found >= version,
+        `${type} ${id} at version ${version} in the cloud`,
+      ),
     /** What the cloud saw of one entity, in order. */
     deliveries: (type: string, id: string) =>
       cloud.ledger.deliveries.filter((delivery) => delivery.entity_type === type && delivery.entity_id === id),
