@@ -31,7 +31,7 @@ export type Connections = {
 };
 
 /** How a daemon waits beside the leader; `attend` is given a connection of its own. */
-export type StandingBy = Pick<StandbyDeps, 'onWait' | 'onTakeover'> & { attend: (db: Db) => Promise<void> };
+export type StandingBy = Pick<StandbyDeps, 'onWait' | 'onLead' | 'onTakeover'> & { attend: (db: Db) => Promise<void> };
 
 /**
  * @param patienceMs how long the server may take to let go of an earlier daemon's lock
@@ -86,11 +86,11 @@ async function waitForLead(
   url: string,
   leading: pg.Client,
   signal: AbortSignal,
-  { onWait, attend, onTakeover }: StandingBy,
+  { attend, ...told }: StandingBy,
 ): Promise<Leadership> {
   const watching = openDb(url, { role: 'standby', queryTimeoutMs: 15_000 });
   try {
-    return await standBy(leading, VERSION, signal, { onWait, onTakeover, attend: () => attend(watching) });
+    return await standBy(leading, VERSION, signal, { ...told, attend: () => attend(watching) });
   } finally {
     await watching.destroy();
   }

@@ -108,6 +108,7 @@ function standingBy({ log, vitals }: Across, listeners: Listeners, check: Identi
       vitals.noteSearch(undefined);
       return check.attend(db);
     },
+    onLead: () => log.info('the lead was free; this daemon works on the database now'),
     onTakeover: ({ host, pid, silentMs }) =>
       log.warn('the leader is silent; taking over', { host, pid, silent_ms: Math.round(silentMs) }),
   };

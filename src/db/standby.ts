@@ -17,6 +17,8 @@ export type StandbyDeps = {
   onWait: () => Promise<void>;
   /** Called at every look while another one leads. */
   attend: () => Promise<void>;
+  /** Told once the lead is taken after a wait. */
+  onLead: () => void;
   /** Told before the silent leader's connection is ended. */
   onTakeover: (leader: { host: string; pid: number; silentMs: number }) => void;
 };
@@ -36,7 +38,7 @@ export async function standBy(
   client: pg.Client,
   version: string,
   signal: AbortSignal,
-  { onWait, attend, onTakeover }: StandbyDeps,
+  { onWait, attend, onLead, onTakeover }: StandbyDeps,
 ): Promise<Leadership> {
   if (await tryToLead(client)) return signOn(client, version);
   await onWait();
@@ -50,7 +52,9 @@ export async function standBy(
     }
     if (await tryToLead(client)) {
       await forget(client, id);
-      return signOn(client, version);
+      const leadership = await signOn(client, version);
+      onLead();
+      return leadership;
     }
     if (looks % BEAT_EVERY === 1) {
       await client.query('UPDATE syncd.daemon SET heartbeat_at = clock_timestamp() WHERE id = $1', [id]);

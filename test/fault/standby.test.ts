@@ -54,6 +54,7 @@ test('a standby takes over from a frozen leader, which then stands by and takes 
   const taken = await stand.accepted();
   await stand.until('it pushes', TAKEOVER_MS, async () => (await stand.accepted()) > taken);
   expect(monotonicMs() - frozenAt).toBeLessThan(TAKEOVER_MS);
+  await stand.until('it says so', 5_000, () => second.words().includes('this daemon works on the database now'));
   process.kill(stand.daemon.pid, 'SIGCONT');
   await stand.until('the first one stands by', 15_000, has('standby', stand.daemon.pid));
   await second.kill();
