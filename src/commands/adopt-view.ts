@@ -4,11 +4,12 @@ import type { Settings } from '../config/settings.js';
 import { INSTALL } from '../errors.js';
 import type { AdoptAs, Adopted, Inspection } from '../ops/identity/adopt.js';
 import type { Remembered } from '../ops/identity/verdict.js';
-import { count, fullTime } from '../ops/status/words.js';
+import { count, fullTime, wrapped } from '../ops/status/words.js';
 import type { Paint } from './output.js';
 
 const LABEL = 15;
 const COLUMN = 26;
+const WIDTH = 80;
 
 export function inspectionScreen(
   { memory, outlet, verdict, counts }: Inspection,
@@ -42,13 +43,17 @@ export function inspectionScreen(
   lines.push('', `The queue: ${waiting} waiting, ${failed} failed, ${conflicts} in conflict, ${settled} settled.`);
   lines.push(`Agreed with the cloud: ${count(entities, 'row')}.`, '');
   if (settings.outlet.id !== outlet.outlet_id) lines.push(`syncd.yaml says: outlet ${settings.outlet.id}.`);
-  if (outlet.stopped_reason !== null)
-    lines.push(`Stopped since ${at(Date.parse(outlet.stopped_at as string), settings)}: ${outlet.stopped_reason}.`);
-  lines.push(
+  if (outlet.stopped_reason !== null) {
+    // Mostly the same words as the verdict's.
+    const told = verdict.kind !== 'fits' && outlet.stopped_reason.startsWith(verdict.reason);
+    const why = told ? '' : `: ${outlet.stopped_reason}`;
+    lines.push(...wrapped(`Stopped since ${at(Date.parse(outlet.stopped_at as string), settings)}${why}.`, WIDTH));
+  }
+  const looks =
     verdict.kind === 'fits'
       ? 'This is the database that the outlet last worked on.'
-      : `It looks ${LOOKS[verdict.kind]}: ${verdict.reason}.`,
-  );
+      : `It looks ${LOOKS[verdict.kind]}: ${verdict.reason}.`;
+  lines.push(...wrapped(looks, WIDTH));
   return lines.join('\n');
 }
 
@@ -57,13 +62,17 @@ const LOOKS = { restored: 'restored', cloned: 'cloned', moved: 'moved', unknown:
 
 const at = (ms: number, { outlet }: Settings) => fullTime(new Date(ms).toISOString(), outlet.timezone);
 
-export const CHOICES = `syncd adopt --as rollback   a backup was restored; safe also where that is not sure
+export const CHOICES = `syncd adopt --as rollback   a backup was restored; safe also if you are not sure
 syncd adopt --as move       the same data on another server; nothing is missing
 syncd adopt --as clone      a copy that becomes another outlet, which syncd.yaml
                             names already`;
 
 /** What it will mean, in honest words; asked before it is done, told after. */
 export function consequences(as: AdoptAs, settings: Settings): string[] {
+  return meaningOf(as, settings).flatMap((sentence) => wrapped(sentence, WIDTH));
+}
+
+function meaningOf(as: AdoptAs, settings: Settings): string[] {
   const entities = [...settings.entities];
   const of = (pulled: boolean) =>
     entities.filter(([, { direction }]) => (direction !== 'push') === pulled).map(([name]) => name);
@@ -79,7 +88,7 @@ export function consequences(as: AdoptAs, settings: Settings): string[] {
           : []),
         ...(pushed.length > 0
           ? [
-              `Rows of ${pushed.join(', ')} that were sent after the backup was made are in the cloud alone: they are only pushed, so they do not come back, and nothing here shows them.`,
+              `Rows of ${pushed.join(', ')} that were sent after the backup was made are in the cloud alone: they are only pushed, so they do not come back, and nothing here shows them. A new row that gets the key of such a row, because a counter went back too, meets it there as a conflict.`,
             ]
           : []),
         'Any other copy of this outlet that still runs is refused by the cloud from now on.',
@@ -105,11 +114,12 @@ export function consequences(as: AdoptAs, settings: Settings): string[] {
 export function adoptedScreen(
   { as, outlet_id, epoch, put_away }: Adopted,
   settings: Settings,
-  { outlet: { home, place } }: Inspection,
+  { outlet: { remade } }: Inspection,
 ): string {
   const kept = as === 'clone' ? ` ${count(put_away, 'row')} put away.` : '';
   const lines = [`Outlet ${outlet_id} goes on with epoch ${epoch}.${kept}`, ...consequences(as, settings)];
-  if (home !== null && home.queue !== place.queue)
+  if (as === 'clone') lines.push('A daemon that runs for the old outlet ends: sudo systemctl restart syncd');
+  if (remade)
     lines.push(`Its tables were made anew by the restore. What the cloud sends for them waits until: ${INSTALL}`);
   return lines.join('\n');
 }

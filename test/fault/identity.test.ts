@@ -183,6 +183,10 @@ test('a clone becomes an outlet of its own only by name, and the original notice
   const adopted = await stage.type(clone, 'adopt', '--as', 'clone', '--new-outlet', 'sub', '--yes');
   expect([adopted.code, adopted.stderr]).toEqual([0, '']);
   expect(adopted.stdout).toContain('syncd backfill');
+  expect(adopted.stdout).toContain('sudo systemctl restart syncd');
+  expect(adopted.stdout).not.toContain('made anew');
+  // What came along with the copy is no sale of the new outlet that the cloud knows.
+  expect(await stage.sql('sub', 'SELECT DISTINCT older_rows FROM syncd.capture')).toEqual([{ older_rows: true }]);
   expect(await stage.sql('sub', "SELECT DISTINCT outlet_id FROM syncd.put_away WHERE source = 'sync_queue'")).toEqual([
     { outlet_id: 'bdg' },
   ]);

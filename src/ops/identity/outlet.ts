@@ -41,6 +41,8 @@ type Standing = {
   stopped_epoch: string | null;
   /** A daemon leads it and has given a sign of life just now. */
   works: boolean;
+  /** Of the captured tables, not all are those that were installed: a restore has made them anew. */
+  remade: boolean;
   /** The database's clock, in ms. */
   now_ms: number;
 };
@@ -66,6 +68,8 @@ export async function readOutlet(db: Db, memory: Memory): Promise<Outlet> {
            o.home_server_started_at::text AS home_server_started_at, o.stopped_code, o.stopped_reason,
            to_char(o.stopped_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS stopped_at, o.stopped_epoch,
            (SELECT extract(epoch FROM max(heartbeat_at))::float8 * 1000 FROM syncd.daemon) AS alive_ms,
+           EXISTS (SELECT FROM syncd.capture c
+                   WHERE c.recorded ->> 'oid' IS DISTINCT FROM to_regclass(c.table_name)::oid::text) AS remade,
            EXISTS (SELECT FROM syncd.daemon WHERE role = 'leader' AND stopped_at IS NULL
                      AND heartbeat_at > clock_timestamp() - interval '15 s') AS works,
            extract(epoch FROM clock_timestamp())::float8 * 1000 AS now_ms,

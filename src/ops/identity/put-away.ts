@@ -29,5 +29,7 @@ export async function putAway(trx: Db, outlet_id: string): Promise<number> {
     );
     moved += Number(numAffectedRows ?? 0);
   }
+  // The rows themselves came along, and the cloud knows none of them under the new name.
+  await sql`UPDATE syncd.capture SET older_rows = true WHERE direction <> 'pull'`.execute(trx);
   return moved;
 }
