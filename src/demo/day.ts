@@ -22,7 +22,9 @@ const TOKEN_WITHIN_MS = 10_000;
 export async function openDay(seed: number, say: (line: string) => void, signal: AbortSignal): Promise<void> {
   const random = seededRandom(seed);
   say('Opening Kopi Senja, Jakarta …');
-  const stage = await openStage({ random, clock: () => new Date().toISOString(), signal });
+  // As in a shop: the doctor, whom the dashboard shows, calls a server without fsync broken.
+  const postgres = { fsync: 'on' };
+  const stage = await openStage({ random, clock: () => new Date().toISOString(), signal, postgres });
   try {
     for (const line of await whereToLook(stage, signal)) say(line);
     const stop = new AbortController();
