@@ -3,12 +3,12 @@ import { identifier } from '../capture/names.js';
 import { wordsOf } from './spelling.js';
 
 /** In quotes only where SQL would read it as something else. */
-export function sqlName(name: string): string {
+export function writtenName(name: string): string {
   return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : identifier(name);
 }
 
 export function sqlTable({ schema, name }: { schema: string; name: string }): string {
-  return `${sqlName(schema)}.${sqlName(name)}`;
+  return `${writtenName(schema)}.${writtenName(name)}`;
 }
 
 /** `public."Order Lines"` is `order_line`; where that is taken the schema comes in front, or a number behind. */

@@ -1,6 +1,6 @@
 /** The reasons and the warnings that stand beside a proposed table. Pure. */
 import type { TableShape } from '../capture/shape.js';
-import { sqlName, sqlTable } from './naming.js';
+import { sqlTable, writtenName } from './naming.js';
 import type { ReadColumn, ReadTable } from './read.js';
 import type { Effects } from './trigger-effects.js';
 import { looksSecret, type Role } from './words.js';
@@ -42,7 +42,7 @@ export function incomingNotes(
     notes.push(`${local.join(', ')} is set by a trigger here: a difference in it alone is nothing to send`);
   if (levels.length > 0)
     notes.push(
-      `${levels.join(', ')} changes with every sale: delta: [${levels.map(sqlName).join(', ')}], if head office changes it too`,
+      `${levels.join(', ')} changes with every sale: delta: [${levels.map(writtenName).join(', ')}], if head office changes it too`,
     );
   const others = parents.filter(({ oid }) => oid !== table.oid);
   if (others.length > 0)

@@ -5,7 +5,7 @@
 import { planCapture } from '../capture/plan.js';
 import type { TableShape } from '../capture/shape.js';
 import type { EntitySettings } from '../config/settings.js';
-import { named, sqlName, sqlTable } from './naming.js';
+import { named, sqlTable, writtenName } from './naming.js';
 import { incomingNotes, notesOf } from './notes.js';
 import type { Catalogue, ReadTable } from './read.js';
 import { effectsOf } from './trigger-effects.js';
@@ -90,25 +90,25 @@ function proposeTable(
   const made: Made = {
     settings: {
       table: sqlTable(table),
-      key: key.primary ? undefined : keys.map(sqlName),
+      key: key.primary ? undefined : keys.map(writtenName),
       direction: 'push',
       conflict: undefined,
       merge_fallback: 'manual',
-      exclude: secrets.map(({ name }) => sqlName(name)),
+      exclude: secrets.map(({ name }) => writtenName(name)),
       coalesce: role === 'stock',
       delta: [],
       local: [],
       also_writes: [],
-      date_field: date_field && sqlName(date_field),
-      money_field: money_field && sqlName(money_field),
+      date_field: date_field && writtenName(date_field),
+      money_field: money_field && writtenName(money_field),
     },
     notes: [...(note ? [note] : []), ...notesOf(table, shape, keys, secrets, role)],
     incoming: {
-      local: local.map(sqlName),
+      local: local.map(writtenName),
       also_writes: effects.writes.map(sqlTable),
       notes: incomingNotes(table, { local, levels, effects, parents: foreignParents(table, tables, both) }),
     },
-    columns: table.columns.filter(({ name }) => !keys.includes(name)).map(({ name }) => sqlName(name)),
+    columns: table.columns.filter(({ name }) => !keys.includes(name)).map(({ name }) => writtenName(name)),
   };
   return inDirection(made, direction);
 }
