@@ -142,6 +142,8 @@ test('A message says which outlet, what, since when and what to do, in both lang
   expect(long.text).not.toMatch(/\p{Cc}/u);
   expect(clearedWords('oldest_pending', { since: before(90), until: before(5) }, facts, 'Asia/Jakarta')).toEqual({
     text: 'JKT-014: over: oldest pending, since 21:10, lasted 1 h 25 min',
-    text_id: 'JKT-014: sudah pulih: oldest pending, sejak 21:10, selama 1 h 25 min',
+    text_id: 'JKT-014: sudah pulih: perubahan yang terlalu lama menunggu, sejak 21:10, selama 1 jam 25 menit',
   });
+  const days = clearedWords('offline', { since: before(3_000), until: before(5) }, facts, 'Asia/Jakarta');
+  expect(days.text_id).toMatch(/cloud tidak terjangkau, sejak Jum 20 Nov 20:40, selama 2 hari 1 jam$/);
 });

@@ -65,6 +65,28 @@ const IN_INDONESIAN: Record<AlertName, (facts: Facts) => [what: string, todo: st
   configuration: () => ['berkas konfigurasi yang baru belum berlaku', 'periksa: syncd config'],
 };
 
+/** Of what is over. */
+const INDONESIAN_NAMES: Record<AlertName, string> = {
+  failed: 'perubahan yang gagal dikirim',
+  conflicts: 'konflik',
+  capture: 'pencatatan yang gagal',
+  offline: 'cloud tidak terjangkau',
+  pull: 'pengambilan data dari cloud',
+  parked: 'perubahan dari cloud yang tidak dapat diterapkan',
+  oldest_pending: 'perubahan yang terlalu lama menunggu',
+  failure_rate: 'penolakan oleh cloud',
+  stopped: 'pengiriman yang berhenti',
+  refused: 'penolakan outlet ini oleh cloud',
+  drift: 'tabel yang tidak tercatat',
+  truncated: 'tabel yang dikosongkan',
+  suspended: 'pencatatan yang dihentikan sementara',
+  compare: 'perbandingan tabel',
+  disk: 'ruang disk',
+  configuration: 'berkas konfigurasi',
+};
+
+const INDONESIAN_UNITS: Record<string, string> = { s: 'detik', min: 'menit', h: 'jam', d: 'hari' };
+
 /** `reason`: as the rule found it. */
 export function raisedWords(
   alert: AlertName,
@@ -90,10 +112,12 @@ export function clearedWords(
 ): { text: string; text_id: string } {
   const name = nameOf(facts);
   const lasted = age(Math.max(0, Date.parse(span.until) - Date.parse(span.since)));
-  const from = localTime(span.since, facts.now, timezone);
+  const named = alert.replaceAll('_', ' ');
+  const from = (locale: string) => localTime(span.since, facts.now, timezone, locale);
+  const inIndonesian = lasted.replace(/[a-z]+/g, (unit) => INDONESIAN_UNITS[unit] ?? unit);
   return {
-    text: `${name}: over: ${alert.replaceAll('_', ' ')}, since ${from}, lasted ${lasted}`,
-    text_id: `${name}: sudah pulih: ${alert.replaceAll('_', ' ')}, sejak ${from}, selama ${lasted}`,
+    text: `${name}: over: ${named}, since ${from('en-GB')}, lasted ${lasted}`,
+    text_id: `${name}: sudah pulih: ${(INDONESIAN_NAMES as Record<string, string>)[alert] ?? named}, sejak ${from('id-ID')}, selama ${inIndonesian}`,
   };
 }
 

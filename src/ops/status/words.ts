@@ -23,8 +23,8 @@ function joined(first: string, rest: number, unit: string): string {
 }
 
 /** `22:28` today, `Fri 20 Nov 22:28` on another day, with the year where it is another one. Times in `timezone`. */
-export function localTime(at: string, now: string, timezone: string): string {
-  const [then, today] = [parts(at, timezone), parts(now, timezone)];
+export function localTime(at: string, now: string, timezone: string, locale = 'en-GB'): string {
+  const [then, today] = [parts(at, timezone, locale), parts(now, timezone, locale)];
   const time = `${then.hour}:${then.minute}`;
   if (then.year === today.year && then.month === today.month && then.day === today.day) return time;
   return `${then.weekday} ${then.day} ${then.month}${then.year === today.year ? '' : ` ${then.year}`} ${time}`;
@@ -36,8 +36,8 @@ export function fullTime(at: string, timezone: string): string {
   return `${weekday} ${day} ${month} ${year}, ${hour}:${minute}:${second}`;
 }
 
-function parts(at: string, timeZone: string): Record<string, string> {
-  const format = new Intl.DateTimeFormat('en-GB', {
+function parts(at: string, timeZone: string, locale = 'en-GB'): Record<string, string> {
+  const format = new Intl.DateTimeFormat(locale, {
     timeZone,
     weekday: 'short',
     day: 'numeric',
