@@ -17,6 +17,14 @@ export const lineBreaches: Breach[] = [
     change: () => ({ cloud: { apiKey: 'another-key-9876' } }),
   },
   {
+    broken: 'the key is wrong, and the cloud asks for it everywhere',
+    check: 'api key',
+    state: 'fail',
+    says: /refuses this outlet: HTTP 401/,
+    types: /ask head office/,
+    change: async (stage) => ({ cloud: { url: await stage.stranger((_, answer) => answer.writeHead(401).end()) } }),
+  },
+  {
     broken: 'a captive portal answers',
     check: 'api key',
     state: 'fail',

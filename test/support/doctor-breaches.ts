@@ -69,6 +69,19 @@ export const shopBreaches: Breach[] = [
     mend: 'ALTER TABLE orders ENABLE TRIGGER ALL',
   },
   {
+    broken: 'the file names another table than the one that is installed',
+    check: 'installation',
+    state: 'warn',
+    says: /order is installed for .*orders.* \(push\), the configuration says public.sales_orders/,
+    types: /syncd install/,
+    change: (stage) => ({
+      entities: new Map([
+        ...stage.loaded.settings.entities,
+        ['order', { ...(stage.loaded.settings.entities.get('order') as EntitySettings), table: 'public.sales_orders' }],
+      ]) as never,
+    }),
+  },
+  {
     broken: 'a configured table is not captured',
     check: 'capture',
     state: 'fail',

@@ -78,6 +78,9 @@ export const cloud: Check = {
     observe(patient, reply);
     const outcome = judgeReply(reply, Date.now());
     if (outcome.kind === 'ok') return [ok(`${settings.cloud.url} answers in ${Math.round(reply.durationMs)} ms`)];
+    // It is there, and asks everybody for a key: the next check says whether ours is good.
+    if (outcome.kind === 'refused' && (outcome.status === 401 || outcome.status === 403))
+      return [ok(`${settings.cloud.url} answers with HTTP ${outcome.status}: it asks for the key here too`)];
     return [
       fail(
         `${settings.cloud.url} does not serve: ${outcome.reason}`,

@@ -1,12 +1,14 @@
 /** The way to PostgreSQL, and whether syncd is installed there as this program knows it. */
+import { isDeepStrictEqual } from 'node:util';
 import { sql } from 'kysely';
+import { parseTable } from '../../capture/names.js';
 import { databaseError, findPrimary, nameOf, openDb } from '../../db/connect.js';
 import { appliedMigrations, pendingMigrations, readMigrations } from '../../db/migrate.js';
 import { INSTALL, SyncError } from '../../errors.js';
 import { statusOf } from '../../ops/status/report.js';
 import { monotonicMs } from '../../time.js';
-import { fail, ok } from '../finding.js';
-import type { Check } from '../patient.js';
+import { fail, ok, type Unnamed, warn } from '../finding.js';
+import type { Check, Patient } from '../patient.js';
 
 const SLOW_MS = 1_000;
 
@@ -72,6 +74,25 @@ export const schema: Check = {
           'syncd adopt   # says what it sees; or correct outlet.id',
         ),
       ];
-    return [ok(`installed for outlet ${outlet.code ?? outlet.id}, nothing is missing`)];
+    const others = await installedOtherwise(patient);
+    return others.length > 0 ? others : [ok(`installed for outlet ${outlet.code ?? outlet.id}, nothing is missing`)];
   },
 };
+
+/** Tables that the file names otherwise than the last install did; what is not installed at all is the check of capture's. */
+async function installedOtherwise({ db, settings }: Patient): Promise<Unnamed[]> {
+  const installed = await db.selectFrom('syncd.capture').select(['entity_type', 'table_name', 'direction']).execute();
+  return installed.flatMap(({ entity_type, table_name, direction }): Unnamed[] => {
+    const entity = settings.entities.get(entity_type);
+    if (!entity) return [];
+    const same = isDeepStrictEqual(parseTable(entity.table), parseTable(table_name)) && entity.direction === direction;
+    if (same) return [];
+    return [
+      warn(
+        `${entity_type} is installed for ${table_name} (${direction}), the configuration says ${entity.table} (${entity.direction})`,
+        'Until it is installed anew, what is captured and what the file says are not the same.',
+        `${INSTALL}   # or correct entities.${entity_type} in syncd.yaml`,
+      ),
+    ];
+  });
+}

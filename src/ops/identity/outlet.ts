@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connect.js';
 import { type Place, placeColumns } from '../../db/place.js';
+import { TABLE_NAMED } from '../../drift/look.js';
 import { INSTALL, SyncError } from '../../errors.js';
 import type { Found, Memory, Remembered } from './verdict.js';
 
@@ -69,7 +70,7 @@ export async function readOutlet(db: Db, memory: Memory): Promise<Outlet> {
            to_char(o.stopped_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS stopped_at, o.stopped_epoch,
            (SELECT extract(epoch FROM max(heartbeat_at))::float8 * 1000 FROM syncd.daemon) AS alive_ms,
            EXISTS (SELECT FROM syncd.capture c
-                   WHERE c.recorded ->> 'oid' IS DISTINCT FROM to_regclass(c.table_name)::oid::text) AS remade,
+                   WHERE (c.recorded ->> 'oid')::oid IS DISTINCT FROM (${sql.raw(TABLE_NAMED)})) AS remade,
            EXISTS (SELECT FROM syncd.daemon WHERE role = 'leader' AND stopped_at IS NULL
                      AND heartbeat_at > clock_timestamp() - interval '15 s') AS works,
            extract(epoch FROM clock_timestamp())::float8 * 1000 AS now_ms,
