@@ -17,6 +17,8 @@ import { type CommonOptions, commonOptions, type Session, withDatabase } from '.
 type Options = CommonOptions & { wait: boolean; stop?: true; by?: string };
 
 const LOOK_MS = 300;
+/** A restart, or another host that takes over, is no reason to end the watching. */
+const AWAY_MS = 30_000;
 
 export function backfillCommand(): Command {
   const command = new Command('backfill')
@@ -67,11 +69,14 @@ async function watch(db: Db, ids: readonly string[], options: Options): Promise<
   const line = progressLine(options);
   const begun = monotonicMs();
   let first: number | undefined;
+  let seenMs: number | undefined;
   try {
     while (!ending.signal.aborted) {
       const walks = await walkProgress(db, ids);
       const open = walks.filter(({ finished_at }) => finished_at === null);
-      if (open.length === 0 || !(await lookAtDaemon(db)).running) return false;
+      if (open.length === 0) return false;
+      if ((await lookAtDaemon(db)).running) seenMs = monotonicMs();
+      else if (seenMs === undefined || monotonicMs() - seenMs > AWAY_MS) return false;
       const done = sum(walks.map(({ walked }) => walked));
       first ??= done;
       const of = walks.every(({ estimate }) => estimate !== null)

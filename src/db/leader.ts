@@ -60,6 +60,6 @@ export async function anotherDaemon(client: pg.Client): Promise<SyncError> {
   );
   const other = rows[0] ? `pid ${rows[0].pid} on ${rows[0].host}` : 'its name is unknown';
   return new SyncError('anotherDaemon', `another daemon works on this database: ${other}`, {
-    hint: 'One is enough. To see how it does: syncd status',
+    hint: 'One is enough; a second one may stand by: syncd run --standby. To see how the first one does: syncd status',
   });
 }

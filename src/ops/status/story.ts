@@ -123,7 +123,7 @@ function reason(facts: Facts, when: (at: string) => string): Reason {
   }
   if (facts.held >= facts.pending) {
     return {
-      why: 'they wait for their retry, or behind another change of the same entity',
+      why: 'they wait for their retry, for a row that the cloud lacks, or behind another change of the same entity',
       next: 'each goes when its turn comes: syncd queue shows when',
       topic: undefined,
     };
