@@ -3,7 +3,7 @@
  * brought in step with what the exchange has settled, or has failed to settle. Nothing here is the truth; the table is.
  */
 
-import type { Backlog, PendingChange } from './backlog.js';
+import { type Backlog, newerState, type PendingChange } from './backlog.js';
 import type { Contact } from './contact.js';
 import { blame, type ExchangeDeps, type ExchangeReport } from './exchange.js';
 import { afterAnswer, afterTooMuch } from './link.js';
@@ -114,7 +114,9 @@ export class Aftermath {
       pass.noteState(key, state);
       backlog.settled(key, state);
     });
-    for (const change of suspects.changes()) change.state = settled.states.get(change.key) ?? change.state;
+    for (const change of suspects.changes()) {
+      change.state = newerState(change.state, settled.states.get(change.key) ?? change.state);
+    }
     for (const key of settled.held) {
       this.#troubles++;
       pass.expectTrouble();

@@ -73,6 +73,11 @@ type Transaction = {
   whole: boolean;
 };
 
+/** An answer that was lost and is given again, as `duplicate`, names an old version: it takes nothing back. */
+export function newerState(known: EntityState, answered: EntityState): EntityState {
+  return (answered.cloudVersion ?? 0) < (known.cloudVersion ?? 0) ? known : answered;
+}
+
 export function entityKey(entity_type: string, entity_id: string): string {
   return `${entity_type}\u0000${entity_id}`;
 }
@@ -219,7 +224,7 @@ export class Backlog {
 
   /** Something of this entity was settled: later changes build on it. */
   settled(key: string, state: EntityState): void {
-    for (const change of this.#byEntity.get(key) ?? []) change.state = state;
+    for (const change of this.#byEntity.get(key) ?? []) change.state = newerState(change.state, state);
   }
 
   /** Lets go of an entity's changes: they are held back in the table and will be read again when they may go. */

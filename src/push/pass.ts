@@ -5,7 +5,15 @@
  */
 import type { Db } from '../db/connect.js';
 import { type ClaimedRow, claimCorrections, claimDue, claimPage, claimSpreads, flushCommits } from '../queue/claim.js';
-import { type Backlog, type EntityState, entityKey, type Limits, type PendingChange, SPREAD } from './backlog.js';
+import {
+  type Backlog,
+  type EntityState,
+  entityKey,
+  type Limits,
+  newerState,
+  type PendingChange,
+  SPREAD,
+} from './backlog.js';
 import { sizeOf } from './compose.js';
 
 export type PassDeps = {
@@ -199,7 +207,8 @@ export class Pass {
     // What comes from a page is cut out of its long texts and keeps them in memory. Most of it leaves soon, but what a long
     // transaction has strewn over a hundred pages waits for the last of them.
     const row = this.#spreads?.has(claimed.txid) ? (JSON.parse(JSON.stringify(claimed)) as ClaimedRow) : claimed;
-    const state = this.#statesMeanwhile.get(key) ?? stateOf(row);
+    const known = stateOf(row);
+    const state = newerState(known, this.#statesMeanwhile.get(key) ?? known);
     const change: PendingChange = {
       id: row.id,
       place: Number(row.id),

@@ -125,6 +125,12 @@ describe('what waits', () => {
     expect(states).toEqual([7, null]);
   });
 
+  test('an older agreement, told once more after its answer was lost, takes nothing back', () => {
+    const backlog = backlogOf([change(3, 'C', 'x')]);
+    for (const version of [53, 52]) backlog.settled(entityKey('order', 'x'), agreed(version, 7, 'c-1'));
+    expect(backlog.take(makeLimits(10), none)?.map((one) => one.state.cloudVersion)).toEqual([53]);
+  });
+
   test('after clear nothing is held', () => {
     const backlog = backlogOf([change(1, 'A')], makeLimits(10), 1);
     backlog.clear();
