@@ -13,7 +13,7 @@ import { OUTLET, Stand } from './stand.js';
 const TIMES = SOAK ? 20 : 1;
 const QUIET_MS = SOAK ? 180_000 : 60_000;
 /** A start, and as many changes as it takes to come to a step. */
-const DEATH_MS = 30_000;
+const DEATH_MS = 60_000;
 
 let stand: Stand;
 let office: Office | undefined;
