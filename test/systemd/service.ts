@@ -26,6 +26,8 @@ export type State = {
 
 export class Service {
   readonly machine: Machine;
+  /** Times the cloud was started. */
+  #clouds = 0;
 
   constructor(machine: Machine) {
     this.machine = machine;
@@ -63,13 +65,19 @@ export class Service {
   async startCloud(apiKey: string): Promise<void> {
     this.machine.write('/root/cloud.json', JSON.stringify({ apiKey }), 0o600);
     const program = 'node /usr/lib/syncd/dist/demo/cloud/main.js';
+    this.#clouds += 1;
     await this.machine.must(
-      `systemd-run --quiet --unit=cloud ${program} --options /root/cloud.json --journal /root/cloud.journal --port ${CLOUD_PORT}`,
+      `systemd-run --quiet --unit=${this.#cloud()} ${program} --options /root/cloud.json --journal /root/cloud.journal --port ${CLOUD_PORT}`,
     );
   }
 
-  stopCloud(): Promise<string> {
-    return this.machine.must('systemctl stop cloud; systemctl reset-failed cloud 2>/dev/null || true');
+  async stopCloud(): Promise<void> {
+    await this.machine.must(`systemctl stop ${this.#cloud()}`);
+  }
+
+  /** A name for each start: systemd forgets a transient unit in its own time, and until then lets no other take its name. */
+  #cloud(): string {
+    return `cloud-${this.#clouds}`;
   }
 
   async sell(count: number): Promise<void> {
