@@ -9,9 +9,7 @@ import type { State } from './state.js';
 import type { Step } from './steps.js';
 
 const READABLE_AND_SIZE = `SELECT has_table_privilege($1::oid, 'SELECT') AND NOT row_security_active($1::oid) AS readable,
-  (SELECT coalesce(sum(pg_relation_size(c.oid)), 0) > 0 FROM pg_class c
-   WHERE c.oid = $1::oid OR c.oid IN (SELECT relid FROM pg_partition_tree($1::oid::regclass))
-      OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = $1::oid)) AS sized`;
+  (SELECT bool_or(pg_relation_size(member) > 0) FROM unnest($2::oid[]) AS member) AS sized`;
 
 /** The entities whose tables are captured from now on, and that send. */
 export function capturedAnew(entities: readonly EntityPlan[], { captures }: State): EntityPlan[] {
@@ -22,8 +20,11 @@ export function capturedAnew(entities: readonly EntityPlan[], { captures }: Stat
 /** Those that hold rows. A table that its installer may not read is told by its size: there, deleted rows count until a vacuum. */
 export async function withRows(client: pg.Client, entities: readonly EntityPlan[]): Promise<string[]> {
   const filled: string[] = [];
-  for (const { entity, root } of entities) {
-    const { rows: known } = await client.query<{ readable: boolean; sized: boolean }>(READABLE_AND_SIZE, [root.oid]);
+  for (const { entity, root, members } of entities) {
+    const { rows: known } = await client.query<{ readable: boolean; sized: boolean }>(READABLE_AND_SIZE, [
+      root.oid,
+      members.map(({ oid }) => oid),
+    ]);
     const filledBy = known[0]?.readable
       ? (await client.query(`SELECT FROM ${qualified(root.schema, root.name)} LIMIT 1`)).rowCount !== 0
       : known[0]?.sized === true;
