@@ -53,7 +53,7 @@ export const captureSales: Measurement = {
     const comparisons = wanted.flatMap((bench) => comparisonsOf(bench));
     const names = new Set([...comparisons.map(({ reference }) => reference), ...OURS]);
     const variants = VARIANTS.filter((variant) => names.has(variant.name));
-    const cluster = await startServer();
+    const cluster = await startServer(options.flushUs);
     try {
       await createShop(cluster);
       for (const database of new Map(variants.map((variant) => [variant.database, variant])).values()) {
@@ -61,7 +61,9 @@ export const captureSales: Measurement = {
         await sell(cluster, database.database, 4, { seconds: 2 });
       }
       const samples = await sellInRounds(cluster, variants, options, progress);
-      return CLIENTS.flatMap((clients) => comparisons.flatMap((comparison) => compare(comparison, clients, samples)));
+      return CLIENTS.flatMap((clients) =>
+        comparisons.flatMap((comparison) => compare(comparison, clients, samples, options.flushUs)),
+      );
     } finally {
       await cluster.destroy();
     }
@@ -102,7 +104,8 @@ async function sellOnce(cluster: Cluster, variant: Variant, clients: number, sec
   });
 }
 
-function compare(comparison: Comparison, clients: number, samples: Samples): Figure[] {
+function compare(comparison: Comparison, clients: number, samples: Samples, flushUs: number): Figure[] {
+  const disk = flushUs === 0 ? '' : `, flushes ${flushUs} µs longer`;
   const { bench, reference, title, bounds } = comparison;
   const bare = samples.get(keyOf(reference, clients)) as Sample[];
   // Against no trigger at all the references are shown too: what capturing costs anybody.
@@ -121,7 +124,7 @@ function compare(comparison: Comparison, clients: number, samples: Samples): Fig
     };
     // The bounds are for a daemon that is awake: asleep it stays only until the first sale.
     const bound = name === 'awake' ? bounds?.[clients] : undefined;
-    const rest = { bench, what: `sales at ${clients} tills: ${what}`, reference: title, unit: 'x', detail };
+    const rest = { bench, what: `sales at ${clients} tills${disk}: ${what}`, reference: title, unit: 'x', detail };
     return figureOf(ratios(tps(sample), tps(bare)), { ...rest, ...(bound && { bound }) });
   });
 }

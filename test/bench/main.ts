@@ -18,13 +18,14 @@ import { wireBytes } from './wire-bytes.js';
 
 const MEASUREMENTS: Measurement[] = [captureSales, captureBulk, drain, apply, latency, wireBytes, flood, idle, start];
 const KNOWN = MEASUREMENTS.flatMap((measurement) => measurement.benches);
-const USAGE = `npm run bench -- [${KNOWN.join(' ')}] [--rounds 9] [--seconds 3] [--changes 200000] [--singles 300] [--idle 300] [--million] [--json]`;
+const USAGE = `npm run bench -- [${KNOWN.join(' ')}] [--rounds 9] [--seconds 3] [--flush-us 0] [--changes 200000] [--singles 300] [--idle 300] [--million] [--json]`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '9' },
     seconds: { type: 'string', default: '3' },
+    'flush-us': { type: 'string', default: '0' },
     changes: { type: 'string', default: '200000' },
     singles: { type: 'string', default: '300' },
     idle: { type: 'string', default: '300' },
@@ -43,6 +44,7 @@ if (values.help || unknown.length > 0) {
 const options: BenchOptions = {
   rounds: countOf('rounds'),
   seconds: countOf('seconds'),
+  flushUs: countOf('flush-us', 0),
   changes: countOf('changes'),
   singles: countOf('singles'),
   idleSeconds: countOf('idle'),
@@ -61,9 +63,9 @@ const report: Report = { machine: { ...machine, load_at_end: machineOf().load_at
 const json = { ...report, figures: figures.map((figure) => ({ ...figure, verdict: verdictOf(figure) })) };
 process.stdout.write(`${values.json ? JSON.stringify(json, null, 2) : tableOf(report)}\n`);
 
-function countOf(name: 'rounds' | 'seconds' | 'changes' | 'singles' | 'idle'): number {
+function countOf(name: 'rounds' | 'seconds' | 'flush-us' | 'changes' | 'singles' | 'idle', least = 1): number {
   const count = Number(values[name]);
-  if (Number.isInteger(count) && count > 0) return count;
-  process.stderr.write(`--${name} ${values[name]}: not a whole number above 0\n${USAGE}\n`);
+  if (Number.isInteger(count) && count >= least) return count;
+  process.stderr.write(`--${name} ${values[name]}: not a whole number from ${least} on\n${USAGE}\n`);
   process.exit(64);
 }

@@ -6,6 +6,8 @@ export type BenchOptions = {
   rounds: number;
   /** Of selling, in one round and variant. */
   seconds: number;
+  /** By how many microseconds every flush of A1 to A4 takes longer than the disk's own. */
+  flushUs: number;
   /** Captured changes to drain. */
   changes: number;
   /** Single sales whose way to the cloud is timed. */

@@ -3,11 +3,13 @@
  * ratio would flatter the capture. Autovacuum and timed checkpoints are off and done between the rounds instead, for
  * otherwise the work that one variant leaves behind would fall into the next one's seconds.
  */
-import { readdirSync, readFileSync } from 'node:fs';
-import { cpus, loadavg } from 'node:os';
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { Cluster } from '../../src/demo/postgres.js';
 import { sleep } from '../../src/time.js';
+import { median } from './statistics.js';
 
 const SETTINGS = {
   fsync: 'on',
@@ -22,8 +24,14 @@ const SETTINGS = {
   random_page_cost: '1.1',
 };
 
-export function startServer(): Promise<Cluster> {
-  return Cluster.start({ settings: SETTINGS });
+/**
+ * @param flushUs how many microseconds longer every flush of the log takes. A shop's disk needs some hundreds to thousands, a
+ * server's with a cache of its own a hundred, and what a NOTIFY costs hangs on it: it makes all commits wait for one another,
+ * their flushes included. commit_delay sleeps before the flush, not in it, so that more commits share one than on a slow disk.
+ */
+export function startServer(flushUs = 0): Promise<Cluster> {
+  const slower = flushUs === 0 ? {} : { commit_delay: String(flushUs), commit_siblings: '0' };
+  return Cluster.start({ settings: { ...SETTINGS, ...slower } });
 }
 
 /** Runs `work` on a connection of its own. */
@@ -86,5 +94,23 @@ export function machineOf(): Record<string, string | number> {
     cores: list.length,
     node: process.version,
     load_at_start: Number(load.toFixed(2)),
+    flush_us: Math.round(median(flushesUs())),
   };
+}
+
+/** What it takes to write a page where the clusters lie and to have it on the disk, in microseconds, many times over. */
+function flushesUs(): number[] {
+  const folder = mkdtempSync(join(tmpdir(), 'syncd-flush-'));
+  const file = openSync(join(folder, 'page'), 'w');
+  try {
+    return Array.from({ length: 100 }, () => {
+      const from = performance.now();
+      writeSync(file, Buffer.alloc(8192), 0, 8192, 0);
+      fdatasyncSync(file);
+      return (performance.now() - from) * 1_000;
+    });
+  } finally {
+    closeSync(file);
+    rmSync(folder, { recursive: true });
+  }
 }
