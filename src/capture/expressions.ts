@@ -6,20 +6,21 @@ import { identifier, literal } from './names.js';
 import type { KeyColumn, Recipe } from './recipe.js';
 
 type Alias = 'o' | 'n' | 't';
+type TextKey = Pick<KeyColumn, 'name' | 'iso'>;
 type Excluded = Pick<Recipe, 'excluded' | 'excludedAt'>;
 
 const EQUALS = 'OPERATOR(pg_catalog.=)';
 const DIFFERS = 'OPERATOR(pg_catalog.<>)';
 
 /** The entity's id as text, compared byte by byte: a composite key is a JSON array of texts. */
-export function keyText(recipe: Pick<Recipe, 'keys'>, alias: Alias): string {
+export function keyText(recipe: { keys: readonly TextKey[] }, alias: Alias): string {
   const texts = recipe.keys.map((key) => keyPart(key, alias));
   const text = texts.length === 1 ? texts[0] : `pg_catalog.array_to_json(ARRAY[${texts.join(', ')}])::pg_catalog.text`;
   return `(${text} COLLATE pg_catalog."C")`;
 }
 
 /** One key column as text. */
-export function keyPart(key: KeyColumn, alias: Alias): string {
+export function keyPart(key: TextKey, alias: Alias): string {
   const column = `${alias}.${identifier(key.name)}`;
   return key.iso ? `(pg_catalog.to_json(${column}) OPERATOR(pg_catalog.#>>) '{}')` : `${column}::pg_catalog.text`;
 }
@@ -62,11 +63,15 @@ export function previous(recipe: Excluded & Pick<Recipe, 'keepPrevious'>): strin
 
 /** Old and new rows as one list of pairs; a changed key leaves two halves. */
 export function pairs(recipe: Pick<Recipe, 'keys'>, oldRows: string, newRows: string): string {
-  return `${oldRows} FULL JOIN ${newRows} ON ${keyText(recipe, 'o')} ${EQUALS} ${keyText(recipe, 'n')}`;
+  return `${oldRows} FULL JOIN ${newRows} ON ${sameKey(recipe)}`;
 }
 
-export const sameKey = (recipe: Pick<Recipe, 'keys'>): string =>
-  `${keyText(recipe, 'o')} ${EQUALS} ${keyText(recipe, 'n')}`;
+/** Keys are one where their texts are: a key's own equality may take two texts for one value (numeric, citext). */
+export function sameKey(recipe: Pick<Recipe, 'keys'>): string {
+  const side = (key: KeyColumn, alias: Alias) =>
+    key.exact ? `${alias}.${identifier(key.name)}` : keyText({ keys: [key] }, alias);
+  return recipe.keys.map((key) => `${side(key, 'o')} ${EQUALS} ${side(key, 'n')}`).join(' AND ');
+}
 
 /** A pair's id. Not COALESCE: a composite key of a missing row is an array of nulls, which is not null. */
 export function eitherKey(recipe: Pick<Recipe, 'keys'>): string {

@@ -18,7 +18,7 @@ export function generatorMark({ notify, on_error }: Settings['capture']): string
   const parts = TYPES.map((name): Part => ({ schema: 'pg_catalog', name, kind: 'b', builtin: true, inText: false }));
   const plain: Recipe = {
     entity: 'sample',
-    keys: [{ name: 'id', iso: false, equals: 'OPERATOR(pg_catalog.=)' }],
+    keys: [{ name: 'id', iso: false, exact: true, equals: 'OPERATOR(pg_catalog.=)' }],
     excluded: [],
     keepPrevious: false,
     level: 'statement',
@@ -30,7 +30,7 @@ export function generatorMark({ notify, on_error }: Settings['capture']): string
   };
   const composite: Recipe = {
     ...plain,
-    keys: [...plain.keys, { name: 'day', iso: true, equals: 'OPERATOR(pg_catalog.=)' }],
+    keys: [...plain.keys, { name: 'day', iso: true, exact: false, equals: 'OPERATOR(pg_catalog.=)' }],
     excluded: ['secret'],
     excludedAt: { oid: ROOT.oid, table: ROOT.name, numbers: [3] },
     keepPrevious: true,

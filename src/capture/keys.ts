@@ -11,7 +11,7 @@ import { identifier } from './names.js';
 import type { KeyColumn } from './recipe.js';
 
 /** `type`: as SQL writes it in a cast. `collation`: the column's, also one that is the database's own; null where its type has none. */
-export type TypedKey = KeyColumn & { type: string; collation: string | null };
+export type TypedKey = Omit<KeyColumn, 'exact'> & { type: string; collation: string | null };
 
 /** @throws SyncError `failed` where a key column is gone */
 export async function readKeys(db: Db, table: string, names: string[]): Promise<TypedKey[]> {

@@ -37,6 +37,7 @@ const NAMING = new Set(
   ),
 );
 const ISO = new Set(['date', 'timestamp', 'timestamptz']);
+const EXACT = new Set(['int2', 'int4', 'int8', 'uuid']);
 
 /**
  * @param shapes by entity; undefined where the table does not exist
@@ -220,7 +221,9 @@ const changesRowsInBetween = (trigger: Member['triggers'][number]) =>
   trigger.ours === undefined && trigger.enabled && trigger.after && trigger.row;
 
 function keyColumn(column: Column, equals: string): KeyColumn {
-  return { name: column.name, iso: column.parts.some((part) => ISO.has(part.name)), equals };
+  const iso = column.parts.some((part) => ISO.has(part.name));
+  const exact = column.scalar && column.parts.every((part) => part.builtin && EXACT.has(part.name));
+  return { name: column.name, iso, exact, equals };
 }
 
 function columnOf(shape: TableShape, name: string): Column {

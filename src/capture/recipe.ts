@@ -4,6 +4,8 @@ export type KeyColumn = {
   name: string;
   /** Dates and instants: their plain text follows DateStyle, their JSON form is ISO always. */
   iso: boolean;
+  /** Integers and uuids: equal values have one text, so that rows pair up by the values, which costs less. */
+  exact: boolean;
   /** How the key's index compares it, `OPERATOR(pg_catalog.=)`. */
   equals: string;
 };
