@@ -17,6 +17,9 @@ export function commonOptions(command: Command): CommonOptions {
 
 export type Session = { loaded: LoadedSettings; url: string; db: Db };
 
+/** A person who waits behind somebody else's lock is told so. */
+const LOCKED_FOR = ['lock_timeout=5s'];
+
 /** Opens the database, acts, closes it. `role` is shown in pg_stat_activity. */
 export async function withDatabase<T>(
   options: CommonOptions,
@@ -29,7 +32,7 @@ export async function withDatabase<T>(
   let url = urls[0] as string;
   try {
     if (urls.length > 1) url = await findPrimary(urls);
-    const db = openDb(url, { role, connectTimeoutMs: 5_000, queryTimeoutMs: 30_000 });
+    const db = openDb(url, { role, connectTimeoutMs: 5_000, queryTimeoutMs: 30_000, settings: LOCKED_FOR });
     try {
       return await act({ loaded, url, db });
     } finally {

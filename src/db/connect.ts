@@ -221,6 +221,12 @@ export function databaseError(error: unknown, url: string): SyncError {
       cause: error,
     });
   }
+  if (code === '55P03') {
+    return new SyncError('unavailable', `${server}: somebody else holds a lock on what this needs: ${wordsOf(error)}`, {
+      hint: "Try again when it is gone. Who has one: SELECT a.pid, a.usename, a.query FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.granted AND l.mode = 'AccessExclusiveLock'",
+      cause: error,
+    });
+  }
   if (isConnectionLoss(error)) {
     return new SyncError('unavailable', `${server} does not answer: ${wordsOf(error)}`, {
       hint: 'Is PostgreSQL running, and does database.url name its host, port or socket directory?',

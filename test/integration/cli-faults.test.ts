@@ -124,6 +124,21 @@ test('status answers 3 where PostgreSQL is away, in each of its forms', async ()
   });
 });
 
+test('somebody who holds a lock on the queue is told from a server that is away', async () => {
+  await shop.sql.query('BEGIN; LOCK TABLE syncd.sync_queue');
+  try {
+    const [status, queue] = await Promise.all([on(shop.url, 'status'), on(shop.url, 'queue')]);
+    for (const run of [status, queue]) {
+      expect(run.stderr).toMatch(/somebody else holds a lock .*\nhint: Try again when it is gone\./);
+      expect(run.stderr).not.toContain('Is PostgreSQL running');
+    }
+    expect([status.code, queue.code]).toEqual([3, 69]);
+  } finally {
+    await shop.sql.query('ROLLBACK');
+  }
+  expect(await on(shop.url, 'queue')).toMatchObject({ code: 0 });
+});
+
 test.each<[string, () => string, number, RegExp]>([
   [
     'a database without syncd',
