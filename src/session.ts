@@ -11,6 +11,7 @@ import { type Connections, connect, type StandingBy } from './connections.js';
 import type { ClockLog } from './db/clock-log.js';
 import { isConnectionLoss } from './db/connect.js';
 import { exchanged } from './db/place.js';
+import { SyncError } from './errors.js';
 import { hear } from './hearing.js';
 import type { WebhookListener } from './http/webhooks/listener.js';
 import type { InboxLoop } from './inbox/loop.js';
@@ -117,6 +118,11 @@ export async function runSession(across: Across, patienceMs: number, onLead: () 
     // Between two sessions it has not stopped.
     if (cause === undefined) await parts.supervision.lastLook().catch(() => {});
     if (cause === undefined && signal.aborted) await signOff(connections.control, connections.lead.id).catch(() => {});
+  } catch (error) {
+    // Waiting cannot help, so the daemon ends: whoever asks is to hear so at once.
+    if (error instanceof SyncError && error.code === 'configuration')
+      await signOff(connections.control, connections.lead.id).catch(() => {});
+    throw error;
   } finally {
     for (const close of closing.reverse()) {
       try {

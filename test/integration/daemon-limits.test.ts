@@ -212,4 +212,11 @@ test('a second daemon, and one for another outlet, end and say why', async () =>
     code: 'configuration',
     message: 'outlet.id is outlet-8, but the database belongs to outlet outlet-7',
   });
+  // Nobody takes it for a running one.
+  expect(
+    await outlet.one('SELECT count(*)::int AS daemons, count(stopped_at)::int AS stopped FROM syncd.daemon'),
+  ).toEqual({
+    daemons: 2,
+    stopped: 2,
+  });
 });
