@@ -34,7 +34,7 @@ export function tell(facts: Facts, state: State, timezone: string): Story {
           : allIsWell(facts);
     const why =
       looking && isRunning(facts.daemon) ? 'the tables are being compared with what the cloud has accepted' : undefined;
-    return { answer, since: undefined, why, next: idle(facts), topic: undefined, todo: todo(facts) };
+    return { answer, since: undefined, why, next: idle(facts, when), topic: undefined, todo: todo(facts) };
   }
   const { why, next, topic } = reason(facts, when);
   return {
@@ -93,8 +93,11 @@ function reason(facts: Facts, when: (at: string) => string): Reason {
   if (outlet.stopped_reason !== null)
     return { why: outlet.stopped_reason, next: `pushing waits for a person; ${kept}`, topic: 'stopped' };
   if (!facts.enabled) {
-    const who = facts.paused ? `${facts.paused.by} paused syncing ${when(facts.paused.at)}` : 'syncing is switched off';
-    return { why: who, next: `nothing is sent until somebody resumes it; ${kept}`, topic: 'backlog' };
+    return {
+      why: whoPaused(facts, when),
+      next: `nothing is sent until somebody resumes it; ${kept}`,
+      topic: 'backlog',
+    };
   }
   const ahead = daemon.next_try_at !== null && daemon.next_try_at > facts.now;
   const again = ahead ? `the next try is ${relative(daemon.next_try_at as string, facts.now)}` : 'it is trying again';
@@ -131,8 +134,12 @@ function reason(facts: Facts, when: (at: string) => string): Reason {
   return { why: 'they are on their way', next: 'the daemon is sending them now', topic: undefined };
 }
 
-function idle(facts: Facts): string | undefined {
-  if (!facts.enabled) return 'syncing is paused: new sales will wait until somebody resumes it';
+function whoPaused({ paused }: Facts, when: (at: string) => string): string {
+  return paused ? `${paused.by} paused syncing ${when(paused.at)}` : 'syncing is switched off';
+}
+
+function idle(facts: Facts, when: (at: string) => string): string | undefined {
+  if (!facts.enabled) return `${whoPaused(facts, when)}: new sales will wait until somebody resumes it`;
   if (!isRunning(facts.daemon)) return 'new sales will wait until the daemon runs again';
   return undefined;
 }
