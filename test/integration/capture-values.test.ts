@@ -124,6 +124,24 @@ onEachServer('a value', (pos, server) => {
     expect(await pos().write(`UPDATE tag SET name = 'KOPI'`)).toEqual(['delete Kopi', 'create KOPI']);
   });
 
+  test('of type numeric is another name once it is written differently, beside whatever pairs up by value', async () => {
+    await pos().sql.query('CREATE DOMAIN till AS bigint');
+    await pos().capture('CREATE TABLE rate (till till, share numeric, v int, PRIMARY KEY (till, share))', {
+      rate: 'rate',
+    });
+    await pos().write('INSERT INTO rate VALUES (1, 0.7, 1), (2, 0.5, 1), (3, 0.5, 1)');
+    expect(await pos().write('UPDATE rate SET v = 2 WHERE till = 1')).toEqual(['update ["1","0.7"]']);
+    expect(await pos().write('UPDATE rate SET share = 0.70 WHERE till = 1')).toEqual([
+      'delete ["1","0.7"]',
+      'create ["1","0.70"]',
+    ]);
+    expect(await pos().write('UPDATE rate SET till = till - 1, v = 3 WHERE till > 1')).toEqual([
+      'delete ["3","0.5"]',
+      'update ["2","0.5"]',
+      'create ["1","0.5"]',
+    ]);
+  });
+
   test('in a composite key is one text in a JSON array, in key order', async () => {
     await pos().capture('CREATE TABLE line (no int, bill text, v int, PRIMARY KEY (bill, no))', { line: 'line' });
     expect(
