@@ -17,9 +17,6 @@ export function commonOptions(command: Command): CommonOptions {
 
 export type Session = { loaded: LoadedSettings; url: string; db: Db };
 
-/** A person who waits behind somebody else's lock is told so. */
-const LOCKED_FOR = ['lock_timeout=5s'];
-
 /** Opens the database, acts, closes it. `role` is shown in pg_stat_activity. */
 export async function withDatabase<T>(
   options: CommonOptions,
@@ -27,12 +24,12 @@ export async function withDatabase<T>(
   act: (session: Session) => Promise<T>,
 ): Promise<T> {
   const loaded = loadSettings({ file: options.config, secrets: 'left' });
-  const { databaseError, findPrimary, openDb } = await import('../db/connect.js');
+  const { databaseError, findPrimary, LOCKED_FOR, openDb } = await import('../db/connect.js');
   const { urls } = loaded.settings.database;
   let url = urls[0] as string;
   try {
     if (urls.length > 1) url = await findPrimary(urls);
-    const db = openDb(url, { role, connectTimeoutMs: 5_000, queryTimeoutMs: 30_000, settings: LOCKED_FOR });
+    const db = openDb(url, { role, connectTimeoutMs: 5_000, queryTimeoutMs: 30_000, settings: [LOCKED_FOR] });
     try {
       return await act({ loaded, url, db });
     } finally {

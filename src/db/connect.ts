@@ -59,6 +59,9 @@ export const BY_INDEX = [...UNSCANNED, 'enable_hashjoin=off', 'enable_mergejoin=
 /** For a connection whose plans are kept: made when the queue was empty, a plan must do for a million rows. */
 export const PLANNED_ONCE = [...UNSCANNED, 'plan_cache_mode=force_generic_plan'];
 
+/** For people: whoever waits behind somebody else's lock is told so. */
+export const LOCKED_FOR = 'lock_timeout=5s';
+
 export type ConnectOptions = {
   /** Shown in pg_stat_activity as `syncd <role>`. */
   role: string;

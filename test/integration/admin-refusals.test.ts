@@ -205,6 +205,11 @@ test('a question that takes the database too long ends with what to do, and so d
     'the question waits',
   );
   expect(await asked).toMatchObject({ status: 503, json: { hint: expect.stringMatching(/^Ask for less/) } });
+  // Nobody cancels the next one: it waits for as long as a person may be kept, and says for what.
+  expect(await admin.ask(`${API}/conflicts`)).toMatchObject({
+    status: 503,
+    json: { hint: expect.stringMatching(/^Try again when it is gone/) },
+  });
   await shop.sql.query('ROLLBACK');
   expect((await admin.ask(`${API}/conflicts`)).status).toBe(200);
   await shop.sql.query('ALTER TABLE syncd.sync_conflicts RENAME COLUMN reason TO why');

@@ -69,7 +69,10 @@ test.each<[string, Facts]>([
     }),
   ],
   ['paused', shopFacts({ ...waiting, enabled: false, paused: { by: 'budi (syncd)', at: '2026-11-21T02:00:00Z' } })],
-  ['paused with nothing waiting', shopFacts({ enabled: false, paused: { by: 'budi (syncd)', at: '2026-11-21T02:00:00Z' } })],
+  [
+    'paused with nothing waiting',
+    shopFacts({ enabled: false, paused: { by: 'budi (syncd)', at: '2026-11-21T02:00:00Z' } }),
+  ],
   ['switched off with nothing waiting', shopFacts({ enabled: false })],
   ['on their way', shopFacts({ pending: 3, oldest_pending_at: '2026-11-22T15:40:10Z' })],
   [

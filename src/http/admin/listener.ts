@@ -5,7 +5,7 @@
  */
 import type { Settings } from '../../config/settings.js';
 import { openApplier } from '../../db/applier.js';
-import { openDb } from '../../db/connect.js';
+import { LOCKED_FOR, openDb } from '../../db/connect.js';
 import { Reach } from '../../db/reach.js';
 import { SyncError } from '../../errors.js';
 import type { Log } from '../../log.js';
@@ -37,7 +37,7 @@ export class AdminListener implements Service {
   constructor({ settings, log, vitals, measured }: AdminListenerDeps) {
     const { admin, state_dir, database } = settings;
     // The server gives up before we do, or it would go on with what nobody waits for.
-    const bounds = [`statement_timeout=${QUERY_TIMEOUT_MS - 1_000}`];
+    const bounds = [`statement_timeout=${QUERY_TIMEOUT_MS - 1_000}`, LOCKED_FOR];
     const options = { connectTimeoutMs: 5_000, queryTimeoutMs: QUERY_TIMEOUT_MS, settings: bounds };
     const look = new Reach(database.urls, (url) => openDb(url, { role: 'admin', ...options }));
     const act = new Reach(database.urls, (url) => openDb(url, { role: 'admin acts', ...options }));
