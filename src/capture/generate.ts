@@ -93,7 +93,9 @@ function updates(recipe: Recipe): string {
  */
 function reread(recipe: Recipe, event: 'insert' | 'update' | 'delete', table: string): string {
   const keys = recipe.keys.map((key, place) => ({ ...key, column: identifier(key.name), again: `k.key${place}` }));
-  const equal = keys.map((key) => `t.${key.column} ${key.equals} ${key.again}`).join(' AND ');
+  const equal = keys.map((key) => `t.${key.column} ${key.equals} ${key.again}`);
+  // A row under an equal key that is written differently (numeric, citext) is another entity: the one that was named so is gone.
+  if (!recipe.keys.every((key) => key.exact)) equal.push(`${keyText(recipe, 't')} OPERATOR(pg_catalog.=) k.entity_id`);
   const gone = absent(recipe, 't');
   return `
   ${INTO}
@@ -101,7 +103,7 @@ function reread(recipe: Recipe, event: 'insert' | 'update' | 'delete', table: st
     CASE WHEN ${gone} THEN 'delete' WHEN k.place OPERATOR(pg_catalog.=) 2 THEN 'create' ELSE 'update' END,
     CASE WHEN ${gone} THEN NULL ELSE ${payload(recipe, 't')} END, k.previous
   FROM (${touched(recipe, event)}) AS k(entity_id, place, previous, ${keys.map((_, place) => `key${place}`).join(', ')})
-  LEFT JOIN ${table} AS t ON ${equal}
+  LEFT JOIN ${table} AS t ON ${equal.join(' AND ')}
   WHERE (k.place OPERATOR(pg_catalog.=) 0) OPERATOR(pg_catalog.=) (${gone})
   ORDER BY k.place, k.entity_id;`;
 }
