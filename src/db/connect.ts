@@ -62,6 +62,13 @@ export const PLANNED_ONCE = [...UNSCANNED, 'plan_cache_mode=force_generic_plan']
 /** For people: whoever waits behind somebody else's lock is told so. */
 export const LOCKED_FOR = 'lock_timeout=5s';
 
+/**
+ * Finds whoever has held a lock for so long, as the role syncd too. Locks go with their transaction; asked by its age, it also
+ * finds those of rows, which stand in no list of locks.
+ */
+const LOCKERS =
+  "SELECT pid, usename, state, xact_start, query FROM pg_stat_activity WHERE datname = current_database() AND xact_start < now() - interval '5 s' ORDER BY xact_start;";
+
 export type ConnectOptions = {
   /** Shown in pg_stat_activity as `syncd <role>`. */
   role: string;
@@ -226,7 +233,7 @@ export function databaseError(error: unknown, url: string): SyncError {
   }
   if (code === '55P03') {
     return new SyncError('unavailable', `${server}: somebody else holds a lock on what this needs: ${wordsOf(error)}`, {
-      hint: "Try again when it is gone. Who has one: SELECT a.pid, a.usename, a.query FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.granted AND l.mode = 'AccessExclusiveLock'",
+      hint: `Try again when it is gone. Whose it may be, the oldest first: ${LOCKERS}`,
       cause: error,
     });
   }

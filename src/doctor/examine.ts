@@ -6,7 +6,6 @@
 import { createCloudClient } from '../cloud/client.js';
 import { ClockOffset } from '../cloud/clock.js';
 import type { LoadedSettings } from '../config/load.js';
-import { openDb } from '../db/connect.js';
 import { wordsOf } from '../errors.js';
 import { redactText } from '../redact.js';
 import { within } from '../time.js';
@@ -24,7 +23,7 @@ import { server } from './checks/server.js';
 import { sessions } from './checks/sessions.js';
 import { webhook } from './checks/webhook.js';
 import { type Finding, fail, skipped, type Unnamed } from './finding.js';
-import type { Check, Ground, Patient } from './patient.js';
+import { type Check, type Ground, LIMIT_MS, openBedside, type Patient } from './patient.js';
 
 const CHECKS: Check[] = [
   files,
@@ -46,12 +45,9 @@ const CHECKS: Check[] = [
   webhook,
 ];
 
-/** A line far away is slow; beyond this a check counts as failed. */
-const LIMIT_MS = 15_000;
-
 const LACKS: Record<Ground, string> = {
   database: 'the database does not answer',
-  schema: 'syncd is not installed in the database',
+  schema: 'the installation is not in order, see above',
   key: 'there is no API key',
   name: "the cloud's name has no address",
   tls: 'there is no secure line to the cloud',
@@ -77,7 +73,7 @@ export async function examine(loaded: Examined): Promise<Finding[]> {
   const patient: Patient = {
     settings,
     url: databaseUrl,
-    db: openDb(databaseUrl, { role: 'doctor', connectTimeoutMs: 5_000, queryTimeoutMs: LIMIT_MS }),
+    db: openBedside(databaseUrl),
     client,
     clock: new ClockOffset(url.startsWith('https:')),
   };

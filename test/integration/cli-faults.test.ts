@@ -1,6 +1,7 @@
 /** What goes wrong before anything is done: usage, configuration, a database that is away, too bare or not ours; and no secret in any of it. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import pg from 'pg';
 import { Cluster } from '../../src/demo/postgres.js';
 import { type CliRun, syncd } from '../support/cli.js';
 import { golden } from '../support/golden.js';
@@ -124,16 +125,28 @@ test('status answers 3 where PostgreSQL is away, in each of its forms', async ()
   });
 });
 
-test('somebody who holds a lock on the queue is told from a server that is away', async () => {
-  await shop.sql.query('BEGIN; LOCK TABLE syncd.sync_queue');
+test.each([
+  ['a lock on the queue', 'LOCK TABLE syncd.sync_queue', ['status', 'queue']],
+  ['an index that is being built', 'LOCK TABLE syncd.commands IN SHARE MODE', ['pause']],
+  ["a lock on the outlet's row alone", 'SELECT FROM syncd.outlet_config FOR UPDATE', ['pause']],
+])('%s is told from a server that is away, and the hint finds whose it is', async (_what, locking, commands) => {
+  await shop.sql.query(`BEGIN; ${locking}`);
+  const asSyncd = new pg.Client(cluster.url('cli_faults', 'syncd'));
+  await asSyncd.connect();
   try {
-    const [status, queue] = await Promise.all([on(shop.url, 'status'), on(shop.url, 'queue')]);
-    for (const run of [status, queue]) {
+    const { rows } = await shop.sql.query('SELECT pg_backend_pid() AS pid');
+    for (const [command, run] of await Promise.all(
+      commands.map(async (command) => [command, await on(shop.url, command)] as const),
+    )) {
       expect(run.stderr).toMatch(/somebody else holds a lock .*\nhint: Try again when it is gone\./);
       expect(run.stderr).not.toContain('Is PostgreSQL running');
+      expect(run.code).toBe(command === 'status' ? 3 : 69);
+      const [query = ''] = run.stderr.match(/SELECT .*;/) ?? [];
+      const found = await asSyncd.query(query);
+      expect(found.rows).toContainEqual(expect.objectContaining({ ...rows[0], query: expect.stringContaining('pid') }));
     }
-    expect([status.code, queue.code]).toEqual([3, 69]);
   } finally {
+    await asSyncd.end();
     await shop.sql.query('ROLLBACK');
   }
   expect(await on(shop.url, 'queue')).toMatchObject({ code: 0 });

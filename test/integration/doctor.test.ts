@@ -1,4 +1,5 @@
 /** The doctor at the bedside of a healthy shop and of broken ones; each breach is found, and by the check that it belongs to. */
+import pg from 'pg';
 import type { Finding } from '../../src/doctor/finding.js';
 import { syncd } from '../support/cli.js';
 import { shopBreaches } from '../support/doctor-breaches.js';
@@ -75,6 +76,26 @@ test('what leans on a broken thing is not looked at, and says why', async () => 
   expect(skipped.map(({ name }) => name)).toContain('capture');
   expect(skipped.every(({ finding }) => finding.startsWith('not looked at: '))).toBe(true);
   expect(found.find(({ name }) => name === 'cloud')?.state).toBe('ok');
+});
+
+test("somebody's lock on the queue is named, with what finds its holder; what does not lean on it is looked at", async () => {
+  const holder = new pg.Client(stage.shop.url);
+  await holder.connect();
+  try {
+    await holder.query('BEGIN; LOCK TABLE syncd.sync_queue');
+    const found = await stage.findings();
+    expect(found.find(({ name }) => name === 'installation')).toMatchObject({
+      state: 'fail',
+      finding: expect.stringMatching(/somebody else holds a lock/),
+      what_to_type: expect.stringMatching(/pg_stat_activity/),
+    });
+    expect(found.filter((finding) => finding.state === 'fail' && !itself(finding))).toHaveLength(1);
+    expect(found.find(({ name }) => name === 'queue')?.finding).toBe(
+      'not looked at: the installation is not in order, see above',
+    );
+  } finally {
+    await holder.end();
+  }
 });
 
 test('syncd doctor prints a page, a list for programs, and 1 where something failed', async () => {

@@ -2,13 +2,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { sql } from 'kysely';
 import { parseTable } from '../../capture/names.js';
-import { databaseError, findPrimary, nameOf, openDb } from '../../db/connect.js';
+import { databaseError, findPrimary, nameOf } from '../../db/connect.js';
 import { appliedMigrations, pendingMigrations, readMigrations } from '../../db/migrate.js';
 import { INSTALL, SyncError } from '../../errors.js';
 import { statusOf } from '../../ops/status/report.js';
 import { monotonicMs } from '../../time.js';
 import { fail, ok, type Unnamed, warn } from '../finding.js';
-import type { Check, Patient } from '../patient.js';
+import { type Check, openBedside, type Patient } from '../patient.js';
 
 const SLOW_MS = 1_000;
 
@@ -23,7 +23,7 @@ export const database: Check = {
       if (url !== patient.url) {
         await patient.db.destroy();
         patient.url = url;
-        patient.db = openDb(url, { role: 'doctor' });
+        patient.db = openBedside(url);
       }
       await sql`SELECT 1`.execute(patient.db);
       const before = monotonicMs();

@@ -30,7 +30,7 @@ export const sessions: Check = {
                     WHERE 'session_replication_role=replica' = ANY (s.setconfig) AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))),
         'subscriptions', (SELECT count(*) FROM pg_stat_subscription))::text AS found`.execute(db);
     const found = judgeSessions(JSON.parse((rows[0] as { found: string }).found));
-    return found.length > 0 ? found : [ok('no session stands in the way')];
+    return found.length > 0 ? found : [ok('no transaction of others has been open for long')];
   },
 };
 
