@@ -118,6 +118,7 @@ export async function runSession(across: Across, patienceMs: number, onLead: () 
     // Between two sessions it has not stopped.
     if (cause === undefined) await parts.supervision.lastLook().catch(() => {});
     if (cause === undefined && signal.aborted) await signOff(connections.control, connections.lead.id).catch(() => {});
+    if (cause !== undefined && !(ending.aborted && isConnectionLoss(cause))) throw cause;
   } catch (error) {
     // Waiting cannot help, so the daemon ends: whoever asks is to hear so at once.
     if (error instanceof SyncError && error.code === 'configuration')
@@ -132,7 +133,6 @@ export async function runSession(across: Across, patienceMs: number, onLead: () 
       }
     }
   }
-  if (cause !== undefined && !(ending.aborted && isConnectionLoss(cause))) throw cause;
 }
 
 function cloudClient({ cloud, outlet }: Settings): CloudClient {

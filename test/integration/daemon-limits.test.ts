@@ -1,4 +1,6 @@
 /** The daemon against a cloud with limits of its own, bad changes in good batches, sales that stay open, and rivals. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import pg from 'pg';
 import { runDaemon } from '../../src/daemon.js';
 import { Cluster } from '../../src/demo/postgres.js';
@@ -190,6 +192,29 @@ test('a fork that a person has settled in the database lets the running daemon g
   );
   await outlet.drained();
   expect(outlet.cloud.ledger.accepted().map((delivery) => delivery.epoch)).toEqual([2]);
+});
+
+test('a daemon that ends at work because waiting cannot help is not taken for a running one', async () => {
+  const outlet = await start({
+    prepare: (cloud) => cloud.faults.add({ kind: 'status', status: 409, code: 'fork', match: { path: '/sync/push' } }),
+  });
+  await insert(outlet, 1, 1);
+  const stopped = () => outlet.one('SELECT stopped_code FROM syncd.outlet_config');
+  await eventually(stopped, (row) => row.stopped_code === 'fork', 'stopped');
+  // Once the stop is settled the memory is read again, and here it cannot be.
+  const memory = join(outlet.settings.state_dir, 'identity.json');
+  rmSync(memory);
+  mkdirSync(memory);
+  await outlet.shop.sql.query(
+    'UPDATE syncd.outlet_config SET epoch = epoch + 1, stopped_code = NULL, stopped_reason = NULL, stopped_at = NULL',
+  );
+  await expect(outlet.running).rejects.toMatchObject({ code: 'configuration' });
+  expect(
+    await outlet.one('SELECT count(*)::int AS daemons, count(stopped_at)::int AS stopped FROM syncd.daemon'),
+  ).toEqual({
+    daemons: 1,
+    stopped: 1,
+  });
 });
 
 test('a second daemon, and one for another outlet, end and say why', async () => {
