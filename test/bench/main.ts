@@ -3,6 +3,7 @@
  * JSON object with --json. Progress goes to stderr. Nothing here is a test: a missed bound is shown, not failed.
  */
 import { parseArgs } from 'node:util';
+import { wordsOf } from '../../src/errors.js';
 import { apply } from './apply.js';
 import { captureBulk } from './capture-bulk.js';
 import { captureSales } from './capture-sales.js';
@@ -20,31 +21,21 @@ const MEASUREMENTS: Measurement[] = [captureSales, captureBulk, drain, apply, la
 const KNOWN = MEASUREMENTS.flatMap((measurement) => measurement.benches);
 const USAGE = `npm run bench -- [${KNOWN.join(' ')}] [--rounds 9] [--seconds 3] [--flush-us 0] [--changes 200000] [--singles 300] [--idle 300] [--million] [--json]`;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: 'string', default: '9' },
-    seconds: { type: 'string', default: '3' },
-    'flush-us': { type: 'string', default: '0' },
-    changes: { type: 'string', default: '200000' },
-    singles: { type: 'string', default: '300' },
-    idle: { type: 'string', default: '300' },
-    million: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
+/** What commit_delay takes. */
+const LONGEST_FLUSH_US = 100_000;
 
+const { values, positionals } = given();
 const unknown = positionals.filter((name) => !KNOWN.includes(name));
-if (values.help || unknown.length > 0) {
-  process.stderr.write(unknown.length > 0 ? `no such measurement: ${unknown.join(' ')}\n${USAGE}\n` : `${USAGE}\n`);
-  process.exit(values.help ? 0 : 64);
+if (values.help) {
+  process.stdout.write(`${USAGE}\n`);
+  process.exit(0);
 }
+if (unknown.length > 0) refuse(`no such measurement: ${unknown.join(' ')}`);
 
 const options: BenchOptions = {
   rounds: countOf('rounds'),
   seconds: countOf('seconds'),
-  flushUs: countOf('flush-us', 0),
+  flushUs: countOf('flush-us', 0, LONGEST_FLUSH_US),
   changes: countOf('changes'),
   singles: countOf('singles'),
   idleSeconds: countOf('idle'),
@@ -63,9 +54,39 @@ const report: Report = { machine: { ...machine, load_at_end: machineOf().load_at
 const json = { ...report, figures: figures.map((figure) => ({ ...figure, verdict: verdictOf(figure) })) };
 process.stdout.write(`${values.json ? JSON.stringify(json, null, 2) : tableOf(report)}\n`);
 
-function countOf(name: 'rounds' | 'seconds' | 'flush-us' | 'changes' | 'singles' | 'idle', least = 1): number {
+function given() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        rounds: { type: 'string', default: '9' },
+        seconds: { type: 'string', default: '3' },
+        'flush-us': { type: 'string', default: '0' },
+        changes: { type: 'string', default: '200000' },
+        singles: { type: 'string', default: '300' },
+        idle: { type: 'string', default: '300' },
+        million: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    return refuse(wordsOf(error));
+  }
+}
+
+function countOf(
+  name: 'rounds' | 'seconds' | 'flush-us' | 'changes' | 'singles' | 'idle',
+  least = 1,
+  most = Number.POSITIVE_INFINITY,
+): number {
   const count = Number(values[name]);
-  if (Number.isInteger(count) && count >= least) return count;
-  process.stderr.write(`--${name} ${values[name]}: not a whole number from ${least} on\n${USAGE}\n`);
+  if (Number.isInteger(count) && count >= least && count <= most) return count;
+  const range = most === Number.POSITIVE_INFINITY ? `${least} on` : `${least} to ${most}`;
+  return refuse(`--${name} ${values[name]}: not a whole number from ${range}`);
+}
+
+function refuse(why: string): never {
+  process.stderr.write(`${why}\n${USAGE}\n`);
   process.exit(64);
 }
