@@ -1,16 +1,22 @@
 /**
  * The SQL expressions that the generated functions are put together from. Pure. Aliases are `o` (before), `n` (after) and `t`
- * (the table itself); a column called the same cannot be taken for one, because aliases appear only in front of a dot.
+ * (the table itself); a column called the same cannot be taken for one, because aliases appear only in front of a dot. A row
+ * trigger's rows are its variables OLD and NEW, never a list of their columns: a session would keep that list over ALTER TABLE.
  */
 import { identifier, literal } from './names.js';
 import type { KeyColumn, Recipe } from './recipe.js';
 
-type Alias = 'o' | 'n' | 't';
+type Alias = 'o' | 'n' | 't' | 'OLD' | 'NEW';
 type TextKey = Pick<KeyColumn, 'name' | 'iso'>;
 type Excluded = Pick<Recipe, 'excluded' | 'excludedAt'>;
 
 const EQUALS = 'OPERATOR(pg_catalog.=)';
 const DIFFERS = 'OPERATOR(pg_catalog.<>)';
+
+/** What the rows before and after are called. */
+export function rowsOf({ level }: Pick<Recipe, 'level'>): [before: Alias, after: Alias] {
+  return level === 'row' ? ['OLD', 'NEW'] : ['o', 'n'];
+}
 
 /** The entity's id as text, compared byte by byte: a composite key is a JSON array of texts. */
 export function keyText(recipe: { keys: readonly TextKey[] }, alias: Alias): string {
@@ -48,29 +54,32 @@ function watched(recipe: Excluded, name: string): string {
  * True where a watched column changed. Rows are compared by image, which needs no equality operator and takes 1.0 and 1.00
  * for two values; with excluded columns a difference must show in the text that would be sent.
  */
-export function changed(recipe: Excluded): string {
-  const image = 'o.* OPERATOR(pg_catalog.*<>) n.*';
+export function changed(recipe: Excluded & Pick<Recipe, 'level'>): string {
+  const [before, after] = rowsOf(recipe);
+  const image = `${before}.* OPERATOR(pg_catalog.*<>) ${after}.*`;
   if (recipe.excluded.length === 0) return image;
-  return `(CASE WHEN ${image} THEN ${payload(recipe, 'o')}::pg_catalog.text ${DIFFERS} ${payload(recipe, 'n')}::pg_catalog.text ELSE false END)`;
+  return `(CASE WHEN ${image} THEN ${payload(recipe, before)}::pg_catalog.text ${DIFFERS} ${payload(recipe, after)}::pg_catalog.text ELSE false END)`;
 }
 
 /** The old values of the columns that changed. Both rows are of one type, so their columns pair off by place. */
-export function previous(recipe: Excluded & Pick<Recipe, 'keepPrevious'>): string {
+export function previous(recipe: Excluded & Pick<Recipe, 'keepPrevious' | 'level'>): string {
+  const [before, after] = rowsOf(recipe);
   if (!recipe.keepPrevious) return 'NULL::pg_catalog.json';
   const shown = recipe.excluded.length === 0 ? '' : ` AND ${watched(recipe, 'd.name')}`;
-  return `(SELECT pg_catalog.json_object_agg(d.name, d.before) FROM ROWS FROM (pg_catalog.json_each(pg_catalog.row_to_json(o.*)), pg_catalog.json_each(pg_catalog.row_to_json(n.*))) AS d(name, before, same, after) WHERE d.before::pg_catalog.text ${DIFFERS} d.after::pg_catalog.text${shown})`;
+  return `(SELECT pg_catalog.json_object_agg(d.name, d.before) FROM ROWS FROM (pg_catalog.json_each(pg_catalog.row_to_json(${before}.*)), pg_catalog.json_each(pg_catalog.row_to_json(${after}.*))) AS d(name, before, same, after) WHERE d.before::pg_catalog.text ${DIFFERS} d.after::pg_catalog.text${shown})`;
 }
 
 /** Old and new rows as one list of pairs; a changed key leaves two halves. */
-export function pairs(recipe: Pick<Recipe, 'keys'>, oldRows: string, newRows: string): string {
+export function pairs(recipe: Pick<Recipe, 'keys' | 'level'>, oldRows: string, newRows: string): string {
   return `${oldRows} FULL JOIN ${newRows} ON ${sameKey(recipe)}`;
 }
 
 /** Keys are one where their texts are: a key's own equality may take two texts for one value (numeric, citext). */
-export function sameKey(recipe: Pick<Recipe, 'keys'>): string {
+export function sameKey(recipe: Pick<Recipe, 'keys' | 'level'>): string {
+  const [before, after] = rowsOf(recipe);
   const side = (key: KeyColumn, alias: Alias) =>
     key.exact ? `${alias}.${identifier(key.name)}` : keyText({ keys: [key] }, alias);
-  return recipe.keys.map((key) => `${side(key, 'o')} ${EQUALS} ${side(key, 'n')}`).join(' AND ');
+  return recipe.keys.map((key) => `${side(key, before)} ${EQUALS} ${side(key, after)}`).join(' AND ');
 }
 
 /** A pair's id. Not COALESCE: a composite key of a missing row is an array of nulls, which is not null. */

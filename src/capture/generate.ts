@@ -17,6 +17,7 @@ import {
   payload,
   previous,
   rank,
+  rowsOf,
   sameKey,
 } from './expressions.js';
 import { type CaptureEvent, identifier, literal, NEW_ROWS, OLD_ROWS } from './names.js';
@@ -38,34 +39,44 @@ const INTO = 'INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, p
 function capture(recipe: Recipe, event: 'insert' | 'update' | 'delete'): string {
   if (recipe.rereadFrom !== undefined) return reread(recipe, event, recipe.rereadFrom);
   const entity = literal(recipe.entity);
-  const [oldRows, newRows] = sources(recipe);
+  const [before, after] = rowsOf(recipe);
+  const [fromOld, fromNew] = sources(recipe);
   switch (event) {
     case 'insert':
       return `
   ${INTO}
-  SELECT ${entity}, ${keyText(recipe, 'n')}, 'create', ${payload(recipe, 'n')}, NULL
-  FROM ${newRows};`;
+  SELECT ${entity}, ${keyText(recipe, after)}, 'create', ${payload(recipe, after)}, NULL${fromNew};`;
     case 'delete':
       return `
   ${INTO}
-  SELECT ${entity}, ${keyText(recipe, 'o')}, 'delete', NULL, NULL
-  FROM ${oldRows};`;
+  SELECT ${entity}, ${keyText(recipe, before)}, 'delete', NULL, NULL${fromOld};`;
     case 'update':
       return recipe.level === 'row'
-        ? updates(recipe)
+        ? rowUpdate(recipe)
         : `${singleUpdate(recipe)}
   IF NOT FOUND THEN${updates(recipe).replaceAll('\n', '\n  ')}
   END IF;`;
   }
 }
 
+/** The one row of a row trigger. */
+function rowUpdate(recipe: Recipe): string {
+  const entity = literal(recipe.entity);
+  const same = sameKey(recipe);
+  return `
+  ${INTO}
+  SELECT ${entity}, ${keyText(recipe, 'NEW')}, 'update', ${payload(recipe, 'NEW')}, ${previous(recipe)}
+  WHERE ${same} AND ${changed(recipe)}
+  UNION ALL SELECT ${entity}, ${keyText(recipe, 'OLD')}, 'delete', NULL, NULL WHERE NOT (${same})
+  UNION ALL SELECT ${entity}, ${keyText(recipe, 'NEW')}, 'create', ${payload(recipe, 'NEW')}, NULL WHERE NOT (${same});`;
+}
+
 /** One updated row needs no join: a statement that touched more falls through at the price of one look. */
 function singleUpdate(recipe: Recipe): string {
-  const [oldRows, newRows] = sources(recipe);
   return `
   ${INTO}
   SELECT ${literal(recipe.entity)}, ${keyText(recipe, 'n')}, 'update', ${payload(recipe, 'n')}, ${previous(recipe)}
-  FROM ${oldRows}, ${newRows}
+  FROM ${OLD_ROWS} AS o, ${NEW_ROWS} AS n
   WHERE NOT EXISTS (SELECT FROM ${NEW_ROWS} OFFSET 1)
     AND ${sameKey(recipe)}
     AND ${changed(recipe)};`;
@@ -76,13 +87,12 @@ function singleUpdate(recipe: Recipe): string {
  * small statement must not meet a bulk update as a nested loop.
  */
 function updates(recipe: Recipe): string {
-  const [oldRows, newRows] = sources(recipe);
   return `
   ${INTO}
   SELECT ${literal(recipe.entity)}, ${eitherKey(recipe)}, ${operation(recipe)},
     CASE WHEN ${absent(recipe, 'n')} THEN NULL ELSE ${payload(recipe, 'n')} END,
     CASE WHEN ${absent(recipe, 'n')} OR ${absent(recipe, 'o')} THEN NULL ELSE ${previous(recipe)} END
-  FROM ${pairs(recipe, oldRows, newRows)}
+  FROM ${pairs(recipe, `${OLD_ROWS} AS o`, `${NEW_ROWS} AS n`)}
   WHERE ${absent(recipe, 'o')} OR ${absent(recipe, 'n')} OR ${changed(recipe)}
   ORDER BY ${rank(recipe)};`;
 }
@@ -110,25 +120,29 @@ function reread(recipe: Recipe, event: 'insert' | 'update' | 'delete', table: st
 
 /** The entities that a statement touched: id, place in the order, previous values, key columns. */
 function touched(recipe: Recipe, event: 'insert' | 'update' | 'delete'): string {
-  const [oldRows, newRows] = sources(recipe);
-  const columns = recipe.keys.map((key) => identifier(key.name));
-  if (event !== 'update') {
-    const alias = event === 'insert' ? 'n' : 'o';
-    const mine = columns.map((column) => `${alias}.${column}`).join(', ');
-    return `SELECT ${keyText(recipe, alias)}, ${event === 'insert' ? 2 : 0}, NULL::pg_catalog.json, ${mine}
-    FROM ${event === 'insert' ? newRows : oldRows}`;
+  const [before, after] = rowsOf(recipe);
+  const [fromOld, fromNew] = sources(recipe);
+  const key = (alias: string) => recipe.keys.map(({ name }) => `${alias}.${identifier(name)}`).join(', ');
+  const one = (alias: typeof before, place: number, old = 'NULL::pg_catalog.json') =>
+    `SELECT ${keyText(recipe, alias)}, ${place}, ${old}, ${key(alias)}`;
+  if (event === 'insert') return `${one(after, 2)}${fromNew}`;
+  if (event === 'delete') return `${one(before, 0)}${fromOld}`;
+  if (recipe.level === 'row') {
+    const same = sameKey(recipe);
+    return `${one(after, 1, previous(recipe))} WHERE ${same} AND ${changed(recipe)}
+    UNION ALL ${one(before, 0)} WHERE NOT (${same})
+    UNION ALL ${one(after, 2)} WHERE NOT (${same})`;
   }
-  const either = columns.map((column) => `COALESCE(n.${column}, o.${column})`).join(', ');
+  const either = recipe.keys.map(({ name }) => identifier(name)).map((column) => `COALESCE(n.${column}, o.${column})`);
   return `SELECT ${eitherKey(recipe)}, ${rank(recipe)},
-      CASE WHEN ${absent(recipe, 'n')} OR ${absent(recipe, 'o')} THEN NULL ELSE ${previous(recipe)} END, ${either}
-    FROM ${pairs(recipe, oldRows, newRows)}
+      CASE WHEN ${absent(recipe, 'n')} OR ${absent(recipe, 'o')} THEN NULL ELSE ${previous(recipe)} END, ${either.join(', ')}
+    FROM ${pairs(recipe, `${OLD_ROWS} AS o`, `${NEW_ROWS} AS n`)}
     WHERE ${absent(recipe, 'o')} OR ${absent(recipe, 'n')} OR ${changed(recipe)}`;
 }
 
-/** Where the rows before and after come from. */
-function sources(recipe: Recipe): [oldRows: string, newRows: string] {
-  if (recipe.level === 'row') return ['(SELECT OLD.*) AS o', '(SELECT NEW.*) AS n'];
-  return [`${OLD_ROWS} AS o`, `${NEW_ROWS} AS n`];
+/** Where the rows before and after come from, in FROM: a row trigger has them at hand. */
+function sources(recipe: Recipe): [fromOld: string, fromNew: string] {
+  return recipe.level === 'row' ? ['', ''] : [`\n  FROM ${OLD_ROWS} AS o`, `\n  FROM ${NEW_ROWS} AS n`];
 }
 
 function truncation(recipe: Recipe): string {

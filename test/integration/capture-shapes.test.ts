@@ -88,6 +88,31 @@ onEachServer('a table', (pos, server) => {
     expect(await pos().write('UPDATE item SET id = 9 WHERE id = 1')).toEqual(['delete 1', 'create 9']);
   });
 
+  test('with inheritance children follows its columns in a session that wrote before they changed', async () => {
+    await pos().capture(
+      `CREATE TABLE snack (id int PRIMARY KEY, name text, cost int);
+       CREATE TABLE cake (PRIMARY KEY (id), slices int) INHERITS (snack)`,
+      { snack: { table: 'snack', direction: 'both', exclude: ['cost'] } },
+    );
+    await pos().write(
+      `INSERT INTO cake VALUES (1, 'LAPIS', 9, 8)`,
+      'UPDATE cake SET slices = 7',
+      'UPDATE cake SET id = 2',
+    );
+    await pos().sql.query('ALTER TABLE cake ADD halal boolean; ALTER TABLE cake ALTER slices TYPE bigint');
+    await pos().sql.query('UPDATE cake SET halal = true');
+    const added = '{ "id" : 2, "name" : "LAPIS", "slices" : 7, "halal" : true }';
+    expect(await pos().changes()).toMatchObject([{ data: added, previous: '{ "halal" : null }' }]);
+    await pos().sql.query('ALTER TABLE snack RENAME name TO title; ALTER TABLE cake DROP slices');
+    expect(await pos().write('UPDATE cake SET cost = 1')).toEqual([]);
+    await pos().write(`UPDATE cake SET title = 'LEGIT'`, `INSERT INTO cake VALUES (3, 'BIKA', 9, true)`);
+    const { rows } = await pos().sql.query('SELECT payload FROM syncd.sync_queue ORDER BY id DESC LIMIT 2');
+    expect(rows.map(({ payload }) => payload)).toEqual([
+      { id: 3, title: 'BIKA', halal: true },
+      { id: 2, title: 'LEGIT', halal: true },
+    ]);
+  });
+
   test('whose own AFTER trigger writes the row again ends with the row as it is, never with an older one', async () => {
     await pos().capture(
       `CREATE TABLE bill (id int PRIMARY KEY, net int, gross int);
