@@ -46,8 +46,9 @@ of its own, and takes over within 30 s.
       const reload = new Reload(loaded, read, log);
       const stopping = new AbortController();
       const stop = () => stopping.abort();
-      process.once('SIGTERM', stop);
-      process.once('SIGINT', stop);
+      // Wrappers pass a signal on that the process has had already: a second one is no reason to break off.
+      process.on('SIGTERM', stop);
+      process.on('SIGINT', stop);
       // A terminal that is closed says the same as a technician who wants the file to be read.
       process.on('SIGHUP', () => (isatty(1) ? stop() : reload.again()));
       const running = runDaemon(settings, log, stopping.signal, { reload, manager: managerSettings(), standby });
