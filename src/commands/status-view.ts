@@ -112,8 +112,8 @@ function clockLine(offsetMs: number): [string, string] {
 
 /** One line in the form of the monitoring plugins guidelines, with performance data. */
 export function nagiosLine(report: StatusReport, oldestMs: number | undefined): string {
-  const text =
-    report.reasons.length > 0 ? report.reasons.join('; ') : `${count(report.pending ?? 0, 'change')} waiting`;
+  const told = report.reasons.length > 0 ? report.reasons : [`${count(report.pending ?? 0, 'change')} waiting`];
+  const text = [...told, ...(report.paused ? [`paused by ${report.paused.by}`] : [])].join('; ');
   const data: [string, number | null | undefined, string][] = [
     ['pending', report.pending, ''],
     ['oldest_pending', oldestMs === undefined ? undefined : Math.round(oldestMs / 1000), 's'],

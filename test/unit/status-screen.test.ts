@@ -112,6 +112,10 @@ test('the line for Nagios has the state, the reasons and the figures, and no sec
     /^SYNCD OK - 0 changes waiting \| pending=0 failed=0/,
   );
   expect(nagiosLine(unknownReport('away'), undefined)).toBe('SYNCD UNKNOWN - away');
+  const paused = shopFacts({ enabled: false, paused: { by: 'budi (syncd)', at: '2026-11-21T02:00:00Z' } });
+  expect(nagiosLine(judge(paused, RULES), undefined)).toMatch(
+    /^SYNCD OK - 0 changes waiting; paused by budi \(syncd\) \|/,
+  );
 });
 
 const over = {
