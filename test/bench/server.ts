@@ -25,9 +25,9 @@ const SETTINGS = {
 };
 
 /**
- * @param flushUs how many microseconds longer every flush of the log takes. A shop's disk needs some hundreds to thousands, a
- * server's with a cache of its own a hundred, and what a NOTIFY costs hangs on it: it makes all commits wait for one another,
- * their flushes included. commit_delay sleeps before the flush, not in it, so that more commits share one than on a slow disk.
+ * @param flushUs how many microseconds longer every flush of the log takes: what a NOTIFY costs hangs on it, for it makes all
+ * commits wait for one another, their flushes included. commit_delay sleeps before the flush, not in it, so that more commits
+ * share one than on a slow disk.
  */
 export function startServer(flushUs = 0): Promise<Cluster> {
   const slower = flushUs === 0 ? {} : { commit_delay: String(flushUs), commit_siblings: '0' };
