@@ -53,5 +53,33 @@ export type WireCapabilities = {
   cloud_epoch?: string;
 };
 
+/**
+ * One day of an entity type in short: how many entities live at one side, and the sum of their fingerprints modulo 2^64 as a
+ * decimal string. A fingerprint is the first 16 hex digits of `md5(entity_id || '|' || cloud_version)`.
+ */
+export type WireBucket = { bucket: string; count: number; sum: string };
+
+/** The days of `date_field` in `timezone`; null where the type has no such column: then all is one bucket, `*`. */
+export type DigestRequest = {
+  entity_type: string;
+  date_field: string | null;
+  timezone: string;
+  buckets: WireBucket[];
+};
+
+/** Buckets that differ, and those that the outlet left out, as the cloud has them. */
+export type DigestAnswer = { differ: WireBucket[]; cloud_epoch?: string };
+
+/** The last two say how the bucket was made, for a cloud that does not remember the digest before. */
+export type DigestEntitiesRequest = {
+  entity_type: string;
+  bucket: string;
+  date_field: string | null;
+  timezone: string;
+};
+
+/** Id and version of every living entity of the bucket. */
+export type DigestEntitiesAnswer = { entities: [entity_id: string, cloud_version: number][]; cloud_epoch?: string };
+
 /** The body of a refusal: `409` with code `fork`, say. */
 export type WireError = { error: { code: string; message?: string; epoch?: number } };
