@@ -20,6 +20,7 @@ const COMMANDS: Record<string, Entry> = {
   logs: { group: WATCH, load: async () => (await import('./commands/logs.js')).logsCommand() },
   inbox: { group: WATCH, load: async () => (await import('./commands/inbox.js')).inboxCommand() },
   conflicts: { group: WATCH, load: async () => (await import('./commands/conflicts.js')).conflictsCommand() },
+  verify: { group: WATCH, load: async () => (await import('./commands/verify.js')).verifyCommand() },
   doctor: { group: WATCH, load: async () => (await import('./commands/doctor.js')).doctorCommand() },
   'support-bundle': {
     group: WATCH,

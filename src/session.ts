@@ -4,7 +4,8 @@
  *
  * The loops do not know each other: they meet in tables. Here each gets the hints that save the next one a wait.
  */
-import { type CloudClient, createCloudClient } from './cloud/client.js';
+import { cloudClientOf } from './cloud/access.js';
+import type { CloudClient } from './cloud/client.js';
 import type { ClockOffset } from './cloud/clock.js';
 import type { Settings } from './config/settings.js';
 import { type Connections, connect, type StandingBy } from './connections.js';
@@ -35,7 +36,6 @@ import type { CloudMemory } from './push/memory.js';
 import type { OnStep } from './step.js';
 import { within } from './time.js';
 import { createUpkeep } from './upkeep.js';
-import { VERSION } from './version.js';
 import { WALKS } from './walk/chores.js';
 
 /** What outlives a session. */
@@ -105,7 +105,7 @@ export async function runSession(across: Across, patienceMs: number, onLead: () 
     const identity = await readIdentity(connections.control, settings);
     onLead();
     log.info('working', { database: 'connected', recovered: 'database' });
-    const client = cloudClient(settings);
+    const client = cloudClientOf(settings);
     closing.push(() => client.abort());
     lost.signal.addEventListener('abort', () => client.abort(), { once: true });
 
@@ -133,11 +133,6 @@ export async function runSession(across: Across, patienceMs: number, onLead: () 
       }
     }
   }
-}
-
-function cloudClient({ cloud, outlet }: Settings): CloudClient {
-  const { url, apiKey, timeoutMs, compression, ca } = cloud;
-  return createCloudClient({ url, outletId: outlet.id, apiKey, timeoutMs, compression, ca, version: VERSION });
 }
 
 function assemble(

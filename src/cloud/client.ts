@@ -12,6 +12,7 @@ import { codeOf, wordsOf } from '../errors.js';
 import { monotonicMs } from '../time.js';
 import type { Reply } from './reply.js';
 import { withShortRetries } from './retry.js';
+import type { DigestEntitiesRequest, DigestRequest } from './wire.js';
 
 export type CloudClient = {
   /** @param body the whole request as JSON text */
@@ -25,6 +26,10 @@ export type CloudClient = {
   /** One entity as the cloud holds it. @param id not one that no URL can name (see `isNameable`) */
   entity(type: string, id: string): Promise<Reply>;
   entityVersion(type: string, id: string): Promise<Reply>;
+  /** Which days differ, by count and sum. */
+  digest(request: DigestRequest): Promise<Reply>;
+  /** What one day holds. */
+  digestEntities(request: DigestEntitiesRequest): Promise<Reply>;
   health(): Promise<Reply>;
   capabilities(): Promise<Reply>;
   /** Ends every request that is under way; later ones are not sent. */
@@ -85,28 +90,33 @@ export function createCloudClient(options: CloudOptions): CloudClient {
   ) => request(http, path, { method: 'GET', timeout: { request: timeoutMs }, ...more });
   const getPatiently = (path: string) =>
     withShortRetries(() => get(path, options.timeoutMs), isHiccup, aborting.signal);
+  const postPatiently = async (
+    path: string,
+    plain: Buffer,
+    encodings: readonly string[],
+    headers: Record<string, string> = {},
+  ) => {
+    const encoding = chooseEncoding(options.compression, encodings, plain.length);
+    const body = encoding ? await compressors[encoding](plain) : plain;
+    const send = () =>
+      request(http, path, {
+        method: 'POST',
+        body,
+        timeout: { request: options.timeoutMs },
+        headers: { 'content-type': 'application/json', ...headers, ...(encoding && { 'content-encoding': encoding }) },
+      });
+    const reply = await withShortRetries(send, isHiccup, aborting.signal);
+    return { reply, bytes: plain.length, wireBytes: body.length };
+  };
+  const ask = async (path: string, question: unknown) =>
+    (await postPatiently(path, Buffer.from(JSON.stringify(question)), [])).reply;
   return {
-    async push(body, batch_id, encodings) {
+    push(body, batch_id, encodings) {
       const plain = typeof body === 'string' ? Buffer.from(body) : body;
-      const encoding = chooseEncoding(options.compression, encodings, plain.length);
-      const sent = encoding ? await compressors[encoding](plain) : plain;
-      const reply = await withShortRetries(
-        () =>
-          request(http, 'sync/push', {
-            method: 'POST',
-            body: sent,
-            timeout: { request: options.timeoutMs },
-            headers: {
-              'content-type': 'application/json',
-              'idempotency-key': batch_id,
-              ...(encoding && { 'content-encoding': encoding }),
-            },
-          }),
-        isHiccup,
-        aborting.signal,
-      );
-      return { reply, bytes: plain.length, wireBytes: sent.length };
+      return postPatiently('sync/push', plain, encodings, { 'idempotency-key': batch_id });
     },
+    digest: (request) => ask('sync/digest', request),
+    digestEntities: (request) => ask('sync/digest/entities', request),
     health: () => get('health', Math.min(options.timeoutMs, PROBE_TIMEOUT_MS)),
     capabilities: () => getPatiently('sync/capabilities'),
     async changes({ cursor, since, limit, waitMs }, signal) {

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { SyncError } from '../errors.js';
 import { type AdoptAs, adopt, CLOUD_RESTORED, type Inspection, inspect, objection } from '../ops/identity/adopt.js';
 import { authorOf, withAuthor } from './actions.js';
+import { adoptRestoredCloud } from './adopt-cloud.js';
 import { adoptedScreen, CHOICES, consequences, inspectionScreen } from './adopt-view.js';
 import { confirm } from './ask.js';
 import { painter, print, printJson } from './output.js';
@@ -34,17 +35,17 @@ rollback        a backup was restored. What waits goes again, the cloud's newer
 move            the same data on another server, or after pg_upgrade
 clone           a copy that becomes another outlet: syncd.yaml names that one
                 already. What belongs to the old outlet is put away
-cloud-restored  not in this version: it needs the comparison by digest
+cloud-restored  not this database, the cloud was restored from a backup: what it
+                has lost is queued again as the shop has it, what it holds of
+                types that are pulled comes anew
 
-Each of them also takes over from any other copy of the outlet (409 fork). Stop
-that one for good before. Run it as the user of the daemon: sudo -u syncd.
+The first three also take over from any other copy of the outlet (409 fork).
+Stop that one for good before. Run it as the user of the daemon: sudo -u syncd.
 `,
     )
     .action(async (_options: unknown, self: Command) => {
       const options: Options = { ...commonOptions(self), ...self.opts<Options>() };
       const { as } = options;
-      if (as === 'cloud-restored')
-        throw new SyncError('failed', 'nothing was changed: this cannot be settled yet', { hint: CLOUD_RESTORED });
       if (options.newOutlet !== undefined && as !== 'clone')
         throw new SyncError('usage', 'nothing was changed: --new-outlet goes with --as clone alone', {
           hint: 'A copy that becomes another outlet: syncd adopt --as clone --new-outlet ID',
@@ -53,7 +54,9 @@ that one for good before. Run it as the user of the daemon: sudo -u syncd.
         throw new SyncError('usage', 'nothing was changed: --yes answers for --as, which is missing', {
           hint: 'To see what it looks like: syncd adopt. Then: syncd adopt --as rollback, move or clone',
         });
-      await withDatabase(options, 'adopt', async ({ db, loaded: { settings } }) => {
+      await withDatabase(options, 'adopt', async (session) => {
+        const { db } = session;
+        const { settings } = session.loaded;
         if (options.newOutlet !== undefined && options.newOutlet !== settings.outlet.id) {
           throw new SyncError(
             'usage',
@@ -71,6 +74,7 @@ that one for good before. Run it as the user of the daemon: sudo -u syncd.
         }
         const refused = objection(as, seen, settings);
         if (refused) throw refused;
+        if (as === 'cloud-restored') return adoptRestoredCloud(session, options);
         if (!options.yes) {
           print(`${inspectionScreen(seen, settings, painter(options))}\n\n${consequences(as, settings).join('\n')}\n`);
           if (!(await confirm(`Adopt it as ${as}?`))) return print('Nothing was changed.');

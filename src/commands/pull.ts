@@ -1,13 +1,12 @@
 /** `syncd pull TYPE ID`: asks for one row as the cloud holds it, and waits for what comes of it while the daemon can get it. */
 import { Command, Option } from 'commander';
-import { createCloudClient } from '../cloud/client.js';
+import { cloudClientOf } from '../cloud/access.js';
 import { loadSettings } from '../config/load.js';
 import type { Db } from '../db/connect.js';
 import { EXIT, SyncError } from '../errors.js';
 import { type Asked, type AskStanding, type AskStatus, askForEntity, awaitAsked, spelt } from '../inbox/ask.js';
 import { type DaemonPresence, lookAtDaemon } from '../ops/control.js';
 import { askVersion } from '../pull/version.js';
-import { VERSION } from '../version.js';
 import { authorOf, withAuthor } from './actions.js';
 import { parseSpan } from './filters.js';
 import { print, printJson } from './output.js';
@@ -86,10 +85,8 @@ function waiting(why: string, daemon: DaemonPresence): string {
 /** Both versions side by side. */
 async function compare(db: Db, entity_type: string, given: string, options: CommonOptions): Promise<void> {
   const { settings } = loadSettings({ file: options.config, secrets: 'needed' });
-  const { url, apiKey, timeoutMs, compression, ca } = settings.cloud;
   const entity_id = await spelt(db, entity_type, given, false);
-  const outletId = settings.outlet.id;
-  const client = createCloudClient({ url, outletId, apiKey, timeoutMs, compression, ca, version: VERSION });
+  const client = cloudClientOf(settings);
   const held = await askVersion(client, entity_type, entity_id, Date.now()).finally(() => client.abort());
   if (held.kind === 'failed')
     throw new SyncError('unavailable', `the cloud did not tell its version: ${held.reason}`, {

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { type Recalled, recallRows } from '../apply/recall.js';
 import { type AppliedTable, loadTables } from '../apply/tables.js';
-import { createCloudClient } from '../cloud/client.js';
+import { cloudClientOf } from '../cloud/access.js';
 import { loadSettings } from '../config/load.js';
 import type { Settings } from '../config/settings.js';
 import { openApplier } from '../db/applier.js';
@@ -10,7 +10,6 @@ import type { Db } from '../db/connect.js';
 import { EXIT, INSTALL, SyncError } from '../errors.js';
 import { lookAtDaemon } from '../ops/control.js';
 import { count } from '../ops/status/words.js';
-import { VERSION } from '../version.js';
 import { readWalkedTable } from '../walk/table.js';
 import { mustBeOpen, type OpenTruncation, settleAsRestored, settleByDeleting } from '../walk/truncations.js';
 import { authorOf, withAuthor } from './actions.js';
@@ -103,15 +102,14 @@ const plainly = ({ entity_id, reason }: Recalled['failed'][number]) => ({ entity
 async function recall(
   db: Db,
   applier: Db,
-  { outlet, cloud }: Settings,
+  settings: Settings,
   table: AppliedTable,
   signal: AbortSignal,
   options: Options,
 ): Promise<Recalled> {
   const walked = await readWalkedTable(db, table.entity);
   if (typeof walked === 'string') throw new SyncError('failed', walked, { hint: `Run: ${INSTALL}` });
-  const { url, apiKey, timeoutMs, compression, ca } = cloud;
-  const client = createCloudClient({ url, outletId: outlet.id, apiKey, timeoutMs, compression, ca, version: VERSION });
+  const client = cloudClientOf(settings);
   const line = progressLine(options);
   try {
     const onProgress = (done: number) => line.show(`${table.entity}: ${count(done, 'row')} back`);

@@ -117,8 +117,11 @@ export class PushLoop {
     this.#contact.stop(reason);
   }
 
-  /** A person has decided that this copy goes on. */
+  /** A person has decided that this copy goes on. What was read before may build on agreements that are no more. */
   goOn(): void {
+    this.#suspects.retain(() => false);
+    this.#flights.keep([]);
+    this.#readAnew();
     this.#contact.goOn();
     this.wake();
   }
@@ -147,17 +150,17 @@ export class PushLoop {
     this.#enabled = enabled;
     this.#held = held;
     // What was read before a pause, or before something was held, may be discarded, outdated or held by now.
-    this.#backlog.clear();
-    this.#pass.abandon();
+    this.#readAnew();
     this.wake();
   }
 
+  #readAnew(): void {
+    this.#backlog.clear();
+    this.#pass.abandon();
+  }
+
   health(): Health {
-    return {
-      ok: this.#fault === undefined,
-      detail: this.#contact.standing.kind,
-      progressAt: this.#progressAt,
-    };
+    return { ok: this.#fault === undefined, detail: this.#contact.standing.kind, progressAt: this.#progressAt };
   }
 
   get #limits(): Limits {
@@ -167,9 +170,8 @@ export class PushLoop {
 
   /** Does what can be done now; returns for how long there is nothing to do. */
   async #step(): Promise<number> {
-    const allowed = this.#enabled
-      ? this.#contact.permission
-      : ({ may: 'nothing', forMs: Number.POSITIVE_INFINITY } as const);
+    const paused = { may: 'nothing', forMs: Number.POSITIVE_INFINITY } as const;
+    const allowed = this.#enabled ? this.#contact.permission : paused;
     switch (allowed.may) {
       case 'nothing':
         this.#idling.stayAwake();

@@ -21,7 +21,8 @@ const LEVELS: [level: number, pattern: RegExp][] = [
   [0, /^http\/(addresses|exchange|guard|refusal|webhooks\/(signature|recent-events))\.ts$/],
   [4, /^(push|pull|http)\/|^inbox\/loop\.ts$/],
   [0, /^init\/(words|spelling)\.ts$/],
-  [3, /^(queue|capture|drift|walk|init|ops|cloud|apply|inbox|doctor|support)\//],
+  [0, /^proof\/difference\.ts$/],
+  [3, /^(queue|capture|drift|walk|init|ops|cloud|apply|inbox|doctor|support|proof)\//],
   [2, /^db\//],
   [1, /^(config\/|log\.ts$)/],
 ];
@@ -70,7 +71,7 @@ const RECKONING = /^import \{ (createHmac, timingSafeEqual|isIP|STATUS_CODES) \}
 
 test('what is pure imports nothing that touches the world', () => {
   const pure =
-    /^errors\.ts$|^push\/(backlog|body|compose|outcome|verdict|link|suspects|flights)\.ts$|^cloud\/(wire|reply|backoff|clock|instant|outcome|standing)\.ts$|^inbox\/(scan|span|change|envelope)\.ts$|^pull\/pace\.ts$|^apply\/(decide|merge|strategy)\.ts$|^ops\/(identity\/verdict|status\/(verdict|words|table-findings)|disk-forecast|alerts\/(rules|words))\.ts$|^http\/(addresses|guard|refusal|webhooks\/(signature|recent-events))\.ts$/;
+    /^errors\.ts$|^push\/(backlog|body|compose|outcome|verdict|link|suspects|flights)\.ts$|^cloud\/(wire|reply|backoff|clock|instant|outcome|standing)\.ts$|^inbox\/(scan|span|change|envelope)\.ts$|^pull\/pace\.ts$|^apply\/(decide|merge|strategy)\.ts$|^proof\/difference\.ts$|^ops\/(identity\/verdict|status\/(verdict|words|table-findings)|disk-forecast|alerts\/(rules|words))\.ts$|^http\/(addresses|guard|refusal|webhooks\/(signature|recent-events))\.ts$/;
   const impure = files
     .filter(({ path }) => pure.test(path))
     .flatMap(({ path, text, imports }) => [

@@ -46,7 +46,7 @@ export async function inspect(db: Db, settings: Settings): Promise<Inspection> {
 
 /** Why this cannot be done here, in words and with what to type; undefined: it can. */
 export function objection(
-  as: AdoptAs,
+  as: AdoptAs | 'cloud-restored',
   { outlet, memory, verdict }: Inspection,
   settings: Settings,
 ): SyncError | undefined {
@@ -72,6 +72,12 @@ export function objection(
       `Correct outlet.id in syncd.yaml (and run syncd install, if it was run with the wrong one), or, if this is a copy that becomes outlet ${settings.outlet.id}: syncd adopt --as clone`,
     );
   }
+  if (as === 'cloud-restored') {
+    if (verdict.kind !== 'fits')
+      return refuse(`first of all the database does not fit: ${verdict.reason}`, 'Say what it is: syncd adopt');
+    if (outlet.stopped_code === 'cloud_restored') return undefined;
+    return refuse('the cloud has the history that it always had', 'See: syncd status');
+  }
   if (outlet.stopped_code === 'cloud_restored' && verdict.kind === 'fits')
     return refuse('pushing is stopped because the cloud was restored, not because of this database', CLOUD_RESTORED);
   if (verdict.kind === 'fits' && outlet.stopped_code === null)
@@ -86,7 +92,7 @@ export function objection(
 
 /** What a person can do about a cloud that has another history than before. */
 export const CLOUD_RESTORED =
-  'Going on after the cloud was restored needs the comparison by digest, which this version does not have. Sales go on and are kept. Ask the team of the cloud to bring back what it had, with its old cloud_epoch; then everything goes on by itself.';
+  'Sales go on and are kept. Ask the team of the cloud: if it was restored from a backup, and stays so, then: sudo -u syncd syncd adopt --as cloud-restored. If it comes back as it was, everything goes on by itself.';
 
 export async function adopt(db: Db, settings: Settings, as: AdoptAs, seen: Inspection, who: string): Promise<Adopted> {
   return db.transaction().execute(async (trx) => {

@@ -20,16 +20,23 @@ const OF_THE_OUTLET = [
 /** @returns how many rows were put away */
 export async function putAway(trx: Db, outlet_id: string): Promise<number> {
   let moved = 0;
-  for (const table of OF_THE_OUTLET) {
-    const { numAffectedRows } = await sql`
-      WITH gone AS (DELETE FROM ${sql.table(`syncd.${table}`)} RETURNING *)
-      INSERT INTO syncd.put_away (outlet_id, install_id, source, record)
-      SELECT ${outlet_id}, o.install_id, ${table}::text, row_to_json(gone) FROM gone CROSS JOIN syncd.outlet_config o`.execute(
-      trx,
-    );
-    moved += Number(numAffectedRows ?? 0);
-  }
+  for (const table of OF_THE_OUTLET) moved += await move(trx, outlet_id, table);
   // The rows themselves came along, and the cloud knows none of them under the new name.
   await sql`UPDATE syncd.capture SET older_rows = true WHERE direction <> 'pull'`.execute(trx);
   return moved;
+}
+
+/** What the cloud said and was not applied yet. @returns how many changes were put away */
+export function putAwayIncoming(trx: Db, outlet_id: string): Promise<number> {
+  return move(trx, outlet_id, 'incoming');
+}
+
+async function move(trx: Db, outlet_id: string, table: (typeof OF_THE_OUTLET)[number]): Promise<number> {
+  const { numAffectedRows } = await sql`
+    WITH gone AS (DELETE FROM ${sql.table(`syncd.${table}`)} RETURNING *)
+    INSERT INTO syncd.put_away (outlet_id, install_id, source, record)
+    SELECT ${outlet_id}, o.install_id, ${table}::text, row_to_json(gone) FROM gone CROSS JOIN syncd.outlet_config o`.execute(
+    trx,
+  );
+  return Number(numAffectedRows ?? 0);
 }

@@ -1,0 +1,100 @@
+/** `syncd adopt --as cloud-restored`: holds the agreements against a cloud that was restored, and lets syncing go on with it. */
+import { cloudClientOf } from '../cloud/access.js';
+import type { CloudClient } from '../cloud/client.js';
+import { loadSettings } from '../config/load.js';
+import type { Settings } from '../config/settings.js';
+import { openDb } from '../db/connect.js';
+import { SyncError } from '../errors.js';
+import { count, wrapped } from '../ops/status/words.js';
+import { type GoneOn, goOnWithRestored } from '../proof/restored.js';
+import { mustOfferDigest } from '../proof/there.js';
+import { installedTypes, knownHistory, type Proof, verifyType } from '../proof/verify.js';
+import { authorOf } from './actions.js';
+import { confirm } from './ask.js';
+import { print, printJson } from './output.js';
+import { progressLine } from './progress.js';
+import type { CommonOptions, Session } from './session.js';
+import { QUERY_MS } from './verify.js';
+import { differenceLines } from './verify-view.js';
+
+type Options = CommonOptions & { yes?: boolean; by?: string };
+
+const WIDTH = 80;
+
+export async function adoptRestoredCloud(session: Session, options: Options): Promise<void> {
+  // The cloud's key is needed here alone.
+  const { settings } = loadSettings({ file: options.config, secrets: 'needed' });
+  const client = cloudClientOf(settings);
+  try {
+    const known = await knownHistory(session.db);
+    const told = await mustOfferDigest(client);
+    if (told === undefined || told === known)
+      throw new SyncError('failed', 'nothing was changed: the cloud answers with the history that it had before', {
+        hint: 'If a daemon runs, it goes on by itself. See: syncd status',
+      });
+    const proofs = await compareAll(session, settings, client, options);
+    if (!options.yes) {
+      print(foreseen(proofs));
+      if (!(await confirm('Go on with the cloud as it is now?'))) return print('Nothing was changed.');
+    }
+    const done = await goOnWithRestored(session.db, { known, told, proofs }, authorOf(options));
+    if (options.json) printJson({ as: 'cloud-restored', ...done });
+    else print(afterwards(done));
+  } finally {
+    client.abort();
+  }
+}
+
+async function compareAll(
+  { db, url }: Session,
+  settings: Settings,
+  client: CloudClient,
+  options: Options,
+): Promise<Proof[]> {
+  const patient = openDb(url, { role: 'adopt', queryTimeoutMs: QUERY_MS });
+  const line = progressLine(options);
+  const proofs: Proof[] = [];
+  try {
+    for (const type of await installedTypes(db, [])) {
+      line.show(`comparing ${type.entity_type}`);
+      // Pushing and applying are stopped: what is seen once stays so.
+      proofs.push(await verifyType({ db: patient, client, settings, pauseMs: null }, type));
+    }
+  } finally {
+    line.end();
+    await patient.destroy();
+  }
+  return proofs;
+}
+
+function foreseen(proofs: readonly Proof[]): string {
+  const differ = proofs.filter(({ differences }) => differences.length > 0);
+  const lines = differ.flatMap(({ entity_type, differences }) => [`${entity_type}:`, ...differenceLines(differences)]);
+  const skipped = proofs.filter((proof) => proof.skipped !== null);
+  return [
+    ...(differ.length === 0 ? ['The cloud holds everything that was agreed on.'] : lines),
+    ...skipped.map(({ entity_type, skipped: why }) => `${entity_type}: not compared: ${why}`),
+    '',
+    ...wrapped(
+      'What the cloud has lost is queued again as the shop has it now. Its newer rows of types that are pulled come back. What it had sent and was not applied yet is put away. An entity that somebody has edited in the cloud since, up to the very version that was agreed on here, is taken for the same: its next change sets it right.',
+      WIDTH,
+    ),
+    '',
+  ].join('\n');
+}
+
+function afterwards({ repaired, put_away }: GoneOn): string {
+  const lines = repaired.flatMap(({ entity_type, to_push, to_pull, left }) => {
+    const parts = [
+      ...(to_push > 0 ? [`${count(to_push, 'row')} queued again by the daemon`] : []),
+      ...(to_pull > 0 ? [`${count(to_pull, 'row')} fetched`] : []),
+      ...(left > 0 ? [`${count(left, 'row')} that the cloud does not have any more stay here as they are`] : []),
+    ];
+    return [`${entity_type}: ${parts.join('; ')}`];
+  });
+  return [
+    ...lines,
+    ...(put_away > 0 ? [`${count(put_away, 'change')} of the cloud's old history put away.`] : []),
+    'Syncing goes on. Once nothing waits, syncd verify shows whether both sides hold the same.',
+  ].join('\n');
+}

@@ -1,0 +1,87 @@
+/**
+ * Holds two lists of entities against each other: what this outlet has agreed on with the cloud, and what the cloud says it
+ * holds. Pure. While the shop sells, the two lists are never of one moment; so an entity that has something on its way counts
+ * for nothing, and a difference counts only when it is seen twice with nothing moved in between.
+ */
+
+/** What is known here of one entity. */
+export type Here = {
+  /** Null: nothing was agreed on. */
+  cloud_version: number | null;
+  /** The agreement is that it is gone, or there is none. */
+  deleted: boolean;
+  /** The table has its row. */
+  row: boolean;
+  /** The day that its row belongs to; null: not known, for there is no row or none of them has a day. */
+  bucket: string | null;
+  /** A change that is not settled, something of the cloud's that is not applied, or an open conflict. */
+  moving: boolean;
+};
+
+export type There = { cloud_version: number; bucket: string };
+
+export type DifferenceKind =
+  /** The cloud does not have what it had accepted. */
+  | 'missing_there'
+  /** The cloud holds an earlier version than it had accepted. */
+  | 'older_there'
+  /** The cloud holds a version that never came here. */
+  | 'newer_there'
+  /** The cloud holds what was never agreed on here. */
+  | 'unknown_here'
+  /** One version on both sides, but on two days: the row was changed and nobody captured it. */
+  | 'other_day';
+
+/** `here` and `there` are the cloud's versions; null: none, or deleted. `row`: the shop has its row. */
+export type Difference = {
+  entity_id: string;
+  kind: DifferenceKind;
+  here: number | null;
+  there: number | null;
+  row: boolean;
+};
+
+export type Compared = {
+  differences: Difference[];
+  /** Entities that may differ, and that have something on its way. */
+  moving: number;
+};
+
+/**
+ * @param here of the differing buckets, and of everything that the cloud has listed
+ * @param still nothing travels, so that what waits counts like all else
+ */
+export function compare(here: ReadonlyMap<string, Here>, there: ReadonlyMap<string, There>, still = false): Compared {
+  const compared: Compared = { differences: [], moving: 0 };
+  const look = (entity_id: string, ours: Here | undefined, theirs: There | undefined) => {
+    const kind = differenceOf(ours, theirs);
+    if (kind === undefined) return;
+    if (ours?.moving && !still) compared.moving += 1;
+    else
+      compared.differences.push({
+        entity_id,
+        kind,
+        here: ours === undefined || ours.deleted ? null : ours.cloud_version,
+        there: theirs?.cloud_version ?? null,
+        row: ours?.row ?? false,
+      });
+  };
+  for (const [entity_id, ours] of here) look(entity_id, ours, there.get(entity_id));
+  for (const [entity_id, theirs] of there) if (!here.has(entity_id)) look(entity_id, undefined, theirs);
+  return compared;
+}
+
+function differenceOf(ours: Here | undefined, theirs: There | undefined): DifferenceKind | undefined {
+  if (theirs === undefined) return ours === undefined || ours.deleted ? undefined : 'missing_there';
+  if (ours === undefined || ours.cloud_version === null) return 'unknown_here';
+  if (theirs.cloud_version > ours.cloud_version) return 'newer_there';
+  if (theirs.cloud_version < ours.cloud_version || ours.deleted) return 'older_there';
+  return ours.bucket === null || ours.bucket === theirs.bucket ? undefined : 'other_day';
+}
+
+/** Those that were seen before and are the same still. */
+export function confirmed(before: readonly Difference[], now: readonly Difference[]): Difference[] {
+  const nameOf = ({ entity_id, kind, here, there }: Difference) => JSON.stringify([entity_id, kind, here, there]);
+  const known = new Set(before.map(nameOf));
+  return now.filter((difference) => known.has(nameOf(difference)));
+}

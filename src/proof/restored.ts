@@ -1,0 +1,61 @@
+/**
+ * Goes on after the cloud was restored from a backup. What both sides had agreed on is held against what the cloud holds now, for
+ * its versions stand for nothing any more: what it has lost is queued again as the shop has it, what it holds of types that are
+ * pulled comes anew. Pushing, pulling and applying are stopped meanwhile, and go on with the one transaction that writes it all.
+ * A crash before it leaves everything stopped and as it was.
+ */
+import { sql } from 'kysely';
+import type { Db } from '../db/connect.js';
+import { SyncError } from '../errors.js';
+import { putAwayIncoming } from '../ops/identity/put-away.js';
+import { requester, wakeDaemon } from '../queue/manage.js';
+import { agreeAnew, type Repaired } from './repair.js';
+import type { Proof } from './verify.js';
+
+export type RestoredCloud = {
+  /** What the outlet knew it by, and what it calls itself now. */
+  known: string | null;
+  told: string;
+  proofs: readonly Proof[];
+};
+
+export type GoneOn = {
+  cloud_epoch: string;
+  /** Of the changes that had come from the cloud's old history and were not applied yet. */
+  put_away: number;
+  repaired: (Repaired & { entity_type: string })[];
+};
+
+/** @throws SyncError `failed` where somebody has decided meanwhile; then nothing was changed */
+export async function goOnWithRestored(db: Db, { known, told, proofs }: RestoredCloud, who: string): Promise<GoneOn> {
+  return db.transaction().execute(async (trx) => {
+    const { rows } = await sql<{ same: boolean; outlet_id: string }>`
+      SELECT stopped_code = 'cloud_restored' AND cloud_epoch IS NOT DISTINCT FROM ${known}::text AS same, outlet_id
+      FROM syncd.outlet_config FOR UPDATE`.execute(trx);
+    const [outlet] = rows;
+    if (outlet?.same !== true)
+      throw new SyncError('failed', 'nothing was changed: somebody else has just decided', {
+        hint: 'See: syncd status',
+      });
+    const repaired: GoneOn['repaired'] = [];
+    for (const { entity_type, direction, differences } of proofs) {
+      if (differences.length === 0) continue;
+      const cause = 'the cloud was restored from a backup';
+      const done = await agreeAnew(trx, { entity_type, direction, differences, who, cause });
+      repaired.push({ entity_type, ...done.repaired });
+    }
+    const put_away = await putAwayIncoming(trx, outlet.outlet_id);
+    // Without a cursor the cloud tells everything that it has; what is known by its version changes nothing.
+    await sql`
+      UPDATE syncd.outlet_config
+      SET cloud_epoch = ${told}, pull_cursor = NULL, stopped_code = NULL, stopped_reason = NULL, stopped_at = NULL, stopped_epoch = NULL`.execute(
+      trx,
+    );
+    await sql`
+      INSERT INTO syncd.commands (command, args, requested_by, finished_at, outcome)
+      VALUES ('adopt', ${JSON.stringify({ as: 'cloud-restored', was: known, is: told, repaired })}::json, ${requester(who)}, clock_timestamp(),
+              'adopted as cloud-restored')`.execute(trx);
+    await wakeDaemon(trx);
+    return { cloud_epoch: told, put_away, repaired };
+  });
+}
