@@ -80,6 +80,7 @@ export function admission(): Step {
     'outages',
     'alerts',
     'alert_messages',
+    'proofs',
   ];
   return {
     about: `grants to ${DAEMON} in schema ${SCHEMA}`,

@@ -1,7 +1,7 @@
 /** How `syncd status` looks: one screen for people, one line for Nagios. Pure; 80 columns, and readable without colour. */
 import type { Facts } from '../ops/status/read.js';
 import { isLooking, outages, type Story } from '../ops/status/story.js';
-import { captureWords, diskWords, olderWords, walkWords } from '../ops/status/table-findings.js';
+import { captureWords, comparedWords, diskWords, olderWords, walkWords } from '../ops/status/table-findings.js';
 import type { Finding, State, StatusReport } from '../ops/status/verdict.js';
 import { age, count, fullTime, localTime, percent, relative, wrapped } from '../ops/status/words.js';
 import type { Paint, Style } from './output.js';
@@ -68,6 +68,7 @@ function figures(facts: Facts, report: StatusReport, timezone: string): [string,
     ['capture', captureWords(facts, capture.expected ?? 0, capture.healthy ?? 0)],
     ...line('older rows', olderWords(facts)),
     ...line('tables', walkWords(facts)),
+    ...line('compared', comparedWords(facts)),
     ...line('disk', diskWords(facts)),
     [
       'today',

@@ -11,7 +11,7 @@ import { CLOUD_RESTORED } from '../ops/identity/adopt.js';
 import { requester } from '../queue/manage.js';
 import { sleep } from '../time.js';
 import { readWalkedTable } from '../walk/table.js';
-import { type Compared, compare, confirmed, type Difference } from './difference.js';
+import { type Compared, compare, confirmed, type Difference, type DifferenceKind } from './difference.js';
 import { agreedHere, bucketsHere, type ProvenTable, provenTable } from './here.js';
 import { differingBuckets, entitiesThere, type ProofClient } from './there.js';
 
@@ -75,22 +75,35 @@ export async function mustBeSameHistory(db: Db, told: string | undefined): Promi
   );
 }
 
-/** Who compared, when, and what came of it, beside everything else that people have asked for. */
+const LOST: DifferenceKind[] = ['missing_there', 'older_there'];
+
+/** What the cloud had accepted, and does not keep. */
+export const lostOf = ({ differences }: Pick<Proof, 'differences'>): number =>
+  differences.filter(({ kind }) => LOST.includes(kind)).length;
+
+/** Who compared, when, and what came of it: for status, and beside everything else that people have asked for. */
 export async function recordProofs(db: Db, proofs: readonly Proof[], who: string): Promise<void> {
-  const differ = proofs.filter(({ differences }) => differences.length > 0);
+  const rows = proofs.map((proof) => {
+    const { entity_type, entities, on_the_way, differences, skipped } = proof;
+    return { entity_type, entities, on_the_way, differences: differences.length, lost: lostOf(proof), skipped };
+  });
+  const differ = rows.filter(({ differences }) => differences > 0);
   const outcome =
     differ.length === 0
-      ? 'both sides hold the same'
-      : `they differ: ${differ.map(({ entity_type, differences }) => `${entity_type} ${differences.length}`).join(', ')}`;
-  const counts = proofs.map(({ entity_type, entities, differences, skipped }) => ({
-    entity_type,
-    entities,
-    differences: differences.length,
-    skipped,
-  }));
+      ? 'no differences'
+      : `differences: ${differ.map(({ entity_type, differences }) => `${entity_type} ${differences}`).join(', ')}`;
   await sql`
+    WITH proven AS (
+      INSERT INTO syncd.proofs AS p (entity_type, compared_by, entities, on_the_way, differences, lost, skipped)
+      SELECT entity_type, ${requester(who)}, entities, on_the_way, differences, lost, skipped
+      FROM json_to_recordset(${JSON.stringify(rows)}::json)
+           AS r (entity_type text, entities bigint, on_the_way bigint, differences bigint, lost bigint, skipped text)
+      ON CONFLICT (entity_type) DO UPDATE
+      SET compared_at = clock_timestamp(), compared_by = excluded.compared_by, entities = excluded.entities, on_the_way = excluded.on_the_way,
+          differences = excluded.differences, lost = excluded.lost, skipped = excluded.skipped
+    )
     INSERT INTO syncd.commands (command, args, requested_by, finished_at, outcome)
-    VALUES ('verify', ${JSON.stringify({ types: counts })}::json, ${requester(who)}, clock_timestamp(), ${outcome})`.execute(
+    VALUES ('verify', ${JSON.stringify({ types: rows })}::json, ${requester(who)}, clock_timestamp(), ${outcome})`.execute(
     db,
   );
 }

@@ -56,6 +56,7 @@ export function shopFacts(change: Partial<Facts> = {}): Facts {
     holds: [],
     truncated: [],
     older: [],
+    compared: null,
     ...change,
   };
 }

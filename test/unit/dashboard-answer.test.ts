@@ -54,6 +54,17 @@ test.each<[string, Change, tone: string, headline: object, next: string, canTryN
     'none',
     false,
   ],
+  [
+    'the cloud has lost what it had accepted',
+    {
+      state: 'critical',
+      compared: { at: LATER, differing: [{ entity_type: 'order', at: LATER, differences: 4, lost: 3 }] },
+    },
+    'attention',
+    { kind: 'lost', rows: 3 },
+    'none',
+    false,
+  ],
   ['something else is wrong', { state: 'warning' }, 'attention', { kind: 'safe, but' }, 'none', false],
   ['it is being sent', { pending: 3 }, 'busy', { kind: 'waiting', pending: 3, cause: 'none' }, 'now', false],
   ['no internet', { pending: 12, cloud: OFFLINE }, 'waiting', { kind: 'waiting', cause: 'offline' }, 'retry', true],

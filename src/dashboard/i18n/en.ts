@@ -55,6 +55,7 @@ export const en = {
     safe: 'All sales are in the cloud',
     safeSince: 'All sales since the installation are in the cloud',
     looking: 'Nothing waits; what was not recorded is still being looked for',
+    lostThere: (n: string) => `The cloud has lost ${many(n, 'record', 'records')} that it had accepted`,
     olderRows: (types: string) => `What was there before (${types}) has not been sent. To send it:`,
     safeBut: 'All recorded sales are in the cloud, but something needs a look',
     waiting: (n: string, time: string | undefined, cause: Cause) => {
@@ -132,6 +133,7 @@ export const en = {
       backlog: 'The oldest change has been waiting for long.',
       suspended: 'Recording is suspended; the tables are compared afterwards.',
       compare: 'The tables of the till are being compared.',
+      differs: 'Shop and cloud did not hold the same when they were compared.',
       disk: 'The disk is filling up.',
       configuration: 'The configuration was changed and is not in force yet.',
     } satisfies Record<Finding['topic'], string>,

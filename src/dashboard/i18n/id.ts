@@ -62,6 +62,7 @@ export const id: Words = {
     safe: 'Semua penjualan aman',
     safeSince: 'Semua penjualan sejak pemasangan aman',
     looking: 'Tidak ada yang menunggu; yang belum tercatat masih dicari',
+    lostThere: (n) => `Cloud kehilangan ${n} data yang pernah diterimanya`,
     olderRows: (types) => `Data sebelum pemasangan (${types}) belum dikirim. Untuk mengirimnya:`,
     safeBut: 'Semua yang tercatat sudah aman, tetapi ada yang perlu dilihat',
     waiting: (n, time, cause) => {
@@ -137,6 +138,7 @@ export const id: Words = {
       backlog: 'Perubahan tertua sudah lama menunggu.',
       suspended: 'Pencatatan dihentikan sementara; tabelnya dibandingkan sesudahnya.',
       compare: 'Tabel kasir sedang dibandingkan.',
+      differs: 'Isi toko dan cloud tidak sama waktu dibandingkan.',
       disk: 'Disk hampir penuh.',
       configuration: 'Pengaturan sudah diubah, tetapi belum dipakai.',
     },

@@ -76,6 +76,8 @@ function useHeadline({ headline }: Answer): string {
       return t.answer.safeSince;
     case 'looking':
       return t.answer.looking;
+    case 'lost':
+      return t.answer.lostThere(f.number(headline.rows));
     case 'safe, but':
       return t.answer.safeBut;
     case 'waiting': {

@@ -17,6 +17,8 @@ export type Answer = {
     /** Tables are being compared: nobody knows yet what went by uncaptured. */
     | { kind: 'looking' }
     | { kind: 'safe, but' }
+    /** What the cloud had accepted and does not keep. */
+    | { kind: 'lost'; rows: number }
     | { kind: 'waiting'; pending: number; since: string | undefined; cause: Cause }
     /** `pending` wait beside them, and go by themselves. */
     | { kind: 'trouble'; failed: number; conflicts: number; pending: number };
@@ -53,6 +55,8 @@ export function answerTo(status: StatusReport, now: number): Answer {
   if (pending === 0 && !troubled) {
     if (status.state === 'ok' && isLooking(status))
       return { ...common, tone: 'busy', headline: { kind: 'looking' }, canTryNow: false };
+    const lost = (status.compared?.differing ?? []).reduce((sum, one) => sum + one.lost, 0);
+    if (lost > 0) return { ...common, tone: 'attention', headline: { kind: 'lost', rows: lost }, canTryNow: false };
     const tone = status.state === 'ok' ? 'ok' : 'attention';
     const kind = tone !== 'ok' ? 'safe, but' : status.older_rows?.length ? 'safe since' : 'safe';
     return { ...common, tone, headline: { kind }, canTryNow: canTryNow && cause !== 'turn' };

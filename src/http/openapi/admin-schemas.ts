@@ -42,6 +42,13 @@ const Status = z
     capture: z.object({ expected: count, healthy: count, failures: count, healed: count }),
     older_rows: z.array(text).nullable().describe('Entities whose rows from before capture were never sent'),
     clock_offset_ms: z.number().nullable(),
+    compared: z
+      .object({
+        at,
+        differing: z.array(z.object({ entity_type: text, at: instant, differences: count, lost: count })),
+      })
+      .nullable()
+      .describe('With the cloud, by digest; lost: what it had accepted and does not keep'),
   })
   .loose();
 

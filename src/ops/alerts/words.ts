@@ -39,6 +39,7 @@ const REMEDIES: Record<AlertName, string> = {
   truncated: 'decide with: syncd truncate',
   suspended: 'let it go on with: syncd capture --resume',
   compare: 'see why with: syncd status',
+  differs: 'have it mended with: sudo -u syncd syncd verify --repair',
   disk: 'make room on the disk; see how much is left with: syncd doctor',
   configuration: 'check the file with: syncd config',
 };
@@ -61,6 +62,7 @@ const IN_INDONESIAN: Record<AlertName, (facts: Facts) => [what: string, todo: st
   truncated: () => ['sebuah tabel dikosongkan', 'putuskan: syncd truncate'],
   suspended: () => ['pencatatan perubahan dihentikan sementara', 'lanjutkan: syncd capture --resume'],
   compare: () => ['sebuah tabel tidak dapat dibandingkan', 'periksa: syncd status'],
+  differs: () => ['isi toko dan cloud tidak sama', 'perbaiki: sudo -u syncd syncd verify --repair'],
   disk: () => ['ruang disk hampir habis', 'kosongkan disk; periksa: syncd doctor'],
   configuration: () => ['berkas konfigurasi yang baru belum berlaku', 'periksa: syncd config'],
 };
@@ -81,6 +83,7 @@ const INDONESIAN_NAMES: Record<AlertName, string> = {
   truncated: 'tabel yang dikosongkan',
   suspended: 'pencatatan yang dihentikan sementara',
   compare: 'perbandingan tabel',
+  differs: 'isi toko dan cloud yang tidak sama',
   disk: 'ruang disk',
   configuration: 'berkas konfigurasi',
 };

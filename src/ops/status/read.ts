@@ -50,6 +50,14 @@ export type Facts = {
   truncated: string[];
   /** Entities whose table had rows before it was captured, which no backfill has brought. */
   older: string[];
+  /** The comparison with the cloud that lies furthest back, and what differed; null: never compared. */
+  compared: ComparedFacts | null;
+};
+
+/** `lost`: of the differences, what the cloud had accepted and does not keep. */
+export type ComparedFacts = {
+  at: string;
+  differing: { entity_type: string; at: string; differences: number; lost: number }[];
 };
 
 /** The last one that is over. `drained_*`: null while some of what waited is on its way. */
@@ -219,7 +227,11 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
                 FROM syncd.holds WHERE holds_push),
       'truncated', (SELECT coalesce(json_agg(DISTINCT t.entity_type), '[]') FROM syncd.truncations t WHERE t.settled_at IS NULL),
       'older', (SELECT coalesce(json_agg(c.entity_type ORDER BY c.entity_type), '[]') FROM syncd.capture c
-                WHERE c.older_rows AND c.direction <> 'pull')
+                WHERE c.older_rows AND c.direction <> 'pull'),
+      'compared', (SELECT CASE WHEN count(*) > 0 THEN json_build_object('at', to_char(min(p.compared_at) AT TIME ZONE 'UTC', ${ISO}),
+                     'differing', coalesce(json_agg(json_build_object('entity_type', p.entity_type, 'at', ${iso('p.compared_at')},
+                       'differences', p.differences, 'lost', p.lost) ORDER BY p.entity_type) FILTER (WHERE p.differences > 0), '[]')) END
+                   FROM syncd.proofs p JOIN syncd.capture c USING (entity_type))
     )::text AS facts
     FROM clock, waiting, settled, log, refused, syncd.outlet_config o`.execute(trx),
   );

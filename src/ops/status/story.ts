@@ -5,6 +5,7 @@
 import { INSTALL } from '../../errors.js';
 import { DISK_AUTHOR } from '../disk-forecast.js';
 import type { Facts, OutageFacts, SuspendedFacts } from './read.js';
+import { lostRows } from './table-findings.js';
 import { isRunning, type State, type Topic } from './verdict.js';
 import { age, count, localTime, relative } from './words.js';
 
@@ -27,11 +28,13 @@ export function tell(facts: Facts, state: State, timezone: string): Story {
   if (waiting === 0) {
     const looking = isLooking(facts);
     const answer =
-      state !== 'ok'
-        ? 'All captured sales are in the cloud, but something needs a look.'
-        : looking
-          ? 'Nothing waits, but what went by uncaptured is still looked for.'
-          : allIsWell(facts);
+      lostRows(facts) > 0
+        ? `No: the cloud has lost ${count(lostRows(facts), 'row')} that it had accepted.`
+        : state !== 'ok'
+          ? 'All captured sales are in the cloud, but something needs a look.'
+          : looking
+            ? 'Nothing waits, but what went by uncaptured is still looked for.'
+            : allIsWell(facts);
     const why =
       looking && isRunning(facts.daemon) ? 'the tables are being compared with what the cloud has accepted' : undefined;
     return { answer, since: undefined, why, next: idle(facts, when), topic: undefined, todo: todo(facts) };
@@ -166,6 +169,8 @@ function todo(facts: Facts): Story['todo'] {
   }
   if (facts.older.length > 0 && facts.walks.every(({ kind }) => kind !== 'backfill'))
     list.push({ what: 'send what was there before capture', type: 'syncd backfill' });
+  if (facts.compared !== null && facts.compared.differing.length > 0)
+    list.push({ what: 'mend what differs from the cloud', type: 'sudo -u syncd syncd verify --repair' });
   if (facts.failed > 0) list.push({ what: 'see what failed and why', type: 'syncd queue --status failed' });
   if (facts.conflicts > 0) list.push({ what: 'see the conflicts', type: 'syncd conflicts' });
   if (facts.drifts.some(({ hint }) => hint === INSTALL)) list.push({ what: 'put capture right', type: INSTALL });

@@ -2,7 +2,7 @@
 import { bytes } from '../disk-forecast.js';
 import type { Facts, SuspendedFacts, WalkFacts } from './read.js';
 import type { Finding } from './verdict.js';
-import { age, count } from './words.js';
+import { age, count, relative } from './words.js';
 
 const DAY_MS = 86_400_000;
 
@@ -50,6 +50,35 @@ export function walkFindings({ walks }: Facts): Finding[] {
       topic: 'compare',
       reason: `the table of ${entity_type} could not be compared with the cloud: ${error}`,
     }));
+}
+
+/** What the cloud has lost is a missing sale, whoever lost it. */
+export function differenceFindings({ compared, now }: Facts): Finding[] {
+  return (compared?.differing ?? []).map(({ entity_type, at, differences, lost }) => {
+    const ago = `compared ${relative(at, now)}`;
+    return lost > 0
+      ? {
+          state: 'critical',
+          topic: 'differs',
+          reason: `the cloud had lost ${count(lost, 'row')} of ${entity_type} that it had accepted (${ago})`,
+        }
+      : {
+          state: 'warning',
+          topic: 'differs',
+          reason: `${count(differences, 'row')} of ${entity_type} differed from the cloud's (${ago})`,
+        };
+  });
+}
+
+/** Rows that the cloud had accepted and does not keep. */
+export const lostRows = ({ compared }: Pick<Facts, 'compared'>): number =>
+  (compared?.differing ?? []).reduce((sum, { lost }) => sum + lost, 0);
+
+/** `12 h ago, no differences`. */
+export function comparedWords({ compared, now }: Facts): string | undefined {
+  if (compared === null) return undefined;
+  const differences = compared.differing.reduce((sum, one) => sum + one.differences, 0);
+  return `with the cloud ${relative(compared.at, now)}, ${differences === 0 ? 'no differences' : count(differences, 'difference')}`;
 }
 
 /** @param warnMs undefined: nobody watches the disk */

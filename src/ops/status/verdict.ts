@@ -5,7 +5,7 @@
 
 import { INSTALL } from '../../errors.js';
 import type { DaemonFacts, Facts, OutageFacts } from './read.js';
-import { diskFindings, missedFindings, suspendedFindings, walkFindings } from './table-findings.js';
+import { differenceFindings, diskFindings, missedFindings, suspendedFindings, walkFindings } from './table-findings.js';
 import { age, count } from './words.js';
 
 export type State = 'ok' | 'warning' | 'critical' | 'unknown';
@@ -58,6 +58,8 @@ export type StatusReport = {
   walks: Facts['walks'] | null;
   disk: Facts['disk'];
   clock_offset_ms: number | null;
+  /** With the cloud, by digest. */
+  compared: Facts['compared'];
   last_outage: OutageFacts | null;
 };
 
@@ -129,6 +131,7 @@ export function judge(facts: Facts, rules: Rules): StatusReport {
     walks: facts.walks,
     disk: facts.disk,
     clock_offset_ms: daemon?.clock_offset_ms ?? null,
+    compared: facts.compared,
     last_outage: facts.last_outage,
   };
 }
@@ -165,6 +168,7 @@ export function unknownReport(reason: string): StatusReport {
     walks: null,
     disk: null,
     clock_offset_ms: null,
+    compared: null,
     last_outage: null,
   };
 }
@@ -184,6 +188,7 @@ export type Topic =
   | 'truncated'
   | 'suspended'
   | 'compare'
+  | 'differs'
   | 'disk'
   | 'configuration'
   | 'backlog';
@@ -214,7 +219,7 @@ export function findings(facts: Facts, rules: Rules): Finding[] {
       `${count(facts.failed, 'change')} failed and will not reach the cloud by ${facts.failed === 1 ? 'itself' : 'themselves'}`,
     );
   }
-  found.push(...missedFindings(facts), ...suspendedFindings(facts));
+  found.push(...missedFindings(facts), ...suspendedFindings(facts), ...differenceFindings(facts));
 
   const offlineMs = running && daemon?.online === false ? since(facts, daemon.offline_since) : undefined;
   if (offlineMs !== undefined && offlineMs > rules.offlineMs) {
