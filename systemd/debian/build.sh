@@ -26,7 +26,7 @@ find "$lib/node_modules" -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.
 find "$lib/node_modules" -type d -empty -delete
 ln -s ../lib/syncd/bin/syncd.js "$stage/usr/bin/syncd"
 
-cp systemd/syncd.service "$stage/usr/lib/systemd/system/"
+cp systemd/syncd.service systemd/syncd-verify.{service,timer} "$stage/usr/lib/systemd/system/"
 cp systemd/syncd.sysusers.conf "$stage/usr/lib/sysusers.d/syncd.conf"
 cp systemd/syncd.tmpfiles.conf "$stage/usr/lib/tmpfiles.d/syncd.conf"
 cp systemd/syncd.environment "$stage/etc/default/syncd"

@@ -56,6 +56,17 @@ export const SCENES: Scene[] = [
     },
   ],
   [
+    'the comparison of every night finds both sides the same, and says so in the status',
+    async ({ machine }) => {
+      assert.equal(await machine.must('systemctl is-enabled syncd-verify.timer'), 'enabled');
+      assert.equal(await machine.must('systemctl is-active syncd-verify.timer'), 'active');
+      await machine.must('systemctl start syncd-verify.service');
+      const { compared } = JSON.parse(await machine.must('runuser -u syncd -- syncd status --json'));
+      assert.deepEqual(compared?.differing, []);
+      return machine.must('runuser -u syncd -- syncd verify');
+    },
+  ],
+  [
     'kill -9: it comes again and goes on',
     async (service) => {
       const before = await service.state();

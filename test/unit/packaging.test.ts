@@ -17,6 +17,17 @@ onSystemd('systemd reckons the service as shut: an exposure of 1.6 at most', () 
   expect(told).toMatch(/exposure level for syncd\.service: [01]\.\d/);
 });
 
+onSystemd('the nightly comparison is shut as tightly, and reads the same credentials', () => {
+  const nightly = read('syncd-verify.service');
+  analyse('security', '--offline=true', '--no-pager', '--threshold=16', 'systemd/syncd-verify.service');
+  const credentials = (text: string) => text.split('\n').filter((line) => /^(Load|Set)Credential=/.test(line));
+  expect(credentials(nightly)).toEqual(credentials(unit));
+  expect(credentials(nightly)).toHaveLength(10);
+  expect(analyse('calendar', /^OnCalendar=(.*)$/m.exec(read('syncd-verify.timer'))?.[1] as string)).toMatch(
+    /Next elapse/,
+  );
+});
+
 test('every credential that the program reads is handed over, and may be missing', () => {
   const named = [
     ...`${readFileSync('src/config/secrets.ts', 'utf8')}${readFileSync('src/config/secret-files.ts', 'utf8')}`.matchAll(
