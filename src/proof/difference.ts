@@ -48,32 +48,31 @@ export type Compared = {
 };
 
 /**
- * @param here of the differing buckets, and of everything that the cloud has listed
+ * @param here of all that may differ, also of what only the cloud has
  * @param still nothing travels, so that what waits counts like all else
  */
 export function compare(here: ReadonlyMap<string, Here>, there: ReadonlyMap<string, There>, still = false): Compared {
   const compared: Compared = { differences: [], moving: 0 };
-  const look = (entity_id: string, ours: Here | undefined, theirs: There | undefined) => {
+  for (const [entity_id, ours] of here) {
+    const theirs = there.get(entity_id);
     const kind = differenceOf(ours, theirs);
-    if (kind === undefined) return;
-    if (ours?.moving && !still) compared.moving += 1;
+    if (kind === undefined) continue;
+    if (ours.moving && !still) compared.moving += 1;
     else
       compared.differences.push({
         entity_id,
         kind,
-        here: ours === undefined || ours.deleted ? null : ours.cloud_version,
+        here: ours.deleted ? null : ours.cloud_version,
         there: theirs?.cloud_version ?? null,
-        row: ours?.row ?? false,
+        row: ours.row,
       });
-  };
-  for (const [entity_id, ours] of here) look(entity_id, ours, there.get(entity_id));
-  for (const [entity_id, theirs] of there) if (!here.has(entity_id)) look(entity_id, undefined, theirs);
+  }
   return compared;
 }
 
-function differenceOf(ours: Here | undefined, theirs: There | undefined): DifferenceKind | undefined {
-  if (theirs === undefined) return ours === undefined || ours.deleted ? undefined : 'missing_there';
-  if (ours === undefined || ours.cloud_version === null) return 'unknown_here';
+function differenceOf(ours: Here, theirs: There | undefined): DifferenceKind | undefined {
+  if (theirs === undefined) return ours.deleted ? undefined : 'missing_there';
+  if (ours.cloud_version === null) return 'unknown_here';
   if (theirs.cloud_version > ours.cloud_version) return 'newer_there';
   if (theirs.cloud_version < ours.cloud_version || ours.deleted) return 'older_there';
   return ours.bucket === null || ours.bucket === theirs.bucket ? undefined : 'other_day';
