@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { WireCapabilities } from '../../cloud/wire.js';
 import type { Courier } from './courier.js';
+import type { Days } from './day.js';
 import type { Fault, FaultRule, Faults, Head } from './faults.js';
 import type { Journal } from './journal.js';
 import type { Ledger } from './ledger.js';
@@ -24,6 +25,8 @@ export type Cloud = {
   faults: Faults;
   /** Entities in a push that is being answered: the request by outlet and key. */
   inFlight: Map<string, number>;
+  /** How each outlet's last digest of a type made its days. Not in the journal. */
+  digests: Map<string, Days>;
   /** Pushes that are being read, decided or answered. */
   openPushes: number;
 };

@@ -79,9 +79,11 @@ export class Ledger {
     for (const request of this.#requests) {
       const status = String(request.status ?? 'none');
       statuses[status] = (statuses[status] ?? 0) + 1;
-      if (request.path === '/sync/push') sums.pushes++;
-      sums.wire_bytes += request.wire_bytes;
-      sums.raw_bytes += request.raw_bytes;
+      if (request.path === '/sync/push') {
+        sums.pushes++;
+        sums.wire_bytes += request.wire_bytes;
+        sums.raw_bytes += request.raw_bytes;
+      }
       sums.answer_bytes += request.answer_bytes;
       sums.max_in_flight = Math.max(sums.max_in_flight, request.in_flight);
     }

@@ -2,7 +2,7 @@
  * The line between outlet and cloud as faults make it: narrow, cut off, slow. Reading and sending both go through here.
  */
 import { monotonicMs, sleep } from '../../time.js';
-import type { Meter } from './body.js';
+import { decode, type Meter, readWire, tooLarge } from './body.js';
 import type { Exchange } from './exchange.js';
 
 const SLICE_MS = 50;
@@ -17,8 +17,23 @@ async function carry(bytes: number, fault: { bytesPerSecond: number }, signal: A
   await sleep(until - now, signal);
 }
 
+/**
+ * The body as the outlet wrote it before compression.
+ * @throws Refusal 413 where it is too large, 415 or 400 where it cannot be unfolded.
+ */
+export async function readBody(exchange: Exchange): Promise<Buffer> {
+  const { request, record } = exchange;
+  const { max_batch_bytes, encodings } = exchange.cloud.capabilities;
+  const limit = Math.min(exchange.fault('limit')?.bytes ?? max_batch_bytes, max_batch_bytes);
+  const bytes = await readWire(request, limit, meterFor(exchange));
+  if (bytes === null) throw tooLarge(limit);
+  const raw = await decode(bytes, record.content_encoding, encodings, limit);
+  record.raw_bytes = raw.length;
+  return raw;
+}
+
 /** Counts each chunk of the body; a fault makes it cost time, or ends it in a reset. */
-export function meterFor(exchange: Exchange): Meter {
+function meterFor(exchange: Exchange): Meter {
   const reset = exchange.fault('reset');
   const narrow = exchange.fault('bandwidth');
   const count = (total: number) => {

@@ -60,7 +60,7 @@ export function openCloud(options: CloudOptions): Cloud {
       max_batch_bytes: 4 * 1024 * 1024,
       encodings: ['gzip', 'br'],
       long_poll: true,
-      digest: false,
+      digest: true,
       cloud_epoch: epoch,
       ...options.capabilities,
     },
@@ -70,6 +70,7 @@ export function openCloud(options: CloudOptions): Cloud {
     courier,
     faults: new Faults(options.seed ?? 1),
     inFlight: new Map(),
+    digests: new Map(),
     openPushes: 0,
   };
 }

@@ -3,42 +3,36 @@
  * Holds no state; what depends on what the cloud has is decided later. Unknown fields are ignored.
  */
 import type { Operation } from '../../cloud/wire.js';
+import {
+  type Fields,
+  field,
+  jsonOf,
+  list,
+  malformed,
+  missing,
+  name,
+  or,
+  text,
+  uniqueMembers,
+  whole,
+} from './fields.js';
 import type { PushedBatch, PushedChange } from './records.js';
 import { Refusal } from './refusal.js';
-import { elementsOf, membersOf } from './text.js';
+import { elementsOf } from './text.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const DIGITS = /^[0-9]{1,20}$/;
 const INSTANT = /^\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)$/;
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-type Fields = Record<string, unknown>;
-
-const malformed = (what: string) => new Refusal(400, 'malformed', what);
 const senseless = (what: string) => new Refusal(422, 'invalid', what);
 
-function field<T>(of: Fields, where: string, name: string, want: string, test: (value: unknown) => value is T): T {
-  const value = of[name];
-  if (test(value)) return value;
-  throw malformed(`${where}${name} must be ${want}`);
-}
-
-const text = (value: unknown): value is string => typeof value === 'string';
-const name = (value: unknown): value is string => text(value) && value !== '';
 const uuid = (value: unknown): value is string => text(value) && UUID.test(value);
 const digits = (value: unknown): value is string => text(value) && DIGITS.test(value);
 const instant = (value: unknown): value is string => text(value) && INSTANT.test(value);
 const counter = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 1;
-const version = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 const operation = (value: unknown): value is Operation =>
   value === 'create' || value === 'update' || value === 'delete';
 const uuids = (value: unknown): value is string[] => Array.isArray(value) && value.every(uuid);
 const texts = (value: unknown): value is string[] => Array.isArray(value) && value.every(text);
-const missing = (value: unknown): value is null | undefined => value === null || value === undefined;
-const or =
-  <T>(test: (value: unknown) => value is T) =>
-  (value: unknown): value is T | null | undefined =>
-    missing(value) || test(value);
 
 function changeFrom(fields: Fields, data: string | null, at: string): PushedChange {
   const after = field(fields, at, 'after', 'a uuid', or(uuid));
@@ -53,7 +47,7 @@ function changeFrom(fields: Fields, data: string | null, at: string): PushedChan
     cloud_id: field(fields, at, 'cloud_id', 'a string', or(text)) ?? null,
     operation: field(fields, at, 'operation', 'create, update or delete', operation),
     version: field(fields, at, 'version', 'an integer from 1', counter),
-    base_cloud_version: field(fields, at, 'base_cloud_version', 'an integer or null', or(version)) ?? null,
+    base_cloud_version: field(fields, at, 'base_cloud_version', 'an integer or null', or(whole)) ?? null,
     changed_at: field(fields, at, 'changed_at', 'an RFC 3339 instant in UTC', instant),
     ...(missing(after) ? {} : { after }),
     ...(missing(supersedes) ? {} : { supersedes }),
@@ -85,27 +79,6 @@ function dataOf(bytes: Buffer): (string | undefined)[] {
   return found;
 }
 
-/** Two readers may take different ones of two equal names: such a body has no one meaning. */
-function* uniqueMembers(scan: string, at: number, where: string) {
-  const seen = new Set<string>();
-  for (const member of membersOf(scan, at)) {
-    if (seen.has(member.name)) throw malformed(`${where}${member.name} stands twice`);
-    seen.add(member.name);
-    yield member;
-  }
-}
-
-function jsonOf(bytes: Buffer): Fields {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(UTF8.decode(bytes));
-  } catch {
-    throw malformed('the body is not JSON in UTF-8');
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw malformed('the body is no object');
-  return parsed as Fields;
-}
-
 function rowOf(change: Fields, text: string | undefined, at: string): string | null {
   const row = change.data;
   if (text === undefined) throw malformed(`${at}data is missing`);
@@ -123,13 +96,13 @@ function rowOf(change: Fields, text: string | undefined, at: string): string | n
  */
 export function parsePush(bytes: Buffer, maxChanges: number): PushedBatch {
   const body = jsonOf(bytes);
-  const list = field(body, '', 'changes', 'a list', (value): value is unknown[] => Array.isArray(value));
-  if (list.length > maxChanges) throw new Refusal(413, 'too_large', `the batch has more than ${maxChanges} changes`);
-  if (list.length === 0) throw senseless('changes is empty');
+  const items = field(body, '', 'changes', 'a list', list);
+  if (items.length > maxChanges) throw new Refusal(413, 'too_large', `the batch has more than ${maxChanges} changes`);
+  if (items.length === 0) throw senseless('changes is empty');
   const rows = dataOf(bytes);
   const seen = new Set<string>();
   let last = -1n;
-  const changes = list.map((item, index) => {
+  const changes = items.map((item, index) => {
     const at = `changes[${index}].`;
     if (typeof item !== 'object' || item === null) throw malformed(`changes[${index}] must be an object`);
     const change = changeFrom(item as Fields, rowOf(item as Fields, rows[index], at), at);

@@ -2,15 +2,13 @@
  * POST /sync/push: reads and checks the batch, decides, commits, answers. Commit is one journal line and then the memory, with
  * nothing awaited in between, so pushes take effect one after the other and whole; a kill before the line leaves nothing of the batch.
  */
-import type { WireCapabilities } from '../../cloud/wire.js';
-import { decode, readWire, tooLarge } from './body.js';
 import type { Decision, Imposed } from './decide.js';
 import { decideBatch } from './decide.js';
 import type { Answer, Exchange } from './exchange.js';
 import { changeMatches } from './faults.js';
 import { checkIdentity } from './identity.js';
 import type { PushLine } from './journal.js';
-import { meterFor } from './line.js';
+import { readBody } from './line.js';
 import { parsePush } from './parse.js';
 import type { Outcome, PushedBatch, PushedChange } from './records.js';
 import { Refusal } from './refusal.js';
@@ -22,7 +20,7 @@ const NONE: string[] = [];
 
 export async function push(exchange: Exchange): Promise<Answer> {
   const { cloud } = exchange;
-  const batch = await read(exchange, limitsOf(exchange));
+  const batch = await read(exchange);
   exchange.record.changes = batch.changes.length;
   exchange.hit(cloud.faults.takeForChanges(exchange.head, batch.changes));
   if (exchange.withheld) {
@@ -46,24 +44,11 @@ export async function push(exchange: Exchange): Promise<Answer> {
   return answerFor(exchange, decisions);
 }
 
-function limitsOf(exchange: Exchange): Pick<WireCapabilities, 'max_batch_bytes' | 'max_batch_changes' | 'encodings'> {
-  const { max_batch_bytes, max_batch_changes, encodings } = exchange.cloud.capabilities;
-  const fault = exchange.fault('limit');
-  return {
-    encodings,
-    max_batch_bytes: Math.min(fault?.bytes ?? max_batch_bytes, max_batch_bytes),
-    max_batch_changes: Math.min(fault?.changes ?? max_batch_changes, max_batch_changes),
-  };
-}
-
-async function read(exchange: Exchange, limits: ReturnType<typeof limitsOf>): Promise<PushedBatch> {
-  const { request, record } = exchange;
-  const limit = limits.max_batch_bytes;
-  const bytes = await readWire(request, limit, meterFor(exchange));
-  if (bytes === null) throw tooLarge(limit);
-  const raw = await decode(bytes, record.content_encoding, limits.encodings, limit);
-  record.raw_bytes = raw.length;
-  const batch = parsePush(raw, limits.max_batch_changes);
+async function read(exchange: Exchange): Promise<PushedBatch> {
+  const { record } = exchange;
+  const { max_batch_changes } = exchange.cloud.capabilities;
+  const limit = exchange.fault('limit')?.changes ?? max_batch_changes;
+  const batch = parsePush(await readBody(exchange), Math.min(limit, max_batch_changes));
   if (batch.outlet_id !== record.outlet_id) {
     throw new Refusal(403, 'outlet', 'outlet_id is not the one in X-Outlet-ID');
   }

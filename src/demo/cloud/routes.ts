@@ -3,6 +3,7 @@
  * changes anything is the push.
  */
 import { changes } from './changes.js';
+import { digest, digestEntities } from './digest.js';
 import { entity } from './entity.js';
 import type { Answer, Exchange } from './exchange.js';
 import { json } from './exchange.js';
@@ -28,13 +29,23 @@ export async function route(exchange: Exchange): Promise<Answer> {
     case 'sync/push':
       allow(exchange, 'POST');
       authenticate(exchange);
-      requireForPush(exchange);
+      requireJson(exchange);
+      if (exchange.record.batch_id === null) throw new Refusal(400, 'idempotency_key', 'Idempotency-Key is missing');
       if (parts.length === 2) return await push(exchange);
       break;
     case 'sync/changes': {
       allow(exchange, 'GET');
       const outletId = authenticate(exchange);
       if (parts.length === 2) return await changes(exchange, outletId);
+      break;
+    }
+    case 'sync/digest': {
+      if (!exchange.cloud.capabilities.digest) break;
+      allow(exchange, 'POST');
+      const outletId = authenticate(exchange);
+      requireJson(exchange);
+      if (parts.length === 2) return await digest(exchange, outletId);
+      if (parts.length === 3 && parts[2] === 'entities') return await digestEntities(exchange, outletId);
       break;
     }
     default:
@@ -62,12 +73,11 @@ function authenticate({ cloud, request, head, record }: Exchange): string {
   return head.outlet_id;
 }
 
-function requireForPush({ request, record }: Exchange): void {
+function requireJson({ request }: Exchange): void {
   const [type, ...parameters] = (request.headers['content-type'] ?? '')
     .split(';')
     .map((part) => part.trim().toLowerCase());
   if (type !== 'application/json' || parameters.some((one) => one !== 'charset=utf-8')) {
     throw new Refusal(415, 'content_type', 'Content-Type must be application/json');
   }
-  if (record.batch_id === null) throw new Refusal(400, 'idempotency_key', 'Idempotency-Key is missing');
 }
