@@ -11,6 +11,7 @@ import type { Settings } from './config/settings.js';
 import { type Connections, connect, type StandingBy } from './connections.js';
 import type { ClockLog } from './db/clock-log.js';
 import { isConnectionLoss } from './db/connect.js';
+import { appliedMigrations, readMigrations, refuseNewer } from './db/migrate.js';
 import { exchanged } from './db/place.js';
 import { SyncError } from './errors.js';
 import { hear } from './hearing.js';
@@ -99,6 +100,7 @@ export async function runSession(across: Across, patienceMs: number, onLead: () 
   const connections = await connect(settings, patienceMs, ending, onLost, across.standby?.(check));
   const closing: (() => unknown)[] = [() => connections.close()];
   try {
+    refuseNewer(readMigrations(), await appliedMigrations(connections.control));
     await readIdentity(connections.control, settings);
     await check.begin(connections.control);
     // A failover has raised its epoch.

@@ -11,6 +11,28 @@ export const SCHEMA = 'syncd';
 /** The server's own role for whoever may see the sessions of others. */
 export const SESSIONS = 'pg_read_all_stats';
 
+/** The tables of the schema that the daemon writes as it likes. */
+export const WRITTEN_BY_DAEMON = [
+  'sync_queue',
+  'entity_state',
+  'sync_conflicts',
+  'sync_logs',
+  'daemon',
+  'commands',
+  'truncations',
+  'inbox',
+  'incoming',
+  'clock_offsets',
+  'put_away',
+  'backfills',
+  'disk_readings',
+  'samples',
+  'outages',
+  'alerts',
+  'alert_messages',
+  'proofs',
+];
+
 /** The transition tables; nothing else in a generated function carries these names. */
 export const OLD_ROWS = 'syncd_old';
 export const NEW_ROWS = 'syncd_new';

@@ -1,6 +1,6 @@
 /** Reads what an earlier install left in the database and what the connected role may do. Reads only. */
 import type pg from 'pg';
-import { DAEMON, OWNER, SCHEMA, SESSIONS } from './names.js';
+import { DAEMON, OWNER, SCHEMA, SESSIONS, WRITTEN_BY_DAEMON } from './names.js';
 
 export type InstalledFunction = { name: string; body: string; settings: string[] };
 export type InstalledTrigger = {
@@ -33,7 +33,7 @@ export type State = {
   /** `tableOid` is null where the table is gone. */
   captures: { entity_type: string; tableOid: string | null; record: Record<string, unknown> }[];
   outlet: Record<string, string | null> | undefined;
-  /** The daemon's role may use schema syncd: the grants inside it were made. */
+  /** The daemon's role may use schema syncd, and everything in it as it has to: nobody has revoked what install granted. */
   daemonAdmitted: boolean;
   /** The daemon's role sees since when the sessions of others have a transaction open. */
   daemonSeesSessions: boolean;
@@ -49,8 +49,14 @@ const SELF = `
          has_database_privilege(current_database(), 'CREATE') AS "mayCreateSchemas",
          (SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = $1) AS "schemaOwner",
          to_regclass('syncd.capture') IS NOT NULL AS "hasTables",
-         coalesce((SELECT has_schema_privilege(d.oid, n.oid, 'USAGE') FROM pg_roles d, pg_namespace n
-                   WHERE d.rolname = $2 AND n.nspname = $1), false) AS "daemonAdmitted",
+         coalesce((SELECT has_schema_privilege(d.oid, n.oid, 'USAGE') AND NOT EXISTS (
+                            SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND CASE c.relkind
+                              WHEN 'S' THEN NOT has_sequence_privilege(d.oid, c.oid, 'USAGE, SELECT')
+                              WHEN 'v' THEN NOT has_table_privilege(d.oid, c.oid, 'SELECT')
+                              WHEN 'r' THEN NOT has_table_privilege(d.oid, c.oid, 'SELECT') OR c.relname = ANY ($3::text[])
+                                AND NOT (has_table_privilege(d.oid, c.oid, 'INSERT') AND has_table_privilege(d.oid, c.oid, 'UPDATE')
+                                         AND has_table_privilege(d.oid, c.oid, 'DELETE')) END)
+                   FROM pg_roles d, pg_namespace n WHERE d.rolname = $2 AND n.nspname = $1), false) AS "daemonAdmitted",
          coalesce((SELECT pg_has_role(d.oid, '${SESSIONS}', 'USAGE') FROM pg_roles d WHERE d.rolname = $2), false) AS "daemonSeesSessions",
          -- Until 15 whoever may create roles may grant every role.
          pg_has_role('${SESSIONS}', 'MEMBER WITH ADMIN OPTION') OR r.rolsuper
@@ -103,7 +109,11 @@ export async function readState(client: pg.Client): Promise<State> {
     State,
     'schemaOwner' | 'roles' | 'functions' | 'sequences' | 'triggers' | 'grants' | 'captures' | 'outlet'
   >;
-  const [self] = await rows<Self & { schemaOwner: string | null; hasTables: boolean }>(SELF, [SCHEMA, DAEMON]);
+  const [self] = await rows<Self & { schemaOwner: string | null; hasTables: boolean }>(SELF, [
+    SCHEMA,
+    DAEMON,
+    WRITTEN_BY_DAEMON,
+  ]);
   if (!self) throw new Error('the current role is not in pg_roles');
   const { hasTables, schemaOwner, ...who } = self;
   const captures = hasTables

@@ -3,7 +3,7 @@
  * the POS locks that one only, and functions come before the triggers that call them.
  */
 import type { Settings } from '../config/settings.js';
-import { DAEMON, identifier, literal, OWNER, qualified, SCHEMA, SESSIONS } from './names.js';
+import { DAEMON, identifier, literal, OWNER, qualified, SCHEMA, SESSIONS, WRITTEN_BY_DAEMON } from './names.js';
 import type { EntityObjects } from './objects.js';
 import { type InstalledTrigger, ROLE_MARK, type State } from './state.js';
 import { grantedFor, withdrawals } from './withdrawal.js';
@@ -62,33 +62,13 @@ const DRIFT = [
 
 /** What the daemon may do inside the schema; the POS's roles and PUBLIC may nothing. */
 export function admission(): Step {
-  const writes = [
-    'sync_queue',
-    'entity_state',
-    'sync_conflicts',
-    'sync_logs',
-    'daemon',
-    'commands',
-    'truncations',
-    'inbox',
-    'incoming',
-    'clock_offsets',
-    'put_away',
-    'backfills',
-    'disk_readings',
-    'samples',
-    'outages',
-    'alerts',
-    'alert_messages',
-    'proofs',
-  ];
   return {
     about: `grants to ${DAEMON} in schema ${SCHEMA}`,
     asOwner: true,
     statements: [
       `GRANT USAGE ON SCHEMA ${SCHEMA} TO ${DAEMON}`,
       `GRANT SELECT ON ALL TABLES IN SCHEMA ${SCHEMA} TO ${DAEMON}`,
-      `GRANT INSERT, UPDATE, DELETE ON ${writes.map((table) => qualified(SCHEMA, table)).join(', ')} TO ${DAEMON}`,
+      `GRANT INSERT, UPDATE, DELETE ON ${WRITTEN_BY_DAEMON.map((table) => qualified(SCHEMA, table)).join(', ')} TO ${DAEMON}`,
       `GRANT UPDATE ON ${qualified(SCHEMA, 'outlet_config')} TO ${DAEMON}`,
       `GRANT UPDATE (${DRIFT.join(', ')}) ON ${qualified(SCHEMA, 'capture')} TO ${DAEMON}`,
       `GRANT SELECT, USAGE ON ALL SEQUENCES IN SCHEMA ${SCHEMA} TO ${DAEMON}`,

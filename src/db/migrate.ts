@@ -32,13 +32,8 @@ export function readMigrations(directory = DIRECTORY): SqlFile[] {
  * @throws SyncError `configuration` when the database is newer than the program, or was made from files that read otherwise
  */
 export function pendingMigrations(files: SqlFile[], applied: Applied[]): SqlFile[] {
+  refuseNewer(files, applied);
   const known = new Map(files.map((file) => [file.name, file.checksum]));
-  const unknown = applied.filter((migration) => !known.has(migration.name)).map((migration) => migration.name);
-  if (unknown.length > 0) {
-    throw new SyncError('configuration', `the schema syncd is newer than this program: it has ${unknown.join(', ')}`, {
-      hint: 'Install the newer syncd again, or restore the backup that was made with this one.',
-    });
-  }
   const altered = applied
     .filter((migration) => known.get(migration.name) !== migration.checksum)
     .map(({ name }) => name);
@@ -53,6 +48,16 @@ export function pendingMigrations(files: SqlFile[], applied: Applied[]): SqlFile
   }
   const done = new Set(applied.map((migration) => migration.name));
   return files.filter((file) => !done.has(file.name));
+}
+
+/** @throws SyncError `configuration` when the database is newer than the program, which would not keep what it does not know */
+export function refuseNewer(files: readonly SqlFile[], applied: readonly Applied[]): void {
+  const known = new Set(files.map((file) => file.name));
+  const unknown = applied.filter(({ name }) => !known.has(name)).map(({ name }) => name);
+  if (unknown.length === 0) return;
+  throw new SyncError('configuration', `the schema syncd is newer than this program: it has ${unknown.join(', ')}`, {
+    hint: 'Install the newer syncd again, or restore the backup that was made with this one.',
+  });
 }
 
 /** Applied migrations; none where the schema is not there yet. */

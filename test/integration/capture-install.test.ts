@@ -249,6 +249,19 @@ onEachServer('install', (_, server) => {
     expect((await pos.sql.query(`SELECT rolname FROM pg_roles WHERE rolname LIKE 'syncd%'`)).rows).toEqual([]);
   });
 
+  test.each([
+    ['the schema', 'REVOKE USAGE ON SCHEMA syncd FROM syncd'],
+    ['a table that it reads', 'REVOKE SELECT ON syncd.capture FROM syncd'],
+    ['a table that it writes', 'REVOKE DELETE ON syncd.sync_queue FROM syncd'],
+    ['a view', 'REVOKE ALL ON syncd.unsettled FROM syncd'],
+    ['a sequence', 'REVOKE ALL ON SEQUENCE syncd.sync_logs_id_seq FROM syncd'],
+  ])('gives the daemon back what somebody has revoked: %s', async (_what, revoke) => {
+    await install({ sale: 'sale' });
+    await pos.sql.query(revoke);
+    expect((await install({ sale: 'sale' })).changes).toEqual(['grants to syncd in schema syncd']);
+    expect((await install({ sale: 'sale' })).changes).toEqual([]);
+  });
+
   test('by many at once ends as by one', async () => {
     await Promise.all(Array.from({ length: 6 }, () => install({ sale: 'sale', stock: 'stock' })));
     expect(await pos.write('INSERT INTO sale VALUES (1)')).toEqual(['create 1']);

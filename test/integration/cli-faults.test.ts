@@ -56,6 +56,7 @@ test.each([
   'uninstall',
   'run',
   'doctor',
+  'verify',
   'support-bundle',
 ])('syncd %s --help fits a terminal of 80 columns', async (command) => {
   const help = await syncd([command, '--help']);
@@ -176,6 +177,18 @@ test('a role without rights is told so', async () => {
     code: 3,
     stderr: expect.stringMatching(/permission denied.*\nhint: .*sudo -u syncd/s),
   });
+});
+
+test('a daemon does not work on a schema that is newer than itself, and says so', async () => {
+  await shop.sql.query("INSERT INTO syncd.migrations (name, checksum) VALUES ('9999_future', '-')");
+  try {
+    expect(await syncd(['run', '--config', shop.config])).toMatchObject({
+      code: 78,
+      stderr: expect.stringMatching(/newer than this program: it has 9999_future\nhint: Install the newer syncd/),
+    });
+  } finally {
+    await shop.sql.query("DELETE FROM syncd.migrations WHERE name = '9999_future'");
+  }
 });
 
 test.each(['install', 'uninstall'])('%s by a login that may not is told which login may', async (command) => {
