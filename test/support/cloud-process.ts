@@ -96,6 +96,11 @@ export class CloudProcess {
   webhook = (order: WebhookOrder) => this.#call<WebhookRecord>('POST', 'webhooks', order);
   subscribe = (subscription: Subscription) => this.#call('POST', 'subscriptions', subscription);
   edit = (edit: Edit) => this.#call<EntityRecord>('POST', 'edit', edit);
+  forget = (outlet_id: string, entity_type: string, entity_id: string) =>
+    this.#call('POST', 'forget', { outlet_id, entity_type, entity_id });
+  backup = async () => (await this.#call<{ backup: string }>('POST', 'backups', {})).backup;
+  restore = async (backup: string) =>
+    (await this.#call<{ cloud_epoch: string }>('POST', 'restore', { backup })).cloud_epoch;
   down = (forMs: number) => this.#call('POST', 'down', { forMs });
   addFault = async (rule: FaultRule) => (await this.#call<{ id: string }>('POST', 'faults', rule)).id;
   clearFaults = (id?: string) => this.#call('DELETE', id === undefined ? 'faults' : `faults/${id}`);

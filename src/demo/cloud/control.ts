@@ -71,6 +71,15 @@ async function act(cloud: Cloud, self: ReferenceCloud, request: IncomingMessage)
       return {};
     case 'POST edit':
       return self.edit((await bodyOf(request)) as Edit);
+    case 'POST forget': {
+      const { outlet_id, entity_type, entity_id } = await bodyOf(request);
+      self.forget(String(outlet_id), String(entity_type), String(entity_id));
+      return {};
+    }
+    case 'POST backups':
+      return { backup: self.backup() };
+    case 'POST restore':
+      return { cloud_epoch: self.restore(String((await bodyOf(request)).backup)) };
     case 'GET webhooks':
       return pageOf(self.webhooks(), from);
     case 'POST webhooks':

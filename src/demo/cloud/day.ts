@@ -1,5 +1,6 @@
 /**
- * The day that a row belongs to, read from its text alone: what a digest sorts rows by. Pure. A row whose date cannot be written
+ * The day that a row belongs to, read from its text alone: what a digest sorts rows by. Pure, but that it keeps
+ * the calendars that it has made. A row whose date cannot be written
  * as YYYY-MM-DD has no day, and all of those lie together.
  */
 import { scalarOf } from './text.js';

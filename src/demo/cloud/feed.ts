@@ -8,6 +8,9 @@ import type { FeedEntry } from './records.js';
 /** A cursor that this feed cannot go on from; the outlet starts again without one. */
 export type Position = { kind: 'at'; place: number } | { kind: 'too old' } | { kind: 'no cursor of ours' };
 
+/** All that it holds. */
+export type FeedCopy = { entries: FeedEntry[]; last: number };
+
 /** How many entries beyond the horizon may pile up before those that a later one overtook are let go. */
 const SLACK = 1_000;
 
@@ -34,6 +37,23 @@ export class Feed {
     this.#listener(entry);
     for (const { outletId, news } of this.#waiting) if (sees(outletId, entry)) news.abort();
     return entry;
+  }
+
+  /** Leaves gaps among the places, as if this entity had never been. */
+  forget(key: string): void {
+    this.#entries = this.#entries.filter((entry) => entry.key !== key);
+  }
+
+  /** What it holds, not a copy of it. */
+  get held(): FeedCopy {
+    return { entries: this.#entries, last: this.#last };
+  }
+
+  /** Goes back to this and ends every wait, for whoever waits knows another history. */
+  restore({ entries, last }: FeedCopy): void {
+    this.#entries = entries;
+    this.#last = last;
+    for (const { news } of this.#waiting) news.abort();
   }
 
   /** Hears of every entry from now on. */

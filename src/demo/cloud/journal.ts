@@ -4,11 +4,11 @@
  */
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { SyncError } from '../../errors.js';
-import type { Delivery, FeedEntry, Subscription, WebhookEvent, WebhookRecord } from './records.js';
+import type { Delivery, EntityRecord, FeedEntry, Subscription, WebhookEvent, WebhookRecord } from './records.js';
 
 type Header = 'request' | 'at' | 'outlet_id' | 'install_id' | 'epoch' | 'batch_id';
 
-/** The first line: the cloud's own epoch, made once. */
+/** The first line: the cloud's own epoch, made once; only a restore gives it another. */
 type StartLine = { kind: 'start'; cloud_epoch: string };
 /** One push that was read and understood; `refused`: nothing of it was applied. */
 export type PushLine = { kind: 'push'; refused: boolean; changes: Omit<Delivery, Header | 'delivered'>[] } & Pick<
@@ -22,13 +22,27 @@ export type EditLine = { kind: 'edit' } & Pick<
   FeedEntry,
   'at' | 'outlet_id' | 'entity_type' | 'entity_id' | 'cloud_version' | 'changed_fields' | 'data' | 'updated_at'
 >;
+/** An entity was lost, silently. */
+export type ForgetLine = { kind: 'forget'; outlet_id: string } & Pick<EntityRecord, 'entity_type' | 'entity_id'>;
+/** Everything before this line can be gone back to. */
+type BackupLine = { kind: 'backup'; backup: string };
+/** What came after the backup is undone, and the cloud's epoch is another one. */
+type RestoreLine = { kind: 'restore'; backup: string; cloud_epoch: string };
 type SubscribeLine = { kind: 'subscribe'; subscription: Subscription };
 type WebhookLine = { kind: 'webhook'; event: WebhookEvent };
 /** What became of one attempt, and so of the event. */
 export type WebhookAnswerLine = { kind: 'webhook-answer' } & Pick<WebhookRecord, 'event_id' | 'state'> &
   WebhookRecord['attempts'][number];
 export type CourierLine = SubscribeLine | WebhookLine | WebhookAnswerLine;
-export type JournalLine = StartLine | PushLine | AckLine | EditLine | CourierLine;
+export type JournalLine =
+  | StartLine
+  | PushLine
+  | AckLine
+  | EditLine
+  | ForgetLine
+  | BackupLine
+  | RestoreLine
+  | CourierLine;
 
 const CHUNK_BYTES = 1024 * 1024;
 

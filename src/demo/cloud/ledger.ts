@@ -27,7 +27,7 @@ export class Ledger {
     return this.#violations;
   }
 
-  /** The deliveries that took effect, in order: each is one `change_id`'s only effect. */
+  /** The deliveries that took effect, in order: each is one `change_id`'s only effect, unless the cloud has lost an earlier one. */
   accepted(outletId?: string): Delivery[] {
     return this.#deliveries.filter(
       (delivery) => delivery.outcome === 'accepted' && (outletId === undefined || delivery.outlet_id === outletId),

@@ -38,9 +38,11 @@ export function openCloud(options: CloudOptions): Cloud {
   const state = new CloudState(options.shared ?? [], options.references ?? {}, options.horizon);
   const ledger = new Ledger();
   let epoch: string | undefined;
+  let restored: string | undefined;
   const lines: CourierLine[] = [];
   const journal = Journal.open(options.journal, (line) => {
     epoch ??= line.kind === 'start' ? line.cloud_epoch : undefined;
+    if (line.kind === 'restore') restored = line.cloud_epoch;
     const rest = replay(line, state, ledger);
     if (rest !== undefined) lines.push(rest);
   });
@@ -63,6 +65,7 @@ export function openCloud(options: CloudOptions): Cloud {
       digest: true,
       cloud_epoch: epoch,
       ...options.capabilities,
+      ...(restored === undefined ? {} : { cloud_epoch: restored }),
     },
     state,
     ledger,
@@ -89,6 +92,15 @@ function replay(line: JournalLine, state: CloudState, ledger: Ledger): CourierLi
       return undefined;
     case 'edit':
       state.edit(line);
+      return undefined;
+    case 'forget':
+      state.forget(line);
+      return undefined;
+    case 'backup':
+      state.backup(line.backup);
+      return undefined;
+    case 'restore':
+      state.restore(line.backup);
       return undefined;
     case 'subscribe':
     case 'webhook':

@@ -1,6 +1,6 @@
 /**
  * Which request is answered by what, and the headers that each must carry. Everything here looks only; the one route that
- * changes anything is the push.
+ * changes what the cloud holds is the push.
  */
 import { changes } from './changes.js';
 import { digest, digestEntities } from './digest.js';

@@ -11,6 +11,7 @@ import { applyEdit } from './edit.js';
 import type { Faults } from './faults.js';
 import { BASE, handle } from './handle.js';
 import type { Ledger } from './ledger.js';
+import { forget, restore, takeBackup } from './loss.js';
 import type { CloudOptions } from './open.js';
 import { openCloud } from './open.js';
 import type { EntityRecord, FeedEntry, Subscription, WebhookRecord } from './records.js';
@@ -35,6 +36,12 @@ export type ReferenceCloud = {
   polling(): number;
   /** An edit by head office: raises the entity's version, makes it where it is missing. */
   edit(edit: Edit): EntityRecord;
+  /** Silently loses an entity, its tombstone, and that its changes were ever applied. */
+  forget(outletId: string, entityType: string, entityId: string): void;
+  /** Notes this moment; returns the name to go back to it by. */
+  backup(): string;
+  /** Goes back to a backup, under a new cloud epoch, which it returns. */
+  restore(backup: string): string;
   /** From now on outlets need this key; the old one is refused. */
   exchangeKey(apiKey: string): void;
   /** Refuses connections, cuts those that are open and sends no webhooks, until `up`. */
@@ -94,6 +101,9 @@ export async function startReferenceCloud(options: CloudOptions): Promise<Refere
     webhooks: () => cloud.courier.records,
     polling: () => cloud.state.feed.waiting,
     edit: (edit) => applyEdit(cloud, edit),
+    forget: (outletId, entityType, entityId) => forget(cloud, outletId, entityType, entityId),
+    backup: () => takeBackup(cloud),
+    restore: (backup) => restore(cloud, backup),
     down,
     up,
     stop: async () => {

@@ -1,11 +1,12 @@
 /**
  * Everything that the cloud decides by: entities with their tombstones, applied changes with the version that each produced,
- * outlets with their living copy. It changes only through `push` and `edit`, with the lines that the journal keeps, so a
- * restart that replays the journal ends at the same state.
+ * outlets with their living copy. It changes only through `push`, `edit`, `forget` and `restore`, with the lines that the journal
+ * keeps, so a restart that replays the journal ends at the same state.
  */
 import { createHash } from 'node:crypto';
+import { copyOf, type Memory } from './backup.js';
 import { Feed } from './feed.js';
-import type { EditLine, PushLine } from './journal.js';
+import type { EditLine, ForgetLine, PushLine } from './journal.js';
 import type { EntityRecord, FeedEntry, PushedChange } from './records.js';
 import type { References } from './references.js';
 import { parentsOf } from './references.js';
@@ -28,7 +29,8 @@ export type Held = Pick<EntityRecord, 'cloud_version' | 'deleted' | 'data' | 'up
   parents: readonly string[];
 };
 
-type Stored = FeedEntry & { parents: readonly string[] };
+/** An entity as it is held; never changed, only replaced. */
+export type Stored = FeedEntry & { parents: readonly string[] };
 
 /** The living copy of an outlet, and what its epoch has sent. */
 export type Outlet = {
@@ -44,10 +46,12 @@ export class CloudState implements View {
   readonly references: References;
   readonly feed: Feed;
   readonly #shared: ReadonlySet<string>;
-  readonly #entities = new Map<string, Stored>();
-  readonly #applied = new Map<string, Applied>();
-  readonly #outlets = new Map<string, Outlet>();
-  readonly #children = new Map<string, Set<string>>();
+  readonly #backups = new Map<string, Memory>();
+  #entities = new Map<string, Stored>();
+  #applied = new Map<string, Applied>();
+  #outlets = new Map<string, Outlet>();
+  #children = new Map<string, Set<string>>();
+  #named = 0;
 
   /** @param horizon how many of the latest changes a pull's cursor may be behind. */
   constructor(shared: readonly string[], references: References, horizon = Infinity) {
@@ -144,6 +148,43 @@ export class CloudState implements View {
     return recordOf(stored);
   }
 
+  /** Loses an entity as if it had never been; its children still name it. */
+  forget({ outlet_id, entity_type, entity_id }: ForgetLine): void {
+    const key = this.keyOf(outlet_id, entity_type, entity_id);
+    for (const parent of this.#entities.get(key)?.parents ?? []) this.#children.get(parent)?.delete(key);
+    this.#entities.delete(key);
+    for (const [changeId, applied] of this.#applied) if (applied.key === key) this.#applied.delete(changeId);
+    this.feed.forget(key);
+  }
+
+  /** How many backups were taken. */
+  get backups(): number {
+    return this.#backups.size;
+  }
+
+  hasBackup(name: string): boolean {
+    return this.#backups.has(name);
+  }
+
+  backup(name: string): void {
+    const [entities, applied, outlets] = [this.#entities, this.#applied, this.#outlets];
+    const memory = { entities, applied, outlets, children: this.#children, feed: this.feed.held, named: this.#named };
+    this.#backups.set(name, copyOf(memory));
+  }
+
+  /** Goes back to a backup, which stays as it is. One that is not there changes nothing. */
+  restore(name: string): void {
+    const backup = this.#backups.get(name);
+    if (backup === undefined) return;
+    const { entities, applied, outlets, children, feed, named } = copyOf(backup);
+    this.#entities = entities;
+    this.#applied = applied;
+    this.#outlets = outlets;
+    this.#children = children;
+    this.#named = named;
+    this.feed.restore(feed);
+  }
+
   #copyOf(line: PushLine): Outlet {
     const known = this.#outlets.get(line.outlet_id);
     if (known?.epoch === line.epoch) return known;
@@ -169,7 +210,7 @@ export class CloudState implements View {
       else children.add(key);
     }
     const operation = next.deleted ? 'delete' : before === undefined || before.deleted ? 'create' : 'update';
-    const cloud_id = before?.cloud_id ?? `c-${this.#entities.size + 1}`;
+    const cloud_id = before?.cloud_id ?? `c-${++this.#named}`;
     const stored = { ...this.feed.append({ ...next, cloud_id, key, operation }), parents };
     this.#entities.set(key, stored);
     return stored;
