@@ -2,12 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import { startReferenceCloud } from '../../src/demo/cloud/server.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { adminRoutes } from '../../src/http/admin/routes.js';
 import { ADMIN_PATHS } from '../../src/http/openapi/admin-paths.js';
 import { openApi } from '../../src/http/openapi/document.js';
 import type { AdminDeps } from '../../src/http/route.js';
 import { eventually } from '../support/eventually.js';
+import { call, PretendOutlet } from '../support/pretend-outlet.js';
 import { RecordingProxy } from '../support/recording-proxy.js';
 import { type Outlet, openOutlet } from '../support/running-daemon.js';
 
@@ -56,6 +58,28 @@ test.each([
 
 test('every schema refuses something', () => {
   for (const name of Object.keys(document.components.schemas)) expect([name, checkOf(name)(7)]).toEqual([name, false]);
+});
+
+test('the digest, as the reference cloud answers it, is by the schemas', async () => {
+  const cloud = await startReferenceCloud({ apiKey: 'key' });
+  try {
+    const edit = { entity_type: 'order', entity_id: '7', data: '{"paid_at":"2026-11-22T17:00:00Z"}' };
+    cloud.edit({ outlet_id: 'outlet-1', ...edit });
+    const days = { entity_type: 'order', date_field: 'paid_at', timezone: 'Asia/Jakarta' };
+    const told = { bucket: '2026-11-22', count: 1, sum: '18446744073709551615' };
+    for (const [path, name, question] of [
+      ['/sync/digest', 'Digest', { ...days, buckets: [told] }],
+      ['/sync/digest/entities', 'DigestEntities', { ...days, bucket: '2026-11-23' }],
+    ] as const) {
+      const headers = new PretendOutlet(cloud.url).headers('');
+      const { text } = await call(`${cloud.url}${path}`, { method: 'POST', headers, body: JSON.stringify(question) });
+      expectFits(`${name}Request`, question);
+      expectFits(`${name}Answer`, JSON.parse(text));
+      expect(text).toMatch(/"bucket":"2026-11-23"|\["7",1\]/);
+    }
+  } finally {
+    await cloud.stop();
+  }
 });
 
 describe('real traffic', () => {

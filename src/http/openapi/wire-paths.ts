@@ -38,6 +38,18 @@ const operation = (summary: string, responses: object, more: object = {}) => ({
   ...more,
 });
 
+const digestOperation = (summary: string, answered: string, schema: 'Digest' | 'DigestEntities') => ({
+  post: operation(
+    summary,
+    {
+      '200': answer(answered, `${schema}Answer`),
+      '400': answer('The question is bad, or names a bucket twice', 'Refusal'),
+      '404': answer('Capabilities say digest: false', 'Refusal'),
+    },
+    { requestBody: { required: true, content: content(`${schema}Request`) } },
+  ),
+});
+
 /** Relative to the URL in `cloud.url`. */
 export const CLOUD_PATHS = {
   '/sync/push': {
@@ -84,6 +96,16 @@ export const CLOUD_PATHS = {
       },
     ),
   },
+  '/sync/digest': digestOperation(
+    'Which days of an entity type the cloud holds otherwise than the outlet',
+    'The days that differ',
+    'Digest',
+  ),
+  '/sync/digest/entities': digestOperation(
+    'What the cloud holds of one such day',
+    'Every entity of it',
+    'DigestEntities',
+  ),
   '/sync/capabilities': {
     get: operation('What the cloud can do', {
       '200': answer('Its limits', 'Capabilities'),

@@ -124,6 +124,54 @@ const Capabilities = z.object({
   cloud_epoch: text.optional(),
 });
 
+const bucketName = z
+  .string()
+  .regex(/^(\d{4}-\d\d-\d\d|\*)$/)
+  .describe('A day, or * for all rows that have none');
+const dateField = text
+  .nullable()
+  .describe(
+    'The column whose day sorts the rows: an instant with an offset as timezone has it, any other date as written. What is neither, or has no year of four digits, lies in bucket *; null: all rows do',
+  );
+
+const Bucket = z
+  .object({
+    bucket: bucketName,
+    count: z.int().min(0).describe('Entities that are not deleted'),
+    sum: digits.describe(
+      "Of their fingerprints, modulo 2^64, in decimal. A fingerprint: the first 16 hex digits of md5(entity_id || '|' || cloud_version) as an unsigned number",
+    ),
+  })
+  .describe('One day of an entity type in short');
+
+const DigestRequest = z.object({
+  entity_type: text,
+  date_field: dateField,
+  timezone: text.meta({ examples: ['Asia/Jakarta'] }),
+  buckets: z.array(Bucket).describe('Every bucket that the outlet has, each once'),
+});
+
+const DigestAnswer = z.object({
+  differ: z
+    .array(Bucket)
+    .describe("The cloud's side of each bucket that differs or was left out; count 0 and sum 0 where it has nothing"),
+  cloud_epoch: text.optional(),
+});
+
+const DigestEntitiesRequest = z.object({
+  entity_type: text,
+  bucket: bucketName,
+  date_field: dateField,
+  timezone: text,
+});
+
+const DigestEntitiesAnswer = z.object({
+  entities: z
+    .array(z.tuple([text, version]))
+    .describe('Id and version of every entity of the bucket that is not deleted'),
+  cloud_epoch: text.optional(),
+});
+
 const Refusal = z.object({
   error: z.object({ code: text, message: text.optional(), epoch: z.int().optional() }),
 });
@@ -153,6 +201,11 @@ export const WIRE_SCHEMAS = {
   Page,
   Entity,
   Capabilities,
+  Bucket,
+  DigestRequest,
+  DigestAnswer,
+  DigestEntitiesRequest,
+  DigestEntitiesAnswer,
   Refusal,
   CloudEvent,
   CloudConflict,
