@@ -6,9 +6,10 @@ import type { Settings } from '../config/settings.js';
 import { openDb } from '../db/connect.js';
 import { SyncError } from '../errors.js';
 import { count, wrapped } from '../ops/status/words.js';
+import { knownHistory } from '../proof/history.js';
 import { type GoneOn, goOnWithRestored } from '../proof/restored.js';
 import { mustOfferDigest } from '../proof/there.js';
-import { installedTypes, knownHistory, type Proof, verifyType } from '../proof/verify.js';
+import { installedTypes, type Proof, verifyTypes } from '../proof/verify.js';
 import { authorOf } from './actions.js';
 import { confirm } from './ask.js';
 import { print, printJson } from './output.js';
@@ -53,18 +54,14 @@ async function compareAll(
 ): Promise<Proof[]> {
   const patient = openDb(url, { role: 'adopt', queryTimeoutMs: QUERY_MS });
   const line = progressLine(options);
-  const proofs: Proof[] = [];
   try {
-    for (const type of await installedTypes(db, [])) {
-      line.show(`comparing ${type.entity_type}`);
-      // Pushing and applying are stopped: what is seen once stays so.
-      proofs.push(await verifyType({ db: patient, client, settings, pauseMs: null }, type));
-    }
+    // Pushing and applying are stopped: what is seen once stays so.
+    const deps = { db: patient, client, settings, pauseMs: null };
+    return await verifyTypes(deps, await installedTypes(db, []), (type) => line.show(`comparing ${type}`));
   } finally {
     line.end();
     await patient.destroy();
   }
-  return proofs;
 }
 
 function foreseen(proofs: readonly Proof[]): string {

@@ -8,9 +8,11 @@ import { openDb } from '../db/connect.js';
 import { EXIT } from '../errors.js';
 import { lookAtDaemon } from '../ops/control.js';
 import { readIdentity } from '../ops/identity/outlet.js';
+import { mustBeSameHistory } from '../proof/history.js';
+import { recordProofs } from '../proof/record.js';
 import { type Repaired, repair } from '../proof/repair.js';
 import { mustOfferDigest } from '../proof/there.js';
-import { installedTypes, mustBeSameHistory, type Proof, recordProofs, verifyType } from '../proof/verify.js';
+import { installedTypes, type Proof, verifyTypes } from '../proof/verify.js';
 import { authorOf, withAuthor } from './actions.js';
 import { print, printJson } from './output.js';
 import { progressLine } from './progress.js';
@@ -70,26 +72,22 @@ async function verify(
   await mustBeSameHistory(db, await mustOfferDigest(client));
   const patient = openDb(url, { role: 'verify', queryTimeoutMs: QUERY_MS });
   const line = progressLine(options);
-  const results: { proof: Proof; repaired: Repaired | null }[] = [];
+  let proofs: Proof[];
   try {
-    for (const [place, type] of types.entries()) {
-      line.show(`${type.entity_type}: ${place + 1} of ${types.length}`);
-      const proof = await verifyType({ db: patient, client, settings, pauseMs: PAUSE_MS }, type);
-      const { differences } = proof;
-      const wanted = options.repair === true && differences.length > 0;
-      const repairs = { ...type, differences, who: authorOf(options), cause: 'syncd verify --repair' };
-      results.push({ proof, repaired: wanted ? await repair(db, repairs) : null });
-    }
+    const deps = { db: patient, client, settings, pauseMs: PAUSE_MS };
+    proofs = await verifyTypes(deps, types, (type) => line.show(`comparing ${type}`));
   } finally {
     line.end();
     await patient.destroy();
   }
-  await recordProofs(
-    db,
-    results.map(({ proof }) => proof),
-    authorOf(options),
-  );
-  const equal = results.every(({ proof }) => proof.differences.length === 0 && proof.skipped === null);
+  await recordProofs(db, proofs, authorOf(options));
+  const results: { proof: Proof; repaired: Repaired | null }[] = [];
+  for (const proof of proofs) {
+    const wanted = options.repair === true && proof.differences.length > 0;
+    const repairs = { ...proof, who: authorOf(options), cause: 'syncd verify --repair' };
+    results.push({ proof, repaired: wanted ? await repair(db, repairs) : null });
+  }
+  const equal = proofs.every(({ differences, skipped }) => differences.length === 0 && skipped === null);
   process.exitCode = equal ? EXIT.done : EXIT.failed;
   if (options.json) return printJson({ equal, types: results.map(({ proof, repaired }) => ({ ...proof, repaired })) });
   print(verifyScreen(results, { equal, running: (await lookAtDaemon(db)).running }));

@@ -1,6 +1,7 @@
 /** The comparison with the cloud by digest: what both sides add up, what is found to differ, and how it is mended. */
+import { mustBeSameHistory } from '../../src/proof/history.js';
 import { repair } from '../../src/proof/repair.js';
-import { installedTypes, mustBeSameHistory, type Proof, type VerifyDeps, verifyType } from '../../src/proof/verify.js';
+import { installedTypes, type Proof, type VerifyDeps, verifyTypes } from '../../src/proof/verify.js';
 import { captureSettings, type Entities, onEachServer } from '../support/capture.js';
 import { PretendDigest } from '../support/pretend-digest.js';
 import { WalkStage } from '../support/walk-stage.js';
@@ -46,7 +47,8 @@ onEachServer('the comparison with the cloud', (_, server) => {
   };
   const proofOf = async (type: string): Promise<Proof> => {
     const [found] = await installedTypes(stage.db, [type]);
-    return verifyType(deps, found as Awaited<ReturnType<typeof installedTypes>>[number]);
+    const [proof] = await verifyTypes(deps, found ? [found] : []);
+    return proof as Proof;
   };
   const mend = async (proof: Proof) => repair(stage.db, { ...proof, who: 'siti', cause: 'a test' });
   const states = (type: string) =>
