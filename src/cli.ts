@@ -44,6 +44,7 @@ const COMMANDS: Record<string, Entry> = {
   install: { group: SETUP, load: async () => (await import('./commands/install.js')).installCommand() },
   uninstall: { group: SETUP, load: async () => (await import('./commands/uninstall.js')).uninstallCommand() },
   run: { group: SETUP, load: async () => (await import('./commands/run.js')).runCommand() },
+  'cloud-check': { group: SETUP, load: async () => (await import('./commands/cloud-check.js')).cloudCheckCommand() },
 };
 
 /** Runs one command; resolves with the exit code. `argv` as in process.argv. */

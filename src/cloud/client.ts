@@ -175,6 +175,32 @@ export function postJson(
   return request(http, url, { method: 'POST', body: JSON.stringify(body), timeout: { request: timeoutMs }, signal });
 }
 
+/**
+ * One request as it is given, for whoever examines a cloud: no second try, and no header but those named.
+ * @param timeoutMs for all of it
+ */
+export function sendOnce(
+  url: string,
+  given: {
+    method: 'GET' | 'POST';
+    headers: Record<string, string>;
+    body: Buffer | undefined;
+    timeoutMs: number;
+    ca: string | undefined;
+  },
+): Promise<Reply> {
+  const { method, headers, body, timeoutMs, ca } = given;
+  const http = got.extend({
+    retry: { limit: 0 },
+    followRedirect: false,
+    throwHttpErrors: false,
+    decompress: false,
+    responseType: 'buffer',
+    ...(ca !== undefined && { https: { certificateAuthority: ca } }),
+  });
+  return request(http, url, { method, headers, ...(body && { body }), timeout: { request: timeoutMs } });
+}
+
 /** Whether a path can carry the text as one of its parts: every URL parser takes `.` and `..`, however encoded, for directions. */
 export function isNameable(text: string): boolean {
   return text !== '' && text !== '.' && text !== '..' && !/\p{Surrogate}/u.test(text);

@@ -57,7 +57,8 @@ export function fetchSecrets(
 
 type Answer = { value: string; exposed: boolean } | { problem: string; forbidden: boolean };
 
-function readSecretFile(file: string): Answer {
+/** The one word that a file holds, or why not; `problem` goes on after the file's name. */
+export function readSecretFile(file: string): Answer {
   try {
     const value = readFileSync(file, 'utf8').trim();
     if (value === '') return { problem: 'is empty', forbidden: false };

@@ -58,6 +58,7 @@ test.each([
   'doctor',
   'verify',
   'support-bundle',
+  'cloud-check',
 ])('syncd %s --help fits a terminal of 80 columns', async (command) => {
   const help = await syncd([command, '--help']);
   expect(help).toMatchObject({ code: 0, stderr: '' });

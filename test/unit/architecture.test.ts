@@ -10,6 +10,8 @@ const LEVELS: [level: number, pattern: RegExp][] = [
     5,
     /^(cli|daemon|session|connections|incoming|outgoing|hearing|upkeep|reload|listeners)\.ts$|^commands\/|^demo\/|^dashboard\//,
   ],
+  [0, /^cloud-check\/(check|exact|row|fingerprint|judge-[a-z]+)\.ts$/],
+  [5, /^cloud-check\//],
   [0, /^push\/(backlog|body|compose|outcome|verdict|link|suspects|flights|memory)\.ts$/],
   [0, /^cloud\/(wire|reply|backoff|clock|instant|outcome|standing)\.ts$/],
   [0, /^inbox\/(scan|span|change|envelope)\.ts$|^pull\/(pace|memory)\.ts$/],
@@ -67,11 +69,12 @@ test('every import goes downwards or stays on its level', () => {
 });
 
 /** What Node's own modules have to offer that reckons and touches nothing. */
-const RECKONING = /^import \{ (createHmac, timingSafeEqual|isIP|STATUS_CODES) \} from 'node:(crypto|net|http)';$/m;
+const RECKONING =
+  /^import \{ (createHash|createHmac, timingSafeEqual|isIP|STATUS_CODES) \} from 'node:(crypto|net|http)';$/m;
 
 test('what is pure imports nothing that touches the world', () => {
   const pure =
-    /^errors\.ts$|^push\/(backlog|body|compose|outcome|verdict|link|suspects|flights)\.ts$|^cloud\/(wire|reply|backoff|clock|instant|outcome|standing)\.ts$|^inbox\/(scan|span|change|envelope)\.ts$|^pull\/pace\.ts$|^apply\/(decide|merge|strategy)\.ts$|^proof\/difference\.ts$|^ops\/(identity\/verdict|status\/(verdict|words|table-findings)|disk-forecast|alerts\/(rules|words))\.ts$|^http\/(addresses|guard|refusal|webhooks\/(signature|recent-events))\.ts$/;
+    /^errors\.ts$|^push\/(backlog|body|compose|outcome|verdict|link|suspects|flights)\.ts$|^cloud\/(wire|reply|backoff|clock|instant|outcome|standing)\.ts$|^cloud-check\/(check|exact|row|fingerprint|judge-[a-z]+)\.ts$|^inbox\/(scan|span|change|envelope)\.ts$|^pull\/pace\.ts$|^apply\/(decide|merge|strategy)\.ts$|^proof\/difference\.ts$|^ops\/(identity\/verdict|status\/(verdict|words|table-findings)|disk-forecast|alerts\/(rules|words))\.ts$|^http\/(addresses|guard|refusal|webhooks\/(signature|recent-events))\.ts$/;
   const impure = files
     .filter(({ path }) => pure.test(path))
     .flatMap(({ path, text, imports }) => [

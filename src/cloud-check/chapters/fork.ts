@@ -1,0 +1,83 @@
+/**
+ * One living copy of an outlet: a restored backup or a copied machine is found out before it overwrites anything. Each check
+ * leaves the outlet at the epoch that holds.
+ */
+import { type Chapter, type Check, verdictOf } from '../check.js';
+import { mustBeUnknown } from '../judge-entity.js';
+import { mustBeAccepted, mustFork } from '../judge-push.js';
+
+const FORK = {
+  where: 'What the cloud must do, 7',
+  says: 'Answer 409 with {"error":{"code":"fork","message":"…","epoch":n}} to a push with an older epoch, with another install_id at the same epoch, or with a seq that this epoch knows under another change_id. A higher epoch takes over.',
+};
+
+const higher: Check = {
+  name: 'a higher epoch takes over, with another install_id',
+  contract: FORK,
+  async run(outlet) {
+    outlet.epoch += 1;
+    outlet.installId = outlet.freshId();
+    const change = outlet.change('create', outlet.freshId(), null);
+    const pushed = await outlet.push([change]);
+    return verdictOf([mustBeAccepted(pushed, change, `the create at epoch ${outlet.epoch}`)]);
+  },
+};
+
+const older: Check = {
+  name: 'a push with an older epoch is 409 fork, nothing applied',
+  contract: FORK,
+  async run(outlet) {
+    const { epoch } = outlet;
+    const change = outlet.change('create', outlet.freshId(), null);
+    const pushed = await outlet.push([change], { epoch: epoch - 1 });
+    return verdictOf([
+      mustFork(pushed, `a push at epoch ${epoch - 1}, where ${epoch} holds,`, epoch),
+      mustBeUnknown(await outlet.entity(change.entity_id), 'a row of the refused push'),
+    ]);
+  },
+};
+
+const otherInstall: Check = {
+  name: 'another install_id at the same epoch is 409 fork, nothing applied',
+  contract: FORK,
+  async run(outlet) {
+    const change = outlet.change('create', outlet.freshId(), null);
+    const pushed = await outlet.push([change], { installId: outlet.freshId() });
+    return verdictOf([
+      mustFork(pushed, 'a push of another install', outlet.epoch),
+      mustBeUnknown(await outlet.entity(change.entity_id), 'a row of the refused push'),
+    ]);
+  },
+};
+
+const sameSeq: Check = {
+  name: 'a seq that is known under another change_id is 409 fork',
+  contract: FORK,
+  async run(outlet) {
+    const first = outlet.change('create', outlet.freshId(), null);
+    const copied = outlet.change('create', outlet.freshId(), null, { seq: first.seq });
+    const pushed = await outlet.push([first]);
+    const refused = await outlet.push([copied]);
+    return verdictOf([
+      mustBeAccepted(pushed, first, 'the create'),
+      mustFork(refused, `another change with the seq ${first.seq}`, outlet.epoch),
+      mustBeUnknown(await outlet.entity(copied.entity_id), 'a row of the refused push'),
+    ]);
+  },
+};
+
+const goesOn: Check = {
+  name: 'the living copy goes on after all of that',
+  contract: FORK,
+  async run(outlet) {
+    const change = outlet.change('create', outlet.freshId(), null);
+    const pushed = await outlet.push([change]);
+    return verdictOf([mustBeAccepted(pushed, change, `a create of the living copy, at epoch ${outlet.epoch},`)]);
+  },
+};
+
+export const fork: Chapter = {
+  title: 'One living copy',
+  needsRows: true,
+  checks: [higher, older, otherInstall, sameSeq, goesOn],
+};

@@ -1,0 +1,168 @@
+/**
+ * What the outlet fetches. Every check goes from the end of the feed, so that a long one is walked once; what the feed of this
+ * cloud shows of an outlet's own changes is its own affair.
+ */
+import {
+  answerWords,
+  broken,
+  type Chapter,
+  type Check,
+  type Exchange,
+  type Fault,
+  ok,
+  skipped,
+  verdictOf,
+} from '../check.js';
+import { mustBePage, mustRepeat, pageOf } from '../judge-page.js';
+import { mustBeAccepted, versionMade } from '../judge-push.js';
+import type { TestOutlet } from '../test-outlet.js';
+
+const LIMIT = 500;
+const MOST_PAGES = 200;
+/** What a long poll is asked to wait, and what it has to hold at least: a second is lost to rounding and the line. */
+const WAIT_S = 2;
+const HELD_MS = 900;
+const UNASKED = 'without --pulled only one page is looked at';
+
+const CURSOR = {
+  where: 'GET {base}/sync/changes',
+  says: "The cursor is the cloud's own and opaque. The outlet stores it together with the page. The first call has none, but since where it is configured.",
+};
+const TOO_OLD = {
+  where: 'GET {base}/sync/changes',
+  says: '410: the cursor is too old; the outlet starts again without one. Old versions that come again do no harm.',
+};
+
+function ask(outlet: TestOutlet, cursor: string | null, more = ''): Promise<Exchange> {
+  const from = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+  return outlet.get(`/sync/changes?limit=${LIMIT}${from}${more}`);
+}
+
+/** From the beginning to where nothing more is. */
+async function walk(outlet: TestOutlet): Promise<{ first: Exchange; cursor: string | null; fault: Fault | undefined }> {
+  const first = await ask(outlet, null);
+  let asked = first;
+  for (let pages = 1; ; pages++) {
+    const page = pageOf(asked);
+    const fault = mustBePage(asked, LIMIT);
+    if (fault || page === undefined) return { first, cursor: null, fault };
+    if (!page.has_more) return { first, cursor: page.next_cursor, fault: undefined };
+    if (pages === MOST_PAGES) {
+      const why = `has_more is still true after ${MOST_PAGES} pages of up to ${LIMIT} changes`;
+      return { first, cursor: null, fault: broken(why, asked) };
+    }
+    const next = await ask(outlet, page.next_cursor);
+    if (pageOf(next)?.next_cursor === page.next_cursor && pageOf(next)?.has_more === true) {
+      const why = 'has_more is true, but next_cursor is the one that was sent: the outlet would ask for ever';
+      return { first, cursor: null, fault: broken(why, next) };
+    }
+    asked = next;
+  }
+}
+
+const onePage: Check = {
+  name: 'GET /sync/changes answers a page',
+  contract: {
+    where: 'GET {base}/sync/changes',
+    says: 'What head office changed. The outlet asks again and again with the cursor of the last page.',
+  },
+  run: async (outlet) => verdictOf([mustBePage(await ask(outlet, null), LIMIT)]),
+};
+
+const toTheEnd: Check = {
+  name: 'next_cursor leads from the first page to has_more false',
+  contract: CURSOR,
+  async run(outlet) {
+    if (!outlet.options.pulled) return skipped(UNASKED);
+    const { fault } = await walk(outlet);
+    const single = fault ? undefined : await outlet.get('/sync/changes?limit=1');
+    return verdictOf([fault, single && mustBePage(single, 1)]);
+  },
+};
+
+const ownChanges: Check = {
+  name: "the outlet's own change comes back with its version, or not at all",
+  contract: {
+    where: 'GET {base}/sync/changes',
+    says: "The outlet's own changes may come back. They are recognised by their version.",
+  },
+  async run(outlet) {
+    if (!outlet.options.pulled) return skipped(UNASKED);
+    const { cursor, fault } = await walk(outlet);
+    if (fault) return verdictOf([fault]);
+    const create = outlet.change('create', outlet.freshId(), null);
+    const pushed = await outlet.push([create]);
+    const asked = await ask(outlet, cursor);
+    const again = await ask(outlet, cursor);
+    const own = pageOf(asked)?.changes.find(({ entity_id }) => entity_id === create.entity_id);
+    const made = versionMade(pushed, create);
+    const wrong = own !== undefined && own.cloud_version !== String(made);
+    return verdictOf(
+      [
+        mustBeAccepted(pushed, create, 'the create'),
+        mustBePage(asked, LIMIT),
+        wrong ? broken(`it comes back with cloud_version ${own.cloud_version}, not ${made}`, asked) : undefined,
+        mustRepeat(asked, again),
+      ],
+      own ? 'it comes back' : 'it does not come back',
+    );
+  },
+};
+
+const again: Check = {
+  name: 'a cursor that is sent again brings the same changes, or 410',
+  contract: TOO_OLD,
+  async run(outlet) {
+    if (!outlet.options.pulled) return skipped(UNASKED);
+    const first = await outlet.get('/sync/changes?limit=1');
+    const cursor = pageOf(first)?.next_cursor;
+    if (cursor === undefined) return verdictOf([mustBePage(first, 1)]);
+    const path = `/sync/changes?limit=10&cursor=${encodeURIComponent(cursor)}`;
+    const second = await outlet.get(path);
+    const third = await outlet.get(path);
+    const gone = second.reply.kind === 'answer' && second.reply.status === 410;
+    return verdictOf([gone ? undefined : mustBePage(second, 10), gone ? undefined : mustRepeat(second, third)]);
+  },
+};
+
+const nonsense: Check = {
+  name: 'a cursor that the cloud never gave is answered 400 or 410',
+  contract: TOO_OLD,
+  async run(outlet) {
+    if (!outlet.options.pulled) return skipped(UNASKED);
+    const asked = await ask(outlet, 'not-a-cursor-of-this-cloud');
+    const { reply } = asked;
+    if (reply.kind === 'answer' && (reply.status === 400 || reply.status === 410)) return ok(`${reply.status}`);
+    const loss = pageOf(asked) ? ', a page: an outlet with a damaged cursor would miss what came before it' : '';
+    return verdictOf([broken(`${answerWords(asked)}${loss}`, asked)]);
+  },
+};
+
+const longPoll: Check = {
+  name: `wait=${WAIT_S} keeps the call open while nothing is new`,
+  contract: {
+    where: 'GET {base}/sync/changes',
+    says: 'wait (0 to 55 s) is a long poll: answer when something arrives.',
+  },
+  async run(outlet) {
+    if (!outlet.options.pulled) return skipped(UNASKED);
+    if (!outlet.capabilities.long_poll) return skipped('capabilities does not list long_poll');
+    const { cursor, fault } = await walk(outlet);
+    if (fault) return verdictOf([fault]);
+    const asked = await ask(outlet, cursor, `&wait=${WAIT_S}`);
+    const { durationMs } = asked.reply;
+    const news = (pageOf(asked)?.changes.length ?? 0) > 0;
+    const early = !news && durationMs < HELD_MS;
+    const why = `it was answered after ${Math.round(durationMs)} ms with nothing new: the outlet would ask without a pause`;
+    return verdictOf(
+      [mustBePage(asked, LIMIT), early ? broken(why, asked) : undefined],
+      news ? 'something new came meanwhile' : `held for ${(durationMs / 1_000).toFixed(1)} s`,
+    );
+  },
+};
+
+export const pull: Chapter = {
+  title: 'Pull',
+  needsRows: false,
+  checks: [onePage, toTheEnd, ownChanges, again, nonsense, longPoll],
+};

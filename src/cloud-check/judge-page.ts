@@ -1,0 +1,43 @@
+/** Holds a page of changes against the contract, by the daemon's own reader. Pure; as judge-push. */
+import { type Page, parsePage } from '../inbox/envelope.js';
+import { answerWords, broken, type Exchange, type Fault } from './check.js';
+
+/** @returns undefined where it is none */
+export function pageOf({ reply }: Exchange): Page | undefined {
+  const read = reply.kind === 'answer' && reply.status === 200 ? parsePage(reply.body) : undefined;
+  return read?.kind === 'page' ? read : undefined;
+}
+
+/** @param limit how many changes were asked for */
+export function mustBePage(exchange: Exchange, limit: number): Fault | undefined {
+  const { reply } = exchange;
+  if (reply.kind === 'none' || reply.status !== 200)
+    return broken(`${answerWords(exchange)} instead of 200 and a page`, exchange);
+  const read = parsePage(reply.body);
+  if (read.kind === 'malformed') return broken(`the page cannot be read: ${read.reason}`, exchange);
+  if (read.next_cursor === '') return broken('next_cursor is empty', exchange);
+  if (read.changes.length > limit)
+    return broken(`the page has ${read.changes.length} changes where limit is ${limit}`, exchange);
+  const bad = read.changes.find(({ fault }) => fault !== undefined);
+  return bad && broken(`a change of ${bad.entity_type} ${bad.entity_id} cannot be applied: ${bad.fault}`, exchange);
+}
+
+/** The changes that a page brings, by name and version, in its order. */
+export function namesIn({ changes }: Page): string[] {
+  return changes.map(({ entity_type, entity_id, cloud_version }) =>
+    JSON.stringify([entity_type, entity_id, cloud_version]),
+  );
+}
+
+/** A page that was asked for again: all that it brought before, in the same order; more may have come behind it. */
+export function mustRepeat(first: Exchange, again: Exchange): Fault | undefined {
+  const { reply } = again;
+  if (reply.kind === 'answer' && reply.status === 410) return undefined;
+  const [before, after] = [pageOf(first), pageOf(again)];
+  if (before === undefined) return broken('the first page cannot be read', first);
+  if (after === undefined)
+    return broken(`the same cursor once more was answered with ${answerWords(again)}, not with a page or 410`, again);
+  const came = new Set(namesIn(after));
+  const lost = namesIn(before).find((name) => !came.has(name));
+  return lost === undefined ? undefined : broken(`asked again, the same cursor does not bring ${lost}`, again);
+}

@@ -1,0 +1,155 @@
+/**
+ * The outlet that the checks play: a fresh install with entities of its own that no shop has. Every request of a check leaves
+ * here, as it was given and once, and stays in `exchanges` with its answer. Owns the outlet's identity and its counters; a crash
+ * leaves nothing here, and at the cloud rows of a test outlet.
+ */
+import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import { brotliCompress, gzip } from 'node:zlib';
+import { sendOnce } from '../cloud/client.js';
+import { parseCapabilities } from '../cloud/reply.js';
+import type { WireCapabilities, WireChange } from '../cloud/wire.js';
+import type { Listen } from '../config/settings.js';
+import { VERSION } from '../version.js';
+import type { Exchange, Sent } from './check.js';
+import type { RowTemplate } from './row.js';
+
+export type TestOutletOptions = {
+  /** The base, without a slash at its end. */
+  url: string;
+  outletId: string;
+  apiKey: string;
+  ca: string | undefined;
+  type: string;
+  row: RowTemplate;
+  /** The outlet also receives the type. */
+  pulled: boolean;
+  /** Undefined: no webhook is waited for. */
+  webhook: { listen: Listen; secretsFile: string; waitMs: number } | undefined;
+  /** Something for the person at the screen to do. */
+  tell: (text: string) => void;
+};
+
+/** A change with its row as text. The operation may be one that does not exist. */
+export type Change = Omit<WireChange, 'data' | 'operation'> & { operation: string; data: string | null };
+
+export type PushExchange = Exchange & { changes: readonly Change[] };
+
+export type PushGiven = {
+  batchId?: string;
+  installId?: string;
+  epoch?: number;
+  apiKey?: string;
+  encoding?: 'gzip' | 'br';
+  /** Fields beside those of the contract. */
+  more?: Record<string, unknown>;
+};
+
+const TIMEOUT_MS = 30_000;
+const packers = { gzip: promisify(gzip), br: promisify(brotliCompress) };
+
+export class TestOutlet {
+  readonly options: TestOutletOptions;
+  readonly exchanges: Exchange[] = [];
+  capabilities: WireCapabilities = parseCapabilities(undefined);
+  installId: string = randomUUID();
+  epoch = 1;
+  #last = 0;
+
+  constructor(options: TestOutletOptions) {
+    this.options = options;
+  }
+
+  freshId(): string {
+    return randomUUID();
+  }
+
+  /** A change in a transaction of its own. Without a row given it is that of the template. */
+  change(operation: string, id: string, base: number | null, given: Partial<Change> = {}): Change {
+    const place = String(++this.#last);
+    return {
+      change_id: randomUUID(),
+      seq: place,
+      tx: place,
+      entity_type: this.options.type,
+      entity_id: id,
+      operation,
+      version: operation === 'create' ? 1 : 2,
+      base_cloud_version: base,
+      changed_at: new Date().toISOString(),
+      data: operation === 'delete' ? null : this.options.row.text(id),
+      ...given,
+    };
+  }
+
+  async push(changes: readonly Change[], given: PushGiven = {}): Promise<PushExchange> {
+    const { batchId = randomUUID(), encoding, apiKey, more = {} } = given;
+    const head = {
+      batch_id: batchId,
+      outlet_id: this.options.outletId,
+      install_id: given.installId ?? this.installId,
+      epoch: given.epoch ?? this.epoch,
+      sent_at: new Date().toISOString(),
+      ...more,
+    };
+    const texts = changes.map(({ data, ...rest }) => `${JSON.stringify(rest).slice(0, -1)},"data":${data}}`);
+    const body = `${JSON.stringify(head).slice(0, -1)},"changes":[${texts.join(',')}]}`;
+    const remarks = [...(encoding ? [encoding] : []), ...(apiKey === undefined ? [] : ['with an unknown X-API-Key'])];
+    const sent: Sent = { method: 'POST', path: '/sync/push', body, remark: remarks.join(', ') || null };
+    const headers = { 'idempotency-key': batchId, ...(encoding && { 'content-encoding': encoding }) };
+    const exchange = await this.#send(sent, { headers, ...(encoding && { encoding }), apiKey });
+    return { ...exchange, changes };
+  }
+
+  post(path: string, question: unknown): Promise<Exchange> {
+    return this.#send({ method: 'POST', path, body: JSON.stringify(question), remark: null }, {});
+  }
+
+  /** @param path below the base, with its query */
+  get(path: string, given: { apiKey?: string; timeoutMs?: number } = {}): Promise<Exchange> {
+    const remark = given.apiKey === undefined ? null : 'with an unknown X-API-Key';
+    return this.#send({ method: 'GET', path, body: null, remark }, given);
+  }
+
+  entity(id: string, given: { apiKey?: string } = {}): Promise<Exchange> {
+    return this.get(this.#pathOf(id), given);
+  }
+
+  version(id: string): Promise<Exchange> {
+    return this.get(`${this.#pathOf(id)}/version`);
+  }
+
+  #pathOf(id: string): string {
+    return `/entities/${encodeURIComponent(this.options.type)}/${encodeURIComponent(id)}`;
+  }
+
+  async #send(
+    sent: Sent,
+    given: {
+      headers?: Record<string, string>;
+      encoding?: 'gzip' | 'br';
+      apiKey?: string | undefined;
+      timeoutMs?: number;
+    },
+  ): Promise<Exchange> {
+    const { url, apiKey, outletId, ca } = this.options;
+    const body = sent.body === null ? undefined : Buffer.from(sent.body);
+    const reply = await sendOnce(`${url}${sent.path}`, {
+      method: sent.method,
+      headers: {
+        'x-api-key': given.apiKey ?? apiKey,
+        'x-outlet-id': outletId,
+        'user-agent': `syncd/${VERSION}`,
+        'accept-encoding': 'gzip, br',
+        ...(body && { 'content-type': 'application/json' }),
+        ...given.headers,
+      },
+      body: body && given.encoding ? await packers[given.encoding](body) : body,
+      timeoutMs: given.timeoutMs ?? TIMEOUT_MS,
+      ca,
+    });
+    const exchange = { sent, reply };
+    this.exchanges.push(exchange);
+    return exchange;
+  }
+}
