@@ -109,11 +109,17 @@ export const TWO_WAY_ENTITIES: ComparedTable[] = SHOP_ENTITIES.map((table) => {
   };
 });
 
+/** What is only pushed, by the days that it is compared with the cloud by. */
+const ONE_WAY: Record<string, string> = {
+  order: 'direction: push, date_field: opened_at',
+  payment: 'direction: push, date_field: paid_at, money_field: amount',
+};
+
 /** The lines under `entities:`; everything is pushed, and where it goes both ways, pulled. */
 export function entityLines(tables: ComparedTable[]): string {
   return tables
     .map(({ entity_type, table, pulled }) => {
-      const options = pulled ? BOTH_WAYS[entity_type] : 'direction: push';
+      const options = pulled ? BOTH_WAYS[entity_type] : (ONE_WAY[entity_type] ?? 'direction: push');
       return `  ${entity_type}: { table: ${table}, ${options} }`;
     })
     .join('\n');
