@@ -58,26 +58,34 @@ export function numbersIn(value: Exact): string[] {
 /**
  * What of `sent` is not in `got`, in words; undefined where all of it is. Members that only `got` has do not count; an instant
  * may be written otherwise.
+ * @param digits `each`: a number has to be written as it was; `value`: the nearest number that JavaScript knows will do
  */
-export function whatIsLost(sent: Exact, got: Exact | undefined, path = ''): string | undefined {
+export function whatIsLost(
+  sent: Exact,
+  got: Exact | undefined,
+  digits: 'each' | 'value',
+  path = '',
+): string | undefined {
   const at = path === '' ? 'the row' : path;
   if (got === undefined) return `${at} is missing`;
   if (isObject(sent) && isObject(got)) {
     for (const [name, member] of Object.entries(sent)) {
-      const lost = whatIsLost(member, got[name], path === '' ? name : `${path}.${name}`);
+      const lost = whatIsLost(member, got[name], digits, path === '' ? name : `${path}.${name}`);
       if (lost) return lost;
     }
     return undefined;
   }
   if (Array.isArray(sent) && Array.isArray(got) && sent.length === got.length) {
     for (const [place, member] of sent.entries()) {
-      const lost = whatIsLost(member, got[place], `${path}[${place}]`);
+      const lost = whatIsLost(member, got[place], digits, `${path}[${place}]`);
       if (lost) return lost;
     }
     return undefined;
   }
   const [before, after] = [writeExactly(sent), writeExactly(got)];
   if (before === after || isSameInstant(sent, got)) return undefined;
+  const numbers = sent instanceof Digits && got instanceof Digits && digits === 'value';
+  if (numbers && Number(before) === Number(after)) return undefined;
   return `${at} was sent as ${shown(before)} and came back as ${shown(after)}`;
 }
 

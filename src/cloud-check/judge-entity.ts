@@ -9,7 +9,7 @@ import type { Held } from './judge-push.js';
 export function mustHold(exchange: Exchange, what: string, id: string, held: Held): Fault | undefined {
   const { reply } = exchange;
   if (reply.kind === 'none' || reply.status !== 200)
-    return broken(`asked for ${what}, the cloud gave ${answerWords(exchange)}, not 200`, exchange);
+    return broken(`GET of ${what} gave ${answerWords(exchange)}, not 200`, exchange);
   const read = parseEntity(reply.body);
   if (read.kind === 'malformed') return broken(`${what} cannot be read: ${read.reason}`, exchange);
   const { change } = read;
@@ -22,7 +22,7 @@ export function mustHold(exchange: Exchange, what: string, id: string, held: Hel
   if (deleted !== (held.row === null)) return broken(`${what} has deleted ${deleted}`, exchange);
   if (change.updated_at === null) return broken('updated_at is missing: when the winning edit was made', exchange);
   if (held.row === null) return undefined;
-  const lost = whatIsLost(readExactly(held.row) ?? null, readExactly(change.data ?? 'null'));
+  const lost = whatIsLost(readExactly(held.row) ?? null, readExactly(change.data ?? 'null'), held.digits ?? 'value');
   return lost === undefined ? undefined : broken(`${what} is not what was sent: ${lost}`, exchange);
 }
 
@@ -30,7 +30,7 @@ export function mustHold(exchange: Exchange, what: string, id: string, held: Hel
 export function mustHaveVersion(exchange: Exchange, what: string, version: number | null): Fault | undefined {
   const { reply } = exchange;
   if (reply.kind === 'none' || reply.status !== 200)
-    return broken(`asked for the version of ${what}, the cloud gave ${answerWords(exchange)}, not 200`, exchange);
+    return broken(`GET of the version of ${what} gave ${answerWords(exchange)}, not 200`, exchange);
   const told = parseObject(reply.body)?.cloud_version;
   if (version === null ? Number.isSafeInteger(told) : told === version) return undefined;
   return broken(`${what} has cloud_version ${JSON.stringify(told)}, not ${version ?? 'an integer'}`, exchange);
@@ -39,5 +39,5 @@ export function mustHaveVersion(exchange: Exchange, what: string, version: numbe
 export function mustBeUnknown(exchange: Exchange, what: string): Fault | undefined {
   const { reply } = exchange;
   if (reply.kind === 'answer' && reply.status === 404) return undefined;
-  return broken(`asked for ${what}, the cloud gave ${answerWords(exchange)}, not 404`, exchange);
+  return broken(`GET of ${what} gave ${answerWords(exchange)}, not 404`, exchange);
 }

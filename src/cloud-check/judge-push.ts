@@ -6,7 +6,7 @@ import { isInstant } from '../cloud/instant.js';
 import { parseError, parseObject } from '../cloud/reply.js';
 import type { PushResult } from '../cloud/wire.js';
 import { answerWords, broken, type Fault } from './check.js';
-import { isObject, readExactly, whatIsLost } from './exact.js';
+import { type Exact, isObject, readExactly, whatIsLost } from './exact.js';
 import type { Change, PushExchange } from './test-outlet.js';
 
 type Fields = Record<string, unknown>;
@@ -29,7 +29,7 @@ function flawOf(result: Fields): string | undefined {
   switch (result.status) {
     case 'accepted':
     case 'duplicate':
-      if (!isCount(result.cloud_version, 1)) return 'without a cloud_version that is an integer from 1';
+      if (!isCount(result.cloud_version, 0)) return 'without a cloud_version that is an integer';
       if (!isMissing(result.cloud_id) && typeof result.cloud_id !== 'string') return 'whose cloud_id is no string';
       return undefined;
     case 'conflict':
@@ -144,8 +144,11 @@ export function mustHaveMade(
   return broken(`${what} was answered with cloud_version ${made}, not ${version}`, exchange);
 }
 
-/** What the cloud holds: `row` is the text that was sent; null: a tombstone, or nothing with version 0. */
-export type Held = { version: number | null; row: string | null };
+/**
+ * What the cloud holds: `row` is the text that was sent; null: a tombstone, or nothing with version 0. Digits count in one check
+ * alone, so that a cloud that loses them is not told so thirty times.
+ */
+export type Held = { version: number | null; row: string | null; digits?: 'each' };
 
 /** A conflict whose `current` shows exactly what the cloud holds. */
 export function mustConflict(exchange: PushExchange, change: Change, what: string, held: Held): Fault | undefined {
@@ -156,16 +159,12 @@ export function mustConflict(exchange: PushExchange, change: Change, what: strin
     return broken(`current.cloud_version is ${current.cloud_version}, but the cloud has ${held.version}`, exchange);
   if (current.deleted !== (held.row === null))
     return broken(`current.deleted is ${current.deleted}, which is not what the cloud has`, exchange);
-  const lost = held.row === null ? undefined : lostOf(held.row, currentText(exchange, change));
+  const lost =
+    held.row === null ? undefined : whatIsLost(readExactly(held.row) ?? null, currentRow(exchange, change), 'value');
   return lost === undefined ? undefined : broken(`current.data is not the row that the cloud has: ${lost}`, exchange);
 }
 
-/** What of a row that was sent is not in a row that came back. Both as exact values. */
-function lostOf(row: string, got: ReturnType<typeof readExactly>): string | undefined {
-  return whatIsLost(readExactly(row) ?? null, got);
-}
-
-function currentText({ reply }: PushExchange, change: Change): ReturnType<typeof readExactly> {
+function currentRow({ reply }: PushExchange, change: Change): Exact | undefined {
   const body = reply.kind === 'answer' ? readExactly(reply.body) : undefined;
   const results = isObject(body) && Array.isArray(body.results) ? body.results : [];
   const own = results.find((one) => isObject(one) && one.change_id === change.change_id);
@@ -179,8 +178,8 @@ export function mustFork(exchange: PushExchange, what: string, epoch: number): F
   const error = reply.kind === 'answer' ? parseError(reply.body) : undefined;
   if (reply.kind === 'none' || reply.status !== 409)
     return broken(`${what} was answered with ${answerWords(exchange)}, not with 409`, exchange);
-  if (error?.code !== 'fork') return broken(`${what}: the 409 has no error.code "fork"`, exchange);
+  if (error?.code !== 'fork') return broken(`${what} was answered 409 without error.code "fork"`, exchange);
   if (error.epoch === epoch) return undefined;
-  const told = error.epoch === undefined ? 'does not tell the epoch that holds' : `tells epoch ${error.epoch}`;
-  return broken(`${what}: the 409 ${told}; error.epoch has to be ${epoch}`, exchange);
+  const told = error.epoch === undefined ? 'without error.epoch' : `with error.epoch ${error.epoch}`;
+  return broken(`${what} was answered 409 ${told}; ${epoch} is the epoch that holds`, exchange);
 }

@@ -13,7 +13,7 @@ export type RowTemplate = {
   delicate: boolean;
 };
 
-const OWN = '{"name":"Kopi Susu, a test row of syncd cloud-check","amount":123456789012345678901234567890}';
+const OWN = '{"name":"syncd cloud-check","amount":123456789012345678901234567890}';
 
 /**
  * @param given the text of `--data`; undefined: the outlet's own row

@@ -25,6 +25,8 @@ export type Heard = {
   event: SignedEvent | null;
 };
 
+/** The answer leaves before the listener closes. */
+const ANSWER_FIRST_MS = 100;
 const ANYBODY = new AddressList(['0.0.0.0/0', '::/0']);
 
 /**
@@ -85,6 +87,7 @@ export async function waitForWebhook(
   try {
     onListening(server.port);
     await sleep(waitMs, over.signal);
+    if (heard !== undefined) await sleep(ANSWER_FIRST_MS);
     return heard;
   } finally {
     await server.stop();

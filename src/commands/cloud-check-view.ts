@@ -12,7 +12,7 @@ const MARKS: Record<Checked['outcome']['kind'], { mark: string; style: Style }> 
 const MARGIN = 7;
 const LABEL = 11;
 /** Of a body; --json has more. */
-const SHOWN = 700;
+const SHOWN = 1_000;
 const SHOWN_JSON = 100_000;
 
 export function chapterLine(title: string, first: boolean, paint: Paint): string {
@@ -51,17 +51,29 @@ function exchangeLines({ sent, reply }: Exchange, width: number): string[] {
   ];
 }
 
-/** Cut into pieces of the screen's width, for a body has few blanks. */
 function labelled(label: string, text: string, width: number): string[] {
-  const room = width - MARGIN - LABEL;
-  const pieces = wrapped(text, room).flatMap((line) => line.match(new RegExp(`.{1,${room}}`, 'gu')) ?? []);
+  const pieces = piecesOf(text, width - MARGIN - LABEL);
   const margin = ' '.repeat(MARGIN);
   return pieces.map((piece, place) => `${margin}${(place === 0 ? label : '').padEnd(LABEL)}${piece}`);
 }
 
+/** Cut at blanks and behind the commas and brackets of JSON; where there are none, anywhere. */
+function piecesOf(text: string, room: number): string[] {
+  const pieces = [''];
+  for (const token of oneLine(text).match(/[^ ,{[]*[ ,{[]?/gu) ?? []) {
+    const last = pieces.at(-1) as string;
+    if ((last + token).trimEnd().length <= room) pieces[pieces.length - 1] = last + token;
+    else pieces.push(...(token.match(new RegExp(`.{1,${room}}`, 'gu')) ?? []));
+  }
+  return pieces.map((piece) => piece.trimEnd()).filter((piece) => piece !== '');
+}
+
+/** Enough of an id to find it again: `896bfde3-…`. */
+const UUID = /([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
+
 function shown(body: string): string {
-  const text = oneLine(body);
-  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}… (${body.length} characters; --json shows more)`;
+  const text = oneLine(body).replaceAll(UUID, '$1-…');
+  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)} … (${body.length} characters; --json shows more)`;
 }
 
 export function summaryLines(checked: readonly Checked[], paint: Paint, width: number): string[] {

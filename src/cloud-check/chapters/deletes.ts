@@ -63,8 +63,8 @@ const twice: Check = {
     const pushed = await outlet.push([again]);
     return verdictOf([
       ...faults,
-      mustBeAccepted(pushed, again, `the second delete, on version ${base},`, made),
-      mustHold(await outlet.entity(id), 'the tombstone, after the second delete,', id, tombstone),
+      mustBeAccepted(pushed, again, `the second delete (on version ${base})`, made),
+      mustHold(await outlet.entity(id), 'the tombstone after the second delete', id, tombstone),
     ]);
   },
 };

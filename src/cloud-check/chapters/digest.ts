@@ -22,20 +22,21 @@ type Entities = [entity_id: string, cloud_version: number][];
 
 const NOT_OFFERED = 'capabilities does not list digest';
 const TIMEZONE = 'Asia/Jakarta';
-const DIGEST = {
-  where: 'POST {base}/sync/digest',
-  says: 'The answer names the buckets that differ, and those that the outlet left out, with count and sum of the cloud.',
-};
+const WHERE = 'POST {base}/sync/digest and …/digest/entities';
 const LISTED = {
-  where: 'POST {base}/sync/digest/entities',
-  says: 'Id and version of every living entity of the bucket; deleted entities do not count.',
+  where: WHERE,
+  says: 'sum: their sum modulo 2^64, as a decimal string. Deleted entities do not count.',
+};
+const DIGEST = {
+  where: WHERE,
+  says: `Answer: the buckets that differ, those included that only one side has, with the cloud's figures (0 and "0" where it has none), over what this outlet can see`,
 };
 
 const list = (outlet: TestOutlet, bucket: string, date_field: string | null): Promise<Exchange> =>
   outlet.post('/sync/digest/entities', { entity_type: outlet.options.type, bucket, date_field, timezone: TIMEZONE });
 
-const digestOf = (outlet: TestOutlet, buckets: WireBucket[]): Promise<Exchange> =>
-  outlet.post('/sync/digest', { entity_type: outlet.options.type, date_field: null, timezone: TIMEZONE, buckets });
+const digestOf = (outlet: TestOutlet, date_field: string | null, buckets: WireBucket[]): Promise<Exchange> =>
+  outlet.post('/sync/digest', { entity_type: outlet.options.type, date_field, timezone: TIMEZONE, buckets });
 
 function entitiesIn({ reply }: Exchange): Entities | undefined {
   const given = reply.kind === 'answer' && reply.status === 200 ? parseObject(reply.body)?.entities : undefined;
@@ -59,21 +60,27 @@ function mustName(exchange: Exchange, id: string, version: number | null, what: 
   );
 }
 
-/** @param wanted the bucket that has to be named as the cloud has it; undefined: none may be */
-function mustDiffer(exchange: Exchange, what: string, wanted: WireBucket | undefined): Fault | undefined {
-  const { reply } = exchange;
+function differing({ reply }: Exchange): Record<string, unknown>[] | undefined {
   const differ = reply.kind === 'answer' && reply.status === 200 ? parseObject(reply.body)?.differ : undefined;
-  if (!Array.isArray(differ)) return broken(`${answerWords(exchange)} without a list "differ"`, exchange);
-  const named = differ.find((one) => one?.bucket === '*');
-  if (wanted === undefined)
-    return named
-      ? broken(`${what}: the bucket is named as different, though count and sum are right`, exchange)
-      : undefined;
-  if (!named) return broken(`${what}: the bucket "*" is not named`, exchange);
-  const right = named.count === wanted.count && named.sum === wanted.sum;
-  const said = `count ${named.count} and sum ${JSON.stringify(named.sum)}`;
-  const why = `${what}: the bucket has ${said}; by the cloud's own list it is count ${wanted.count}, sum "${wanted.sum}"`;
-  return right ? undefined : broken(why, exchange);
+  return Array.isArray(differ) ? differ.filter((one) => typeof one === 'object' && one !== null) : undefined;
+}
+
+function mustAgree(exchange: Exchange): Fault | undefined {
+  const differ = differing(exchange);
+  if (differ === undefined) return broken(`${answerWords(exchange)} without a list "differ"`, exchange);
+  if (!differ.some(({ bucket }) => bucket === '*')) return undefined;
+  return broken("a digest that was reckoned from the cloud's own list is named as different", exchange);
+}
+
+/** @param wanted the bucket that has to be named, as the cloud has it */
+function mustDiffer(exchange: Exchange, what: string, wanted: WireBucket): Fault | undefined {
+  const differ = differing(exchange);
+  if (differ === undefined) return broken(`${answerWords(exchange)} without a list "differ"`, exchange);
+  const named = differ.find(({ bucket }) => bucket === wanted.bucket);
+  if (!named) return broken(`${what}: the bucket "${wanted.bucket}" is not named`, exchange);
+  if (named.count === wanted.count && named.sum === wanted.sum) return undefined;
+  const said = `count ${JSON.stringify(named.count)} and sum ${JSON.stringify(named.sum)}`;
+  return broken(`${what}: it is named with ${said}, not with ${wanted.count} and "${wanted.sum}"`, exchange);
 }
 
 const listed: Check = {
@@ -109,9 +116,9 @@ const sums: Check = {
     return verdictOf([
       mustBeAccepted(pushed, create, 'the create'),
       mustList(asked),
-      mustDiffer(await digestOf(outlet, [right]), 'a right digest', undefined),
-      mustDiffer(await digestOf(outlet, [wrong]), 'a digest whose sum is one too high', right),
-      mustDiffer(await digestOf(outlet, []), 'a digest without the bucket', right),
+      mustAgree(await digestOf(outlet, null, [right])),
+      mustDiffer(await digestOf(outlet, null, [wrong]), 'a digest whose sum is one too high', right),
+      mustDiffer(await digestOf(outlet, null, []), 'a digest without the bucket', right),
     ]);
   },
 };
@@ -119,8 +126,8 @@ const sums: Check = {
 const days: Check = {
   name: 'with a date_field a row belongs to its day in the timezone',
   contract: {
-    where: 'POST {base}/sync/digest',
-    says: 'A bucket is the day of date_field in timezone, or * where the type has no date column.',
+    where: WHERE,
+    says: "bucket: the day of date_field in the row's data, as it is in timezone",
   },
   async run(outlet) {
     if (!outlet.capabilities.digest) return skipped(NOT_OFFERED);
@@ -130,6 +137,7 @@ const days: Check = {
     const create = outlet.change('create', id, null, { data });
     const pushed = await outlet.push([create]);
     const [there, before] = [await list(outlet, '2026-11-23', 'sold_at'), await list(outlet, '2026-11-22', 'sold_at')];
+    const nobodys = await digestOf(outlet, 'sold_at', [{ bucket: '1999-01-01', count: 1, sum: '1' }]);
     const what = `a row sold on 2026-11-22 at 18:30 UTC, which is the 23rd in ${TIMEZONE},`;
     return verdictOf([
       mustBeAccepted(pushed, create, 'the create'),
@@ -137,6 +145,7 @@ const days: Check = {
       mustName(there, id, versionMade(pushed, create), `in bucket 2026-11-23 ${what}`),
       mustList(before),
       mustName(before, id, null, `in bucket 2026-11-22 ${what}`),
+      mustDiffer(nobodys, 'a day that only the outlet has', { bucket: '1999-01-01', count: 0, sum: '0' }),
     ]);
   },
 };

@@ -31,7 +31,7 @@ const older: Check = {
     const change = outlet.change('create', outlet.freshId(), null);
     const pushed = await outlet.push([change], { epoch: epoch - 1 });
     return verdictOf([
-      mustFork(pushed, `a push at epoch ${epoch - 1}, where ${epoch} holds,`, epoch),
+      mustFork(pushed, `a push at epoch ${epoch - 1}`, epoch),
       mustBeUnknown(await outlet.entity(change.entity_id), 'a row of the refused push'),
     ]);
   },
@@ -72,7 +72,7 @@ const goesOn: Check = {
   async run(outlet) {
     const change = outlet.change('create', outlet.freshId(), null);
     const pushed = await outlet.push([change]);
-    return verdictOf([mustBeAccepted(pushed, change, `a create of the living copy, at epoch ${outlet.epoch},`)]);
+    return verdictOf([mustBeAccepted(pushed, change, `a create at epoch ${outlet.epoch}`)]);
   },
 };
 

@@ -40,7 +40,7 @@ const stale: Check = {
     return verdictOf([
       ...faults,
       mustConflict(pushed, late, `an update on version ${base} where the cloud has ${holds.version}`, holds),
-      mustHold(await outlet.entity(id), 'the row, after the conflict,', id, holds),
+      mustHold(await outlet.entity(id), 'the row after the conflict', id, holds),
     ]);
   },
 };
@@ -127,7 +127,7 @@ const afterFailed: Check = {
       ...faults,
       mustConflict(pushed, late, 'the update on an older version', holds),
       mustBe(pushed, next, 'the change after the one in conflict', ['held']),
-      mustHold(await outlet.entity(id), 'the row, after both,', id, holds),
+      mustHold(await outlet.entity(id), 'the row after both', id, holds),
     ]);
   },
 };
@@ -142,8 +142,8 @@ const supersedes: Check = {
     const folded = outlet.change('create', id, null, { supersedes: [create.change_id] });
     const second = await outlet.push([folded]);
     return verdictOf([
-      mustBeAccepted(first, create, 'the create, whose answer the outlet is taken not to have heard,'),
-      mustBeAccepted(second, folded, 'the change that supersedes it, base null,'),
+      mustBeAccepted(first, create, 'the create'),
+      mustBeAccepted(second, folded, 'a change (base null) that supersedes that create'),
     ]);
   },
 };
@@ -156,7 +156,7 @@ const supersedesNothing: Check = {
     const names = [create.change_id, outlet.freshId()];
     const folded = outlet.change('update', id, null, { supersedes: names });
     const pushed = await outlet.push([folded]);
-    const what = 'a change on nothing that supersedes the create, where an update came after the create,';
+    const what = 'a change (base null) that supersedes the create, with an update between them';
     return verdictOf([...faults, mustConflict(pushed, folded, what, holds)]);
   },
 };

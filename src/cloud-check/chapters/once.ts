@@ -26,7 +26,7 @@ const sameChange: Check = {
       mustBeAccepted(first, change, 'the create'),
       mustBe(second, change, 'the same change in another batch', ['duplicate']),
       mustHaveMade(second, change, 'the duplicate', version),
-      mustHaveVersion(await outlet.version(change.entity_id), 'the row, after the duplicate,', version),
+      mustHaveVersion(await outlet.version(change.entity_id), 'the row after the duplicate', version),
     ]);
   },
 };
@@ -47,7 +47,7 @@ const sameBatch: Check = {
       mustBeAccepted(first, change, 'the create'),
       mustBe(second, change, 'the resent create', ['duplicate', 'accepted']),
       mustHaveMade(second, change, 'the resent create', version),
-      mustHaveVersion(await outlet.version(change.entity_id), 'the row, after the resend,', version),
+      mustHaveVersion(await outlet.version(change.entity_id), 'the row after the resend', version),
     ]);
   },
 };
@@ -69,7 +69,7 @@ const ownVersion: Check = {
       mustBeAccepted(second, update, 'the update'),
       mustBe(again, create, 'the create that came again after the update', ['duplicate']),
       mustHaveMade(again, create, 'the create that came again after the update', made),
-      mustHold(await outlet.entity(id), 'the row, after the duplicate,', id, current),
+      mustHold(await outlet.entity(id), 'the row after the duplicate', id, current),
     ]);
   },
 };
@@ -96,7 +96,7 @@ const atOnce: Check = {
           mustBe(one, change, 'one of the four', ['accepted', 'duplicate']),
           mustHaveMade(one, change, 'one of the four', version),
         ]),
-        mustHaveVersion(await outlet.version(change.entity_id), 'the row, after four requests,', version),
+        mustHaveVersion(await outlet.version(change.entity_id), 'the row after four requests', version),
       ],
       taken.length < 4 ? `${4 - taken.length} of 4 were asked to come again` : fresh > 1 ? 'all four accepted' : null,
     );
@@ -125,7 +125,7 @@ const afterConflict: Check = {
     return verdictOf([
       mustBeAccepted(first, create, 'the create'),
       mustConflict(second, stale, 'the update that builds on nothing', { version: made, row: create.data }),
-      mustBeAccepted(third, mended, 'the same change, now with the right base_cloud_version,'),
+      mustBeAccepted(third, mended, 'the same change with the right base_cloud_version'),
     ]);
   },
 };

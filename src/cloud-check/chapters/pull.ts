@@ -22,7 +22,7 @@ const MOST_PAGES = 200;
 /** What a long poll is asked to wait, and what it has to hold at least: a second is lost to rounding and the line. */
 const WAIT_S = 2;
 const HELD_MS = 900;
-const UNASKED = 'without --pulled only one page is looked at';
+const UNASKED = 'no --pulled';
 
 const CURSOR = {
   where: 'GET {base}/sync/changes',
@@ -38,23 +38,27 @@ function ask(outlet: TestOutlet, cursor: string | null, more = ''): Promise<Exch
   return outlet.get(`/sync/changes?limit=${LIMIT}${from}${more}`);
 }
 
-/** From the beginning to where nothing more is. */
-async function walk(outlet: TestOutlet): Promise<{ first: Exchange; cursor: string | null; fault: Fault | undefined }> {
-  const first = await ask(outlet, null);
-  let asked = first;
+type Walked = { cursor: string | null; seen: Set<string>; fault: Fault | undefined };
+
+/** From the beginning to where nothing more is. `seen`: the ids that came by. */
+async function walk(outlet: TestOutlet): Promise<Walked> {
+  const seen = new Set<string>();
+  const end = (fault: Fault | undefined): Walked => ({ cursor: null, seen, fault });
+  let asked = await ask(outlet, null);
   for (let pages = 1; ; pages++) {
     const page = pageOf(asked);
     const fault = mustBePage(asked, LIMIT);
-    if (fault || page === undefined) return { first, cursor: null, fault };
-    if (!page.has_more) return { first, cursor: page.next_cursor, fault: undefined };
+    if (fault || page === undefined) return end(fault);
+    for (const { entity_id } of page.changes) seen.add(entity_id);
+    if (!page.has_more) return { cursor: page.next_cursor, seen, fault: undefined };
     if (pages === MOST_PAGES) {
       const why = `has_more is still true after ${MOST_PAGES} pages of up to ${LIMIT} changes`;
-      return { first, cursor: null, fault: broken(why, asked) };
+      return end(broken(why, asked));
     }
     const next = await ask(outlet, page.next_cursor);
     if (pageOf(next)?.next_cursor === page.next_cursor && pageOf(next)?.has_more === true) {
       const why = 'has_more is true, but next_cursor is the one that was sent: the outlet would ask for ever';
-      return { first, cursor: null, fault: broken(why, next) };
+      return end(broken(why, next));
     }
     asked = next;
   }
@@ -97,11 +101,15 @@ const ownChanges: Check = {
     const own = pageOf(asked)?.changes.find(({ entity_id }) => entity_id === create.entity_id);
     const made = versionMade(pushed, create);
     const wrong = own !== undefined && own.cloud_version !== String(made);
+    const missed = own === undefined && (await walk(outlet)).seen.has(create.entity_id);
+    const why =
+      'it does not come after the cursor from before it, though it does without a cursor: an outlet would miss it';
     return verdictOf(
       [
         mustBeAccepted(pushed, create, 'the create'),
         mustBePage(asked, LIMIT),
         wrong ? broken(`it comes back with cloud_version ${own.cloud_version}, not ${made}`, asked) : undefined,
+        missed ? broken(why, asked) : undefined,
         mustRepeat(asked, again),
       ],
       own ? 'it comes back' : 'it does not come back',

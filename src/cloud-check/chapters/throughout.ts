@@ -15,7 +15,7 @@ const epoch: Check = {
   name: 'cloud_epoch is the same in every answer that has it',
   contract: {
     where: 'GET {base}/sync/changes',
-    says: 'Another cloud_epoch than before says that the cloud was restored: the outlet stops pushing, pulling and applying until a person decides.',
+    says: 'Another cloud_epoch than before says that the cloud was restored: the outlet stops pushing, pulling and applying until a person decides',
   },
   async run({ exchanges }) {
     const [first, ...others] = told(exchanges, 'cloud_epoch');

@@ -7,7 +7,7 @@ const one: Check = {
   contract: { where: 'Webhooks: cloud → outlet', says: 'The signature is HMAC-SHA256 over the raw bytes.' },
   async run(outlet) {
     const { webhook, tell, type } = outlet.options;
-    if (webhook === undefined) return skipped('no --listen, so none is waited for');
+    if (webhook === undefined) return skipped('no --listen');
     const seconds = Math.round(webhook.waitMs / 1_000);
     const heard = await waitForWebhook(webhook, (port) =>
       tell(

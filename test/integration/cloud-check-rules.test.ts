@@ -1,0 +1,102 @@
+/** A cloud that breaks one rule of the wire contract hears which one: the checks about this rule fail, and no others. */
+import { API_KEY, checkCloud, failedIn } from '../support/checked-cloud.js';
+import { type BrokenRule, startTinyCloud } from '../support/tiny-cloud.js';
+
+const SAME_CHANGE = 'a change_id that comes again is a duplicate, with the same version';
+const OWN_VERSION = 'a duplicate tells the version that it made, not the current one';
+const AT_ONCE = 'one batch in four requests at the same time is applied once';
+const AFTER_FAILED = '"after" a change that was not accepted is held, nothing applied';
+const STALE = 'an update on an older version is a conflict with the current row';
+const OVER_TOMBSTONE = 'a create with base null over a tombstone is a conflict';
+const SUPERSEDED_TOO_LATE = '"supersedes" does not help where yet another change came after it';
+const DELETE_UNKNOWN = 'a delete of what the cloud does not have is accepted, with version 1';
+const DELETE_TWICE = 'a delete of what is deleted is accepted and changes nothing';
+const FORKS = [
+  'a push with an older epoch is 409 fork, nothing applied',
+  'another install_id at the same epoch is 409 fork, nothing applied',
+  'a seq that is known under another change_id is 409 fork',
+];
+const EVERY_CONFLICT = [
+  'a change that was in conflict may come again under its change_id',
+  STALE,
+  'a create where the cloud has the row already is a conflict',
+  'an update where the cloud has nothing is a conflict with version 0',
+  'a delete on an older version is a conflict too',
+  AFTER_FAILED,
+  SUPERSEDED_TOO_LATE,
+  OVER_TOMBSTONE,
+];
+
+const RULES: [rule: BrokenRule, failed: string[]][] = [
+  ['any key will do', ['an unknown X-API-Key is answered 401: push, changes, one entity']],
+  [
+    'change ids are forgotten',
+    [
+      SAME_CHANGE,
+      'a batch that comes again under its Idempotency-Key changes nothing',
+      OWN_VERSION,
+      AT_ONCE,
+      '"after" may name a change that was applied before',
+    ],
+  ],
+  ['a duplicate tells the current version', [OWN_VERSION]],
+  ['two requests at once do not see each other', [AT_ONCE]],
+  ['there is no lock', EVERY_CONFLICT],
+  ['current is left out', EVERY_CONFLICT],
+  ['null builds on a tombstone', [OVER_TOMBSTONE]],
+  ['a delete of a tombstone counts', [DELETE_TWICE]],
+  ['a tombstone is not found', ['a delete is accepted, and GET then shows deleted true', DELETE_UNKNOWN, DELETE_TWICE]],
+  ['after is not looked at', [AFTER_FAILED]],
+  ['supersedes is not looked at', ['a change that supersedes one that had arrived is accepted']],
+  ['supersedes opens the lock', [SUPERSEDED_TOO_LATE]],
+  ['numbers are floats', ['numbers keep their digits: 30 of them, 1.10, 64-bit integers']],
+  ['rows are patched', ['an update replaces the whole row: a column that it lacks is gone']],
+  ['unknown fields are refused', ['fields that the contract does not name are ignored']],
+  ['gzip is not read', ['a body in gzip is read']],
+  ['a bad change takes the others down', ['one bad change (operation "upsert") does not lose the others']],
+  ['ids are not decoded', ['a composite key is accepted, and found under its percent-encoded name']],
+  ['an older epoch may push', FORKS.slice(0, 1)],
+  ['any install may push', FORKS.slice(1, 2)],
+  ['a seq may come under another name', FORKS.slice(2)],
+  ['a fork does not tell the epoch', FORKS],
+  ['a refused push is applied', FORKS],
+  ['versions begin at 0', ['versions are 1, 2, 3 …, also over a delete', DELETE_UNKNOWN]],
+  ['a strange cursor is the end', ['a cursor that the cloud never gave is answered 400 or 410']],
+  ['pages are counted from the newest change', ["the outlet's own change comes back with its version, or not at all"]],
+  ['a wait is not waited', ['wait=2 keeps the call open while nothing is new']],
+  ['the digest counts the deleted', ['digest/entities lists the living rows with their versions']],
+  [
+    'the digest keeps still about missing buckets',
+    ['a right digest differs in nothing; wrong or missing buckets are named'],
+  ],
+  ['days are those of UTC', ['with a date_field a row belongs to its day in the timezone']],
+];
+
+test.each(RULES)('a cloud where %s fails by the checks about it, and by no others', async (rule, failed) => {
+  const cloud = await startTinyCloud(API_KEY, rule);
+  try {
+    expect(failedIn(await checkCloud(cloud.url, { pulled: true }))).toEqual(failed);
+  } finally {
+    await cloud.stop();
+  }
+});
+
+test('the same cloud without a broken rule fails in nothing, also when it is checked again', async () => {
+  const cloud = await startTinyCloud(API_KEY);
+  try {
+    for (const _ of [1, 2]) expect(failedIn(await checkCloud(cloud.url, { pulled: true }))).toEqual([]);
+  } finally {
+    await cloud.stop();
+  }
+});
+
+test('an outlet that was in use and is not told its epoch is checked all the same', async () => {
+  const cloud = await startTinyCloud(API_KEY, 'a fork does not tell the epoch');
+  try {
+    await checkCloud(cloud.url);
+    const again = await checkCloud(cloud.url);
+    expect(failedIn(again)).toEqual(['a new install may push, or is told the epoch that holds', ...FORKS]);
+  } finally {
+    await cloud.stop();
+  }
+});

@@ -1,0 +1,241 @@
+/**
+ * syncd cloud-check against the reference cloud: nothing is found fault with, until a fault is played; webhooks in every profile;
+ * and as a command, with its words and exit codes.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Checked } from '../../src/cloud-check/run.js';
+import type { TestOutletOptions } from '../../src/cloud-check/test-outlet.js';
+import type { FaultRule } from '../../src/demo/cloud/faults.js';
+import type { CloudOptions } from '../../src/demo/cloud/open.js';
+import type { Subscription } from '../../src/demo/cloud/records.js';
+import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/server.js';
+import { API_KEY, checkCloud, failedIn } from '../support/checked-cloud.js';
+import { syncd } from '../support/cli.js';
+import { eventually } from '../support/eventually.js';
+
+const SECRET = 'a-secret-of-the-webhooks';
+const directory = mkdtempSync(join(tmpdir(), 'syncd-cloud-check-'));
+const fileWith = (name: string, text: string) => {
+  writeFileSync(join(directory, name), text);
+  return join(directory, name);
+};
+const keyFile = fileWith('key', `${API_KEY}\n`);
+const secretsFile = fileWith('secrets', `${SECRET}\n`);
+const clouds: ReferenceCloud[] = [];
+afterAll(async () => {
+  await Promise.all(clouds.map((cloud) => cloud.stop()));
+  rmSync(directory, { recursive: true });
+});
+/** Without long poll, which costs every run two seconds. */
+const start = async (options: Partial<CloudOptions> = {}) => {
+  const cloud = await startReferenceCloud({ apiKey: API_KEY, capabilities: { long_poll: false }, ...options });
+  clouds.push(cloud);
+  return cloud;
+};
+const whyOf = (checked: readonly Checked[], name: string) => {
+  const outcome = checked.find(({ check }) => check.name === name)?.outcome;
+  return outcome?.kind === 'fail' ? outcome.why : `${name}: ${outcome?.kind}`;
+};
+
+test('the reference cloud holds in everything, run after run, with long poll and digest', async () => {
+  const cloud = await start({ capabilities: {} });
+  for (const pulled of [true, false]) {
+    const checked = await checkCloud(cloud.url, { pulled });
+    expect(failedIn(checked)).toEqual([]);
+    const skipped = checked.filter(({ outcome }) => outcome.kind === 'skipped').map(({ check }) => check.name);
+    expect(skipped).toHaveLength(pulled ? 1 : 6);
+  }
+});
+
+test('nothing that the checks send is a breach of the contract by the outlet', async () => {
+  const cloud = await start();
+  await checkCloud(cloud.url, { pulled: true });
+  // One batch in four requests at the same time is the one thing that is done on purpose.
+  expect(cloud.ledger.violations.map(({ rule }) => rule).filter((rule) => rule !== 'entity in flight twice')).toEqual(
+    [],
+  );
+});
+
+const UNKNOWN_DELETE = 'a delete of what the cloud does not have is accepted, with version 1';
+const WALK = 'next_cursor leads from the first page to has_more false';
+test.each<[string, FaultRule, string, RegExp]>([
+  [
+    'leaves results out',
+    { kind: 'results', how: 'missing', match: { operation: 'delete' } },
+    UNKNOWN_DELETE,
+    /^the change has no result, not one$/,
+  ],
+  [
+    'answers twice',
+    { kind: 'results', how: 'doubled', match: { operation: 'delete' } },
+    UNKNOWN_DELETE,
+    /^the change has 2 results, not one$/,
+  ],
+  [
+    'answers for what was not sent',
+    { kind: 'results', how: 'extra', match: { operation: 'delete' } },
+    UNKNOWN_DELETE,
+    /^a result names .*, which was not sent$/,
+  ],
+  [
+    'tells the wrong version',
+    { kind: 'results', how: 'lower-version', version: 1, match: { operation: 'update' } },
+    'versions are 1, 2, 3 …, also over a delete',
+    /^change 2 \(update\) was answered with cloud_version 1, not 2$/,
+  ],
+  [
+    'has a clock that is wrong',
+    { kind: 'clock', offsetMs: 120_000 },
+    'the answers tell the time, right to 60 s',
+    /(119|120) s after this machine's clock/,
+  ],
+  [
+    'calls itself by two names',
+    { kind: 'epoch', cloud_epoch: 'another', match: { path: '/sync/changes' } },
+    'cloud_epoch is the same in every answer that has it',
+    /and "another" here$/,
+  ],
+  [
+    'is not ready',
+    { kind: 'status', status: 503, match: { path: '/health' } },
+    'GET /health answers 200',
+    /^HTTP 503 instead of 200$/,
+  ],
+  [
+    'lets somebody else answer',
+    { kind: 'captive-portal', match: { path: '/sync/capabilities' } },
+    'GET /sync/capabilities answers by the contract, or 404',
+    /^the answer is no JSON object$/,
+  ],
+  [
+    'sends the outlet elsewhere',
+    { kind: 'redirect', match: { path: '/sync/changes' } },
+    'GET /sync/changes answers a page',
+    /^HTTP 302 instead of 200 and a page$/,
+  ],
+  ['keeps the cursor where it is', { kind: 'page', how: 'still-cursor' }, WALK, /the outlet would ask for ever$/],
+  ['has more for ever', { kind: 'page', how: 'more-for-ever' }, WALK, /the outlet would ask for ever$/],
+])('a cloud that %s is told so', async (_what, fault, name, why) => {
+  const cloud = await start();
+  cloud.faults.add(fault);
+  const checked = await checkCloud(cloud.url, { pulled: true });
+  expect(failedIn(checked)).toContain(name);
+  expect(whyOf(checked, name)).toMatch(why);
+});
+
+test('where no row is accepted, what needs rows is skipped and the way out is named', async () => {
+  const cloud = await start();
+  cloud.faults.add({ kind: 'reject', retryable: false, match: { entity_type: 'syncd_check' } });
+  const checked = await checkCloud(cloud.url);
+  expect(failedIn(checked)).toEqual(['a create is accepted, and told its version']);
+  expect(whyOf(checked, 'a create is accepted, and told its version')).toMatch(/--type, --data/);
+  expect(failedIn(await checkCloud(cloud.url, { type: 'product' }))).toEqual([]);
+});
+
+describe('a webhook', () => {
+  const NAME = 'a webhook arrives, signed, at the right time, and can be read';
+
+  /** Sends one, as soon as somebody listens; null: none. */
+  async function heard(signing: Partial<Subscription> | null, waitMs = 10_000) {
+    const cloud = await start();
+    const tell = (text: string) => {
+      const url = `http://${/127\.0\.0\.1:\d+/.exec(text)}`;
+      const [first] = cloud.entities('test-outlet').filter(({ deleted }) => !deleted);
+      if (signing === null || first === undefined) return;
+      cloud.subscribe({ outlet_id: 'test-outlet', url, profile: 'timestamped', secret: SECRET, ...signing });
+      cloud.webhook({ outlet_id: 'test-outlet', entities: [first] });
+    };
+    const webhook: TestOutletOptions['webhook'] = { listen: { host: '127.0.0.1', port: 0 }, secretsFile, waitMs };
+    const checked = await checkCloud(cloud.url, { tell, webhook });
+    return { cloud, outcome: checked.find(({ check }) => check.name === NAME)?.outcome };
+  }
+
+  test.each(['body', 'timestamped', 'standard'] as const)(
+    'in profile %s is answered 202 and named',
+    async (profile) => {
+      const { cloud, outcome } = await heard({ profile });
+      expect(outcome).toMatchObject({ kind: 'ok', note: expect.stringContaining(`profile ${profile}, event `) });
+      const attempts = () => cloud.webhooks().flatMap((sent) => sent.attempts.map(({ status }) => status));
+      expect(await eventually(attempts, (answers) => answers.length > 0, 'the answer')).toEqual([202]);
+    },
+  );
+
+  test('with another secret fails by its signature', async () => {
+    const { outcome } = await heard({ secret: 'another-secret-of-16' });
+    expect(outcome).toMatchObject({ kind: 'fail', why: expect.stringMatching(/^the signature fits no secret/) });
+  });
+
+  test('that does not come fails by that', async () => {
+    const { outcome } = await heard(null, 1_000);
+    expect(outcome).toMatchObject({ kind: 'fail', why: 'none came within 1 s' });
+  });
+});
+
+describe('the command', () => {
+  const given = (cloud: ReferenceCloud, ...more: string[]) => [
+    'cloud-check',
+    cloud.url,
+    '--outlet',
+    'test-outlet',
+    '--api-key-file',
+    keyFile,
+    ...more,
+  ];
+
+  test('exits 0 where all holds, with a row of a type that the cloud knows', async () => {
+    const data = fileWith('row.json', '{"code":"x","price":1.10,"sold_at":"2026-11-22T18:30:00Z"}');
+    const run = await syncd(given(await start(), '--type', 'product', '--data', data, '--key', 'code'));
+    expect(run).toMatchObject({ code: 0, stderr: '' });
+    expect(run.stdout).toMatch(/\nAll \d+ checks hold, \d+ skipped\.\n$/);
+  });
+
+  test('exits 1 where something fails, and shows what was sent, what came back, and the sentence', async () => {
+    const cloud = await start();
+    cloud.faults.add({ kind: 'results', how: 'missing', match: { operation: 'delete' } });
+    const { code, stdout } = await syncd(given(cloud));
+    expect(code).toBe(1);
+    const [, failure] = stdout.split(`FAIL ${UNKNOWN_DELETE}\n`);
+    expect(failure).toMatch(/^ +the change has no result, not one\n +sent +POST \/sync\/push \{"batch_id":/);
+    expect(failure).toMatch(/\n +came back +HTTP 200 \{"results":\[\]/);
+    expect(failure).toMatch(/\n +contract +What the cloud must do, 3: "A delete of what the cloud/);
+    expect(stdout).toMatch(/\n\d+ failed, \d+ hold, \d+ skipped\.\n/);
+    expect(stdout).not.toContain(API_KEY);
+  });
+
+  test('prints one object with --json, of stable names', async () => {
+    const cloud = await start();
+    cloud.faults.add({ kind: 'status', status: 503, match: { path: '/health' } });
+    const { code, stdout } = await syncd(given(cloud, '--json'));
+    expect(code).toBe(1);
+    const { checks, ...head } = JSON.parse(stdout);
+    expect(head).toEqual({ ok: false, url: cloud.url, outlet: 'test-outlet', epoch: 2 });
+    expect(checks[0]).toEqual({
+      chapter: 'Reaching the cloud',
+      name: 'GET /health answers 200',
+      state: 'fail',
+      finding: 'HTTP 503 instead of 200',
+      contract: { where: 'GET {base}/health', says: expect.stringContaining('health answers 200') },
+      sent: { method: 'GET', path: '/health', remark: null, body: null },
+      came_back: { status: 503, error: null, body: expect.stringContaining('fault_503') },
+    });
+    expect(checks[1]).toMatchObject({ state: 'ok', sent: null, came_back: null });
+  });
+
+  test('exits 69 where no cloud is, and 64 with the reason where the command line is wrong', async () => {
+    const gone = await start();
+    await gone.down();
+    expect(await syncd(given(gone))).toMatchObject({
+      code: 69,
+      stderr: expect.stringMatching(/cannot be reached: .*ECONNREFUSED/),
+    });
+    const without = await syncd(['cloud-check', gone.url, '--api-key-file', keyFile]);
+    expect(without).toMatchObject({
+      code: 64,
+      stderr: expect.stringMatching(/--outlet is missing: it is not taken from syncd\.yaml/),
+    });
+    const webhooks = await syncd(given(gone, '--listen', '127.0.0.1:0'));
+    expect(webhooks).toMatchObject({ code: 64, stderr: expect.stringMatching(/--secrets-file is missing/) });
+  });
+});

@@ -1,0 +1,31 @@
+/** Runs the checks of syncd cloud-check in this process, against a cloud of the test. */
+import { rowTemplate } from '../../src/cloud-check/row.js';
+import { type Checked, runChecks } from '../../src/cloud-check/run.js';
+import { TestOutlet, type TestOutletOptions } from '../../src/cloud-check/test-outlet.js';
+
+export const API_KEY = 'a-key-for-the-checks';
+
+export async function checkCloud(url: string, given: Partial<TestOutletOptions> = {}): Promise<Checked[]> {
+  const row = rowTemplate(undefined, 'id');
+  if (row === undefined) throw new Error("the outlet's own row is no JSON object");
+  const outlet = new TestOutlet({
+    url,
+    outletId: 'test-outlet',
+    apiKey: API_KEY,
+    ca: undefined,
+    type: 'syncd_check',
+    row,
+    pulled: false,
+    webhook: undefined,
+    tell: () => {},
+    ...given,
+  });
+  const checked: Checked[] = [];
+  for await (const one of runChecks(outlet)) checked.push(one);
+  return checked;
+}
+
+/** The names of those that failed. */
+export function failedIn(checked: readonly Checked[]): string[] {
+  return checked.filter(({ outcome }) => outcome.kind === 'fail').map(({ check }) => check.name);
+}
