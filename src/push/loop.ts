@@ -18,6 +18,7 @@ import { Contact, type ContactDeps } from './contact.js';
 import { pushBatch } from './exchange.js';
 import { Flights } from './flights.js';
 import { Idling } from './idling.js';
+import { staggered } from './link.js';
 import { Pass } from './pass.js';
 import { type Suspect, Suspects } from './suspects.js';
 
@@ -164,8 +165,7 @@ export class PushLoop {
   }
 
   get #limits(): Limits {
-    const { changes, bytes, maxChanges, maxBytes } = this.#deps.memory.link;
-    return { changes, bytes, maxChanges, maxBytes };
+    return this.#deps.memory.link;
   }
 
   /** Does what can be done now; returns for how long there is nothing to do. */
@@ -267,9 +267,9 @@ export class PushLoop {
   }
 
   #dispatchFresh(): boolean {
-    const limits = this.#limits;
+    const limits = staggered(this.#limits, MAX_IN_FLIGHT - this.#flights.size);
     // While more is read and others are in flight, a small batch would only cost as much as a large one.
-    const least = this.#pass.ended || this.#flights.size === 0 ? 1 : limits.changes * WORTHWHILE;
+    const least = this.#pass.ended || this.#flights.size === 0 ? 1 : this.#limits.changes * WORTHWHILE;
     const changes = this.#backlog.take(limits, this.#flights.busy, least);
     if (!changes) return false;
     this.#dispatch({ changes, batch_id: randomUUID(), failures: 0 });

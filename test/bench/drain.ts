@@ -146,7 +146,7 @@ async function timed({ cluster, cloud }: Bench, pid: number, changes: number, go
   const before = { cpuMs: cpuOf(pid), serverCpuMs: await serverCpuMs(cluster.pid as number) };
   const start = performance.now();
   await go();
-  await settled(cluster, cloud, changes);
+  await settled(cluster, DATABASE, cloud, changes);
   const ms = performance.now() - start;
   return {
     ms,
@@ -159,7 +159,7 @@ async function timed({ cluster, cloud }: Bench, pid: number, changes: number, go
 const STALL_MS = 30_000;
 
 /** Watches the cloud, which costs the drain nothing, and asks the database only at the end. */
-export async function settled(cluster: Cluster, cloud: Cloud, changes: number): Promise<void> {
+export async function settled(cluster: Cluster, database: string, cloud: Cloud, changes: number): Promise<void> {
   let seen = { received: 0, at: performance.now() };
   while (cloud.received() < changes) {
     const received = cloud.received();
@@ -168,5 +168,5 @@ export async function settled(cluster: Cluster, cloud: Cloud, changes: number): 
       throw new Error(`the drain stands still at ${received} of ${changes} changes`);
     await sleep(5);
   }
-  await allSettled(cluster, DATABASE, STALL_MS);
+  await allSettled(cluster, database, STALL_MS);
 }

@@ -68,7 +68,7 @@ async function drainUnder(cluster: Cluster, cloud: Cloud, changes: number, kind:
     cloud.pushes.length = 0;
     const start = performance.now();
     await daemon.resume();
-    await settled(cluster, cloud, changes);
+    await settled(cluster, DATABASE, cloud, changes);
     const ms = performance.now() - start;
     return { ms, rssMb: daemon.peakRssMb(), report: await client?.report() };
   } finally {

@@ -12,12 +12,24 @@ import { flood } from './flood.js';
 import { idle } from './idle.js';
 import { latency } from './latency.js';
 import type { BenchOptions, Measurement } from './measurement.js';
+import { outage } from './outage.js';
 import { type Figure, type Report, tableOf, verdictOf } from './report.js';
 import { machineOf } from './server.js';
 import { start } from './start.js';
 import { wireBytes } from './wire-bytes.js';
 
-const MEASUREMENTS: Measurement[] = [captureSales, captureBulk, drain, apply, latency, wireBytes, flood, idle, start];
+const MEASUREMENTS: Measurement[] = [
+  captureSales,
+  captureBulk,
+  drain,
+  apply,
+  latency,
+  wireBytes,
+  flood,
+  idle,
+  start,
+  outage,
+];
 const KNOWN = MEASUREMENTS.flatMap((measurement) => measurement.benches);
 const USAGE = `npm run bench -- [${KNOWN.join(' ')}] [--rounds 9] [--seconds 3] [--flush-us 0] [--changes 200000] [--singles 300] [--idle 300] [--million] [--json]`;
 

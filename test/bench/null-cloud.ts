@@ -1,11 +1,12 @@
 /**
  * A cloud that does nothing but accept: the same process stands behind the daemon and behind the bare programs, so that its
  * cost is on both sides of a ratio. It looks for change ids in the text instead of parsing it. Started by programs.ts; tells
- * its parent of every push over the channel of the fork. Arguments: the largest batch, the encodings separated by commas.
+ * its parent of every push over the channel of the fork. Arguments: the largest batch, the encodings separated by commas, and
+ * `gzip` where its answers are compressed too, as a cloud's are that knows of slow lines.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
 import { hostMs } from './clock.js';
 
 /** `at` is on the monotonic clock of the host, in ms: when the last byte of the push had arrived. */
@@ -13,7 +14,7 @@ export type PushSeen = { kind: 'push'; at: number; changes: number; bytes: numbe
 export type CloudReady = { kind: 'ready'; port: number };
 
 const CHANGE_ID = /"change_id"\s*:\s*"([^"]{36})"/g;
-const [maxBatch = '1000', encodings = 'gzip,br'] = process.argv.slice(2);
+const [maxBatch = '1000', encodings = 'gzip,br', answers = 'plain'] = process.argv.slice(2);
 const CAPABILITIES = JSON.stringify({
   protocol: 1,
   max_batch_changes: Number(maxBatch),
@@ -57,8 +58,14 @@ function plain(body: Buffer, encoding: string | undefined): Buffer {
   return encoding === 'gzip' ? gunzipSync(body) : body;
 }
 
-function answer(response: ServerResponse, status: number, body: string): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
+function answer(response: ServerResponse, status: number, text: string): void {
+  const compressed = answers === 'gzip';
+  const body = compressed ? gzipSync(text) : Buffer.from(text);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': body.length,
+    ...(compressed && { 'content-encoding': 'gzip' }),
+  });
   response.end(body);
 }
 

@@ -38,10 +38,15 @@ async function stopProgram(child: ChildProcess): Promise<void> {
 export type Cloud = Program & { url: string; pushes: PushSeen[]; received(): number; nextPush(): Promise<PushSeen> };
 
 /** A null cloud that keeps what it was sent in `pushes`. */
-export async function startCloud(maxBatch: number, encodings: string[]): Promise<Cloud> {
+export async function startCloud(
+  maxBatch: number,
+  encodings: string[],
+  answers: 'plain' | 'gzip' = 'plain',
+): Promise<Cloud> {
   const program = await startProgram<CloudReady>(new URL('./null-cloud.ts', import.meta.url), [
     String(maxBatch),
     encodings.join(','),
+    answers,
   ]);
   const pushes: PushSeen[] = [];
   program.child.on('message', (push: PushSeen) => pushes.push(push));

@@ -1,6 +1,6 @@
 /** How large a batch may be on this line: the window shrinks at once, grows step by step, and stays between floor and maximum. */
 import fc from 'fast-check';
-import { afterAnswer, afterTooMuch, type Link, newLink, withMaxima } from '../../src/push/link.js';
+import { afterAnswer, afterTooMuch, type Link, newLink, staggered, withMaxima } from '../../src/push/link.js';
 
 const DEADLINE = 30_000;
 const full = (link: Link) => ({ changes: link.changes, bytes: 1 });
@@ -24,6 +24,14 @@ test('too much halves what was sent, not what might have been', () => {
   const link = newLink(1_000, 4_194_304);
   expect(afterTooMuch(link, { changes: 100, bytes: 100_000 })).toMatchObject({ changes: 50, bytes: 50_000 });
   expect(afterTooMuch(link, { changes: 900, bytes: 3_000_000 })).toMatchObject({ changes: 125, bytes: 131_072 });
+});
+
+test('what leaves at once leaves in different sizes; what leaves as another comes back has the full one', () => {
+  const link = newLink(1_000, 4_194_304);
+  expect([3, 2, 1].map((free) => staggered(link, free).changes)).toEqual([84, 125, 250]);
+  expect([3, 2, 1].map((free) => staggered(link, free).bytes)).toEqual([87_382, 131_072, 262_144]);
+  // The cloud's own maxima, up to which a transaction stays whole, are not divided.
+  expect(staggered(link, 3)).toMatchObject({ maxChanges: 1_000, maxBytes: 4_194_304 });
 });
 
 test('a cloud that lowers its maxima lowers the line, one that raises them leaves what was learnt', () => {
