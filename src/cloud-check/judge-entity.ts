@@ -3,7 +3,7 @@ import { parseObject } from '../cloud/reply.js';
 import { parseEntity } from '../inbox/envelope.js';
 import { answerWords, broken, type Exchange, type Fault } from './check.js';
 import { readExactly, whatIsLost } from './exact.js';
-import type { Held } from './judge-push.js';
+import { type Held, LAST_TOLD } from './judge-push.js';
 
 /** @param what the entity in words: `the row` */
 export function mustHold(exchange: Exchange, what: string, id: string, held: Held): Fault | undefined {
@@ -16,7 +16,7 @@ export function mustHold(exchange: Exchange, what: string, id: string, held: Hel
   if (change.fault !== undefined) return broken(`${what} cannot be read: ${change.fault}`, exchange);
   if (change.entity_id !== id) return broken(`entity_id is ${change.entity_id}, not ${id}`, exchange);
   if (held.version !== null && change.cloud_version !== String(held.version))
-    return broken(`${what} has cloud_version ${change.cloud_version}, not ${held.version}`, exchange);
+    return broken(`${what} has cloud_version ${change.cloud_version}, not ${held.version}${LAST_TOLD}`, exchange);
   const deleted = parseObject(reply.body)?.deleted;
   if (typeof deleted !== 'boolean') return broken('"deleted" is neither true nor false', exchange);
   if (deleted !== (held.row === null)) return broken(`${what} has deleted ${deleted}`, exchange);
@@ -33,7 +33,8 @@ export function mustHaveVersion(exchange: Exchange, what: string, version: numbe
     return broken(`GET of the version of ${what} gave ${answerWords(exchange)}, not 200`, exchange);
   const told = parseObject(reply.body)?.cloud_version;
   if (version === null ? Number.isSafeInteger(told) : told === version) return undefined;
-  return broken(`${what} has cloud_version ${JSON.stringify(told)}, not ${version ?? 'an integer'}`, exchange);
+  const wanted = version === null ? 'an integer' : `${version}${LAST_TOLD}`;
+  return broken(`${what} has cloud_version ${JSON.stringify(told)}, not ${wanted}`, exchange);
 }
 
 export function mustBeUnknown(exchange: Exchange, what: string): Fault | undefined {

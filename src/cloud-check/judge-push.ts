@@ -150,13 +150,18 @@ export function mustHaveMade(
  */
 export type Held = { version: number | null; row: string | null; digits?: 'each' };
 
+/** Where an expected version comes from. */
+export const LAST_TOLD = ', which the cloud told last of this entity';
+
 /** A conflict whose `current` shows exactly what the cloud holds. */
 export function mustConflict(exchange: PushExchange, change: Change, what: string, held: Held): Fault | undefined {
   const flaw = mustBe(exchange, change, what, ['conflict']);
   if (flaw) return flaw;
   const { current } = resultOf(exchange, change) as Extract<PushResult, { status: 'conflict' }>;
-  if (held.version !== null && current.cloud_version !== held.version)
-    return broken(`current.cloud_version is ${current.cloud_version}, but the cloud has ${held.version}`, exchange);
+  if (held.version !== null && current.cloud_version !== held.version) {
+    const wanted = held.version === 0 ? '0, as for what is not there' : `${held.version}${LAST_TOLD}`;
+    return broken(`current.cloud_version is ${current.cloud_version}, not ${wanted}`, exchange);
+  }
   if (current.deleted !== (held.row === null))
     return broken(`current.deleted is ${current.deleted}, which is not what the cloud has`, exchange);
   const lost =

@@ -7,9 +7,10 @@ import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { brotliCompress, gzip } from 'node:zlib';
 import { sendOnce } from '../cloud/client.js';
-import { parseCapabilities } from '../cloud/reply.js';
+import { parseCapabilities, parseRetryAfterMs } from '../cloud/reply.js';
 import type { WireCapabilities, WireChange } from '../cloud/wire.js';
 import type { Listen } from '../config/settings.js';
+import { sleep } from '../time.js';
 import { VERSION } from '../version.js';
 import type { Exchange, Sent } from './check.js';
 import type { RowTemplate } from './row.js';
@@ -46,6 +47,9 @@ export type PushGiven = {
 };
 
 const TIMEOUT_MS = 30_000;
+/** A cloud that lets only so many requests through is within its rights. */
+const MOST_WAITS = 5;
+const LONGEST_WAIT_MS = 60_000;
 const packers = { gzip: promisify(gzip), br: promisify(brotliCompress) };
 
 export class TestOutlet {
@@ -134,7 +138,7 @@ export class TestOutlet {
   ): Promise<Exchange> {
     const { url, apiKey, outletId, ca } = this.options;
     const body = sent.body === null ? undefined : Buffer.from(sent.body);
-    const reply = await sendOnce(`${url}${sent.path}`, {
+    const request = {
       method: sent.method,
       headers: {
         'x-api-key': given.apiKey ?? apiKey,
@@ -147,9 +151,21 @@ export class TestOutlet {
       body: body && given.encoding ? await packers[given.encoding](body) : body,
       timeoutMs: given.timeoutMs ?? TIMEOUT_MS,
       ca,
-    });
-    const exchange = { sent, reply };
-    this.exchanges.push(exchange);
-    return exchange;
+    };
+    for (let waits = 0; ; waits++) {
+      const exchange = { sent, reply: await sendOnce(`${url}${sent.path}`, request) };
+      this.exchanges.push(exchange);
+      const waitMs = waits < MOST_WAITS ? waitAskedFor(exchange) : undefined;
+      if (waitMs === undefined) return exchange;
+      this.options.tell(`The cloud asks to wait ${Math.round(waitMs / 1_000)} s (${sent.path}); so it goes on then.`);
+      await sleep(waitMs);
+    }
   }
+}
+
+/** As the outlet waits: by `Retry-After` with 429 or 503. */
+function waitAskedFor({ reply }: Exchange): number | undefined {
+  if (reply.kind === 'none' || (reply.status !== 429 && reply.status !== 503)) return undefined;
+  const waitMs = parseRetryAfterMs(reply.retryAfter, Date.now());
+  return waitMs !== undefined && waitMs <= LONGEST_WAIT_MS ? waitMs : undefined;
 }

@@ -11,8 +11,8 @@ const MARKS: Record<Checked['outcome']['kind'], { mark: string; style: Style }> 
 };
 const MARGIN = 7;
 const LABEL = 11;
-/** Of a body; --json has more. */
-const SHOWN = 1_000;
+/** Of a body; what stands beside a long list comes last. --json has more. */
+const SHOWN = { begin: 700, end: 200 };
 const SHOWN_JSON = 100_000;
 
 export function chapterLine(title: string, first: boolean, paint: Paint): string {
@@ -73,7 +73,8 @@ const UUID = /([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
 
 function shown(body: string): string {
   const text = oneLine(body).replaceAll(UUID, '$1-…');
-  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)} … (${body.length} characters; --json shows more)`;
+  if (text.length <= SHOWN.begin + SHOWN.end) return text;
+  return `${text.slice(0, SHOWN.begin)} … ${text.slice(-SHOWN.end)} (${body.length} characters; --json shows more)`;
 }
 
 export function summaryLines(checked: readonly Checked[], paint: Paint, width: number): string[] {

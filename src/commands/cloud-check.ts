@@ -10,6 +10,7 @@ import { TestOutlet, type TestOutletOptions } from '../cloud-check/test-outlet.j
 import { cloudUrl, duration, headerText, isEntityName, listen } from '../config/scalars.js';
 import { readCertificates, readSecretFile } from '../config/secrets.js';
 import { codeOf, EXIT, SyncError } from '../errors.js';
+import { wrapped } from '../ops/status/words.js';
 import { chapterLine, checkLines, inJson, summaryLines } from './cloud-check-view.js';
 import { painter, print, printJson, remark, screenWidth } from './output.js';
 import { type CommonOptions, commonOptions } from './session.js';
@@ -110,7 +111,7 @@ function optionsFrom(given: string, options: Given): TestOutletOptions {
     row,
     pulled: options.pulled === true,
     webhook: webhookOf(options),
-    tell: remark,
+    tell: (text) => remark(wrapped(text, screenWidth()).join('\n')),
   };
 }
 

@@ -14,6 +14,7 @@ import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/s
 import { API_KEY, checkCloud, failedIn } from '../support/checked-cloud.js';
 import { syncd } from '../support/cli.js';
 import { eventually } from '../support/eventually.js';
+import { TlsFront } from '../support/tls-front.js';
 
 const SECRET = 'a-secret-of-the-webhooks';
 const directory = mkdtempSync(join(tmpdir(), 'syncd-cloud-check-'));
@@ -134,6 +135,29 @@ test('where no row is accepted, what needs rows is skipped and the way out is na
   expect(failedIn(await checkCloud(cloud.url, { type: 'product' }))).toEqual([]);
 });
 
+test('a cloud that asks to wait is waited for', async () => {
+  const cloud = await start();
+  cloud.faults.add({
+    kind: 'status',
+    status: 429,
+    retryAfter: { seconds: 1 },
+    times: 1,
+    match: { path: '/sync/push' },
+  });
+  const told: string[] = [];
+  expect(failedIn(await checkCloud(cloud.url, { tell: (text) => told.push(text) }))).toEqual([]);
+  expect(told).toEqual(['The cloud asks to wait 1 s (/sync/push); so it goes on then.']);
+});
+
+test('a key that is refused is told where the first push is', async () => {
+  const cloud = await start();
+  const checked = await checkCloud(cloud.url, { apiKey: 'another-key' });
+  const name = 'a new install may push, or is told the epoch that holds';
+  expect(whyOf(checked, name)).toBe(
+    'a push was answered with HTTP 401; is it the key of this outlet that --api-key-file holds?',
+  );
+});
+
 describe('a webhook', () => {
   const NAME = 'a webhook arrives, signed, at the right time, and can be read';
 
@@ -221,6 +245,19 @@ describe('the command', () => {
       came_back: { status: 503, error: null, body: expect.stringContaining('fault_503') },
     });
     expect(checks[1]).toMatchObject({ state: 'ok', sent: null, came_back: null });
+  });
+
+  test('takes a certificate of its own with --ca-file, and without it finds no cloud', async () => {
+    const cloud = await start();
+    const front = await TlsFront.start(cloud.port, directory);
+    try {
+      const url = `https://localhost:${front.port}/api/v1`;
+      const known = ['cloud-check', url, '--outlet', 'test-outlet', '--api-key-file', keyFile];
+      expect(await syncd([...known, '--ca-file', front.caFile])).toMatchObject({ code: 0, stderr: '' });
+      expect(await syncd(known)).toMatchObject({ code: 69, stderr: expect.stringMatching(/--ca-file FILE/) });
+    } finally {
+      await front.stop();
+    }
   });
 
   test('exits 69 where no cloud is, and 64 with the reason where the command line is wrong', async () => {

@@ -139,7 +139,9 @@ test('a conflict has to show the version and the row that the cloud has', () => 
     data: { id: '7', price: 1.5 },
   };
   expect(shown(current)).toBeUndefined();
-  expect(shown({ ...current, cloud_version: 3 })).toBe('current.cloud_version is 3, but the cloud has 2');
+  expect(shown({ ...current, cloud_version: 3 })).toBe(
+    'current.cloud_version is 3, not 2, which the cloud told last of this entity',
+  );
   expect(shown({ ...current, deleted: true, data: null })).toMatch(/^current\.deleted is true/);
   expect(shown({ ...current, data: { id: '7' } })).toMatch(/price is missing$/);
 });

@@ -108,6 +108,9 @@ function mustBeRefused(exchange: Exchange): Fault | undefined {
   return broken(`${sent.method} ${sent.path} was answered with ${answerWords(exchange)}, not with 401`, exchange);
 }
 
+/** 400 and 422: it is the row that the cloud does not like. */
+const SENSIBLE = [200, 400, 409, 422];
+
 const takeOver: Check = {
   name: 'a new install may push, or is told the epoch that holds',
   contract: {
@@ -117,8 +120,12 @@ const takeOver: Check = {
   async run(outlet) {
     const first = await outlet.push([outlet.change('create', outlet.freshId(), null)]);
     const { reply } = first;
-    if (reply.kind !== 'answer' || reply.status !== 409)
-      return reply.kind === 'answer' && reply.status < 500 ? ok(`at epoch ${outlet.epoch}`) : unanswered(first);
+    if (reply.kind === 'none' || !SENSIBLE.includes(reply.status)) {
+      const refused = reply.kind === 'answer' && (reply.status === 401 || reply.status === 403);
+      const hint = refused ? '; is it the key of this outlet that --api-key-file holds?' : '';
+      return verdictOf([broken(`a push was answered with ${answerWords(first)}${hint}`, first)]);
+    }
+    if (reply.status !== 409) return ok(`at epoch ${outlet.epoch}`);
     const { code, epoch } = parseError(reply.body);
     // Seconds grow from run to run, and so get past a cloud that does not tell.
     outlet.epoch = epoch === undefined ? Math.floor(Date.now() / 1_000) : epoch + 1;
@@ -135,10 +142,6 @@ const takeOver: Check = {
     );
   },
 };
-
-function unanswered(exchange: Exchange) {
-  return verdictOf([broken(`${answerWords(exchange)} to a push`, exchange)]);
-}
 
 const create: Check = {
   name: 'a create is accepted, and told its version',
