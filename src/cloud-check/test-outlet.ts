@@ -10,6 +10,7 @@ import { sendOnce } from '../cloud/client.js';
 import { parseCapabilities, parseRetryAfterMs } from '../cloud/reply.js';
 import type { WireCapabilities, WireChange } from '../cloud/wire.js';
 import type { Listen } from '../config/settings.js';
+import { SyncError } from '../errors.js';
 import { sleep } from '../time.js';
 import { VERSION } from '../version.js';
 import type { Exchange, Sent } from './check.js';
@@ -50,15 +51,22 @@ const TIMEOUT_MS = 30_000;
 /** A cloud that lets only so many requests through is within its rights. */
 const MOST_WAITS = 5;
 const LONGEST_WAIT_MS = 60_000;
+const KEPT = 65_536;
+/** More than the requests that are sent at once. */
+const MOST_UNANSWERED = 8;
 const packers = { gzip: promisify(gzip), br: promisify(brotliCompress) };
 
 export class TestOutlet {
   readonly options: TestOutletOptions;
+  /** All but those with a long answer: a walk through a whole feed would fill the memory. */
   readonly exchanges: Exchange[] = [];
   capabilities: WireCapabilities = parseCapabilities(undefined);
   installId: string = randomUUID();
   epoch = 1;
+  /** Where the pull stands; null: at its beginning. */
+  cursor: string | null = null;
   #last = 0;
+  #unanswered = 0;
 
   constructor(options: TestOutletOptions) {
     this.options = options;
@@ -154,12 +162,23 @@ export class TestOutlet {
     };
     for (let waits = 0; ; waits++) {
       const exchange = { sent, reply: await sendOnce(`${url}${sent.path}`, request) };
-      this.exchanges.push(exchange);
+      this.#keep(exchange);
       const waitMs = waits < MOST_WAITS ? waitAskedFor(exchange) : undefined;
       if (waitMs === undefined) return exchange;
       this.options.tell(`The cloud asks to wait ${Math.round(waitMs / 1_000)} s (${sent.path}); so it goes on then.`);
       await sleep(waitMs);
     }
+  }
+
+  /** @throws SyncError `unavailable` where nobody is there any more: the other checks would say nothing but that, each after its time-out */
+  #keep(exchange: Exchange): void {
+    const { reply } = exchange;
+    this.#unanswered = reply.kind === 'none' ? this.#unanswered + 1 : 0;
+    if (reply.kind === 'none' || reply.body.length <= KEPT) this.exchanges.push(exchange);
+    if (reply.kind === 'answer' || this.#unanswered < MOST_UNANSWERED) return;
+    throw new SyncError('unavailable', `the cloud answers no more: ${exchange.sent.path}: ${reply.error}`, {
+      hint: `${MOST_UNANSWERED} requests in a row had no answer. Is it running still?`,
+    });
   }
 }
 

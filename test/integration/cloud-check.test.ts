@@ -5,13 +5,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Checked } from '../../src/cloud-check/run.js';
+import { type Checked, runChecks } from '../../src/cloud-check/run.js';
 import type { TestOutletOptions } from '../../src/cloud-check/test-outlet.js';
 import type { FaultRule } from '../../src/demo/cloud/faults.js';
 import type { CloudOptions } from '../../src/demo/cloud/open.js';
 import type { Subscription } from '../../src/demo/cloud/records.js';
 import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/server.js';
-import { API_KEY, checkCloud, failedIn } from '../support/checked-cloud.js';
+import { API_KEY, checkCloud, failedIn, testOutlet } from '../support/checked-cloud.js';
 import { syncd } from '../support/cli.js';
 import { eventually } from '../support/eventually.js';
 import { TlsFront } from '../support/tls-front.js';
@@ -29,9 +29,10 @@ afterAll(async () => {
   await Promise.all(clouds.map((cloud) => cloud.stop()));
   rmSync(directory, { recursive: true });
 });
-/** Without long poll, which costs every run two seconds. */
+/** Without long poll, which costs every run two seconds, and with small batches. */
+const QUICK = { long_poll: false, max_batch_changes: 50, max_batch_bytes: 50_000 };
 const start = async (options: Partial<CloudOptions> = {}) => {
-  const cloud = await startReferenceCloud({ apiKey: API_KEY, capabilities: { long_poll: false }, ...options });
+  const cloud = await startReferenceCloud({ apiKey: API_KEY, capabilities: QUICK, ...options });
   clouds.push(cloud);
   return cloud;
 };
@@ -133,6 +134,20 @@ test('where no row is accepted, what needs rows is skipped and the way out is na
   expect(failedIn(checked)).toEqual(['a create is accepted, and told its version']);
   expect(whyOf(checked, 'a create is accepted, and told its version')).toMatch(/--type, --data/);
   expect(failedIn(await checkCloud(cloud.url, { type: 'product' }))).toEqual([]);
+});
+
+test('a cloud that is gone in the midst of it ends the checks, and not each by itself', async () => {
+  const cloud = await start();
+  const checks = runChecks(testOutlet(cloud.url));
+  await checks.next();
+  await cloud.down();
+  const rest = async () => {
+    for await (const _ of checks);
+  };
+  await expect(rest()).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringMatching(/answers no more/),
+  });
 });
 
 test('a cloud that asks to wait is waited for', async () => {

@@ -5,10 +5,10 @@ import { TestOutlet, type TestOutletOptions } from '../../src/cloud-check/test-o
 
 export const API_KEY = 'a-key-for-the-checks';
 
-export async function checkCloud(url: string, given: Partial<TestOutletOptions> = {}): Promise<Checked[]> {
+export function testOutlet(url: string, given: Partial<TestOutletOptions> = {}): TestOutlet {
   const row = rowTemplate(undefined, 'id');
   if (row === undefined) throw new Error("the outlet's own row is no JSON object");
-  const outlet = new TestOutlet({
+  return new TestOutlet({
     url,
     outletId: 'test-outlet',
     apiKey: API_KEY,
@@ -20,8 +20,11 @@ export async function checkCloud(url: string, given: Partial<TestOutletOptions> 
     tell: () => {},
     ...given,
   });
+}
+
+export async function checkCloud(url: string, given: Partial<TestOutletOptions> = {}): Promise<Checked[]> {
   const checked: Checked[] = [];
-  for await (const one of runChecks(outlet)) checked.push(one);
+  for await (const one of runChecks(testOutlet(url, given))) checked.push(one);
   return checked;
 }
 
