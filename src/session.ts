@@ -229,6 +229,7 @@ function assemble(
     settings,
     log,
     db: connections.upkeep,
+    client,
     leader_epoch: lead.leader_epoch,
     memory,
     clock,

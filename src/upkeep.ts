@@ -3,6 +3,7 @@
  * file; here stands how often, and what each is given.
  */
 
+import type { CloudClient } from './cloud/client.js';
 import type { ClockOffset } from './cloud/clock.js';
 import type { Standing } from './cloud/standing.js';
 import type { Settings } from './config/settings.js';
@@ -17,6 +18,7 @@ import { diskChore } from './ops/disk.js';
 import type { OutageLedger } from './ops/figures/outages.js';
 import { samplesChore } from './ops/figures/samples.js';
 import { tallyChore } from './ops/figures/tally.js';
+import { historyChore } from './ops/identity/cloud-history.js';
 import { retentionChore } from './ops/retention.js';
 import type { Tally } from './ops/status/systemd-line.js';
 import type { PullMemory } from './pull/memory.js';
@@ -29,6 +31,7 @@ export type UpkeepDeps = {
   log: Log;
   /** A connection that nothing else waits for. */
   db: Db;
+  client: Pick<CloudClient, 'capabilities'>;
   leader_epoch: string;
   memory: CloudMemory;
   clock: ClockOffset;
@@ -50,6 +53,7 @@ export function createUpkeep(deps: UpkeepDeps): ChoresLoop {
   const refused = () => memory.standing.kind === 'refused' || pulling.standing.kind === 'refused';
   const drift = createDriftWatch({ db, settings: deps.settings, log, onHolds: deps.onHolds });
   const chores: Chore[] = [drift, outages.chore(db), samplesChore(db, () => isOnline(memory.standing))];
+  chores.push(historyChore(db, deps.client, log));
   if (configuration) chores.push(configurationChore(db, deps.runId, configuration, refused));
   if (tally) chores.push(tallyChore(db, tally));
   chores.push(...walkChores({ db, leader_epoch: deps.leader_epoch, log, onQueued: deps.onLocalChanges }));

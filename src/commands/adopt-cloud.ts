@@ -4,9 +4,10 @@ import type { CloudClient } from '../cloud/client.js';
 import { loadSettings } from '../config/load.js';
 import type { Settings } from '../config/settings.js';
 import { openDb } from '../db/connect.js';
-import { SyncError } from '../errors.js';
+import { INSTALL, SyncError } from '../errors.js';
 import { count, wrapped } from '../ops/status/words.js';
 import { knownHistory } from '../proof/history.js';
+import { withTombstones } from '../proof/repair.js';
 import { type GoneOn, goOnWithRestored } from '../proof/restored.js';
 import { mustOfferDigest } from '../proof/there.js';
 import { installedTypes, type Proof, verifyTypes } from '../proof/verify.js';
@@ -34,6 +35,15 @@ export async function adoptRestoredCloud(session: Session, options: Options): Pr
         hint: 'If a daemon runs, it goes on by itself. See: syncd status',
       });
     const proofs = await compareAll(session, settings, client, options);
+    const skipped = proofs.filter((proof) => proof.skipped !== null);
+    if (skipped.length > 0)
+      throw new SyncError(
+        'failed',
+        `nothing was changed: ${skipped.map((one) => `${one.entity_type} cannot be compared: ${one.skipped}`).join('; ')}`,
+        {
+          hint: `Put it right first, or take the entity out of syncd.yaml; then: ${INSTALL}`,
+        },
+      );
     if (!options.yes) {
       print(foreseen(proofs));
       if (!(await confirm('Go on with the cloud as it is now?'))) return print('Nothing was changed.');
@@ -57,7 +67,13 @@ async function compareAll(
   try {
     // Pushing and applying are stopped: what is seen once stays so.
     const deps = { db: patient, client, settings, pauseMs: null };
-    return await verifyTypes(deps, await installedTypes(db, []), (type) => line.show(`comparing ${type}`));
+    const proofs = await verifyTypes(deps, await installedTypes(db, []), (type) => line.show(`comparing ${type}`));
+    const known: Proof[] = [];
+    for (const proof of proofs) {
+      line.show(`asking for what ${proof.entity_type} lacks`);
+      known.push(await withTombstones(client, proof));
+    }
+    return known;
   } finally {
     line.end();
     await patient.destroy();
@@ -67,10 +83,8 @@ async function compareAll(
 function foreseen(proofs: readonly Proof[]): string {
   const differ = proofs.filter(({ differences }) => differences.length > 0);
   const lines = differ.flatMap(({ entity_type, differences }) => [`${entity_type}:`, ...differenceLines(differences)]);
-  const skipped = proofs.filter((proof) => proof.skipped !== null);
   return [
     ...(differ.length === 0 ? ['The cloud holds everything that was agreed on.'] : lines),
-    ...skipped.map(({ entity_type, skipped: why }) => `${entity_type}: not compared: ${why}`),
     '',
     ...wrapped(
       'What the cloud has lost is queued again as the shop has it now. Its newer rows of types that are pulled come back. What it had sent and was not applied yet is put away. An entity that somebody has edited in the cloud since, up to the very version that was agreed on here, is taken for the same: its next change sets it right.',

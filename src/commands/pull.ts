@@ -1,12 +1,12 @@
 /** `syncd pull TYPE ID`: asks for one row as the cloud holds it, and waits for what comes of it while the daemon can get it. */
 import { Command, Option } from 'commander';
 import { cloudClientOf } from '../cloud/access.js';
+import { askVersion } from '../cloud/version.js';
 import { loadSettings } from '../config/load.js';
 import type { Db } from '../db/connect.js';
 import { EXIT, SyncError } from '../errors.js';
 import { type Asked, type AskStanding, type AskStatus, askForEntity, awaitAsked, spelt } from '../inbox/ask.js';
 import { type DaemonPresence, lookAtDaemon } from '../ops/control.js';
-import { askVersion } from '../pull/version.js';
 import { authorOf, withAuthor } from './actions.js';
 import { parseSpan } from './filters.js';
 import { print, printJson } from './output.js';

@@ -1,7 +1,7 @@
 /** How `syncd verify` looks: a line for each type, what differs in words and by name, and what to type. Pure. */
 import { count, wrapped } from '../ops/status/words.js';
 import type { Difference, DifferenceKind } from '../proof/difference.js';
-import type { Repaired } from '../proof/repair.js';
+import { courseOf, type Repaired } from '../proof/repair.js';
 import type { Proof } from '../proof/verify.js';
 
 export type VerifyResult = { proof: Proof; repaired: Repaired | null };
@@ -67,7 +67,13 @@ function repairWords({ to_push, to_pull, left }: Repaired, running: boolean): st
 }
 
 function verdict(results: readonly VerifyResult[], equal: boolean): string {
-  if (equal) return 'Both sides hold the same: everything that was settled is in the cloud.';
+  const moving = results.some(({ proof }) => proof.on_the_way > 0) ? ', but for what is on its way' : '';
+  if (equal) return `Both sides hold the same${moving}: everything that was settled is in the cloud.`;
+  const left = results.every(({ proof }) =>
+    proof.differences.every((one) => courseOf(proof.direction, one).how === 'left'),
+  );
+  if (left && results.some(({ proof }) => proof.differences.length > 0))
+    return 'The two sides differ, and nothing here can mend it: the rows were put away or never were here, or the type is only pulled. The team of the cloud can.';
   if (results.some(({ repaired }) => repaired !== null))
     return 'What differed is being mended. Once syncd status shows nothing waiting, compare again: syncd verify';
   const differ = results.some(({ proof }) => proof.differences.length > 0);

@@ -10,7 +10,7 @@ import { lookAtDaemon } from '../ops/control.js';
 import { readIdentity } from '../ops/identity/outlet.js';
 import { mustBeSameHistory } from '../proof/history.js';
 import { recordProofs } from '../proof/record.js';
-import { type Repaired, repair } from '../proof/repair.js';
+import { type Repaired, repair, withTombstones } from '../proof/repair.js';
 import { mustOfferDigest } from '../proof/there.js';
 import { installedTypes, type Proof, verifyTypes } from '../proof/verify.js';
 import { authorOf, withAuthor } from './actions.js';
@@ -85,7 +85,7 @@ async function verify(
   for (const proof of proofs) {
     const wanted = options.repair === true && proof.differences.length > 0;
     const repairs = { ...proof, who: authorOf(options), cause: 'syncd verify --repair' };
-    results.push({ proof, repaired: wanted ? await repair(db, repairs) : null });
+    results.push({ proof, repaired: wanted ? await repair(db, await withTombstones(client, repairs)) : null });
   }
   const equal = proofs.every(({ differences, skipped }) => differences.length === 0 && skipped === null);
   process.exitCode = equal ? EXIT.done : EXIT.failed;

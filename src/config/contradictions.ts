@@ -95,6 +95,7 @@ function columnsAgainst(entity: Tree): [string, string][] {
   both('delta', texts(entity.delta), texts(entity.local), 'is also listed as local; it can be one of them');
   for (const field of ['date_field', 'money_field'])
     both(field, texts([entity[field]]), excluded, 'is excluded: it never reaches the cloud');
+  both('date_field', texts([entity.date_field]), texts(entity.local), 'is local: it may be another day at the cloud');
   if (entity.direction === 'pull' && entity.coalesce === true)
     found.push(['coalesce', 'is for what is pushed, and direction is pull']);
   return found;

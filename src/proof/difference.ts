@@ -14,8 +14,12 @@ export type Here = {
   row: boolean;
   /** The day that its row belongs to; null: not known, for there is no row or none of them has a day. */
   bucket: string | null;
-  /** A change that is not settled, something of the cloud's that is not applied, or an open conflict. */
+  /** A change of it waits to be sent, or one of the cloud's to be applied. */
   moving: boolean;
+  /** It waits for a person: a failed change, an open conflict, something of the cloud's that cannot be applied. */
+  stuck: boolean;
+  /** Its row left with a part of its table, a detached month say. */
+  departed: boolean;
 };
 
 export type There = { cloud_version: number; bucket: string };
@@ -32,13 +36,14 @@ export type DifferenceKind =
   /** One version on both sides, but on two days: the row was changed and nobody captured it. */
   | 'other_day';
 
-/** `here` and `there` are the cloud's versions; null: none, or deleted. `row`: the shop has its row. */
+/** `here` and `there` are the cloud's versions; null: none, or deleted. `row`: the shop has its row; `departed`: it was put away. */
 export type Difference = {
   entity_id: string;
   kind: DifferenceKind;
   here: number | null;
   there: number | null;
   row: boolean;
+  departed: boolean;
 };
 
 export type Compared = {
@@ -57,6 +62,8 @@ export function compare(here: ReadonlyMap<string, Here>, there: ReadonlyMap<stri
     const theirs = there.get(entity_id);
     const kind = differenceOf(ours, theirs);
     if (kind === undefined) continue;
+    // Whatever else differs there, somebody has been told of already.
+    if (ours.stuck && kind !== 'missing_there' && kind !== 'older_there' && !still) continue;
     if (ours.moving && !still) compared.moving += 1;
     else
       compared.differences.push({
@@ -65,6 +72,7 @@ export function compare(here: ReadonlyMap<string, Here>, there: ReadonlyMap<stri
         here: ours.deleted ? null : ours.cloud_version,
         there: theirs?.cloud_version ?? null,
         row: ours.row,
+        departed: ours.departed,
       });
   }
   return compared;

@@ -9,6 +9,7 @@ import { identifier } from '../capture/names.js';
 import type { WireBucket } from '../cloud/wire.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
+import { hasDeparted } from '../walk/departed.js';
 import type { WalkedTable } from '../walk/table.js';
 import type { Here, There } from './difference.js';
 
@@ -68,15 +69,19 @@ export async function mayDifferHere(
   buckets: readonly string[],
   listed: ReadonlyMap<string, There>,
 ): Promise<Map<string, Here>> {
-  const { entity } = table.walked;
+  const { entity, keys, departed } = table.walked;
   const theirs = [...listed.values()];
   const versions = theirs.map(({ cloud_version }) => cloud_version);
   const days = theirs.map(({ bucket }) => bucket);
   const { rows } = await sql<Omit<Here, 'cloud_version'> & { entity_id: string; cloud_version: string | null }>`
-    WITH moving AS (
-      SELECT entity_id FROM syncd.unsettled WHERE entity_type = ${entity}
-      UNION SELECT entity_id FROM syncd.incoming WHERE entity_type = ${entity}
-      UNION SELECT entity_id FROM syncd.sync_conflicts WHERE status = 'open' AND entity_type = ${entity}
+    WITH unsettled AS (
+      SELECT entity_id, true AS moving FROM syncd.unsettled WHERE entity_type = ${entity} AND status = 'pending'
+      UNION ALL SELECT entity_id, true FROM syncd.incoming WHERE entity_type = ${entity} AND status = 'waiting'
+      UNION ALL SELECT entity_id, false FROM syncd.unsettled WHERE entity_type = ${entity} AND status <> 'pending'
+      UNION ALL SELECT entity_id, false FROM syncd.incoming WHERE entity_type = ${entity} AND status = 'parked'
+      UNION ALL SELECT entity_id, false FROM syncd.sync_conflicts WHERE status = 'open' AND entity_type = ${entity}
+    ), held AS (
+      SELECT entity_id, bool_or(moving) AS moving FROM unsettled GROUP BY entity_id
     ), listed AS (
       SELECT l.entity_id COLLATE "C" AS entity_id, l.version, l.bucket
       FROM unnest(${arrayLiteral([...listed.keys()])}::text[], ${arrayLiteral(versions)}::bigint[], ${arrayLiteral(days)}::text[])
@@ -86,9 +91,10 @@ export async function mayDifferHere(
     )
     SELECT coalesce(k.entity_id, l.entity_id) AS entity_id, k.cloud_version::text, coalesce(k.deleted, true) AS deleted,
            live.entity_id IS NOT NULL AS row, ${table.day === undefined ? sql`NULL` : sql`live.bucket`} AS bucket,
-           m.entity_id IS NOT NULL AS moving
+           coalesce(h.moving, false) AS moving, h.moving IS NOT DISTINCT FROM false AS stuck,
+           live.entity_id IS NULL AND ${hasDeparted(keys, departed, 'coalesce(k.entity_id, l.entity_id)')} AS departed
     FROM known k FULL JOIN listed l ON l.entity_id = k.entity_id
-    LEFT JOIN moving m ON m.entity_id = coalesce(k.entity_id, l.entity_id)
+    LEFT JOIN held h ON h.entity_id = coalesce(k.entity_id, l.entity_id)
     LEFT JOIN ${rowsOf(table)} AS live ON live.entity_id = coalesce(k.entity_id, l.entity_id)
     WHERE (l.entity_id IS NOT NULL OR (NOT k.deleted AND (live.entity_id IS NULL OR live.bucket = ANY (${arrayLiteral(buckets)}::text[]))))
       AND NOT coalesce(l.version = k.cloud_version AND NOT k.deleted AND coalesce(live.bucket, l.bucket) = l.bucket, false)`.execute(

@@ -6,12 +6,14 @@
  * One transaction: the agreements and the walk's request stand together, so that nothing is forgotten by a crash.
  */
 import { sql } from 'kysely';
+import type { CloudClient } from '../cloud/client.js';
 import type { Direction } from '../config/settings.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { askForEntity } from '../inbox/ask.js';
 import { requestReconcile } from '../walk/request.js';
 import type { Difference } from './difference.js';
+import { versionsThere } from './there.js';
 
 export type Repaired = {
   /** Agreements that a walk looks at anew, and queues what it finds. */
@@ -25,19 +27,26 @@ export type Repaired = {
 /** `version`: what counts as agreed from then on; undefined: as before. */
 export type Course = { how: 'push' | 'pull' | 'left'; version?: number | null };
 
-/** What is to be done about a difference. Pure. */
-export function courseOf(direction: Direction, { kind, there, row }: Difference): Course {
+/**
+ * What is to be done about a difference. Pure.
+ * @param restored the cloud's versions are of another history than ours: they tell which side is behind, and no more
+ */
+export function courseOf(direction: Direction, { kind, there, row, departed }: Difference, restored = false): Course {
   const pulled = direction === 'pull';
+  // No row that could be sent, and nobody deleted it.
+  if (departed) return { how: 'left' };
   switch (kind) {
     case 'missing_there':
-      // Whatever the cloud makes of it later counts as new.
-      return { how: pulled ? 'left' : 'push', version: null };
+      // A tombstone counts; without one, whatever the cloud makes of it later is new.
+      return { how: pulled ? 'left' : 'push', version: there };
     case 'older_there':
       // What is only pulled has to come again, though its version is a known one.
       return pulled ? { how: 'pull', version: null } : { how: 'push', version: there };
     case 'other_day':
       return pulled ? { how: 'pull', version: null } : { how: 'push' };
     case 'newer_there':
+      // Both sides have had edits that the other one has not: without a base the push meets a conflict, and a rule settles it.
+      if (restored && direction === 'both') return { how: 'push', version: null };
       return { how: direction === 'push' ? 'push' : 'pull' };
     case 'unknown_here':
       if (direction !== 'push') return { how: 'pull' };
@@ -53,6 +62,7 @@ export type Repairs = {
   differences: readonly Difference[];
   who: string;
   cause: string;
+  restored?: boolean;
 };
 
 /**
@@ -62,8 +72,8 @@ export type Repairs = {
  * @returns also the entities that are to be fetched: asking for them is the caller's, after the commit
  */
 export async function agreeAnew(trx: Db, repairs: Repairs): Promise<{ repaired: Repaired; wanted: string[] }> {
-  const { entity_type, direction, differences, who, cause } = repairs;
-  const all = differences.map((difference) => ({ ...difference, ...courseOf(direction, difference) }));
+  const { entity_type, direction, differences, who, cause, restored } = repairs;
+  const all = differences.map((difference) => ({ ...difference, ...courseOf(direction, difference, restored) }));
   const touched = all.filter(({ how, version }) => how === 'push' || version !== undefined);
   await sql`
     UPDATE syncd.entity_state s
@@ -80,6 +90,24 @@ export async function agreeAnew(trx: Db, repairs: Repairs): Promise<{ repaired: 
     repaired: { to_push: of('push').length, to_pull: of('pull').length, left: of('left').length },
     wanted: of('pull').map(({ entity_id }) => entity_id),
   };
+}
+
+/**
+ * What the cloud does not list may have a tombstone there, which a push has to name: an entity that was deleted once, and made anew
+ * under the same key.
+ */
+export async function withTombstones<T extends Pick<Repairs, 'entity_type' | 'differences'>>(
+  client: Pick<CloudClient, 'entityVersion'>,
+  repairs: T,
+): Promise<T> {
+  const missing = repairs.differences.filter(({ kind }) => kind === 'missing_there').map(({ entity_id }) => entity_id);
+  const versions = await versionsThere(client, repairs.entity_type, missing);
+  const differences = repairs.differences.map((difference) =>
+    difference.kind === 'missing_there'
+      ? { ...difference, there: versions.get(difference.entity_id) ?? null }
+      : difference,
+  );
+  return { ...repairs, differences };
 }
 
 /** Mends one type at once. @throws what Postgres says */

@@ -9,6 +9,7 @@ import type { Db } from '../db/connect.js';
 import { SyncError } from '../errors.js';
 import { putAwayIncoming } from '../ops/identity/put-away.js';
 import { requester, wakeDaemon } from '../queue/manage.js';
+import { requestReconcile } from '../walk/request.js';
 import { agreeAnew, type Repaired } from './repair.js';
 import type { Proof } from './verify.js';
 
@@ -26,6 +27,29 @@ export type GoneOn = {
   repaired: (Repaired & { entity_type: string })[];
 };
 
+const CAUSE = 'the cloud was restored from a backup';
+
+/**
+ * What the cloud said in a conflict, it says no more. Its changes go again without a base, so that they meet whatever it says now;
+ * where none waits, the walk sends the row.
+ */
+async function endConflicts(trx: Db, who: string): Promise<void> {
+  const { rows } = await sql<{ entity_type: string }>`
+    WITH ended AS (
+      UPDATE syncd.sync_conflicts SET status = 'resolved', resolved_at = clock_timestamp(), resolved_by = ${requester(who)}, reason = ${CAUSE}
+      WHERE status = 'open' RETURNING entity_type, entity_id
+    ), again AS (
+      UPDATE syncd.sync_queue q SET status = 'pending', retry_count = 0, hold_count = 0, next_attempt_at = clock_timestamp()
+      FROM ended e WHERE q.status = 'conflict' AND q.entity_type = e.entity_type AND q.entity_id = e.entity_id
+    ), loose AS (
+      UPDATE syncd.entity_state s SET cloud_version = NULL, sync_status = 'synced', row_hash = coalesce(s.row_hash, 0), row_shape = NULL
+      FROM ended e WHERE s.entity_type = e.entity_type AND s.entity_id = e.entity_id
+    )
+    SELECT DISTINCT entity_type FROM ended`.execute(trx);
+  const types = rows.map(({ entity_type }) => entity_type);
+  if (types.length > 0) await requestReconcile(trx, types, CAUSE, who);
+}
+
 /** @throws SyncError `failed` where somebody has decided meanwhile; then nothing was changed */
 export async function goOnWithRestored(db: Db, { known, told, proofs }: RestoredCloud, who: string): Promise<GoneOn> {
   return db.transaction().execute(async (trx) => {
@@ -40,10 +64,10 @@ export async function goOnWithRestored(db: Db, { known, told, proofs }: Restored
     const repaired: GoneOn['repaired'] = [];
     for (const { entity_type, direction, differences } of proofs) {
       if (differences.length === 0) continue;
-      const cause = 'the cloud was restored from a backup';
-      const done = await agreeAnew(trx, { entity_type, direction, differences, who, cause });
+      const done = await agreeAnew(trx, { entity_type, direction, differences, who, cause: CAUSE, restored: true });
       repaired.push({ entity_type, ...done.repaired });
     }
+    await endConflicts(trx, who);
     const put_away = await putAwayIncoming(trx, outlet.outlet_id);
     // Without a cursor the cloud tells everything that it has; what is known by its version changes nothing.
     await sql`

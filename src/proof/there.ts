@@ -2,9 +2,10 @@
  * Asks the cloud what it holds: which days of a type differ from ours, and what lies in such a day. Nothing is changed on
  * either side. What is no answer by the contract ends the comparison with the reason.
  */
-import type { CloudClient } from '../cloud/client.js';
+import { type CloudClient, isNameable } from '../cloud/client.js';
 import { judgeReply, notTheCloud } from '../cloud/outcome.js';
 import { parseCapabilities, parseObject, type Reply } from '../cloud/reply.js';
+import { askVersion } from '../cloud/version.js';
 import type { DigestRequest, WireBucket } from '../cloud/wire.js';
 import { SyncError } from '../errors.js';
 import type { There } from './difference.js';
@@ -18,6 +19,8 @@ export type ProofClient = Pick<CloudClient, 'capabilities' | 'digest' | 'digestE
 export async function mustOfferDigest(client: ProofClient): Promise<string | undefined> {
   const reply = await client.capabilities();
   const known = reply.kind === 'answer' && reply.status === 404 ? undefined : answered(reply);
+  // A captive portal answers everything.
+  if (known !== undefined && parseObject(known) === undefined) throw unreadable('/sync/capabilities');
   const { digest, cloud_epoch } = parseCapabilities(known);
   if (digest) return cloud_epoch;
   throw new SyncError('failed', 'this cloud cannot be compared with: its capabilities do not offer the digest', {
@@ -49,10 +52,38 @@ export async function entitiesThere(
   return found;
 }
 
+/** Requests at a time: the line's round trips, not the cloud, are what takes time. */
+const AT_ONCE = 8;
+
+/**
+ * The versions of entities that are in no list of the living, tombstones included; null where there is not even one.
+ * @throws as mustOfferDigest
+ */
+export async function versionsThere(
+  client: Pick<CloudClient, 'entityVersion'>,
+  entity_type: string,
+  entity_ids: readonly string[],
+): Promise<Map<string, number | null>> {
+  const versions = new Map<string, number | null>();
+  for (let from = 0; from < entity_ids.length; from += AT_ONCE) {
+    const some = entity_ids.slice(from, from + AT_ONCE).filter(isNameable);
+    const held = await Promise.all(some.map((id) => askVersion(client, entity_type, id, Date.now())));
+    for (const [place, one] of held.entries()) {
+      if (one.kind === 'failed') throw unavailable(one.reason);
+      versions.set(some[place] as string, one.kind === 'version' ? one.cloud_version : null);
+    }
+  }
+  return versions;
+}
+
 function answered(reply: Reply): string {
   const outcome = judgeReply(reply, Date.now());
   if (outcome.kind === 'ok') return outcome.body;
-  throw new SyncError('unavailable', `the cloud cannot be asked what it holds: ${outcome.reason}`, {
+  throw unavailable(outcome.reason);
+}
+
+function unavailable(reason: string): SyncError {
+  return new SyncError('unavailable', `the cloud cannot be asked what it holds: ${reason}`, {
     hint: 'See: syncd doctor. Nothing was changed.',
   });
 }

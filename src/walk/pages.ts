@@ -24,7 +24,7 @@ export type Page = {
   more: boolean;
 };
 
-/** What a person gave up stays given up while it is as it was: hashes by entity. */
+/** What a person gave up stays given up while it is as it was, unless its agreement was marked to go again: hashes by entity. */
 export type GivenUp = ReadonlyMap<string, string>;
 
 /** One transaction's worth of changes, and of bytes: what travels to the cloud in one request. */
@@ -68,7 +68,8 @@ export async function queueRows(trx: Db, walked: WalkedTable, asked: RowsAsked):
       ? sql``
       : sql`AND NOT EXISTS (
           SELECT FROM unnest(${arrayLiteral([...asked.givenUp.keys()])}::text[], ${arrayLiteral([...asked.givenUp.values()])}::bigint[])
-               AS g (entity_id, hash) WHERE g.entity_id = j.entity_id AND g.hash = ${textHash(sql`j.payload`)})`;
+               AS g (entity_id, hash) WHERE g.entity_id = j.entity_id AND g.hash = ${textHash(sql`j.payload`)}
+          AND (j.row_shape IS NOT NULL OR j.row_hash IS NULL))`;
   const { rows } = await sql<{ walked: number; last: string | null; ids: string | null; more: boolean }>`
     WITH ${said(entity)}, judged AS MATERIALIZED (
       SELECT row_number() OVER (ORDER BY ${inOrder(walked)}) AS n, ${id} AS entity_id, ${placeOf(walked)} AS place,

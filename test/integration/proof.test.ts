@@ -122,12 +122,12 @@ onEachServer('the comparison with the cloud', (_, server) => {
     );
     const { differences } = await proofOf('sale');
     expect([...differences].sort((a, b) => Number(a.entity_id) - Number(b.entity_id))).toEqual([
-      { entity_id: '1', kind: 'missing_there', here: 1, there: null, row: true },
-      { entity_id: '2', kind: 'older_there', here: 3, there: 2, row: true },
-      { entity_id: '3', kind: 'newer_there', here: 1, there: 9, row: true },
-      { entity_id: '4', kind: 'other_day', here: 1, there: 1, row: true },
-      { entity_id: '5', kind: 'older_there', here: null, there: 1, row: false },
-      { entity_id: '99', kind: 'unknown_here', here: null, there: 1, row: false },
+      { entity_id: '1', kind: 'missing_there', here: 1, there: null, row: true, departed: false },
+      { entity_id: '2', kind: 'older_there', here: 3, there: 2, row: true, departed: false },
+      { entity_id: '3', kind: 'newer_there', here: 1, there: 9, row: true, departed: false },
+      { entity_id: '4', kind: 'other_day', here: 1, there: 1, row: true, departed: false },
+      { entity_id: '5', kind: 'older_there', here: null, there: 1, row: false, departed: false },
+      { entity_id: '99', kind: 'unknown_here', here: null, there: 1, row: false, departed: false },
     ]);
   });
 

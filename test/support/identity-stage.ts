@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { installCapture } from '../../src/capture/install.js';
 import { loadSettings } from '../../src/config/load.js';
-import type { Settings } from '../../src/config/settings.js';
+import type { Settings, Strategy } from '../../src/config/settings.js';
 import { runDaemon } from '../../src/daemon.js';
 import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/server.js';
 import { Cluster } from '../../src/demo/postgres.js';
@@ -46,8 +46,9 @@ export class IdentityStage {
   /**
    * @param state the state directory's name; another host has another one
    * @param servers where the database may be found, in order
+   * @param conflict the strategy; undefined: as it is where nobody says
    */
-  outlet(id: string, database: string, state: string, servers = [this.cluster]): Outlet {
+  outlet(id: string, database: string, state: string, servers = [this.cluster], conflict?: Strategy): Outlet {
     const config = join(this.#directory, `${id}-${database}-${state}.yaml`);
     const state_dir = join(this.#directory, state);
     mkdirSync(state_dir, { recursive: true });
@@ -57,7 +58,7 @@ database: { url: ${JSON.stringify(servers.map((server) => server.url(database, '
 state_dir: ${state_dir}
 cloud: { url: "${this.cloud.url}", api_key: ${API_KEY}, timeout: 5s }
 admin: { listen: 127.0.0.1:0 }
-sync: { long_poll: 1s, interval: 1s }
+sync: { long_poll: 1s, interval: 1s${conflict === undefined ? '' : `, conflict: ${conflict}`} }
 entities:
   product: { table: products, direction: both }
   sale: { table: sales, direction: push }
@@ -67,10 +68,10 @@ entities:
   }
 
   /** A new shop, installed. */
-  async shop(id: string, database: string, state: string): Promise<Outlet> {
+  async shop(id: string, database: string, state: string, conflict?: Strategy): Promise<Outlet> {
     await this.cluster.createDatabase(database);
     await this.sql(database, TABLES);
-    const outlet = this.outlet(id, database, state);
+    const outlet = this.outlet(id, database, state, [this.cluster], conflict);
     await installCapture({ adminUrl: this.cluster.url(database), settings: outlet.settings });
     return outlet;
   }

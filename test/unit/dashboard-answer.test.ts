@@ -58,7 +58,12 @@ test.each<[string, Change, tone: string, headline: object, next: string, canTryN
     'the cloud has lost what it had accepted',
     {
       state: 'critical',
-      compared: { at: LATER, differing: [{ entity_type: 'order', at: LATER, differences: 4, lost: 3 }] },
+      compared: {
+        at: LATER,
+        differing: [{ entity_type: 'order', at: LATER, differences: 4, lost: 3 }],
+        beyond_repair: 0,
+        skipped: [],
+      },
     },
     'attention',
     { kind: 'lost', rows: 3 },

@@ -9,7 +9,15 @@ import {
 } from '../../src/proof/difference.js';
 import { type Course, courseOf } from '../../src/proof/repair.js';
 
-const AGREED: Here = { cloud_version: 3, deleted: false, row: true, bucket: '2026-11-22', moving: false };
+const AGREED: Here = {
+  cloud_version: 3,
+  deleted: false,
+  row: true,
+  bucket: '2026-11-22',
+  moving: false,
+  stuck: false,
+  departed: false,
+};
 const HELD: There = { cloud_version: 3, bucket: '2026-11-22' };
 
 test.each<[string, Partial<Here>, Partial<There> | undefined, DifferenceKind | undefined]>([
@@ -41,12 +49,31 @@ test('what has something on its way is counted, and no difference', () => {
   const there = new Map([['8', HELD]]);
   expect(compare(here, there)).toEqual({ differences: [], moving: 1 });
   expect(compare(here, there, true).differences).toEqual([
-    { entity_id: '7', kind: 'missing_there', here: 3, there: null, row: true },
+    { entity_id: '7', kind: 'missing_there', here: 3, there: null, row: true, departed: false },
   ]);
 });
 
+test('what waits for a person is told of a loss, and of nothing that was told already', () => {
+  const here = new Map([
+    ['7', { ...AGREED, stuck: true }],
+    ['8', { ...AGREED, stuck: true }],
+  ]);
+  expect(compare(here, new Map([['8', { ...HELD, cloud_version: 9 }]])).differences).toMatchObject([
+    { entity_id: '7', kind: 'missing_there' },
+  ]);
+});
+
+test('a row that was put away is left, a tombstone is named, and a restored cloud that is ahead meets a push without a base', () => {
+  const lost: Difference = { entity_id: '7', kind: 'missing_there', here: 3, there: null, row: false, departed: true };
+  expect(courseOf('push', lost)).toEqual({ how: 'left' });
+  expect(courseOf('push', { ...lost, departed: false, there: 2 })).toEqual({ how: 'push', version: 2 });
+  const ahead: Difference = { ...lost, kind: 'newer_there', there: 9, departed: false };
+  expect(courseOf('both', ahead, true)).toEqual({ how: 'push', version: null });
+  expect(courseOf('both', ahead)).toEqual({ how: 'pull' });
+});
+
 test('a difference counts when it is seen twice with nothing moved in between', () => {
-  const seen: Difference = { entity_id: '7', kind: 'older_there', here: 3, there: 2, row: true };
+  const seen: Difference = { entity_id: '7', kind: 'older_there', here: 3, there: 2, row: true, departed: false };
   expect(confirmed([seen], [seen])).toEqual([seen]);
   expect(confirmed([], [seen])).toEqual([]);
   expect(confirmed([{ ...seen, here: 2, there: 1 }], [seen])).toEqual([]);
@@ -73,7 +100,14 @@ test.each<[DifferenceKind, boolean, { push: Course; both: Course; pull: Course }
   ['unknown_here', false, { push: { how: 'left' }, both: { how: 'pull' }, pull: { how: 'pull' } }],
   ['other_day', true, { push: { how: 'push' }, both: { how: 'push' }, pull: { how: 'pull', version: null } }],
 ])('%s is mended by the direction of its type (row here: %s)', (kind, row, courses) => {
-  const difference: Difference = { entity_id: '7', kind, here: 3, there: kind === 'missing_there' ? null : 2, row };
+  const difference: Difference = {
+    entity_id: '7',
+    kind,
+    here: 3,
+    there: kind === 'missing_there' ? null : 2,
+    row,
+    departed: false,
+  };
   for (const direction of ['push', 'both', 'pull'] as const)
     expect(courseOf(direction, difference)).toEqual(courses[direction]);
 });

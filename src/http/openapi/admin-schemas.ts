@@ -46,6 +46,8 @@ const Status = z
       .object({
         at,
         differing: z.array(z.object({ entity_type: text, at: instant, differences: count, lost: count })),
+        beyond_repair: count,
+        skipped: z.array(z.object({ entity_type: text, reason: text })),
       })
       .nullable()
       .describe('With the cloud, by digest; lost: what it had accepted and does not keep'),

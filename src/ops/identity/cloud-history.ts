@@ -4,11 +4,15 @@
  * seen is kept; another one later stops pushing, pulling and applying until a person acts, also over restarts.
  */
 import { sql } from 'kysely';
+import type { CloudClient } from '../../cloud/client.js';
+import { parseCapabilities } from '../../cloud/reply.js';
 import type { Db } from '../../db/connect.js';
 import type { Log } from '../../log.js';
-import { recordStop } from '../heartbeat.js';
+import type { Chore } from '../chores.js';
+import { liftStop, recordStop } from '../heartbeat.js';
 
 const LONGEST = 255;
+const RESTORED = 'cloud_restored';
 
 export class CloudHistory {
   readonly #db: Db;
@@ -40,7 +44,7 @@ export class CloudHistory {
     this.#known = rows[0]?.cloud_epoch ?? cloud_epoch;
     if (this.#known === cloud_epoch) return undefined;
     const reason = `the cloud has another history than before (restored from a backup?): it calls itself ${cloud_epoch}, not ${this.#known}; nothing is pushed, pulled or applied`;
-    await recordStop(this.#db, 'cloud_restored', reason);
+    await recordStop(this.#db, RESTORED, reason);
     this.#onStop();
     return reason;
   }
@@ -49,4 +53,26 @@ export class CloudHistory {
   forget(): void {
     this.#known = undefined;
   }
+}
+
+const ASK_MS = 30_000;
+
+/** While everything is stopped for another history, nobody asks the cloud for anything: this does, for it may come back as it was. */
+export function historyChore(db: Db, client: Pick<CloudClient, 'capabilities'>, log: Log): Chore {
+  return {
+    name: 'cloud history',
+    everyMs: ASK_MS,
+    async run() {
+      const { rows } = await sql<{ known: string | null }>`
+        SELECT cloud_epoch AS known FROM syncd.outlet_config WHERE stopped_code = ${RESTORED}`.execute(db);
+      const known = rows[0]?.known ?? null;
+      if (known === null) return false;
+      const reply = await client.capabilities();
+      if (reply.kind !== 'answer' || reply.status !== 200 || parseCapabilities(reply.body).cloud_epoch !== known)
+        return false;
+      await liftStop(db, RESTORED);
+      log.info('the cloud has the history again that it had before; syncing goes on', { cloud_epoch: known });
+      return false;
+    },
+  };
 }

@@ -58,6 +58,10 @@ export type Facts = {
 export type ComparedFacts = {
   at: string;
   differing: { entity_type: string; at: string; differences: number; lost: number }[];
+  /** Entities that nothing here can mend. */
+  beyond_repair: number;
+  /** What could not be compared, and why. */
+  skipped: { entity_type: string; reason: string }[];
 };
 
 /** The last one that is over. `drained_*`: null while some of what waited is on its way. */
@@ -230,7 +234,10 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
                 WHERE c.older_rows AND c.direction <> 'pull'),
       'compared', (SELECT CASE WHEN count(*) > 0 THEN json_build_object('at', to_char(min(p.compared_at) AT TIME ZONE 'UTC', ${ISO}),
                      'differing', coalesce(json_agg(json_build_object('entity_type', p.entity_type, 'at', ${iso('p.compared_at')},
-                       'differences', p.differences, 'lost', p.lost) ORDER BY p.entity_type) FILTER (WHERE p.differences > 0), '[]')) END
+                       'differences', p.differences, 'lost', p.lost) ORDER BY p.entity_type) FILTER (WHERE p.differences > 0), '[]'),
+                     'beyond_repair', sum(p.beyond_repair),
+                     'skipped', coalesce(json_agg(json_build_object('entity_type', p.entity_type, 'reason', p.skipped) ORDER BY p.entity_type)
+                                         FILTER (WHERE p.skipped IS NOT NULL), '[]')) END
                    FROM syncd.proofs p JOIN syncd.capture c USING (entity_type))
     )::text AS facts
     FROM clock, waiting, settled, log, refused, syncd.outlet_config o`.execute(trx),

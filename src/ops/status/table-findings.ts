@@ -54,7 +54,14 @@ export function walkFindings({ walks }: Facts): Finding[] {
 
 /** What the cloud has lost is a missing sale, whoever lost it. */
 export function differenceFindings({ compared, now }: Facts): Finding[] {
-  return (compared?.differing ?? []).map(({ entity_type, at, differences, lost }) => {
+  const skipped = (compared?.skipped ?? []).map(
+    ({ entity_type, reason }): Finding => ({
+      state: 'warning',
+      topic: 'differs',
+      reason: `${entity_type} could not be compared with the cloud's: ${reason}`,
+    }),
+  );
+  const differing = (compared?.differing ?? []).map(({ entity_type, at, differences, lost }): Finding => {
     const ago = `compared ${relative(at, now)}`;
     return lost > 0
       ? {
@@ -68,6 +75,7 @@ export function differenceFindings({ compared, now }: Facts): Finding[] {
           reason: `${count(differences, 'row')} of ${entity_type} differed from the cloud's (${ago})`,
         };
   });
+  return [...differing, ...skipped];
 }
 
 /** Rows that the cloud had accepted and does not keep. */
@@ -78,7 +86,9 @@ export const lostRows = ({ compared }: Pick<Facts, 'compared'>): number =>
 export function comparedWords({ compared, now }: Facts): string | undefined {
   if (compared === null) return undefined;
   const differences = compared.differing.reduce((sum, one) => sum + one.differences, 0);
-  return `with the cloud ${relative(compared.at, now)}, ${differences === 0 ? 'no differences' : count(differences, 'difference')}`;
+  const beyond =
+    compared.beyond_repair === 0 ? '' : `; ${count(compared.beyond_repair, 'row')} that nothing here can mend`;
+  return `with the cloud ${relative(compared.at, now)}, ${differences === 0 ? 'no differences' : count(differences, 'difference')}${beyond}`;
 }
 
 /** @param warnMs undefined: nobody watches the disk */

@@ -1,8 +1,8 @@
 /** Asks the cloud which version of one entity it holds, and nothing of its row. Reads only, on either side. */
-import type { CloudClient } from '../cloud/client.js';
-import { isNameable } from '../cloud/client.js';
-import { judgeReply, notTheCloud } from '../cloud/outcome.js';
-import { parseVersion } from '../cloud/reply.js';
+import type { CloudClient } from './client.js';
+import { isNameable } from './client.js';
+import { judgeReply, notTheCloud } from './outcome.js';
+import { parseVersion } from './reply.js';
 
 export type HeldVersion =
   | { kind: 'version'; cloud_version: number }
