@@ -63,7 +63,7 @@ export const SCENES: Scene[] = [
       await machine.must('systemctl start syncd-verify.service');
       const { compared } = JSON.parse(await machine.must('runuser -u syncd -- syncd status --json'));
       assert.deepEqual(compared?.differing, []);
-      return machine.must('runuser -u syncd -- syncd verify');
+      return (await machine.must('runuser -u syncd -- syncd verify')).trim().split('\n').at(-1);
     },
   ],
   [
