@@ -149,7 +149,7 @@ describe('a walk beside tills', () => {
   });
 
   test('goes on where it was when its connection was cut again and again, and queues every row once', async () => {
-    await stage.tables('CREATE TABLE cut (id int PRIMARY KEY); INSERT INTO cut SELECT generate_series(1, 2500)', {
+    await stage.tables('CREATE TABLE cut (id int PRIMARY KEY); INSERT INTO cut SELECT generate_series(1, 5000)', {
       cut: 'cut',
     });
     await stage.request('backfill', 'cut');
@@ -167,10 +167,10 @@ describe('a walk beside tills', () => {
       await stage.settleAll();
     }
     expect(cuts).toBeGreaterThan(2);
-    expect(await stage.lastWalk()).toMatchObject({ walked: 2500, queued: 2500 });
+    expect(await stage.lastWalk()).toMatchObject({ walked: 5000, queued: 5000 });
     const [counted] = await stage.rows(
       'SELECT count(*)::int AS n, count(DISTINCT entity_id)::int AS entities FROM syncd.sync_queue',
     );
-    expect(counted).toEqual({ n: 2500, entities: 2500 });
+    expect(counted).toEqual({ n: 5000, entities: 5000 });
   });
 });
