@@ -8,8 +8,13 @@ export type HeldVersion =
   | { kind: 'version'; cloud_version: number }
   /** The cloud has neither the entity nor a tombstone of it. */
   | { kind: 'missing' }
-  /** It did not say. */
-  | { kind: 'failed'; reason: string };
+  /** It did not say. `again`: it may, when it is asked once more, after so many ms if it named a wait. */
+  | { kind: 'failed'; reason: string; again: boolean; waitMs?: number }
+  /** Nobody can be asked for an entity of this name. */
+  | { kind: 'unaskable'; reason: string };
+
+/** What a cloud, or something before it, answers to a name that it cannot take. */
+const TOO_ODD = [414, 431];
 
 export async function askVersion(
   client: Pick<CloudClient, 'entityVersion'>,
@@ -18,12 +23,15 @@ export async function askVersion(
   nowMs: number,
 ): Promise<HeldVersion> {
   if (!isNameable(entity_type) || !isNameable(entity_id))
-    return { kind: 'failed', reason: 'its name cannot stand in a URL' };
+    return { kind: 'unaskable', reason: 'its name cannot stand in a URL' };
   const reply = await client.entityVersion(entity_type, entity_id);
   if (reply.kind === 'answer' && reply.status === 404) return { kind: 'missing' };
   const outcome = judgeReply(reply, nowMs);
-  if (outcome.kind !== 'ok') return { kind: 'failed', reason: outcome.reason };
+  if (outcome.kind === 'wait') return { kind: 'failed', reason: outcome.reason, again: true, waitMs: outcome.waitMs };
+  if (outcome.kind === 'bad_request' || (outcome.kind === 'refused' && TOO_ODD.includes(outcome.status)))
+    return { kind: 'unaskable', reason: outcome.reason };
+  if (outcome.kind !== 'ok') return { kind: 'failed', reason: outcome.reason, again: outcome.kind === 'offline' };
   const cloud_version = parseVersion(outcome.body);
-  if (cloud_version === undefined) return { kind: 'failed', reason: notTheCloud().reason };
+  if (cloud_version === undefined) return { kind: 'failed', reason: notTheCloud().reason, again: true };
   return { kind: 'version', cloud_version };
 }

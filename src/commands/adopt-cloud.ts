@@ -8,8 +8,8 @@ import { INSTALL, SyncError } from '../errors.js';
 import { count, wrapped } from '../ops/status/words.js';
 import { knownHistory } from '../proof/history.js';
 import { withTombstones } from '../proof/repair.js';
-import { type GoneOn, goOnWithRestored } from '../proof/restored.js';
-import { mustOfferDigest } from '../proof/there.js';
+import { agreedGone, type GoneOn, goOnWithRestored, type RestoredCloud } from '../proof/restored.js';
+import { mustOfferDigest, versionsThere } from '../proof/there.js';
 import { installedTypes, type Proof, verifyTypes } from '../proof/verify.js';
 import { authorOf } from './actions.js';
 import { confirm } from './ask.js';
@@ -34,7 +34,7 @@ export async function adoptRestoredCloud(session: Session, options: Options): Pr
       throw new SyncError('failed', 'nothing was changed: the cloud answers with the history that it had before', {
         hint: 'If a daemon runs, it goes on by itself. See: syncd status',
       });
-    const proofs = await compareAll(session, settings, client, options);
+    const { proofs, tombstones } = await compareAll(session, settings, client, options);
     const skipped = proofs.filter((proof) => proof.skipped !== null);
     if (skipped.length > 0)
       throw new SyncError(
@@ -48,7 +48,7 @@ export async function adoptRestoredCloud(session: Session, options: Options): Pr
       print(foreseen(proofs));
       if (!(await confirm('Go on with the cloud as it is now?'))) return print('Nothing was changed.');
     }
-    const done = await goOnWithRestored(session.db, { known, told, proofs }, authorOf(options));
+    const done = await goOnWithRestored(session.db, { known, told, proofs, tombstones }, authorOf(options));
     if (options.json) printJson({ as: 'cloud-restored', ...done });
     else print(afterwards(done));
   } finally {
@@ -61,7 +61,7 @@ async function compareAll(
   settings: Settings,
   client: CloudClient,
   options: Options,
-): Promise<Proof[]> {
+): Promise<Pick<RestoredCloud, 'proofs' | 'tombstones'>> {
   const patient = openDb(url, { role: 'adopt', queryTimeoutMs: QUERY_MS });
   const line = progressLine(options);
   try {
@@ -69,11 +69,14 @@ async function compareAll(
     const deps = { db: patient, client, settings, pauseMs: null };
     const proofs = await verifyTypes(deps, await installedTypes(db, []), (type) => line.show(`comparing ${type}`));
     const known: Proof[] = [];
+    const tombstones = new Map<string, Map<string, number | null>>();
     for (const proof of proofs) {
-      line.show(`asking for what ${proof.entity_type} lacks`);
+      const { entity_type } = proof;
+      line.show(`asking for what ${entity_type} lacks`);
       known.push(await withTombstones(client, proof));
+      tombstones.set(entity_type, await versionsThere(client, entity_type, await agreedGone(db, entity_type)));
     }
-    return known;
+    return { proofs: known, tombstones };
   } finally {
     line.end();
     await patient.destroy();

@@ -88,7 +88,7 @@ async function compare(db: Db, entity_type: string, given: string, options: Comm
   const entity_id = await spelt(db, entity_type, given, false);
   const client = cloudClientOf(settings);
   const held = await askVersion(client, entity_type, entity_id, Date.now()).finally(() => client.abort());
-  if (held.kind === 'failed')
+  if (held.kind === 'failed' || held.kind === 'unaskable')
     throw new SyncError('unavailable', `the cloud did not tell its version: ${held.reason}`, {
       hint: 'See: syncd doctor',
     });

@@ -4,20 +4,20 @@ import { cloudClientOf } from '../cloud/access.js';
 import type { CloudClient } from '../cloud/client.js';
 import { loadSettings } from '../config/load.js';
 import type { Settings } from '../config/settings.js';
-import { openDb } from '../db/connect.js';
+import { type Db, openDb } from '../db/connect.js';
 import { EXIT } from '../errors.js';
 import { lookAtDaemon } from '../ops/control.js';
 import { readIdentity } from '../ops/identity/outlet.js';
 import { mustBeSameHistory } from '../proof/history.js';
 import { recordProofs } from '../proof/record.js';
-import { type Repaired, repair, withTombstones } from '../proof/repair.js';
+import { type Repairs, repair, withTombstones } from '../proof/repair.js';
 import { mustOfferDigest } from '../proof/there.js';
 import { installedTypes, type Proof, verifyTypes } from '../proof/verify.js';
 import { authorOf, withAuthor } from './actions.js';
 import { print, printJson } from './output.js';
 import { progressLine } from './progress.js';
 import { type CommonOptions, commonOptions, type Session, withDatabase } from './session.js';
-import { verifyScreen } from './verify-view.js';
+import { type VerifyResult, verifyScreen } from './verify-view.js';
 
 type Options = CommonOptions & { repair?: true; by?: string };
 
@@ -59,6 +59,19 @@ Exit code: 0 both sides hold the same, 1 they do not, 69 no answer.
     });
 }
 
+/** Everything is asked before anything is changed. */
+async function repairAll(db: Db, client: CloudClient, proofs: readonly Proof[], who: string): Promise<VerifyResult[]> {
+  const all: { proof: Proof; repairs: Repairs }[] = [];
+  for (const proof of proofs)
+    all.push({ proof, repairs: await withTombstones(client, { ...proof, who, cause: 'syncd verify --repair' }) });
+  const results: VerifyResult[] = [];
+  for (const { proof, repairs } of all) {
+    const wanted = repairs.differences.length > 0;
+    results.push({ proof, repaired: wanted ? await repair(db, repairs) : null });
+  }
+  return results;
+}
+
 async function verify(
   { db, url }: Session,
   settings: Settings,
@@ -81,12 +94,9 @@ async function verify(
     await patient.destroy();
   }
   await recordProofs(db, proofs, authorOf(options));
-  const results: { proof: Proof; repaired: Repaired | null }[] = [];
-  for (const proof of proofs) {
-    const wanted = options.repair === true && proof.differences.length > 0;
-    const repairs = { ...proof, who: authorOf(options), cause: 'syncd verify --repair' };
-    results.push({ proof, repaired: wanted ? await repair(db, await withTombstones(client, repairs)) : null });
-  }
+  const results = options.repair
+    ? await repairAll(db, client, proofs, authorOf(options))
+    : proofs.map((proof) => ({ proof, repaired: null }));
   const equal = proofs.every(({ differences, skipped }) => differences.length === 0 && skipped === null);
   process.exitCode = equal ? EXIT.done : EXIT.failed;
   if (options.json) return printJson({ equal, types: results.map(({ proof, repaired }) => ({ ...proof, repaired })) });

@@ -31,13 +31,22 @@ export type Course = { how: 'push' | 'pull' | 'left'; version?: number | null };
  * What is to be done about a difference. Pure.
  * @param restored the cloud's versions are of another history than ours: they tell which side is behind, and no more
  */
-export function courseOf(direction: Direction, { kind, there, row, departed }: Difference, restored = false): Course {
+export function courseOf(
+  direction: Direction,
+  { kind, here, there, row, departed }: Difference,
+  restored = false,
+): Course {
   const pulled = direction === 'pull';
   // No row that could be sent, and nobody deleted it.
   if (departed) return { how: 'left' };
   switch (kind) {
     case 'missing_there':
-      // A tombstone counts; without one, whatever the cloud makes of it later is new.
+      // A tombstone that is newer than what was agreed on is the cloud's own word: a rule settles it.
+      if (there !== null && here !== null && there > here && !pulled) {
+        if (restored) return { how: 'push', version: null };
+        return { how: direction === 'push' ? 'push' : 'pull' };
+      }
+      // An older one counts as agreed; without one, whatever the cloud makes of it later is new.
       return { how: pulled ? 'left' : 'push', version: there };
     case 'older_there':
       // What is only pulled has to come again, though its version is a known one.

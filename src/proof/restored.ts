@@ -5,6 +5,7 @@
  * A crash before it leaves everything stopped and as it was.
  */
 import { sql } from 'kysely';
+import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { SyncError } from '../errors.js';
 import { putAwayIncoming } from '../ops/identity/put-away.js';
@@ -18,7 +19,22 @@ export type RestoredCloud = {
   known: string | null;
   told: string;
   proofs: readonly Proof[];
+  /** By type: what the cloud has left of entities that both sides had agreed to be gone; null: nothing. */
+  tombstones: ReadonlyMap<string, ReadonlyMap<string, number | null>>;
 };
+
+/** Older deletions than any backup that a cloud would be restored from. */
+const FORGOTTEN_DAYS = 90;
+
+/** Entities that both sides agreed to be gone: under which version, the restored cloud has to be asked. */
+export async function agreedGone(db: Db, entity_type: string): Promise<string[]> {
+  const { rows } = await sql<{ entity_id: string }>`
+    SELECT entity_id FROM syncd.entity_state
+    WHERE entity_type = ${entity_type} AND deleted AND last_synced_at > clock_timestamp() - ${FORGOTTEN_DAYS} * interval '1 day'`.execute(
+    db,
+  );
+  return rows.map(({ entity_id }) => entity_id);
+}
 
 export type GoneOn = {
   cloud_epoch: string;
@@ -26,6 +42,18 @@ export type GoneOn = {
   put_away: number;
   repaired: (Repaired & { entity_type: string })[];
 };
+
+/** A key that is used again builds on the tombstone that the cloud has now. */
+async function agreeTombstones(
+  trx: Db,
+  entity_type: string,
+  versions: ReadonlyMap<string, number | null>,
+): Promise<void> {
+  await sql`
+    UPDATE syncd.entity_state s SET cloud_version = w.version, cloud_id = CASE WHEN w.version IS NOT NULL THEN s.cloud_id END
+    FROM unnest(${arrayLiteral([...versions.keys()])}::text[], ${arrayLiteral([...versions.values()])}::bigint[]) AS w (entity_id, version)
+    WHERE s.entity_type = ${entity_type} AND s.entity_id = w.entity_id AND s.deleted`.execute(trx);
+}
 
 const CAUSE = 'the cloud was restored from a backup';
 
@@ -51,7 +79,11 @@ async function endConflicts(trx: Db, who: string): Promise<void> {
 }
 
 /** @throws SyncError `failed` where somebody has decided meanwhile; then nothing was changed */
-export async function goOnWithRestored(db: Db, { known, told, proofs }: RestoredCloud, who: string): Promise<GoneOn> {
+export async function goOnWithRestored(
+  db: Db,
+  { known, told, proofs, tombstones }: RestoredCloud,
+  who: string,
+): Promise<GoneOn> {
   return db.transaction().execute(async (trx) => {
     const { rows } = await sql<{ same: boolean; outlet_id: string }>`
       SELECT stopped_code = 'cloud_restored' AND cloud_epoch IS NOT DISTINCT FROM ${known}::text AS same, outlet_id
@@ -61,6 +93,7 @@ export async function goOnWithRestored(db: Db, { known, told, proofs }: Restored
       throw new SyncError('failed', 'nothing was changed: somebody else has just decided', {
         hint: 'See: syncd status',
       });
+    for (const [entity_type, versions] of tombstones) await agreeTombstones(trx, entity_type, versions);
     const repaired: GoneOn['repaired'] = [];
     for (const { entity_type, direction, differences } of proofs) {
       if (differences.length === 0) continue;

@@ -2,12 +2,13 @@
  * Asks the cloud what it holds: which days of a type differ from ours, and what lies in such a day. Nothing is changed on
  * either side. What is no answer by the contract ends the comparison with the reason.
  */
-import { type CloudClient, isNameable } from '../cloud/client.js';
+import type { CloudClient } from '../cloud/client.js';
 import { judgeReply, notTheCloud } from '../cloud/outcome.js';
 import { parseCapabilities, parseObject, type Reply } from '../cloud/reply.js';
 import { askVersion } from '../cloud/version.js';
 import type { DigestRequest, WireBucket } from '../cloud/wire.js';
 import { SyncError } from '../errors.js';
+import { sleep } from '../time.js';
 import type { There } from './difference.js';
 
 export type ProofClient = Pick<CloudClient, 'capabilities' | 'digest' | 'digestEntities'>;
@@ -66,14 +67,29 @@ export async function versionsThere(
 ): Promise<Map<string, number | null>> {
   const versions = new Map<string, number | null>();
   for (let from = 0; from < entity_ids.length; from += AT_ONCE) {
-    const some = entity_ids.slice(from, from + AT_ONCE).filter(isNameable);
-    const held = await Promise.all(some.map((id) => askVersion(client, entity_type, id, Date.now())));
-    for (const [place, one] of held.entries()) {
-      if (one.kind === 'failed') throw unavailable(one.reason);
-      versions.set(some[place] as string, one.kind === 'version' ? one.cloud_version : null);
-    }
+    const some = entity_ids.slice(from, from + AT_ONCE);
+    const held = await Promise.all(some.map((id) => patientVersion(client, entity_type, id)));
+    for (const [place, id] of some.entries()) versions.set(id, held[place] ?? null);
   }
   return versions;
+}
+
+/** One bad answer among thousands must not end it all. */
+const TRIES = 5;
+const FIRST_WAIT_MS = 500;
+
+async function patientVersion(
+  client: Pick<CloudClient, 'entityVersion'>,
+  entity_type: string,
+  entity_id: string,
+): Promise<number | null> {
+  for (let tried = 1; ; tried++) {
+    const held = await askVersion(client, entity_type, entity_id, Date.now());
+    if (held.kind === 'version') return held.cloud_version;
+    if (held.kind !== 'failed') return null;
+    if (!held.again || tried >= TRIES) throw unavailable(held.reason);
+    await sleep(held.waitMs ?? FIRST_WAIT_MS * 2 ** tried);
+  }
 }
 
 function answered(reply: Reply): string {

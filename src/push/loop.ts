@@ -13,7 +13,7 @@ import { stillUnsettled } from '../queue/settle.js';
 import type { Health } from '../service.js';
 import { Flag, monotonicMs } from '../time.js';
 import { Aftermath, type AftermathDeps } from './aftermath.js';
-import { Backlog, type Limits } from './backlog.js';
+import { Backlog } from './backlog.js';
 import { Contact, type ContactDeps } from './contact.js';
 import { pushBatch } from './exchange.js';
 import { Flights } from './flights.js';
@@ -60,6 +60,8 @@ export class PushLoop {
   #knownTroubles = 0;
   #searching = false;
   #passes = 0;
+  /** Raised by goOn: what was sent before may not be sent once more as it was. */
+  #generation = 0;
   #fault: unknown;
   #progressAt = monotonicMs();
 
@@ -120,6 +122,7 @@ export class PushLoop {
 
   /** A person has decided that this copy goes on. What was read before may build on agreements that are no more. */
   goOn(): void {
+    this.#generation++;
     this.#suspects.retain(() => false);
     this.#flights.keep([]);
     this.#readAnew();
@@ -162,10 +165,6 @@ export class PushLoop {
 
   health(): Health {
     return { ok: this.#fault === undefined, detail: this.#contact.standing.kind, progressAt: this.#progressAt };
-  }
-
-  get #limits(): Limits {
-    return this.#deps.memory.link;
   }
 
   /** Does what can be done now; returns for how long there is nothing to do. */
@@ -232,7 +231,8 @@ export class PushLoop {
 
   async #send(): Promise<number> {
     while (this.#flights.size < MAX_IN_FLIGHT && this.#dispatchFresh());
-    const room = this.#backlog.size < READ_AHEAD * this.#limits.changes && this.#backlog.bytes < READ_AHEAD_BYTES;
+    const room =
+      this.#backlog.size < READ_AHEAD * this.#deps.memory.link.changes && this.#backlog.bytes < READ_AHEAD_BYTES;
     if (this.#pass.reading) return Number.POSITIVE_INFINITY;
     if (!this.#pass.ended) {
       if (room || !this.#backlog.ready) this.#read();
@@ -255,7 +255,7 @@ export class PushLoop {
 
   #read(): void {
     this.#pass
-      .read(this.#limits)
+      .read(this.#deps.memory.link)
       .then(async (taken) => {
         if (taken === undefined) return;
         if (this.#pass.ended) await this.#idling.looked(taken > 0 || this.#flights.size > 0);
@@ -267,9 +267,9 @@ export class PushLoop {
   }
 
   #dispatchFresh(): boolean {
-    const limits = staggered(this.#limits, MAX_IN_FLIGHT - this.#flights.size);
+    const limits = staggered(this.#deps.memory.link, MAX_IN_FLIGHT - this.#flights.size);
     // While more is read and others are in flight, a small batch would only cost as much as a large one.
-    const least = this.#pass.ended || this.#flights.size === 0 ? 1 : this.#limits.changes * WORTHWHILE;
+    const least = this.#pass.ended || this.#flights.size === 0 ? 1 : this.#deps.memory.link.changes * WORTHWHILE;
     const changes = this.#backlog.take(limits, this.#flights.busy, least);
     if (!changes) return false;
     this.#dispatch({ changes, batch_id: randomUUID(), failures: 0 });
@@ -277,17 +277,15 @@ export class PushLoop {
   }
 
   #dispatch(suspect: Suspect): void {
-    this.#flights.begin(suspect.changes);
-    pushBatch(
-      { ...this.#deps, patient: this.#held.length > 0 },
-      suspect.batch_id,
-      suspect.changes,
-      this.#deps.memory.encodings,
-    )
+    const { changes, batch_id } = suspect;
+    const generation = this.#generation;
+    this.#flights.begin(changes);
+    pushBatch({ ...this.#deps, patient: this.#held.length > 0 }, batch_id, changes, this.#deps.memory.encodings)
       .then((report) => this.#aftermath.answered(suspect, report))
       .catch((error) => this.#fail(error))
       .finally(() => {
-        this.#flights.end(suspect.changes);
+        if (generation !== this.#generation) this.#suspects.retain(({ id }) => changes.every((one) => one.id !== id));
+        this.#flights.end(changes);
         this.#flights.keep([...this.#suspects.changes()]);
         this.#flag.raise();
       });

@@ -96,6 +96,52 @@ test('a key that had another life before the backup meets its tombstone, and the
   await daemon.stop();
 });
 
+test('a key that was given up, and is used again after the cloud was restored, meets the tombstone that is there now', async () => {
+  const shop = await stage.shop('reuse', 'reuse', 'state-reuse', 'cloud_wins');
+  const daemon = stage.run(shop);
+  const both = async (verb: 'sell' | 'drop', to = 0) => {
+    await stage.sql(
+      'reuse',
+      verb === 'drop'
+        ? 'DELETE FROM products; DELETE FROM sales'
+        : `INSERT INTO products VALUES ('kopi', ${to}); INSERT INTO sales VALUES (1, ${to})`,
+    );
+    await stage.drained('reuse');
+  };
+  await both('sell', 10);
+  await both('drop');
+  const backup = stage.cloud.backup();
+  await both('sell', 11);
+  await both('drop');
+  stage.cloud.restore(backup);
+  await stage.stopped('reuse');
+  expect(await stage.type(shop, ...AS_RESTORED)).toMatchObject({ code: 0 });
+  await both('sell', 12);
+  expect([stage.at('reuse', 'product', 'kopi')?.price, stage.at('reuse', 'sale', '1')?.total]).toEqual([12, 12]);
+  expect(await price('reuse', 'kopi')).toBe('12');
+  expect(await stage.sql('reuse', 'SELECT FROM syncd.sync_conflicts')).toHaveLength(0);
+  await daemon.stop();
+});
+
+test('a repair does not undo what head office has deleted: it comes to the shop, or a rule settles it', async () => {
+  const shop = await stage.shop('gone', 'gone', 'state-gone');
+  const before = stage.run(shop);
+  await stage.sql('gone', "INSERT INTO products VALUES ('kopi', 10)");
+  await stage.drained('gone');
+  await before.stop();
+  stage.cloud.edit({ outlet_id: 'gone', entity_type: 'product', entity_id: 'kopi', operation: 'delete' });
+  const { stdout } = await stage.type(shop, 'verify', 'product', '--repair', '--json');
+  expect(JSON.parse(stdout).types[0]).toMatchObject({ repaired: { to_push: 0, to_pull: 1, left: 0 } });
+  const after = stage.run(shop);
+  await eventually(
+    () => price('gone', 'kopi'),
+    (found) => found === undefined,
+    'the deletion in the shop',
+  );
+  expect(stage.at('gone', 'product', 'kopi')).toBeUndefined();
+  await after.stop();
+});
+
 test('where the restored cloud is ahead of what was agreed on, both sides are kept as a conflict', async () => {
   const shop = await stage.shop('ahead', 'ahead', 'state-ahead', 'manual');
   const daemon = stage.run(shop);
