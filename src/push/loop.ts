@@ -269,7 +269,7 @@ export class PushLoop {
   #dispatchFresh(): boolean {
     const limits = staggered(this.#deps.memory.link, MAX_IN_FLIGHT - this.#flights.size);
     // While more is read and others are in flight, a small batch would only cost as much as a large one.
-    const least = this.#pass.ended || this.#flights.size === 0 ? 1 : this.#deps.memory.link.changes * WORTHWHILE;
+    const least = this.#pass.ended || this.#flights.size === 0 ? 1 : limits.changes * WORTHWHILE;
     const changes = this.#backlog.take(limits, this.#flights.busy, least);
     if (!changes) return false;
     this.#dispatch({ changes, batch_id: randomUUID(), failures: 0 });
