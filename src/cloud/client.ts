@@ -65,15 +65,19 @@ const compressors = {
   gzip: (body: Buffer) => promisify(gzip)(body, { level: 1 }),
 };
 
+/** What every request here is: tried once, followed nowhere, and judged by nobody but the caller. */
+const bare = got.extend({
+  retry: { limit: 0 },
+  followRedirect: false,
+  throwHttpErrors: false,
+  decompress: false,
+  responseType: 'buffer',
+});
+
 export function createCloudClient(options: CloudOptions): CloudClient {
   const aborting = new AbortController();
-  const http = got.extend({
+  const http = bare.extend({
     prefixUrl: options.url,
-    retry: { limit: 0 },
-    followRedirect: false,
-    throwHttpErrors: false,
-    decompress: false,
-    responseType: 'buffer',
     signal: aborting.signal,
     headers: {
       'user-agent': `syncd/${options.version}`,
@@ -164,12 +168,7 @@ export function postJson(
   version: string,
   signal: AbortSignal,
 ): Promise<Reply> {
-  const http = got.extend({
-    retry: { limit: 0 },
-    followRedirect: false,
-    throwHttpErrors: false,
-    decompress: false,
-    responseType: 'buffer',
+  const http = bare.extend({
     headers: { 'user-agent': `syncd/${version}`, 'content-type': 'application/json', 'accept-encoding': 'identity' },
   });
   return request(http, url, { method: 'POST', body: JSON.stringify(body), timeout: { request: timeoutMs }, signal });
@@ -190,12 +189,7 @@ export function sendOnce(
   },
 ): Promise<Reply> {
   const { method, headers, body, timeoutMs, ca } = given;
-  const http = got.extend({
-    retry: { limit: 0 },
-    followRedirect: false,
-    throwHttpErrors: false,
-    decompress: false,
-    responseType: 'buffer',
+  const http = bare.extend({
     ...(ca !== undefined && { https: { certificateAuthority: ca } }),
   });
   return request(http, url, { method, headers, ...(body && { body }), timeout: { request: timeoutMs } });

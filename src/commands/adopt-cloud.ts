@@ -90,7 +90,7 @@ function foreseen(proofs: readonly Proof[]): string {
     ...(differ.length === 0 ? ['The cloud holds everything that was agreed on.'] : lines),
     '',
     ...wrapped(
-      'What the cloud has lost is queued again as the shop has it now. Its newer rows of types that are pulled come back. What it had sent and was not applied yet is put away. An entity that somebody has edited in the cloud since, up to the very version that was agreed on here, is taken for the same: its next change sets it right.',
+      'What the cloud has lost is queued again as the shop has it now. Its newer rows of types that are pulled come back. What it had sent and was not applied yet is put away. Where the cloud is ahead of what was agreed on, both sides meet as a conflict. What somebody has edited there since, without coming beyond that, gets the row of the shop, or is taken for the same where the versions are equal.',
       WIDTH,
     ),
     '',
