@@ -2,6 +2,7 @@
 import { count, wrapped } from '../ops/status/words.js';
 import type { Difference, DifferenceKind } from '../proof/difference.js';
 import { courseOf, type Repaired } from '../proof/repair.js';
+import type { Undecided } from '../proof/undecided.js';
 import type { Proof } from '../proof/verify.js';
 
 export type VerifyResult = { proof: Proof; repaired: Repaired | null };
@@ -31,12 +32,34 @@ export function verifyScreen(
   return [...lines, '', ...wrapped(verdict(results, equal), WIDTH)].join('\n');
 }
 
-function summary({ skipped, entities, buckets, on_the_way, differences }: Proof): string {
+function summary(proof: Proof): string {
+  const { skipped, entities, buckets, on_the_way, differences } = proof;
   if (skipped !== null) return `not compared: ${skipped}`;
   const days = buckets > 1 ? ` in ${count(buckets, 'day')}` : '';
   const moving = on_the_way > 0 ? `, ${on_the_way.toLocaleString('en-GB')} on the way` : '';
   const outcome = differences.length === 0 ? 'the same on both sides' : `${count(differences.length, 'difference')}`;
-  return `${count(entities, 'row')}${days}: ${outcome}${moving}`;
+  const undecided = undecidedWords(proof).map(({ words }) => `, ${words}`);
+  return `${count(entities, 'row')}${days}: ${outcome}${moving}${undecided.join('')}`;
+}
+
+/** What waits for a person, and which command names it. */
+function undecidedWords({ open_conflicts, failed, parked }: Undecided): { words: string; command: string }[] {
+  const cloudChanges = `${count(parked, 'change')} of the cloud that cannot be applied`;
+  return [
+    ...(open_conflicts > 0 ? [{ words: count(open_conflicts, 'open conflict'), command: 'syncd conflicts' }] : []),
+    ...(failed > 0 ? [{ words: count(failed, 'failed change'), command: 'syncd queue --status failed' }] : []),
+    ...(parked > 0 ? [{ words: cloudChanges, command: 'syncd inbox' }] : []),
+  ];
+}
+
+/** Of all types together. */
+export function undecidedIn(proofs: readonly Undecided[]): Undecided {
+  const sum = (of: (undecided: Undecided) => number) => proofs.reduce((total, one) => total + of(one), 0);
+  return {
+    open_conflicts: sum((one) => one.open_conflicts),
+    failed: sum((one) => one.failed),
+    parked: sum((one) => one.parked),
+  };
 }
 
 /** What differs, by kind. */
@@ -67,8 +90,11 @@ function repairWords({ to_push, to_pull, left }: Repaired, running: boolean): st
 }
 
 function verdict(results: readonly VerifyResult[], equal: boolean): string {
-  const moving = results.some(({ proof }) => proof.on_the_way > 0) ? ', but for what is on its way' : '';
-  if (equal) return `Both sides hold the same${moving}: everything that was settled is in the cloud.`;
+  const moving = results.some(({ proof }) => proof.on_the_way > 0) ? ['what is on its way'] : [];
+  const undecided = undecidedWords(undecidedIn(results.map(({ proof }) => proof)));
+  const excepted = [...moving, ...undecided.map(({ words, command }) => `${words} (${command})`)];
+  const but = excepted.length > 0 ? `, but for ${excepted.join(' and ')}` : '';
+  if (equal) return `Both sides hold the same${but}: everything that was settled is in the cloud.`;
   const left = results.every(({ proof }) =>
     proof.differences.every((one) => courseOf(proof.direction, one).how === 'left'),
   );

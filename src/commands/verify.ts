@@ -17,7 +17,7 @@ import { authorOf, withAuthor } from './actions.js';
 import { print, printJson } from './output.js';
 import { progressLine } from './progress.js';
 import { type CommonOptions, commonOptions, type Session, withDatabase } from './session.js';
-import { type VerifyResult, verifyScreen } from './verify-view.js';
+import { undecidedIn, type VerifyResult, verifyScreen } from './verify-view.js';
 
 type Options = CommonOptions & { repair?: true; by?: string };
 
@@ -38,7 +38,9 @@ export function verifyCommand(): Command {
 Both sides add up, day by day (date_field in syncd.yaml; without one a type as a
 whole), which entities they hold in which version; only of the days that differ
 are the entities listed. No row travels. What is on its way counts for nothing,
-and a difference counts when it is seen twice. Sales go on.
+and a difference counts when it is seen twice. What waits for a person (an open
+conflict, a failed change, one of the cloud's that cannot be applied) is counted
+beside it, and is no difference. Sales go on.
 
 It reads the API key, so run it as the daemon's user: sudo -u syncd syncd verify
 Exit code: 0 both sides hold the same, 1 they do not, 69 no answer.
@@ -99,6 +101,11 @@ async function verify(
     : proofs.map((proof) => ({ proof, repaired: null }));
   const equal = proofs.every(({ differences, skipped }) => differences.length === 0 && skipped === null);
   process.exitCode = equal ? EXIT.done : EXIT.failed;
-  if (options.json) return printJson({ equal, types: results.map(({ proof, repaired }) => ({ ...proof, repaired })) });
+  if (options.json)
+    return printJson({
+      equal,
+      ...undecidedIn(proofs),
+      types: results.map(({ proof, repaired }) => ({ ...proof, repaired })),
+    });
   print(verifyScreen(results, { equal, running: (await lookAtDaemon(db)).running }));
 }

@@ -12,6 +12,7 @@ import { readWalkedTable } from '../walk/table.js';
 import { type Compared, compare, confirmed, type Difference } from './difference.js';
 import { bucketsHere, mayDifferHere, type ProvenTable, provenTable } from './here.js';
 import { differingBuckets, entitiesThere, type ProofClient } from './there.js';
+import { NOTHING_UNDECIDED, type Undecided, undecidedOf } from './undecided.js';
 
 export type VerifyDeps = {
   /** With time for whole tables. */
@@ -22,7 +23,7 @@ export type VerifyDeps = {
   pauseMs: number | null;
 };
 
-export type Proof = {
+export type Proof = Undecided & {
   entity_type: string;
   direction: Direction;
   /** Why it could not be compared; null: it was. */
@@ -79,7 +80,11 @@ export async function verifyTypes(
       if (again) confirm(proof, await again());
     }
   }
-  return looked.map(({ proof }) => proof);
+  const undecided = await undecidedOf(
+    deps.db,
+    types.map(({ entity_type }) => entity_type),
+  );
+  return looked.map(({ proof }) => ({ ...proof, ...undecided.get(proof.entity_type) }));
 }
 
 function confirm(proof: Proof, second: Compared): void {
@@ -89,7 +94,15 @@ function confirm(proof: Proof, second: Compared): void {
 
 async function lookAt({ db, client, settings, pauseMs }: VerifyDeps, type: InstalledType): Promise<Looked> {
   const { entity_type } = type;
-  const proof: Proof = { ...type, skipped: null, entities: 0, buckets: 0, on_the_way: 0, differences: [] };
+  const proof: Proof = {
+    ...type,
+    skipped: null,
+    entities: 0,
+    buckets: 0,
+    on_the_way: 0,
+    ...NOTHING_UNDECIDED,
+    differences: [],
+  };
   const walked = await readWalkedTable(db, entity_type);
   if (typeof walked === 'string') return { proof: { ...proof, skipped: walked } };
   const dateField = settings.entities.get(entity_type)?.date_field;

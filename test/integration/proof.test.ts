@@ -149,6 +149,25 @@ onEachServer('the comparison with the cloud', (_, server) => {
     expect(cloud.listings).toBe(2);
   });
 
+  test('what waits for a person is no difference, and is counted beside it, each in its type', async () => {
+    await threeSales();
+    await stage.pos.sql.query('UPDATE sales SET total = 9 WHERE id IN (1, 2)');
+    await stage.pos.sql.query(`
+      UPDATE syncd.sync_queue SET status = 'failed', error_message = 'no' WHERE entity_id = '1' AND status = 'pending';
+      UPDATE syncd.sync_queue SET status = 'conflict' WHERE entity_id = '2' AND status = 'pending';
+      INSERT INTO syncd.sync_conflicts (entity_type, entity_id, source, cloud_version) VALUES ('sale', '2', 'push', 2);
+      INSERT INTO syncd.incoming (inbox_id, source, entity_type, entity_id, operation, cloud_version, status, reason)
+      VALUES (1, 'pull', 'menu', '7', 'delete', 2, 'parked', 'no'), (1, 'pull', 'menu', '8', 'delete', 2, 'waiting', NULL)`);
+    cloud.put('sale', '2', 2, '2026-11-22');
+    const proofs = await verifyTypes(deps, await installedTypes(stage.db, ['menu', 'sale', 'tax']));
+    expect(proofs).toMatchObject([
+      { entity_type: 'menu', differences: [], open_conflicts: 0, failed: 0, parked: 1 },
+      { entity_type: 'sale', differences: [], open_conflicts: 1, failed: 1, parked: 0 },
+      { entity_type: 'tax', differences: [], open_conflicts: 0, failed: 0, parked: 0 },
+    ]);
+    await stage.pos.sql.query('TRUNCATE syncd.incoming, syncd.sync_conflicts');
+  });
+
   test('what the cloud has lost is queued again as the shop has it, and then both sides are the same', async () => {
     await threeSales();
     cloud.lose('sale', '1');
