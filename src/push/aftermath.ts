@@ -44,9 +44,10 @@ export class Aftermath {
   async answered(suspect: Suspect, report: ExchangeReport): Promise<void> {
     const { memory, log, timeoutMs, steadyMs } = this.#deps;
     const { outcome, changes, accepted } = report;
+    const took = { durationMs: report.durationMs, nowMs: steadyMs() };
     switch (outcome.kind) {
       case 'results':
-        memory.link = afterAnswer(memory.link, report, report.durationMs, timeoutMs);
+        memory.link = afterAnswer(memory.link, report, took, timeoutMs);
         if (accepted > 0) this.#parts.suspects.proven(steadyMs());
         this.#digest(suspect.changes, report);
         log.info('pushed', {
@@ -57,14 +58,14 @@ export class Aftermath {
         });
         break;
       case 'offline': {
-        if (outcome.timedOut) memory.link = afterTooMuch(memory.link, report);
+        if (outcome.timedOut) memory.link = afterTooMuch(memory.link, report, took);
         this.#backlogToTable();
         const guilty = this.#parts.suspects.unanswered(suspect, steadyMs());
         if (guilty) return this.#blame(suspect, guilty, outcome.reason, true);
         break;
       }
       case 'too_large':
-        memory.link = afterTooMuch(memory.link, report);
+        memory.link = afterTooMuch(memory.link, report, took);
         this.#parts.contact.askAgain();
         await this.#isolate(suspect, `too large for the cloud (${outcome.reason})`, false);
         break;

@@ -10,7 +10,12 @@ export type Link = {
   /** What the line takes now; between the floor and the maximum. */
   readonly changes: number;
   readonly bytes: number;
+  /** When it shrank last, by the clock of the answers. What was under way by then was of the old size, and fails for the same reason. */
+  readonly shrunkAtMs: number;
 };
+
+/** How long the answer took, or the last try of a request that got none, and when that was over, by a clock that never jumps. */
+export type Took = { durationMs: number; nowMs: number };
 
 const FLOOR_CHANGES = 10;
 const FLOOR_BYTES = 16 * 1024;
@@ -26,6 +31,7 @@ export function newLink(maxChanges: number, maxBytes: number): Link {
     maxBytes,
     changes: Math.min(FIRST_CHANGES, maxChanges),
     bytes: Math.min(FIRST_BYTES, maxBytes),
+    shrunkAtMs: Number.NEGATIVE_INFINITY,
   };
 }
 
@@ -36,24 +42,28 @@ export function withMaxima(link: Link, maxChanges: number, maxBytes: number): Li
 
 /**
  * @param sent what the answered batch held; only a batch that filled the limit proves that more would fit
- * @param durationMs from send to answer
  * @param deadlineMs the request's total deadline
  */
 export function afterAnswer(
   link: Link,
   sent: { changes: number; bytes: number },
-  durationMs: number,
+  took: Took,
   deadlineMs: number,
 ): Link {
-  if (durationMs > deadlineMs * SLOW_SHARE) return clamp(link, link.changes / 2, link.bytes / 2);
+  if (took.durationMs > deadlineMs * SLOW_SHARE) return shrunk(link, link.changes / 2, link.bytes / 2, took);
   const full = sent.changes >= link.changes * 0.9 || sent.bytes >= link.bytes * 0.9;
-  if (full && durationMs < deadlineMs * FAST_SHARE) return clamp(link, link.changes * 2, link.bytes * 2);
+  if (full && took.durationMs < deadlineMs * FAST_SHARE) return clamp(link, link.changes * 2, link.bytes * 2);
   return link;
 }
 
 /** After a time-out or a 413. */
-export function afterTooMuch(link: Link, sent: { changes: number; bytes: number }): Link {
-  return clamp(link, Math.min(link.changes, sent.changes) / 2, Math.min(link.bytes, sent.bytes) / 2);
+export function afterTooMuch(link: Link, sent: { changes: number; bytes: number }, took: Took): Link {
+  return shrunk(link, Math.min(link.changes, sent.changes) / 2, Math.min(link.bytes, sent.bytes) / 2, took);
+}
+
+/** Once for all that were under way together: three time-outs of one outage would leave a 24th of the size, and it grows back by answers alone. */
+function shrunk(link: Link, changes: number, bytes: number, { durationMs, nowMs }: Took): Link {
+  return nowMs - durationMs < link.shrunkAtMs ? link : { ...clamp(link, changes, bytes), shrunkAtMs: nowMs };
 }
 
 /**
