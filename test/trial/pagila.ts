@@ -10,7 +10,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { auditLedger, auditReferences, type Finding } from '../../src/demo/audit.js';
 import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/server.js';
@@ -19,6 +18,7 @@ import { Cluster } from '../../src/demo/postgres.js';
 import { DaemonProcess, runSyncd } from '../../src/demo/syncd-process.js';
 import { monotonicMs, sleep } from '../../src/time.js';
 import { keepCommits, readCommits } from '../support/convergence-journal.js';
+import { readArguments } from './arguments.js';
 import { describeReferences, describeTables, type ForeignTable, writtenTables } from './database.js';
 
 /** The staff's password hashes are nobody's business; everything else travels. */
@@ -28,15 +28,12 @@ const STUCK_AFTER_MS = 45_000;
 /** A key that changes under a primary key and, by ON UPDATE CASCADE, inside the composite keys of others. */
 const CASCADE = 'UPDATE actor SET actor_id = actor_id + 1000 WHERE actor_id IN (7, 11, 13)';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { clients: { type: 'string', default: '4' }, transactions: { type: 'string', default: '3000' } },
-});
-const [schemaFile, dataFile] = positionals;
-if (!schemaFile || !dataFile) {
-  process.stderr.write('usage: pagila.ts pagila-schema.sql pagila-data.sql [--clients 4] [--transactions 3000]\n');
-  process.exit(64);
+const given = readArguments(process.argv.slice(2));
+if (given.kind === 'refused') {
+  process.stderr.write(`${given.line}\n`);
+  process.exit(given.exitCode);
 }
+const { schema, data, clients, transactions } = given;
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 const directory = mkdtempSync(join(tmpdir(), 'syncd-trial-'));
@@ -45,13 +42,13 @@ const cluster = await Cluster.start({
 });
 const undo: (() => Promise<void>)[] = [() => cluster.destroy()];
 try {
-  process.exitCode = await runTrial(resolve(schemaFile), resolve(dataFile));
+  process.exitCode = await runTrial();
 } finally {
   for (const step of undo.reverse()) await step();
   rmSync(directory, { recursive: true, force: true });
 }
 
-async function runTrial(schema: string, data: string): Promise<number> {
+async function runTrial(): Promise<number> {
   const url = await cluster.createDatabase('pagila');
   await run('psql', [url, '-q', '-v', 'ON_ERROR_STOP=1', '-f', schema]);
   const owner = new pg.Client({ connectionString: url });
@@ -72,7 +69,7 @@ async function runTrial(schema: string, data: string): Promise<number> {
 
   const loadedMs = await timed(() => run('psql', [url, '-q', '-v', 'ON_ERROR_STOP=1', '-f', data]));
   say(`loaded in ${Math.round(loadedMs)} ms, under capture`);
-  const flags = ['-n', '-c', values.clients, '-j', '2', '-t', values.transactions, '--max-tries=5', '-f', SCRIPT];
+  const flags = ['-n', '-c', clients, '-j', '2', '-t', transactions, '--max-tries=5', '-f', SCRIPT];
   const benchMs = await timed(async () => say(await run('pgbench', [...flags, url])));
   await owner.query(CASCADE);
   const quietMs = await timed(() => untilQuiet(owner, daemon));
