@@ -83,7 +83,8 @@ export async function runDaemon(
   });
   const measured = { metrics, counted: new Counted(), own };
   const listeners = new Listeners({ settings, log, vitals, measured, clock: () => across.clock });
-  log.info('started', { version: VERSION, outlet: settings.outlet.code ?? settings.outlet.id, pid: process.pid });
+  // It may never work: another daemon may lead. What it has come to is told by `working`.
+  log.info('starting', { version: VERSION, outlet: settings.outlet.code ?? settings.outlet.id, pid: process.pid });
   if (standby) across.standby = (check) => standingBy(across, listeners, check);
   const ended = new AbortController();
   const telling = manager && tellManager(across, manager, AbortSignal.any([signal, ended.signal]), reload);

@@ -220,7 +220,8 @@ test('a daemon that ends at work because waiting cannot help is not taken for a 
 test('a second daemon, and one for another outlet, end and say why', async () => {
   const outlet = await start();
   await outlet.drained();
-  const quiet = { error() {}, warn() {}, info() {}, debug() {} };
+  const said: string[] = [];
+  const quiet = { error() {}, warn() {}, info: (message: string) => void said.push(message), debug() {} };
   const signal = new AbortController().signal;
   await eventually(
     () => outlet.lines.some(({ message }) => message === 'working'),
@@ -237,7 +238,8 @@ test('a second daemon, and one for another outlet, end and say why', async () =>
     code: 'configuration',
     message: 'outlet.id is outlet-8, but the database belongs to outlet outlet-7',
   });
-  // Nobody takes it for a running one.
+  // Nobody takes it for a running one, by its log or by the table.
+  expect(said).toEqual(['starting', 'starting']);
   expect(
     await outlet.one('SELECT count(*)::int AS daemons, count(stopped_at)::int AS stopped FROM syncd.daemon'),
   ).toEqual({
