@@ -12,10 +12,11 @@ import { LOCK_CLASS, LOCKS } from '../db/schema.js';
 import { type Drifts, readDrifts, recordSteps } from '../drift/repair.js';
 import { SyncError } from '../errors.js';
 import { introspect, introspectWritten } from './introspect.js';
+import { hasMoved } from './moved.js';
 import { OWNER, parseTable } from './names.js';
 import { objectsOf } from './objects.js';
 import { capturedAnew, nothingBefore, withRows } from './older-rows.js';
-import { planCapture } from './plan.js';
+import { type Plan, planCapture } from './plan.js';
 import { rightsIssues } from './rights.js';
 import { printStep, runStep } from './run-step.js';
 import type { TableShape, Written } from './shape.js';
@@ -75,7 +76,7 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
       ...policySteps(objects, state),
       ...made.flatMap(({ steps }) => steps),
       ...removalSteps(objects, state),
-      ...recordSteps(objects, touched, await driftsOf(url, state, settings), settings),
+      ...recordSteps(objects, touched, await driftsOf(url, state, plan, settings), settings),
     ];
     const changes = [...foundation, ...pending.map(migrationStep), ...rest].map((step) => step.about);
     const anew = capturedAnew(plan.entities, state);
@@ -109,12 +110,13 @@ function refusal(issues: string[]): SyncError {
   return new SyncError('configuration', `nothing was changed: ${count} in the way`, { hint: issues.join('\n') });
 }
 
-/** Nothing where drift was not watched yet: then everything is written down. */
-async function driftsOf(url: string, { captures }: State, settings: Settings): Promise<Drifts> {
-  if (!captures.some(({ record }) => 'recorded' in record)) return new Map();
+/** None where drift was not watched yet, or was of another table: then everything is written down. */
+async function driftsOf(url: string, state: State, { entities }: Plan, settings: Settings): Promise<Drifts> {
+  if (!state.captures.some(({ record }) => 'recorded' in record)) return new Map();
   const db = openDb(url, { role: 'install' });
   try {
-    return await readDrifts(db, settings);
+    const moved = new Set(entities.filter((plan) => hasMoved(plan, state)).map(({ entity }) => entity));
+    return new Map([...(await readDrifts(db, settings))].filter(([entity]) => !moved.has(entity)));
   } finally {
     await db.destroy();
   }

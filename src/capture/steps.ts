@@ -3,6 +3,7 @@
  * the POS locks that one only, and functions come before the triggers that call them.
  */
 import type { Settings } from '../config/settings.js';
+import { hasMoved } from './moved.js';
 import { DAEMON, identifier, literal, OWNER, qualified, SCHEMA, SESSIONS, WRITTEN_BY_DAEMON } from './names.js';
 import type { EntityObjects } from './objects.js';
 import { type InstalledTrigger, ROLE_MARK, type State } from './state.js';
@@ -144,6 +145,11 @@ export function entitySteps(objects: EntityObjects, state: State, written: Reado
   }
   const before = state.captures.find((capture) => capture.entity_type === plan.entity)?.record;
   if (statements.length > 0 || !before || recordDiffers(before, objects)) statements.push(objects.record);
+  // Without the record of the old table, which a look before the end of this install would hold against the new one.
+  if (hasMoved(plan, state))
+    statements.push(
+      `UPDATE syncd.capture SET older_rows = true, recorded = NULL WHERE entity_type = ${literal(plan.entity)}`,
+    );
   // The functions capture again: what is put aside is forgotten, and what was written meanwhile is looked for.
   if (before?.suspended_at && statements.length > 0) {
     statements.unshift(`SELECT syncd.resume_capture(${literal(plan.entity)}, 'syncd install')`);

@@ -43,8 +43,13 @@ function leftOver({ known }: Looked['tables'][number]): Drift | null {
     : { kind, text, hint: hint ?? '', misses, holdsPush, holdsApply };
 }
 
-function gapOf({ known, marks, direction, table }: Looked['tables'][number], drift: Drift | null): string | undefined {
-  if (direction === 'pull') return undefined;
+function gapOf(
+  { known, marks, configured, recorded, table }: Looked['tables'][number],
+  drift: Drift | null,
+): string | undefined {
+  if (configured?.direction === 'pull') return undefined;
+  // The record has no triggers until an install has come to its end: one that breaks off has the next one look as well.
+  if (recorded?.members.every(({ triggers }) => triggers.length === 0)) return `direction: ${table} was only pulled`;
   if (drift?.misses) return `drift: ${drift.text}`;
   if (known.misses) return `drift: ${known.text}`;
   return known.marks !== null && known.marks !== marks

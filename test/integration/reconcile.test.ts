@@ -144,4 +144,42 @@ onEachServer('a reconcile', (_, server) => {
     expect((await stage.log()).map(({ kind }) => kind)).toEqual(['reconcile', 'backfill']);
     await stage.goOn();
   });
+
+  test('what was written while the table was only pulled is found once it is sent again', async () => {
+    const table = await agreed();
+    await stage.tables('', { [table]: { table, direction: 'pull' } });
+    await stage.rows(`INSERT INTO ${table} VALUES (7, 'sold meanwhile')`);
+    await stage.rows(`UPDATE ${table} SET v = 'changed' WHERE id = 2`);
+    await stage.tables('', { [table]: table });
+    await stage.goOn();
+    expect(await stage.queue()).toEqual([`${table} update 2`, `${table} create 7`]);
+    await stage.settleAll();
+    await stage.install();
+    expect((await stage.log()).filter(({ finished }) => !finished)).toEqual([]);
+  });
+
+  test('the rows of another table count as older than capture, and what stands in the first one alone stays in the cloud', async () => {
+    const table = await agreed();
+    const [other, empty] = [`${table}_other`, `${table}_empty`];
+    const older = async () =>
+      (await stage.rows('SELECT older_rows FROM syncd.capture WHERE entity_type = $1', [table]))[0];
+    await stage.tables(
+      `CREATE TABLE ${other} (LIKE ${table} INCLUDING ALL); INSERT INTO ${other} VALUES (9, 'there')`,
+      {
+        [table]: other,
+      },
+    );
+    expect(await older()).toEqual({ older_rows: true });
+    await stage.rows(`DROP TABLE ${table}`);
+    await stage.tables(`CREATE TABLE ${empty} (LIKE ${other} INCLUDING ALL); ALTER TABLE ${other} RENAME TO ${table}`, {
+      [table]: table,
+    });
+    await stage.goOn();
+    expect(await stage.queue()).toEqual([]);
+    await stage.rows(`DROP TABLE ${table}`);
+    await stage.tables('', { [table]: empty });
+    await stage.goOn();
+    expect(await stage.queue()).toEqual([]);
+    expect(await older()).toEqual({ older_rows: false });
+  });
 });
