@@ -27,8 +27,9 @@ beforeEach(async () => {
 });
 
 const all = async (query: string) => (await shop.sql.query(query)).rows;
+/** Of a type that is head office's own. */
 const change = (more: Partial<IncomingChange> = {}): IncomingChange => ({
-  entity_type: 'order',
+  entity_type: 'product',
   entity_id: 'o1',
   cloud_id: null,
   operation: 'update',
@@ -107,6 +108,28 @@ test('an event counts once however often and however concurrently it comes; anot
   ]);
 });
 
+test('of a type that is only sent nothing is kept but the event and its line in the log; what is faulty is, and what was asked for', async () => {
+  const sent = (entity_id: string, more: Partial<IncomingChange> = {}) =>
+    change({ entity_type: 'order', entity_id, ...more });
+  const changes = [sent('own'), sent('faulty', { fault: 'data is missing' }), change({ entity_id: 'news' })];
+  expect(await receive(db, event({ changes }))).toEqual({ kind: 'stored', changes: 2, parked: 1 });
+  expect((await receive(db, event({ changes }))).kind).toBe('duplicate');
+  await receive(db, event({ source: 'conflict', event_id: 'e2', changes: [sent('told')] }));
+  await receive(
+    db,
+    event({ source: 'pull', event_id: 'p', changes: [sent('own')], page: { after: null, cursor: 'a' } }),
+  );
+  await receive(db, event({ source: 'fetch', changes: [sent('asked')] }));
+  expect(await all('SELECT entity_id, status FROM syncd.incoming ORDER BY id')).toEqual([
+    { entity_id: 'faulty', status: 'parked' },
+    { entity_id: 'news', status: 'waiting' },
+    { entity_id: 'asked', status: 'waiting' },
+  ]);
+  expect(await all('SELECT changes FROM syncd.inbox ORDER BY id')).toEqual([3, 1, 1, 1].map((n) => ({ changes: n })));
+  expect(await all('SELECT changes FROM syncd.sync_logs ORDER BY id')).toHaveLength(4);
+  expect((await all('SELECT pull_cursor FROM syncd.outlet_config'))[0]).toEqual({ pull_cursor: 'a' });
+});
+
 test('what the cloud says of a conflict is a webhook whose change carries that', async () => {
   await receive(db, event({ source: 'conflict' }));
   expect(
@@ -140,7 +163,7 @@ describe('a page', () => {
     const text = `{"changes":[${Array.from(
       { length: 10_000 },
       (_, n) =>
-        `{"entity_type":"order","entity_id":"${n}","operation":"update","cloud_version":1,"updated_at":"2026-11-22T08:00:00Z","data":{"id":${n},"note":"${'caf\u00e9 \\"au\\" lait '.repeat(55)}"}}`,
+        `{"entity_type":"product","entity_id":"${n}","operation":"update","cloud_version":1,"updated_at":"2026-11-22T08:00:00Z","data":{"id":${n},"note":"${'caf\u00e9 \\"au\\" lait '.repeat(55)}"}}`,
     ).join()}],"next_cursor":"c","has_more":false}`;
     expect(text.length).toBeGreaterThan(10_000_000);
     const startedAt = performance.now();
