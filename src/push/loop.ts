@@ -9,6 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Db } from '../db/connect.js';
 import type { WakeGate } from '../db/wake.js';
+import { QueueFloor } from '../queue/floor.js';
 import { stillUnsettled } from '../queue/settle.js';
 import type { Health } from '../service.js';
 import { Flag, monotonicMs } from '../time.js';
@@ -71,6 +72,7 @@ export class PushLoop {
       reader: deps.reader,
       special: deps.db,
       backlog: this.#backlog,
+      floor: new QueueFloor(deps.reader, monotonicMs),
       coalesced: deps.coalesced,
       correctionMs: () => deps.clock.correctionMs,
       farthestMs: deps.retry.maxBackoffMs + LONGEST_HOLD_MS,

@@ -5,6 +5,7 @@
  */
 import type { Db } from '../db/connect.js';
 import { type ClaimedRow, claimCorrections, claimDue, claimPage, claimSpreads, flushCommits } from '../queue/claim.js';
+import type { QueueFloor } from '../queue/floor.js';
 import {
   type Backlog,
   type EntityState,
@@ -21,6 +22,7 @@ export type PassDeps = {
   reader: Db;
   special: Db;
   backlog: Backlog;
+  floor: QueueFloor;
   /** Entities that send only their newest state. */
   coalesced: ReadonlySet<string>;
   /** Added to the outlet's instants, in ms. */
@@ -36,6 +38,7 @@ const MAX_SPECIAL = 500;
 
 export class Pass {
   readonly #deps: PassDeps;
+  #begun = '0';
   #after = '0';
   #snapshot: string | undefined;
   #spreads: ReadonlyMap<string, number> | undefined;
@@ -79,7 +82,8 @@ export class Pass {
   begin(trouble: boolean, owned: ReadonlySet<string>, held: readonly string[] = []): void {
     this.#owned = owned;
     this.#held = held;
-    this.#after = '0';
+    this.#begun = this.#deps.floor.id;
+    this.#after = this.#begun;
     this.#snapshot = undefined;
     this.#spreads = undefined;
     this.#due.clear();
@@ -92,6 +96,7 @@ export class Pass {
   abandon(): void {
     this.#generation++;
     this.#ended = true;
+    this.#deps.floor.forget();
   }
 
   /** From now on entities may be held back that were not when the pass began. */
@@ -133,14 +138,14 @@ export class Pass {
   }
 
   async #readPage(limits: Limits): Promise<number | undefined> {
-    const { reader, special, backlog, correctionMs, farthestMs } = this.#deps;
+    const { reader, special, backlog, floor, correctionMs, farthestMs } = this.#deps;
     const offsetMs = correctionMs();
     const generation = this.#generation;
     let taken = 0;
-    if (this.#trouble && this.#snapshot === undefined && this.#after === '0') {
+    if (this.#trouble && this.#snapshot === undefined) {
       const specials = [
         await claimDue(special, MAX_SPECIAL, offsetMs, farthestMs, this.#held),
-        await claimCorrections(special, MAX_SPECIAL, offsetMs, farthestMs, this.#held),
+        await claimCorrections(special, MAX_SPECIAL, offsetMs, farthestMs, this.#held, this.#begun),
       ];
       if (specials.some((page) => !page.flushed)) await flushCommits(reader);
       if (generation !== this.#generation) return undefined;
@@ -173,7 +178,7 @@ export class Pass {
       this.#snapshot ??= page.snapshot;
     }
     if (page.more && this.#spreads === undefined && this.#snapshot !== undefined) {
-      this.#spreads = await claimSpreads(special, this.#snapshot, SPREAD);
+      this.#spreads = await claimSpreads(special, this.#snapshot, SPREAD, this.#begun);
       if (generation !== this.#generation) return undefined;
     }
     const changes = this.#accept(
@@ -185,6 +190,8 @@ export class Pass {
       this.#spreads ?? new Map(),
       limits,
     );
+    // Nobody waits for it; what keeps it from asking keeps the next look from reading, too.
+    if (!page.more) floor.raise().catch(() => {});
     this.#ended = !page.more;
     return taken + changes.length;
   }

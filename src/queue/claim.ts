@@ -76,7 +76,7 @@ const troubled = (due: string[]) => sql`EXISTS (
   OFFSET 0)`;
 
 export type PassState = {
-  /** The last id read, `'0'` at first. */
+  /** The last id read; at first the queue's floor. */
   after: string;
   /** Undefined for the first page. */
   snapshot: string | undefined;
@@ -197,6 +197,7 @@ export function claimDue(
 /**
  * For every entity with a failed change and no conflict: its newest pending change, naming all older ones as superseded. It
  * carries the whole row, so it is their correction.
+ * @param floor no fresh change stands at or below this id
  */
 export function claimCorrections(
   db: Db,
@@ -204,13 +205,18 @@ export function claimCorrections(
   offsetMs: number,
   farthestMs = FARTHEST_MS,
   held: readonly string[] = [],
+  floor = '0',
 ): Promise<Page> {
   return claimSpecial(
     db,
     sql`WITH failed AS (
       SELECT DISTINCT entity_type, entity_id FROM syncd.sync_queue q WHERE status = 'failed' ${free(held)}
     ), candidates AS MATERIALIZED (
-      SELECT u.* FROM syncd.unsettled u JOIN failed USING (entity_type, entity_id)
+      SELECT u.* FROM (
+        SELECT * FROM syncd.sync_queue WHERE status = 'pending' AND next_attempt_at IS NULL AND id > ${floor}::bigint
+        UNION ALL
+        SELECT * FROM syncd.sync_queue WHERE status IN ('failed', 'conflict') OR (next_attempt_at IS NOT NULL AND status = 'pending')
+      ) AS u JOIN failed USING (entity_type, entity_id)
     ), newest AS (
       SELECT entity_type, entity_id, max(id) FILTER (WHERE status = 'pending') AS id
       FROM candidates GROUP BY entity_type, entity_id HAVING NOT bool_or(status = 'conflict')
@@ -240,11 +246,18 @@ async function claimSpecial(db: Db, query: RawBuilder<unknown>): Promise<Page> {
 /**
  * The last ids of the transactions that spread over more than `spread` ids; few, for a transaction is short and its ids lie
  * close together. One scan of what waits, taken once a pass.
+ * @param after where the pass began
  */
-export async function claimSpreads(db: Db, snapshot: string, spread: number): Promise<Map<string, number>> {
+export async function claimSpreads(
+  db: Db,
+  snapshot: string,
+  spread: number,
+  after = '0',
+): Promise<Map<string, number>> {
   const { rows } = await sql<{ txid: string; last: string }>`
     SELECT ${PLANNED_ANEW} txid::text AS txid, max(id)::text AS last FROM syncd.sync_queue q
-    WHERE status = 'pending' AND next_attempt_at IS NULL AND pg_visible_in_snapshot(txid, ${snapshot}::pg_snapshot)
+    WHERE status = 'pending' AND next_attempt_at IS NULL AND id > ${after}::bigint
+      AND pg_visible_in_snapshot(txid, ${snapshot}::pg_snapshot)
     GROUP BY q.txid HAVING max(id) - min(id) > ${spread}`.execute(db);
   return new Map(rows.map((row) => [row.txid, Number(row.last)]));
 }

@@ -7,7 +7,9 @@ import { type Db, openDb } from '../../src/db/connect.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { Backlog, entityKey, type PendingChange } from '../../src/push/backlog.js';
 import { Pass } from '../../src/push/pass.js';
+import { QueueFloor } from '../../src/queue/floor.js';
 import { retryChanges } from '../../src/queue/manage.js';
+import { monotonicMs } from '../../src/time.js';
 import { agreed, makeLimits } from '../support/changes.js';
 import { addRows, emptyQueue, filler } from '../support/queue-rows.js';
 import { openShop, type Shop } from '../support/shop.js';
@@ -39,7 +41,14 @@ beforeEach(async () => {
 });
 
 const passOver = (special: Db, coalesced: string[] = []) =>
-  new Pass({ reader: db, special, backlog, coalesced: new Set(coalesced), correctionMs: () => 0 });
+  new Pass({
+    reader: db,
+    special,
+    backlog,
+    floor: new QueueFloor(db, monotonicMs),
+    coalesced: new Set(coalesced),
+    correctionMs: () => 0,
+  });
 
 function takeAll(): PendingChange[] {
   const taken: PendingChange[] = [];
@@ -180,7 +189,14 @@ test('instants travel as RFC 3339 with all their digits, corrected by the clockâ
   await shop.sql.query("UPDATE syncd.sync_queue SET created_at = '2026-11-22 15:00:00.123456+07'");
   pass.begin(false, nothing);
   expect((await readOn()).map((change) => change.changedAt)).toEqual(['2026-11-22T08:00:00.123456Z']);
-  const ahead = new Pass({ reader: db, special: db, backlog, coalesced: new Set(), correctionMs: () => 3_600_000 });
+  const ahead = new Pass({
+    reader: db,
+    special: db,
+    backlog,
+    floor: new QueueFloor(db, monotonicMs),
+    coalesced: new Set(),
+    correctionMs: () => 3_600_000,
+  });
   ahead.begin(false, nothing);
   await ahead.read(limits);
   expect(takeAll().map((change) => change.changedAt)).toEqual(['2026-11-22T09:00:00.123456Z']);

@@ -3,6 +3,7 @@
  * it arrives, when its answer comes or gets lost, which version is delivered next and how often. The cloud's rules are the
  * reference cloud's own; the outlet's parts are the real ones, on a real database.
  */
+
 import { randomUUID } from 'node:crypto';
 import { conflictBook } from '../../src/apply/conflicts.js';
 import { Horizon } from '../../src/apply/horizon.js';
@@ -21,6 +22,8 @@ import type { Log } from '../../src/log.js';
 import { Backlog, type PendingChange } from '../../src/push/backlog.js';
 import { pushBatch } from '../../src/push/exchange.js';
 import { Pass } from '../../src/push/pass.js';
+import { QueueFloor } from '../../src/queue/floor.js';
+import { monotonicMs } from '../../src/time.js';
 import { makeLimits } from './changes.js';
 import type { ConflictStage } from './conflict-stage.js';
 
@@ -87,6 +90,7 @@ export class TwoSides {
       reader: db,
       special: db,
       backlog: this.#backlog,
+      floor: new QueueFloor(db, monotonicMs),
       coalesced: new Set(),
       correctionMs: () => 0,
     });
