@@ -22,12 +22,12 @@ export async function writersNow(db: Db, table: string): Promise<string[]> {
   return [...new Set(rows.map((row) => row.virtualtransaction))];
 }
 
-/** Which of them have not ended yet. One that is prepared meanwhile goes on under another name: whoever is prepared counts. */
+/** Which of them have not ended yet. */
 export async function writersLeft(db: Db, table: string, then: readonly string[]): Promise<string[]> {
   if (then.length === 0) return [];
   const { rows } = await sql<{ virtualtransaction: string }>`
     SELECT DISTINCT w.virtualtransaction FROM (${writers(table)}) AS w
-    WHERE w.virtualtransaction = ANY (${arrayLiteral(then)}::text[]) OR w.virtualtransaction LIKE '-1/%'`.execute(db);
+    WHERE w.virtualtransaction = ANY (${arrayLiteral(then)}::text[])`.execute(db);
   return rows.map((row) => row.virtualtransaction);
 }
 
