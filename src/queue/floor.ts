@@ -76,6 +76,7 @@ export class QueueFloor {
       this.#db,
     );
     const last = rows[0]?.last ?? '0';
+    if (last === this.#id && !this.#mustSearchAll()) return { id: last, candidate: undefined, waitMs: RAISE_EVERY_MS };
     // The order matters: who draws an id before it is read here holds the lock that is looked for now, or has ended.
     const writers = await writersNow(this.#db, QUEUE);
     return { id: this.#id, candidate: { last, writers }, waitMs: WRITERS_MS };
@@ -84,7 +85,7 @@ export class QueueFloor {
   async #settle({ last, writers }: Candidate): Promise<Step> {
     const left = await writersLeft(this.#db, QUEUE, writers);
     if (left.length > 0) return { id: this.#id, candidate: { last, writers: left }, waitMs: WRITERS_MS };
-    const searchAll = this.#nowMs() - this.#searchedAt >= SEARCH_ALL_MS;
+    const searchAll = this.#mustSearchAll();
     const { rows } = await sql<{ first: string | null }>`
       SELECT min(id)::text AS first FROM syncd.sync_queue
       WHERE status = 'pending' AND next_attempt_at IS NULL AND id > ${searchAll ? '0' : this.#id}::bigint`.execute(
@@ -94,5 +95,9 @@ export class QueueFloor {
     const below = first === null ? BigInt(last) : BigInt(first) - 1n;
     if (searchAll) this.#searchedAt = this.#nowMs();
     return { id: String(below < BigInt(last) ? below : last), candidate: undefined, waitMs: RAISE_EVERY_MS };
+  }
+
+  #mustSearchAll(): boolean {
+    return this.#nowMs() - this.#searchedAt >= SEARCH_ALL_MS;
   }
 }

@@ -12,6 +12,7 @@ import { flood } from './flood.js';
 import { idle } from './idle.js';
 import { latency } from './latency.js';
 import type { BenchOptions, Measurement } from './measurement.js';
+import { oldSnapshot } from './old-snapshot.js';
 import { outage } from './outage.js';
 import { type Figure, type Report, tableOf, verdictOf } from './report.js';
 import { machineOf } from './server.js';
@@ -22,6 +23,7 @@ const MEASUREMENTS: Measurement[] = [
   captureSales,
   captureBulk,
   drain,
+  oldSnapshot,
   apply,
   latency,
   wireBytes,
