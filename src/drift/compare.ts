@@ -11,7 +11,7 @@ export function compare(seen: Observed, around: Surroundings): Finding[] {
   const { recorded, named, original, table } = seen;
   if (!recorded) return [outdated('it was installed before drift was watched')];
   if (!named && !original) return [gone(seen)];
-  if (named && named.oid !== recorded.oid) return [recreated(seen, original)];
+  if (named && named.oid !== recorded.oid) return [recreated(seen, original, captures(recorded, named))];
   const now = (named ?? original) as Shape;
   const findings: Finding[] = [];
   if (!named) findings.push(renamed(seen, now));
@@ -38,15 +38,30 @@ function gone(seen: Observed): Finding {
   };
 }
 
-function recreated(seen: Observed, original: Shape | null): Finding {
-  const { table } = seen;
+/** @param capturing it has the triggers of the one that was installed, as after the restore of a dump */
+function recreated(seen: Observed, original: Shape | null, capturing: boolean): Finding {
+  const { table, excluded } = seen;
   const old = original ? `the one that was captured is ${original.table} now` : 'the one that was captured is gone';
+  // The triggers know the columns that stay at home by their places in the table that is gone, and here by their names alone.
+  const open = excluded.length > 0 ? ', and until then an excluded column that gets another name is sent' : '';
+  const means = capturing
+    ? `it has the triggers that were installed (was a dump restored?), so what is written to it is captured; what went by before is looked for after the install${open}`
+    : 'what is written to it is not captured';
   return {
     kind: 'recreated',
     what: `${table} is another table than the one that was installed (${old})`,
-    means: `what is written to it is not captured${incoming(seen, ', what the cloud sends for it waits')}`,
+    means: `${means}${incoming(seen, ', what the cloud sends for it waits')}`,
     hint: INSTALL,
   };
+}
+
+/** Whether another table has every trigger that was installed, member by member of the same name, and no member without. */
+function captures(recorded: Shape, now: Shape): boolean {
+  const complete = recorded.members.every(({ table, triggers }) => {
+    const found = now.members.find((member) => member.table === table);
+    return found !== undefined && triggers.every((trigger) => faultOf(trigger, found) === undefined);
+  });
+  return complete && now.members.every(({ kind, triggers }) => kind === 'f' || triggers.length > 0);
 }
 
 function renamed(seen: Observed, now: Shape): Finding {

@@ -193,6 +193,34 @@ onEachServer('drift', (_, server) => {
     ]);
   });
 
+  test('of tables that the restore of a dump made anew is told without saying that they are not captured', async () => {
+    const { rows } = await pos.sql.query<{ text: string }>(`
+      SELECT pg_get_triggerdef(oid) AS text FROM pg_trigger
+      WHERE tgname LIKE '!syncd %' AND tgparentid = 0 AND tgrelid IN ('sale'::regclass, 'stock'::regclass, 'item'::regclass, 'item_1'::regclass)`);
+    await pos.sql.query(`DROP TABLE sale, stock, item; ${TABLES}; ${rows.map(({ text }) => text).join(';')}`);
+    await look();
+    expect(await drifts()).toEqual({ sale: 'recreated', stock: 'recreated', item: 'recreated' });
+    const captured =
+      'is another table than the one that was installed .* so what is written to it is captured; what went by';
+    for (const [table, rest] of [
+      ['item', ' before is looked for after the install$'],
+      ['sale', '.*excluded column that gets another name is sent$'],
+      ['stock', '.*after the install, what the cloud sends for it waits$'],
+    ])
+      expect(told).toContainEqual(expect.stringMatching(`^public.${table} ${captured}${rest}`));
+    expect(
+      await pos.write(
+        'INSERT INTO sale VALUES (1)',
+        'INSERT INTO stock VALUES (1)',
+        "INSERT INTO item VALUES (1, '2026-01-02')",
+      ),
+    ).toEqual(['create 1', 'create 1', 'create ["1","2026-01-02"]']);
+    await install();
+    await look();
+    expect(await drifts()).toEqual({});
+    expect(await asked()).toHaveLength(3);
+  });
+
   test('of a table that came back empty asks a person, and of one that came back full asks for a comparison', async () => {
     await pos.sql.query(`INSERT INTO syncd.entity_state (entity_type, entity_id) VALUES ('sale', '1'), ('stock', '1');
       DROP TABLE sale, stock; CREATE TABLE sale (id int PRIMARY KEY, name text, secret text);
