@@ -11,6 +11,7 @@ import { drain } from './drain.js';
 import { flood } from './flood.js';
 import { idle } from './idle.js';
 import { latency } from './latency.js';
+import { latencyUnderLoad } from './latency-under-load.js';
 import type { BenchOptions, Measurement } from './measurement.js';
 import { oldSnapshot } from './old-snapshot.js';
 import { outage } from './outage.js';
@@ -26,6 +27,7 @@ const MEASUREMENTS: Measurement[] = [
   oldSnapshot,
   apply,
   latency,
+  latencyUnderLoad,
   wireBytes,
   flood,
   idle,

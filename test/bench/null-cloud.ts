@@ -1,8 +1,9 @@
 /**
  * A cloud that does nothing but accept: the same process stands behind the daemon and behind the bare programs, so that its
  * cost is on both sides of a ratio. It looks for change ids in the text instead of parsing it. Started by programs.ts; tells
- * its parent of every push over the channel of the fork. Arguments: the largest batch, the encodings separated by commas, and
- * `gzip` where its answers are compressed too, as a cloud's are that knows of slow lines.
+ * its parent of every push over the channel of the fork. Arguments: the largest batch, the encodings separated by commas,
+ * `gzip` where its answers are compressed too, as a cloud's are that knows of slow lines, and `marks` where it looks for marked
+ * sales.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,11 +11,20 @@ import { brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
 import { hostMs } from './clock.js';
 
 /** `at` is on the monotonic clock of the host, in ms: when the last byte of the push had arrived. */
-export type PushSeen = { kind: 'push'; at: number; changes: number; bytes: number; wireBytes: number };
+export type PushSeen = {
+  kind: 'push';
+  at: number;
+  changes: number;
+  bytes: number;
+  wireBytes: number;
+  /** Sales that were marked to be told apart from others. */
+  marked: string[];
+};
 export type CloudReady = { kind: 'ready'; port: number };
 
 const CHANGE_ID = /"change_id"\s*:\s*"([^"]{36})"/g;
-const [maxBatch = '1000', encodings = 'gzip,br', answers = 'plain'] = process.argv.slice(2);
+const MARKED = /MARKED-\d+/g;
+const [maxBatch = '1000', encodings = 'gzip,br', answers = 'plain', marks = 'none'] = process.argv.slice(2);
 const CAPABILITIES = JSON.stringify({
   protocol: 1,
   max_batch_changes: Number(maxBatch),
@@ -44,12 +54,14 @@ function receive(request: IncomingMessage, response: ServerResponse): void {
     const at = hostMs();
     const wire = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
     const body = plain(wire, request.headers['content-encoding']);
+    const text = body.toString('latin1');
     const results: string[] = [];
-    for (const [, id] of body.toString('latin1').matchAll(CHANGE_ID)) {
+    for (const [, id] of text.matchAll(CHANGE_ID)) {
       results.push(`{"change_id":"${id}","status":"accepted","cloud_version":${++version}}`);
     }
     answer(response, 200, `{"results":[${results.join(',')}],"cloud_epoch":"bench"}`);
-    tell({ kind: 'push', at, changes: results.length, bytes: body.length, wireBytes: wire.length });
+    const marked = marks === 'marks' ? (text.match(MARKED) ?? []) : [];
+    tell({ kind: 'push', at, changes: results.length, bytes: body.length, wireBytes: wire.length, marked });
   });
 }
 

@@ -41,11 +41,12 @@ export async function sell(
   cluster: Cluster,
   database: string,
   clients: number,
-  until: { seconds: number } | { salesEach: number },
+  until: { seconds: number; salesPerSecond?: number } | { salesEach: number },
   settings = '',
 ): Promise<Load> {
   const where = ['-h', cluster.socketDirectory, '-p', String(cluster.port), '-U', 'postgres'];
   const end = 'seconds' in until ? ['-T', String(until.seconds)] : ['-t', String(until.salesEach)];
+  if ('salesPerSecond' in until) end.push('-R', String(until.salesPerSecond));
   const how = ['-n', '-M', 'prepared', '-c', String(clients), '-j', '2', ...end, '-f', SALE];
   const { stdout, stderr } = await promisify(execFile)(findPgbench(), [...where, ...how, database], {
     env: { ...process.env, PGOPTIONS: settings },

@@ -3,7 +3,7 @@
  * them. A program that dies before its time fails the measurement.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { within } from '../../src/time.js';
 import type { CloudReady, PushSeen } from './null-cloud.js';
@@ -35,18 +35,27 @@ async function stopProgram(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-export type Cloud = Program & { url: string; pushes: PushSeen[]; received(): number; nextPush(): Promise<PushSeen> };
+export type Cloud = Program & {
+  url: string;
+  pushes: PushSeen[];
+  received(): number;
+  nextPush(): Promise<PushSeen>;
+  /** The next push that has this mark in it. */
+  marked(mark: string): Promise<PushSeen>;
+};
 
 /** A null cloud that keeps what it was sent in `pushes`. */
 export async function startCloud(
   maxBatch: number,
   encodings: string[],
   answers: 'plain' | 'gzip' = 'plain',
+  marks: 'none' | 'marks' = 'none',
 ): Promise<Cloud> {
   const program = await startProgram<CloudReady>(new URL('./null-cloud.ts', import.meta.url), [
     String(maxBatch),
     encodings.join(','),
     answers,
+    marks,
   ]);
   const pushes: PushSeen[] = [];
   program.child.on('message', (push: PushSeen) => pushes.push(push));
@@ -56,5 +65,11 @@ export async function startCloud(
     pushes,
     received: () => pushes.reduce((sum, push) => sum + push.changes, 0),
     nextPush: async () => ((await once(program.child, 'message')) as [PushSeen])[0],
+    async marked(mark) {
+      for await (const [push] of on(program.child, 'message') as AsyncIterable<[PushSeen]>) {
+        if (push.marked.includes(mark)) return push;
+      }
+      throw new Error('the cloud has ended');
+    },
   };
 }
