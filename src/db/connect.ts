@@ -32,7 +32,10 @@ function systemUser(): string | undefined {
   }
 }
 
-/** Settings of every connection: row security hides nothing silently, texts are ISO and exact, our commits wait for no standby. */
+/**
+ * Settings of every connection, whatever those of the database or the role are: row security hides nothing silently, texts are ISO
+ * and exact, our commits wait for no standby.
+ */
 const OPTIONS = [
   'row_security=off',
   'synchronous_commit=local',
@@ -45,6 +48,12 @@ const OPTIONS = [
   'search_path=pg_catalog',
   // Compiling a query takes 50 to 100 ms, as long as the longest of ours runs.
   'jit=off',
+  // A database may have other defaults for its POS. Serializable reads of ours would make sales fail that meet them.
+  'default_transaction_isolation=read\\ committed',
+  'array_nulls=on',
+  'transform_null_equals=off',
+  'standard_conforming_strings=on',
+  'quote_all_identifiers=off',
 ];
 
 /** For a connection that must not read all of the queue: what looks cheap while it is empty is planned once and kept. */

@@ -10,6 +10,7 @@ const SERVER = {
   read_only: false,
   statement_timeout_ms: 0,
   idle_timeout_ms: 0,
+  session_timeout_ms: 0,
   connections_free: 80,
 };
 
@@ -25,6 +26,7 @@ test.each([
   [{ read_only: true }, 'fail', /read_only is on/, /RESET default_transaction_read_only/],
   [{ statement_timeout_ms: 5_000 }, 'warn', /^statement_timeout is 5000 ms/, /statement_timeout = 0/],
   [{ idle_timeout_ms: 1_000 }, 'warn', /^idle_in_transaction_session_timeout is 1000 ms/, /ALTER ROLE syncd/],
+  [{ session_timeout_ms: 600_000 }, 'warn', /^idle_session_timeout is 600000 ms/, /ALTER ROLE syncd/],
   [{ connections_free: 3 }, 'warn', /^3 connections are free/, /max_connections/],
 ])('%j is a %s', (change, state, finding, remedy) => {
   expect(judgeServer({ ...SERVER, ...change })).toEqual([

@@ -11,6 +11,7 @@ type Server = {
   read_only: boolean;
   statement_timeout_ms: number;
   idle_timeout_ms: number;
+  session_timeout_ms: number;
   connections_free: number;
 };
 
@@ -29,6 +30,8 @@ export const server: Check = {
              current_setting('default_transaction_read_only')::boolean AS read_only,
              (SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout') AS statement_timeout_ms,
              (SELECT setting::int FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout') AS idle_timeout_ms,
+             -- From 14 on.
+             coalesce((SELECT setting::int FROM pg_settings WHERE name = 'idle_session_timeout'), 0) AS session_timeout_ms,
              current_setting('max_connections')::int - (SELECT sum(numbackends)::int FROM pg_stat_database) AS connections_free
       `.execute(db);
     const found = judgeServer(rows[0] as Server);
@@ -91,6 +94,14 @@ export function judgeServer(server: Server): Unnamed[] {
           `ALTER ROLE syncd SET ${name} = 0;`,
         ),
       );
+  if (server.session_timeout_ms > 0)
+    found.push(
+      warn(
+        `idle_session_timeout is ${server.session_timeout_ms} ms for this role`,
+        'On a quiet evening syncd loses its connections again and again, and begins anew each time.',
+        'ALTER ROLE syncd SET idle_session_timeout = 0;',
+      ),
+    );
   if (server.connections_free < CONNECTIONS)
     found.push(
       warn(

@@ -1,0 +1,43 @@
+/** A POS's database may have settings of its own: our connections work under theirs all the same. */
+import { openClient, openDb } from '../../src/db/connect.js';
+import { watchOnce } from '../../src/drift/watch.js';
+import { captureSettings, onEachServer } from '../support/capture.js';
+
+const SETTINGS = [
+  ['default_transaction_isolation', 'serializable', 'read committed'],
+  ['array_nulls', 'off', 'on'],
+  ['transform_null_equals', 'on', 'off'],
+  ['standard_conforming_strings', 'off', 'on'],
+  ['quote_all_identifiers', 'on', 'off'],
+] as const;
+
+onEachServer('a database with settings of its own', (pos, server) => {
+  const entities = { sale: 'sale' };
+  beforeAll(async () => {
+    await pos().capture('CREATE TABLE sale (id bigint PRIMARY KEY, name text)', entities);
+    for (const [name, theirs] of SETTINGS) await pos().sql.query(`ALTER DATABASE pos SET ${name} = '${theirs}'`);
+  });
+
+  test('keeps them to itself', async () => {
+    const client = await openClient(pos().url, { role: 'test' }, () => {});
+    try {
+      const { rows } = await client.query<{ name: string; setting: string }>('SELECT name, setting FROM pg_settings');
+      const found = new Map(rows.map(({ name, setting }) => [name, setting]));
+      expect(SETTINGS.map(([name]) => [name, found.get(name)])).toEqual(SETTINGS.map(([name, , ours]) => [name, ours]));
+    } finally {
+      await client.end();
+    }
+  });
+
+  test('shows no drift where there is none', async () => {
+    const db = openDb(server.cluster().url('pos', 'syncd'), { role: 'upkeep' });
+    const silent = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
+    try {
+      await watchOnce({ db, settings: captureSettings(entities), log: silent, onHolds: () => {} });
+    } finally {
+      await db.destroy();
+    }
+    const { rows } = await pos().sql.query('SELECT drift FROM syncd.capture');
+    expect(rows).toEqual([{ drift: null }]);
+  });
+});
