@@ -50,7 +50,7 @@ export async function receive(db: Db, event: IncomingEvent): Promise<Received> {
 
 /**
  * A cloud that brings back what the outlet sent brings mostly sales. Of a type that is only sent nothing is ever applied: its rows
- * would be written, looked at and deleted, a third of all that a sale costs the database's log.
+ * would be written, looked at and deleted, a sixth of all that a sale costs the database's log.
  */
 const ONLY_SENT = sql`ARRAY(SELECT entity_type FROM syncd.capture WHERE direction = 'push')`;
 

@@ -73,7 +73,7 @@ export async function pullPage(
   const received = await receive(deps.db, {
     // A cloud that brings the same page for ever finds it taken in: only then does its content name it. After a new start
     // from the beginning the same changes are wanted again.
-    event_id: content !== undefined && content === before ? content : randomUUID(),
+    event_id: content !== undefined && content === before ? content : nameOf(deps.nowMs()),
     source: 'pull',
     sent_at: null,
     changes: page.changes,
@@ -95,6 +95,14 @@ export async function pullPage(
     bytes,
     durationMs,
   };
+}
+
+/**
+ * Names that rise with time stand beside one another in the index of the events. By chance each would stand on a page of its own,
+ * which the database's log then holds whole after every checkpoint: 0.7 kB for a page of news, and more as the index grows.
+ */
+function nameOf(nowMs: number): string {
+  return `${Math.trunc(nowMs).toString(16).padStart(12, '0')}-${randomUUID()}`;
 }
 
 function failure(reply: Reply, outcome: Exclude<ReplyOutcome, { kind: 'ok' }>): PullReport {

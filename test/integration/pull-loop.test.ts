@@ -82,7 +82,7 @@ describe('pages', () => {
 });
 
 describe('news', () => {
-  test('come within a second on an open call, and the next call waits again', async () => {
+  test('come within a second on an open call, the next call waits again, and the events’ names follow their order', async () => {
     await open({ longPollMs: 20_000 });
     stage.start();
     await polling();
@@ -99,6 +99,9 @@ describe('news', () => {
       await polling();
     }
     expect(stage.pulls().length).toBe(5);
+    const events = (order: string) =>
+      shop.sql.query(`SELECT id FROM syncd.inbox WHERE source = 'pull' ORDER BY ${order}`);
+    expect((await events('event_id COLLATE "C"')).rows).toEqual((await events('id')).rows);
   });
 
   test('are asked for every interval where the cloud does not wait', async () => {
