@@ -7,8 +7,9 @@ import { parseArgs } from 'node:util';
 import { seededRandom } from '../../src/demo/shop/random.js';
 import { openStage, type Stage } from '../../src/demo/stage.js';
 import { sleep } from '../../src/time.js';
-import { FIGURES, lookAt, type Name, type Totals } from './look.js';
+import { FIGURES, Lookout, type Name } from './look.js';
 import { judge, round, type Sample } from './slope.js';
+import { openWal, WAL_SETTINGS } from './wal.js';
 
 const DRAIN_MS = 120_000;
 /** A fault comes on the average once in this time. */
@@ -28,7 +29,7 @@ if (!(minutes > 0 && pace > 0 && Number.isInteger(seed))) {
 }
 
 const random = seededRandom(seed);
-const stage = await openStage({ random, clock: () => new Date().toISOString() });
+const stage = await openStage({ random, clock: () => new Date().toISOString(), postgres: WAL_SETTINGS });
 const over = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => over.abort());
 const series = new Map<Name, Sample[]>(FIGURES.map(({ name }) => [name, []]));
@@ -48,21 +49,20 @@ async function soak(): Promise<number> {
   process.stdout.write(
     `${['minute', 'sales', ...FIGURES.map(({ name, unit }) => (unit ? `${name} ${unit}` : name))].join('\t')}\n`,
   );
+  await openWal(stage.owner);
+  const lookout = new Lookout(stage.owner);
   const selling = sellAlong(endAt);
   const faulting = faultAlong(stage);
-  let before: Totals | undefined;
   for (let lookAtMs = startedAt + lookEveryMs; lookAtMs <= endAt + 1 && !over.signal.aborted; lookAtMs += lookEveryMs) {
     await sleep(lookAtMs - performance.now(), over.signal);
     if (stage.daemon.fell) break;
-    const { totals, figures } = await lookAt(stage.daemon.pid as number, stage.owner, sales, before);
-    before = totals;
+    const figures = await lookout.look(stage.daemon.pid as number, sales, troubled);
     if (!troubled) figures.latency = await latencyMs();
     const minute = (performance.now() - startedAt) / 60_000;
     for (const { name } of FIGURES) {
       const value = figures[name];
       // What a fault of the cloud brings about is no trend.
-      if (value !== undefined && !(troubled && (name === 'queue' || name === 'wal')))
-        series.get(name)?.push({ minute, value });
+      if (value !== undefined && !(troubled && name === 'queue')) series.get(name)?.push({ minute, value });
     }
     const cells = FIGURES.map(({ name }) => (figures[name] === undefined ? '-' : round(figures[name])));
     process.stdout.write(`${[minute.toFixed(1), sales, ...cells].join('\t')}${troubled ? '\tfault' : ''}\n`);
