@@ -29,8 +29,12 @@ export function prepareStateDir(directory: string): void {
   try {
     makeDirectory(directory);
     const probe = join(directory, `.probe-${process.pid}`);
-    writeFileSync(probe, 'x', { mode: 0o600 });
-    rmSync(probe);
+    try {
+      writeFileSync(probe, 'x', { mode: 0o600 });
+    } finally {
+      // A full disk leaves an empty file, one for each of the service manager's tries.
+      rmSync(probe, { force: true });
+    }
   } catch (error) {
     throw unusable(directory, error);
   }

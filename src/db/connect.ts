@@ -194,7 +194,7 @@ export function nameOf(url: string): string {
   try {
     const parsed = new URL(url);
     const host = parsed.searchParams.get('host') ?? (parsed.hostname || 'localhost');
-    return `${decodeURIComponent(host)}${parsed.port ? `:${parsed.port}` : ''}${parsed.pathname}`;
+    return `${decodeURIComponent(host)}${parsed.port ? `:${parsed.port}` : ''}${decodeURI(parsed.pathname)}`;
   } catch {
     return 'the database';
   }

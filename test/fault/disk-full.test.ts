@@ -3,9 +3,10 @@
  * counted, found and queued once there is room; and capture steps aside before it comes to that. Needs root, to mount.
  */
 import { execFileSync } from 'node:child_process';
-import { chownSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { prepareStateDir } from '../../src/config/state-dir.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import type { Log, LogFields } from '../../src/log.js';
 import { diskChore } from '../../src/ops/disk.js';
@@ -129,6 +130,16 @@ asRoot('a disk of sixteen megabytes', () => {
       expect.objectContaining({ entity_type: 'sale', by: 'Budi', reason: 'POS 4.2' }),
     ]);
     await stage.rows("SELECT syncd.resume_capture('sale', 'Budi')");
+  });
+
+  test('a state directory on a full disk is refused, and no try leaves a file behind', () => {
+    const directory = join(disk, 'state');
+    prepareStateDir(directory);
+    fill(0);
+    const full = { code: 'failed', message: expect.stringContaining('the disk is full') };
+    expect(() => prepareStateDir(directory)).toThrow(expect.objectContaining(full));
+    rmSync(filler());
+    expect(readdirSync(directory)).toEqual([]);
   });
 
   test('a path that is not there is told, and changes nothing', async () => {

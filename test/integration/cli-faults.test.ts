@@ -167,6 +167,12 @@ test.each<[string, () => string, number, RegExp]>([
     78,
     /database "nowhere" does not exist\nhint: Check the database name/,
   ],
+  [
+    'a database called otherwise',
+    () => cluster.url('Kopi Senja é'),
+    78,
+    /\/Kopi Senja é: database "Kopi Senja é" does not/,
+  ],
   ['a role that does not exist', () => cluster.url('cli_faults', 'nobody'), 78, /refuses the login/],
 ])('%s', async (_, url, code, message) => {
   expect(await on(url(), 'queue')).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(message) });
