@@ -2,6 +2,8 @@
 import { Command, Option } from 'commander';
 import { EXIT, SyncError } from '../errors.js';
 import { lookAtDaemon, requestNow } from '../ops/control.js';
+import { count } from '../ops/status/words.js';
+import { countUnsettled } from '../queue/read.js';
 import { authorOf, withAuthor } from './actions.js';
 import { parseSpan } from './filters.js';
 import { print, printJson } from './output.js';
@@ -30,12 +32,14 @@ export function nowCommand(): Command {
         throw new SyncError('failed', `the daemon tried: ${answer.error}`, {
           hint: 'syncd status tells what happens next.',
         });
-      else
-        print(
-          answer.finished
-            ? `Done: ${answer.outcome ?? 'nothing waited'}`
-            : 'The daemon is still at it; syncd status tells how far it is.',
-        );
+      else if (!answer.finished) print('The daemon is still at it; syncd status tells how far it is.');
+      else {
+        print(`Done: ${answer.outcome ?? 'nothing waited'}`);
+        const { pending, failed, conflict } = await countUnsettled(db);
+        const left = pending + failed + conflict;
+        if (left > 0)
+          print(`${count(left, 'change')} ${left === 1 ? 'waits' : 'wait'} at this moment; why: syncd status`);
+      }
       process.exitCode = answer.error === null && answer.finished ? EXIT.done : EXIT.failed;
     });
   });

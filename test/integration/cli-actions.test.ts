@@ -108,6 +108,15 @@ describe('with a daemon in its place', () => {
       answering(open, `UPDATE syncd.commands SET finished_at = now(), outcome = '3 changes accepted'`),
     ]);
     expect(good).toMatchObject({ code: 0, stdout: 'Done: 3 changes accepted\n' });
+    await failed();
+    const [rest] = await Promise.all([
+      run('now'),
+      answering(open, `UPDATE syncd.commands SET finished_at = now(), outcome = 'all' WHERE finished_at IS NULL`),
+    ]);
+    expect(rest).toMatchObject({
+      code: 0,
+      stdout: 'Done: all\n1 change waits at this moment; why: syncd status\n',
+    });
     const [bad] = await Promise.all([
       run('now'),
       answering(open, `UPDATE syncd.commands SET finished_at = now(), error = 'the cloud cannot be reached'`),
