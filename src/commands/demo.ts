@@ -6,7 +6,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { openDay } from '../demo/day.js';
 import { playStory, type StoryResult } from '../demo/story.js';
 import { EXIT } from '../errors.js';
-import { print, printJson, remark } from './output.js';
+import { endUnheard, print, printJson, remark } from './output.js';
 
 type DemoOptions = { once?: boolean; seed: number; sales: number; json?: boolean };
 
@@ -36,7 +36,10 @@ export function demoCommand(): Command {
       const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
       for (const signal of signals) process.on(signal, end);
       try {
-        if (!options.once) return await openDay(options.seed, print, stop.signal);
+        if (!options.once) {
+          endUnheard();
+          return await openDay(options.seed, print, stop.signal);
+        }
         const say = options.json ? () => {} : remark;
         const result = await playStory({ seed: options.seed, sales: options.sales, say, signal: stop.signal });
         if (options.json) printJson(result);

@@ -4,7 +4,7 @@ import { oneLine, shortened } from '../ops/status/words.js';
 import { LOG_OUTCOMES, type LogItem, listLogs } from '../queue/read.js';
 import { sleep } from '../time.js';
 import { type FilterOptions, toFilter, unknownEntity, withFilters } from './filters.js';
-import { type Paint, painter, print, printJson, screenWidth } from './output.js';
+import { endUnheard, type Paint, painter, print, printJson, screenWidth } from './output.js';
 import { commonOptions, withDatabase } from './session.js';
 
 const FOLLOW_MS = 500;
@@ -41,6 +41,7 @@ own words are in the journal: journalctl -u syncd
         }
         for (const item of items.reverse()) say(item);
         let last = items.at(-1)?.id ?? '0';
+        if (options.follow) endUnheard();
         while (options.follow) {
           await sleep(FOLLOW_MS);
           for (const item of await listLogs(db, { ...filter, since: undefined, limit: 1_000, afterId: last })) {

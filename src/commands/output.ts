@@ -1,11 +1,11 @@
 /**
  * What the commands say and where: results on standard output, errors and hints on standard error. Owns colour and the JSON
- * form of an error. A reader that has gone (`syncd queue | head`) ends the output, not the command.
+ * form of an error. A reader that has gone (`syncd install | head`) ends the output, not the command.
  */
 
 import { colourWanted } from '../config/caller.js';
 import { ConfigurationError } from '../config/faults.js';
-import { EXIT, SyncError, wordsOf } from '../errors.js';
+import { codeOf, EXIT, SyncError, wordsOf } from '../errors.js';
 import { redactText } from '../redact.js';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
@@ -52,14 +52,32 @@ export function rewrite(text: string): void {
 
 const patients = new WeakSet<NodeJS.WriteStream>();
 
+let endsUnheard = false;
+
+/** For what only shows, for as long as somebody looks: it ends with its reader. */
+export function endUnheard(): void {
+  endsUnheard = true;
+}
+
 /**
- * The stream, with its errors attended to: a closed pipe is the reader's good right, anything else cannot be told there.
+ * The stream, with its errors attended to. A closed pipe is the reader's good right: whoever acts goes on unheard, for an install
+ * that ends halfway would be nobody's wish. A result that could not be written whole is a failure.
  * Only when something is printed: merely looking at process.stdout makes a pipe non-blocking, and the daemon's log would lose lines.
  */
 function patient(stream: NodeJS.WriteStream): NodeJS.WriteStream {
   if (!patients.has(stream)) {
     patients.add(stream);
-    stream.on('error', () => process.exit(process.exitCode ?? 0));
+    let lost = false;
+    stream.on('error', (error) => {
+      if (stream === process.stdout && codeOf(error) !== 'EPIPE' && !lost) {
+        lost = true;
+        process.once('exit', () => {
+          process.exitCode ||= EXIT.failed;
+        });
+        remark(`syncd: the output could not be written: ${wordsOf(error)}`);
+      }
+      if (endsUnheard) process.exit(process.exitCode ?? 0);
+    });
   }
   return stream;
 }

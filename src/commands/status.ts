@@ -6,7 +6,7 @@ import { statusOf } from '../ops/status/report.js';
 import { tell } from '../ops/status/story.js';
 import { findings, STATE_EXIT, type StatusReport, since, unknownReport } from '../ops/status/verdict.js';
 import { sleep } from '../time.js';
-import { painter, print, printError, printJson, screenWidth } from './output.js';
+import { endUnheard, painter, print, printError, printJson, screenWidth } from './output.js';
 import { type CommonOptions, commonOptions, type Session, withDatabase } from './session.js';
 import { nagiosLine, statusScreen } from './status-view.js';
 
@@ -49,6 +49,7 @@ async function show(options: StatusOptions): Promise<number> {
   try {
     return await withDatabase(options, 'status', async (session) => {
       if (!options.watch) return showOnce(session, options);
+      endUnheard();
       for (;;) {
         // A database that goes away while somebody watches is news, not the end of watching.
         const text = await oneScreen(session, options).then(
