@@ -13,7 +13,7 @@ const TABLE = `
          EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f'
                  AND (k.confupdtype IN ('c', 'n', 'd') OR k.confdeltype IN ('n', 'd'))) AS "changedByCascade"
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`;
+  WHERE n.nspname = $1::text AND c.relname = $2::text AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`;
 
 // Walks each column's type down to what its text is finally made of.
 const COLUMNS = `
@@ -83,7 +83,7 @@ const WRITTEN = `
                          WHERE i.classid = 'pg_class'::regclass AND i.refclassid = 'pg_class'::regclass AND i.refobjid = c.oid AND i.deptype = 'i') AS drawn
                    JOIN pg_class s ON s.oid = drawn.oid AND s.relkind = 'S' JOIN pg_namespace sn ON sn.oid = s.relnamespace), '[]') AS sequences
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`;
+  WHERE n.nspname = $1::text AND c.relname = $2::text AND c.relkind IN ('r', 'p')`;
 
 /** What a right to write there needs; undefined where there is no such table. */
 export async function introspectWritten(client: pg.Client, schema: string, name: string): Promise<Written | undefined> {

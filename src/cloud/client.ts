@@ -247,12 +247,18 @@ async function request(
       return { kind: 'none', error, timedOut: false, tooLarge: true, durationMs: passed() };
     }
     const timedOut = error instanceof TimeoutError;
-    const named =
-      error instanceof RequestError && error.code !== 'ERR_GOT_REQUEST_ERROR' && !error.message.includes(error.code);
-    const code = named ? ` (${error.code})` : '';
-    const reason = timedOut ? `no answer within ${Math.round(passed() / 1000)} s` : `${wordsOf(error)}${code}`;
+    const reason = timedOut ? `no answer within ${Math.round(passed() / 1000)} s` : reasonOf(error);
     return { kind: 'none', error: reason, timedOut, durationMs: passed() };
   }
+}
+
+function reasonOf(error: unknown): string {
+  if (codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'the answer is not UTF-8 text';
+  if (/^(Z_|ERR__)/.test(codeOf(error) ?? '') && !(error instanceof RequestError))
+    return 'the answer is not packed as it says it is';
+  const named =
+    error instanceof RequestError && error.code !== 'ERR_GOT_REQUEST_ERROR' && !error.message.includes(error.code);
+  return named ? `${wordsOf(error)} (${error.code})` : wordsOf(error);
 }
 
 async function decode(body: Buffer, encoding: string | undefined): Promise<string> {

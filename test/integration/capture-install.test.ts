@@ -6,6 +6,9 @@ import type { SyncError } from '../../src/errors.js';
 import { captureSettings, type Entities, onEachServer, Pos } from '../support/capture.js';
 import { catalogue } from '../support/catalogue.js';
 
+/** PostgreSQL takes a longer one for this one. */
+const LONGEST_NAME = 'n'.repeat(63);
+
 onEachServer('install', (_, server) => {
   let pos: Pos;
   let databases = 0;
@@ -97,12 +100,14 @@ onEachServer('install', (_, server) => {
   test('reports everything that is in the way at once, and changes nothing', async () => {
     await pos.sql.query(`CREATE TABLE keyless (id int); CREATE TABLE odd (id float8 PRIMARY KEY); CREATE VIEW seen AS SELECT * FROM sale;
       CREATE TABLE nullable (id int UNIQUE, a int, CHECK (a > 0)); CREATE TABLE root (id int PRIMARY KEY) PARTITION BY RANGE (id);
-      CREATE TABLE leaf PARTITION OF root DEFAULT; CREATE TABLE blob (id bytea PRIMARY KEY)`);
+      CREATE TABLE leaf PARTITION OF root DEFAULT; CREATE TABLE blob (id bytea PRIMARY KEY);
+      CREATE TABLE ${LONGEST_NAME} (id bigint PRIMARY KEY)`);
     const before = await catalogue(pos.sql);
     const refused = await refusal(
       install({
         sale: { table: 'sale', exclude: ['nmae', 'id'], date_field: 'paid' },
         missing: 'missing',
+        'cut off': `${LONGEST_NAME}er`,
         'bad name': 'a.b.c',
         keyless: 'keyless',
         odd: 'odd',
@@ -123,6 +128,7 @@ onEachServer('install', (_, server) => {
       expect.stringMatching(/sale: exclude: id is part of the key/),
       expect.stringMatching(/sale: date_field: sale has no column paid/),
       'entity missing: there is no table missing',
+      `entity cut off: there is no table ${LONGEST_NAME}er`,
       'entity bad name: there is no table a.b.c',
       expect.stringMatching(/keyless: keyless has no primary key; .*key:/),
       expect.stringMatching(/key column id of odd is a double precision/),

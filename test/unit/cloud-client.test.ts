@@ -202,9 +202,18 @@ describe('an answer', () => {
     });
   });
 
+  test.each<[string, string, (response: ServerResponse) => void]>([
+    ['that is no UTF-8', 'the answer is not UTF-8 text', (response) => response.end(Buffer.from([0x7b, 0xff, 0x7d]))],
+    ...(['gzip', 'br'] as const).map((encoding): [string, string, (response: ServerResponse) => void] => [
+      `that is not the ${encoding} that it says it is`,
+      'the answer is not packed as it says it is',
+      (response) => response.writeHead(200, { 'content-encoding': encoding }).end('{}'),
+    ]),
+  ])('%s is none, and its fault is told in plain words', async (_title, error, answer) => {
+    expect(await replyTo(answer)).toMatchObject({ kind: 'none', timedOut: false, error });
+  });
+
   test.each<[string, (response: ServerResponse) => void]>([
-    ['that is no UTF-8', (response) => response.end(Buffer.from([0x7b, 0xff, 0x7d]))],
-    ['that is not what it says it is', (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end('{}')],
     [
       'that unpacks beyond every bound',
       (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb),
