@@ -274,6 +274,7 @@ CREATE TABLE syncd.commands (
   error        text
 );
 CREATE INDEX commands_open ON syncd.commands (id) WHERE finished_at IS NULL;
+CREATE INDEX commands_finished ON syncd.commands (finished_at);
 COMMENT ON TABLE syncd.commands IS 'One request of a person: who, when, and what became of it.';
 COMMENT ON COLUMN syncd.commands.id IS 'Its number.';
 COMMENT ON COLUMN syncd.commands.command IS 'now, push, retry, discard, pause or resume.';

@@ -43,6 +43,8 @@ CREATE TABLE syncd.incoming (
 CREATE INDEX incoming_waiting ON syncd.incoming (id) WHERE status = 'waiting' AND next_attempt_at IS NULL;
 CREATE INDEX incoming_later ON syncd.incoming (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX incoming_troubled ON syncd.incoming (entity_type, entity_id) WHERE status = 'parked' OR next_attempt_at IS NOT NULL;
+CREATE INDEX incoming_parked ON syncd.incoming (id) WHERE status = 'parked';
+CREATE INDEX incoming_hints ON syncd.incoming (id) WHERE operation = 'hint';
 CREATE INDEX incoming_orphans ON syncd.incoming (waits_for_id, waits_for_type) WHERE waits_for_id IS NOT NULL;
 COMMENT ON TABLE syncd.incoming IS 'One incoming change that is not dealt with yet; it leaves in the transaction that deals with it.';
 COMMENT ON COLUMN syncd.incoming.id IS 'Place among the incoming changes.';
@@ -84,6 +86,8 @@ ALTER TABLE syncd.sync_conflicts
 DROP INDEX syncd.sync_conflicts_open;
 CREATE UNIQUE INDEX sync_conflicts_open ON syncd.sync_conflicts (entity_type, entity_id) WHERE status = 'open';
 CREATE INDEX sync_conflicts_history ON syncd.sync_conflicts (entity_type, entity_id, id);
+CREATE INDEX sync_conflicts_undecided ON syncd.sync_conflicts (id) WHERE status = 'open' AND reason IS NULL;
+CREATE INDEX sync_conflicts_resolved ON syncd.sync_conflicts (resolved_at) WHERE resolved_at IS NOT NULL;
 COMMENT ON COLUMN syncd.sync_conflicts.resolution IS 'Which side was kept: cloud, local, merged, data (given by a person), equal (both were the same).';
 COMMENT ON COLUMN syncd.sync_conflicts.result IS 'The row that both sides then agreed on; null: deleted. What is in local or cloud and not here was discarded.';
 COMMENT ON COLUMN syncd.sync_conflicts.resolved_change_id IS 'The change that carries the result to the cloud; null: the cloud has it.';

@@ -68,7 +68,7 @@ const free = (held: readonly string[]) =>
 type Reading = { beyond: string | undefined; held: readonly string[]; readable: boolean };
 
 async function pickReadable(db: Db, limit: number, { beyond, held, readable }: Reading): Promise<Picked> {
-  const due = sql`(SELECT ${columns} FROM syncd.incoming i WHERE i.next_attempt_at <= pg_catalog.clock_timestamp() ${free(held)}
+  const due = sql`(SELECT ${columns} FROM syncd.incoming i WHERE i.next_attempt_at <= pg_catalog.statement_timestamp() ${free(held)}
                    ORDER BY i.next_attempt_at LIMIT ${limit}) UNION ALL`;
   const { rows } = await sql<Columns & Omit<Picked, 'incoming'>>`
     WITH picked AS MATERIALIZED (

@@ -1,7 +1,6 @@
 /**
- * The heart of the way out: looks at the queue, fills batches, keeps up to three of them in flight, and waits when the cloud
- * is away. It finds its work by looking; a wake-up only makes it look sooner. All its memory may be lost at any moment: the
- * table knows what is pending.
+ * The heart of the way out: looks at the queue, fills batches, keeps up to three of them in flight, and waits when the cloud is
+ * away. It finds its work by looking; a wake-up only makes it look sooner. All its memory may be lost: the table knows what waits.
  *
  * Never two requests for one entity: what is in flight is *busy*, and what shares an entity with it stays behind. While
  * there are suspects (see push/suspects) they go alone.
@@ -36,7 +35,7 @@ export type PushLoopDeps = AftermathDeps &
 const MAX_IN_FLIGHT = 3;
 /** The share of the limit that a batch must come to, to leave in the middle of a pass. */
 const WORTHWHILE = 0.5;
-/** Batches that are read ahead of the line. */
+/** Batches read ahead of the line. */
 const READ_AHEAD = 2;
 const LONGEST_WAIT_MS = 20_000;
 /** Beside the schedule of retries there are holds, which are shorter. */
@@ -113,6 +112,7 @@ export class PushLoop {
 
   /** A person asked, or the cloud called: drop every wait. */
   tryNow(): void {
+    this.#pass.lookAtAll();
     this.#contact.tryNow();
     this.wake();
   }

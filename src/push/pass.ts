@@ -6,6 +6,7 @@
 import type { Db } from '../db/connect.js';
 import { type ClaimedRow, claimCorrections, claimDue, claimPage, claimSpreads, flushCommits } from '../queue/claim.js';
 import type { QueueFloor } from '../queue/floor.js';
+import { monotonicMs } from '../time.js';
 import {
   type Backlog,
   type EntityState,
@@ -35,6 +36,13 @@ const MIN_PAGE = 500;
 const MAX_PAGE = 1_000;
 /** Retries and corrections that one pass takes up. */
 const MAX_SPECIAL = 500;
+/**
+ * They are looked for among all that is held back: beside 100,000 failed changes that takes 200 ms, and a look comes every second.
+ * A look that took long and found nothing is not repeated before twenty times as long has passed.
+ */
+const LONG_MS = 50;
+const REST = 20;
+const MOST_REST_MS = 20_000;
 
 export class Pass {
   readonly #deps: PassDeps;
@@ -49,7 +57,8 @@ export class Pass {
   #trouble = false;
   #owned: ReadonlySet<string> = new Set();
   #held: readonly string[] = [];
-  /** Outlives the pass. */
+  /** Retries and corrections are not looked for before. Outlives the pass, as does what follows. */
+  #specialDueMs = 0;
   #settledId: string | undefined;
   #ended = true;
   #reading = false;
@@ -97,6 +106,12 @@ export class Pass {
     this.#generation++;
     this.#ended = true;
     this.#deps.floor.forget();
+    this.lookAtAll();
+  }
+
+  /** The next pass looks for retries and corrections, however long that took the last time. */
+  lookAtAll(): void {
+    this.#specialDueMs = 0;
   }
 
   /** From now on entities may be held back that were not when the pass began. */
@@ -142,13 +157,17 @@ export class Pass {
     const offsetMs = correctionMs();
     const generation = this.#generation;
     let taken = 0;
-    if (this.#trouble && this.#snapshot === undefined) {
+    const begunMs = monotonicMs();
+    if (this.#trouble && this.#snapshot === undefined && begunMs >= this.#specialDueMs) {
       const specials = [
         await claimDue(special, MAX_SPECIAL, offsetMs, farthestMs, this.#held),
         await claimCorrections(special, MAX_SPECIAL, offsetMs, farthestMs, this.#held, this.#begun),
       ];
       if (specials.some((page) => !page.flushed)) await flushCommits(reader);
       if (generation !== this.#generation) return undefined;
+      const tookMs = monotonicMs() - begunMs;
+      if (tookMs > LONG_MS && specials.every((page) => page.rows.length === 0))
+        this.#specialDueMs = monotonicMs() + Math.min(MOST_REST_MS, REST * tookMs);
       for (const row of specials[0]?.rows ?? []) {
         const key = entityKey(row.entity_type, row.entity_id);
         if (!this.#heldMeanwhile.has(key)) this.#due.set(key, row.id);

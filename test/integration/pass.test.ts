@@ -9,7 +9,7 @@ import { Backlog, entityKey, type PendingChange } from '../../src/push/backlog.j
 import { Pass } from '../../src/push/pass.js';
 import { QueueFloor } from '../../src/queue/floor.js';
 import { retryChanges } from '../../src/queue/manage.js';
-import { monotonicMs } from '../../src/time.js';
+import { monotonicMs, sleep } from '../../src/time.js';
 import { agreed, makeLimits } from '../support/changes.js';
 import { addRows, emptyQueue, filler } from '../support/queue-rows.js';
 import { openShop, type Shop } from '../support/shop.js';
@@ -200,4 +200,29 @@ test('instants travel as RFC 3339 with all their digits, corrected by the clockâ
   ahead.begin(false, nothing);
   await ahead.read(limits);
   expect(takeAll().map((change) => change.changedAt)).toEqual(['2026-11-22T09:00:00.123456Z']);
+});
+
+test('a long look for retries that finds nothing is not repeated at once, unless somebody asks', async () => {
+  let looks = 0;
+  const slow: KyselyPlugin = {
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      looks++;
+      await sleep(60);
+      return result;
+    },
+  };
+  pass = passOver(db.withPlugin(slow));
+  const pair = async () => {
+    pass.begin(true, nothing);
+    await readOn();
+    return looks;
+  };
+  await addRows(shop, [{ entity: 'e', status: 'failed' }]);
+  expect([await pair(), await pair()]).toEqual([2, 2]);
+  pass.lookAtAll();
+  expect(await pair()).toBe(4);
+  pass.lookAtAll();
+  await addRows(shop, [{ entity: 'f', nextMs: -1 }]);
+  expect([await pair(), await pair()]).toEqual([6, 8]);
 });

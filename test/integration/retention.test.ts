@@ -1,5 +1,6 @@
 /** What leaves and what stays: only what is settled and old, in small chunks, and nothing while nobody knows what day it is. */
 
+import { sql } from 'kysely';
 import { byIndex } from '../../src/db/indexed.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import type { Log } from '../../src/log.js';
@@ -202,4 +203,27 @@ test.each<[string, number | undefined]>([
   await sweep({ offsetMs });
   expect(await left('sync_queue', 'entity_id')).toEqual(['old']);
   expect(clocksAgree(offsetMs)).toBe(false);
+});
+
+test('What is kept is not read to find out that nothing is old', async () => {
+  await shop.sql.query(`
+    INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, status, settled_as, synced_at)
+      SELECT 'order', n::text, 'update', 'synced', 'accepted', now() FROM generate_series(1, 3000) n;
+    INSERT INTO syncd.sync_logs (direction, outcome) SELECT 'push', 'results' FROM generate_series(1, 3000);
+    INSERT INTO syncd.commands (command, finished_at) SELECT 'now', now() FROM generate_series(1, 3000);
+    INSERT INTO syncd.sync_conflicts (entity_type, entity_id, source, cloud_version, status, resolved_at, resolved_by)
+      SELECT 'order', n::text, 'pull', 1, 'resolved', now(), 'syncd' FROM generate_series(1, 3000) n`);
+  const read = await byIndex(shop.db, async (trx) => {
+    const counted = async () => {
+      const { rows } = await sql<{ read: string }>`
+        SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::text AS read FROM pg_stat_xact_user_tables WHERE schemaname = 'syncd'
+        AND relname IN ('sync_queue', 'sync_logs', 'commands', 'sync_conflicts')`.execute(trx);
+      return Number(rows[0]?.read);
+    };
+    const before = await counted();
+    for (const broom of broomsFor({ queueMs: 30 * DAY_MS, logsMs: 20 * DAY_MS })) await broom.chunk(trx, broom.rows);
+    return (await counted()) - before;
+  });
+  expect(read).toBeLessThan(100);
+  await shop.sql.query('TRUNCATE syncd.sync_logs, syncd.commands, syncd.sync_conflicts');
 });

@@ -85,12 +85,12 @@ type Recalled = { open: OpenAlert[]; raised: Map<string, number>; recent: Recent
 async function recall(db: Db, windowMs: number): Promise<Recalled> {
   const { rows } = await sql<{ open: string; raised: string; accepted: number; refused: number }>`
     WITH recent AS MATERIALIZED (
-      SELECT * FROM syncd.sync_logs WHERE direction = 'push' AND at >= clock_timestamp() - ${windowMs} * interval '1 ms'
+      SELECT * FROM syncd.sync_logs WHERE direction = 'push' AND at >= statement_timestamp() - ${windowMs} * interval '1 ms'
     )
     SELECT (SELECT coalesce(json_agg(json_build_object('id', id::text, 'alert', alert, 'well_since', ${iso('well_since')})), '[]')::text
             FROM syncd.alerts WHERE cleared_at IS NULL) AS open,
            (SELECT coalesce(json_object_agg(alert, times), '{}')::text FROM (
-              SELECT alert, count(*) AS times FROM syncd.alerts WHERE raised_at >= clock_timestamp() - interval '24 hours' GROUP BY alert) r) AS raised,
+              SELECT alert, count(*) AS times FROM syncd.alerts WHERE raised_at >= statement_timestamp() - interval '24 hours' GROUP BY alert) r) AS raised,
            (SELECT coalesce(sum(accepted), 0)::float8 FROM recent) AS accepted,
            (SELECT count(*)::float8 FROM recent, unnest(outcomes) AS verdict (given)
             WHERE accepted < changes AND http_status = 200 AND given IN ('rejected', 'conflict', 'failed')) AS refused`.execute(

@@ -110,7 +110,7 @@ export async function listSamples(
              max(conflicts) AS conflicts, max(held) AS held, sum(push_count)::int AS push_count, sum(push_ms) AS push_ms,
              sum(push_bytes)::bigint AS push_bytes, bool_and(online) AS online
       FROM syncd.samples s
-      WHERE s.minute >= clock_timestamp() - ${spanMs} * interval '1 ms' AND s.minute <= clock_timestamp()
+      WHERE s.minute >= statement_timestamp() - ${spanMs} * interval '1 ms' AND s.minute <= statement_timestamp()
       GROUP BY 1 ORDER BY 1 DESC LIMIT ${Math.min(limit, MOST)}
     ) g ORDER BY g.minute`.execute(db);
   return rows.map((row) => ({ ...row, push_bytes: Number(row.push_bytes) }));
