@@ -12,13 +12,6 @@ import type { Db } from '../db/connect.js';
 import { compared, type Source, sameImage } from './rows.js';
 import type { AppliedTable } from './tables.js';
 
-/** The queue's place before our first write: our own rows stand behind it. To be asked before anything is written. */
-export async function queuePosition(db: Db): Promise<string> {
-  const { rows } = await sql<{ position: string }>`
-    SELECT (CASE WHEN is_called THEN last_value ELSE 0 END)::text AS position FROM syncd.sync_queue_id_seq`.execute(db);
-  return rows[0]?.position ?? '0';
-}
-
 /**
  * The short way, where nothing of the POS's own can have happened beside our writes: the tables have no triggers but ours, no
  * rules, and no foreign key that would carry a change on. Then whatever was captured in this transaction is what we wrote, each

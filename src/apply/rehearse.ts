@@ -5,7 +5,8 @@
  */
 import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
-import { queuePosition, takingBackAll } from './echo.js';
+import { queuePosition } from '../queue/position.js';
+import { takingBackAll } from './echo.js';
 import { nothingDealt, settleIncoming } from './incoming.js';
 import { lookAt } from './look.js';
 import type { AppliedTable, AppliedTables } from './tables.js';

@@ -9,10 +9,10 @@
 import { sql } from 'kysely';
 import type { Strategy } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
+import { queuePosition } from '../queue/position.js';
 import { iso } from '../queue/read.js';
 import { writersHaveEnded } from '../queue/writers.js';
 import { monotonicMs } from '../time.js';
-import { queuePosition } from './echo.js';
 import { givenRow } from './given.js';
 import { cloudsColumns, dropRow, mixture, putRow } from './put-row.js';
 import { finish, leaveOpen, outgoing, type Result, takeBackOwn } from './record.js';

@@ -5,7 +5,8 @@
  */
 import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
-import { queuePosition, takeBackEcho } from './echo.js';
+import { queuePosition } from '../queue/position.js';
+import { takeBackEcho } from './echo.js';
 import { oneRow } from './rows.js';
 import { agree, oneAgreement } from './state.js';
 import type { AppliedTable } from './tables.js';

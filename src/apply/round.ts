@@ -6,8 +6,8 @@
 import type { Db } from '../db/connect.js';
 import { codeOf, INSTALL, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
+import { queuePosition } from '../queue/position.js';
 import { anotherDaemon, applyChunk, type ChunkDeps, type ChunkReport, type Surroundings, type Work } from './chunk.js';
-import { queuePosition } from './echo.js';
 import { type Fault, judgeFault, parkedMs, soonMs } from './faults.js';
 import type { Horizon } from './horizon.js';
 import {

@@ -8,7 +8,7 @@ import type { Operation } from '../cloud/wire.js';
 import { arrayLiteral } from '../db/array.js';
 import { jumpedSince, offsetAt } from '../db/clock-log.js';
 import type { Db } from '../db/connect.js';
-import { queuePosition } from './echo.js';
+import { queuePosition } from '../queue/position.js';
 import type { Horizon } from './horizon.js';
 import { type ColumnFacts, type ColumnKind, mergeColumns } from './merge.js';
 import { canonical } from './rows.js';

@@ -10,6 +10,7 @@
  */
 import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
+import { queuePosition } from './position.js';
 import { writersLeft, writersNow } from './writers.js';
 
 const QUEUE = 'syncd.sync_queue';
@@ -71,11 +72,7 @@ export class QueueFloor {
   }
 
   async #propose(): Promise<Step> {
-    const { rows } = await sql<{ last: string }>`
-      SELECT (CASE WHEN is_called THEN last_value ELSE 0 END)::text AS last FROM syncd.sync_queue_id_seq`.execute(
-      this.#db,
-    );
-    const last = rows[0]?.last ?? '0';
+    const last = await queuePosition(this.#db);
     if (last === this.#id && !this.#mustSearchAll()) return { id: last, candidate: undefined, waitMs: RAISE_EVERY_MS };
     // The order matters: who draws an id before it is read here holds the lock that is looked for now, or has ended.
     const writers = await writersNow(this.#db, QUEUE);
