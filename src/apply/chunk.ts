@@ -25,7 +25,8 @@ import { deleteRows, insertRows, lockThose, updateRows, withAnotherName } from '
 /** What a conflict becomes is not decided here. Both write into the caller's transaction, and leave the incoming change to it. */
 export type ConflictBook = {
   open(trx: Db, table: AppliedTable, incoming: Incoming): Promise<void>;
-  refresh(trx: Db, table: AppliedTable, incoming: Incoming): Promise<void>;
+  /** @returns false: since the look it was resolved, or got a side as new; the change is to be decided on anew */
+  refresh(trx: Db, table: AppliedTable, incoming: Incoming): Promise<boolean>;
 };
 
 export type ChunkDeps = { db: Db; leader_epoch: string; conflicts: ConflictBook; onStep?: OnStep | undefined };
@@ -51,8 +52,13 @@ export type ChunkReport = {
 /** A row that keeps losing against somebody who never shows: another name of the same key, or a trigger that drops it. */
 const MOST_LOSSES = 6;
 const HINT_MS = 1_000;
-/** The answer to a push, or the end of a sale, is never far. */
-const waitMs = (attempts: number): number => Math.min(1_000, soonMs(attempts));
+/** The answer to a push, the end of a sale or of a resolution is never far. */
+const waiting = ({ id, attempts }: Incoming): PutOff => ({
+  id,
+  parked: false,
+  delayMs: Math.min(1_000, soonMs(attempts)),
+  reason: null,
+});
 
 type Judged = Work & { local: Looked; decision: Decision };
 
@@ -232,16 +238,19 @@ async function settle(
         dealt.dropped.push(incoming.id);
         break;
       case 'wait':
-        dealt.putOff.push({ id: incoming.id, parked: false, delayMs: waitMs(incoming.attempts), reason: null });
+        dealt.putOff.push(waiting(incoming));
         break;
       case 'fetch':
         hints.push(incoming);
         dealt.putOff.push({ id: incoming.id, parked: false, delayMs: HINT_MS, reason: null });
         break;
       case 'conflict':
-      case 'refresh':
-        await (decision === 'conflict' ? deps.conflicts.open : deps.conflicts.refresh)(trx, table, incoming);
+        await deps.conflicts.open(trx, table, incoming);
         dealt.dropped.push(incoming.id);
+        break;
+      case 'refresh':
+        if (await deps.conflicts.refresh(trx, table, incoming)) dealt.dropped.push(incoming.id);
+        else dealt.putOff.push(waiting(incoming));
         break;
       default:
         decision satisfies never;

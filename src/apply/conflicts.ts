@@ -57,14 +57,16 @@ async function openConflict(trx: Db, table: AppliedTable, incoming: Incoming): P
 }
 
 /** Gives the open conflict the cloud's newer side; the entity's strategy has its say again. */
-async function refreshConflict(trx: Db, table: AppliedTable, { id, entity_id }: Incoming): Promise<void> {
-  await sql`
+async function refreshConflict(trx: Db, table: AppliedTable, { id, entity_id }: Incoming): Promise<boolean> {
+  // Who resolves it holds the shop's row, and our look goes past that: whoever waits here may find it resolved.
+  const { numAffectedRows } = await sql`
     UPDATE syncd.sync_conflicts k
     SET (cloud, cloud_version, cloud_updated_at, cloud_deleted) = (${CLOUD}), fields = ${differing(sql`k.local`, sql`i.data`)},
         strategy = ${table.conflict}, reason = NULL
     FROM syncd.incoming i
     WHERE i.id = ${id}::bigint AND k.status = 'open' AND k.entity_type = ${table.entity} AND k.entity_id = ${entity_id}
       AND (i.cloud_version > k.cloud_version OR k.cloud_version = 0)`.execute(trx);
+  return (numAffectedRows ?? 0n) > 0n;
 }
 
 export const conflictBook: ConflictBook = { open: openConflict, refresh: refreshConflict };

@@ -1,5 +1,10 @@
 /** Conflicts are resolved while others are at work: sales on the same row, another person, another daemon, a late answer. */
 import pg from 'pg';
+import type { ConflictBook } from '../../src/apply/chunk.js';
+import { conflictBook } from '../../src/apply/conflicts.js';
+import { Horizon } from '../../src/apply/horizon.js';
+import { applyRound, lookAhead } from '../../src/apply/round.js';
+import { openApplier } from '../../src/db/applier.js';
 import { type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
 import { eventually } from '../support/eventually.js';
 
@@ -129,6 +134,49 @@ test('two who resolve the same are told apart: one does it, the other hears of i
   const people = [verdicts[0], verdicts[2]];
   expect(people.filter(({ done }) => done)).toHaveLength(1);
   expect(people.find(({ done }) => !done)).toMatchObject({ why: 'resolved' });
+});
+
+test('a newer version that comes while a person takes the older one is not lost', async () => {
+  const id = await diverged();
+  const log = { error() {}, warn() {}, info() {}, debug() {} };
+  const db = await openApplier(stage.cluster.url('pos', 'syncd'), 'applying');
+  const round = async (conflicts: ConflictBook) =>
+    applyRound(
+      { db, leader_epoch: '1', conflicts, configured: new Set(['product']), horizon: new Horizon(), log },
+      stage.tables,
+      await lookAhead(db, 10),
+    );
+  const gate = await connect();
+  try {
+    await stage.edits(
+      `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+         WHILE NOT pg_try_advisory_xact_lock_shared(42) LOOP PERFORM pg_sleep(0.005); END LOOP; RETURN new; END$$;
+       CREATE TRIGGER slow BEFORE UPDATE ON products FOR EACH ROW EXECUTE FUNCTION slow()`,
+      `INSERT INTO syncd.incoming (inbox_id, source, entity_type, entity_id, operation, cloud_version, data)
+       VALUES (1, 'pull', 'product', '1', 'update', 8, '{"id":1,"name":"Newest","price":10,"qty":5}')`,
+    );
+    await gate.query('SELECT pg_advisory_lock(42)');
+    const resolving = stage.byHand(id, { strategy: 'cloud_wins' });
+    const busy = () => stage.all(`SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'`);
+    await eventually(busy, (rows) => rows.length > 0, "the resolution holds the shop's row");
+    await round({
+      ...conflictBook,
+      refresh: async (...given) => {
+        await gate.query('SELECT pg_advisory_unlock(42)');
+        expect(await resolving).toMatchObject({ done: true });
+        return conflictBook.refresh(...given);
+      },
+    });
+    expect(await stage.product()).toMatchObject({ name: 'Cloud' });
+    await stage.edits('UPDATE syncd.incoming SET next_attempt_at = now()');
+    await round(conflictBook);
+    expect(await stage.product()).toMatchObject({ name: 'Newest' });
+    expect(await stage.pending()).toEqual([]);
+  } finally {
+    await stage.edits('DROP TRIGGER IF EXISTS slow ON products', 'DROP FUNCTION IF EXISTS slow');
+    await gate.end();
+    await db.destroy();
+  }
 });
 
 test('a daemon that leads no more resolves nothing', async () => {

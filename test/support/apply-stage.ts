@@ -2,6 +2,7 @@
  * A shop's database with whatever tables a test wants, the applying connection as the daemon has it, and ways to let changes come
  * in. What the capture triggers leave in the queue is seen as `queue()`; conflicts are only noted here, not resolved.
  */
+import type { ConflictBook } from '../../src/apply/chunk.js';
 import { Horizon } from '../../src/apply/horizon.js';
 import type { Incoming } from '../../src/apply/incoming.js';
 import { applyRound, lookAhead, type RoundReport } from '../../src/apply/round.js';
@@ -21,6 +22,8 @@ export type Sent = {
   data?: string | object | null;
   source?: Incoming['source'];
 };
+
+type Noted = Parameters<ConflictBook['open']>;
 
 const SILENT: Log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
 
@@ -80,13 +83,15 @@ export class ApplyStage {
 
   async round(limit = 1_000): Promise<RoundReport> {
     const settings = captureSettings(this.#entities);
-    const note = (how: 'open' | 'refresh') => async (_trx: Db, _table: unknown, one: Incoming) => {
-      this.conflicts.push({ how, type: one.entity_type, id: one.entity_id, version: one.cloud_version });
-    };
+    const note =
+      (how: 'open' | 'refresh') =>
+      async (...[, , one]: Noted) => {
+        this.conflicts.push({ how, type: one.entity_type, id: one.entity_id, version: one.cloud_version });
+      };
     const deps = {
       db: this.db,
       leader_epoch: '1',
-      conflicts: { open: note('open'), refresh: note('refresh') },
+      conflicts: { open: note('open'), refresh: (...given: Noted) => note('refresh')(...given).then(() => true) },
       configured: new Set(settings.entities.keys()),
       horizon: this.#horizon,
       log: SILENT,
