@@ -242,10 +242,23 @@ export async function whatWaits(db: Db, held: readonly string[] = []): Promise<W
   return { due: fresh || (ms !== null && ms <= 0), dueMs: ms, conflicts };
 }
 
-/** Lets everything that was parked be tried again, but for what was parked when it came: that cannot be applied by anybody. */
-export async function releaseParked(db: Db): Promise<void> {
-  await sql`
-    UPDATE syncd.incoming SET next_attempt_at = pg_catalog.clock_timestamp() WHERE status = 'parked' AND attempts > 0`.execute(
-    db,
-  );
+/** At once they would take four seconds for 200,000, and all would go before the news of the day. */
+const RELEASED = 5_000;
+
+/**
+ * Lets what was parked be tried again, the oldest first, but for what was parked when it came: that cannot be applied by anybody.
+ * @param beyond the id at which the portion before this one ended
+ * @returns the id at which this one ends; undefined: it was the last
+ */
+export async function releaseParked(db: Db, beyond = '0', portion = RELEASED): Promise<string | undefined> {
+  const { rows } = await sql<{ released: number; last: string | null }>`
+    WITH portion AS MATERIALIZED (
+      SELECT id FROM syncd.incoming WHERE status = 'parked' AND attempts > 0 AND id > ${beyond}::bigint ORDER BY id LIMIT ${portion}::int
+    ), released AS (
+      UPDATE syncd.incoming SET next_attempt_at = pg_catalog.clock_timestamp()
+      WHERE id = ANY (ARRAY(SELECT id FROM portion)) AND status = 'parked'
+    )
+    SELECT count(*)::int AS released, max(id)::text AS last FROM portion`.execute(db);
+  const { released, last } = rows[0] as (typeof rows)[0];
+  return released < portion ? undefined : (last ?? undefined);
 }

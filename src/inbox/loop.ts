@@ -52,6 +52,8 @@ const BUSY_POLL_MS = 100;
 /** The server has no room or no memory. */
 const TROUBLE_MS = 5_000;
 const TABLES_MS = 5_000;
+/** Below every id. */
+const BEGINNING = '0';
 /** A chunk has been read ahead; conflicts are looked for in between. */
 const AT_ONCE = { due: true, dueMs: null, conflicts: true };
 
@@ -70,7 +72,8 @@ export class InboxLoop {
   #next: Promise<Look> | undefined;
   /** The last chunk has left something parked. */
   #parked = false;
-  #release = true;
+  /** Where the release of what is parked goes on; undefined: it is over. */
+  #release: string | undefined = BEGINNING;
   #stopped = false;
   /** Entity types that wait as a whole. */
   #held: readonly string[] = [];
@@ -100,7 +103,7 @@ export class InboxLoop {
 
   /** A person asks: what was parked is tried again. */
   tryNow(): void {
-    this.#release = true;
+    this.#release = BEGINNING;
     this.wake();
   }
 
@@ -139,12 +142,14 @@ export class InboxLoop {
       this.#next = undefined;
       return POLL_MS;
     }
-    if (this.#release) {
-      this.#release = false;
-      await releaseParked(db);
-    }
+    if (this.#release === BEGINNING) this.#release = await releaseParked(db, BEGINNING);
     const look = ++this.#looks;
     const waiting = this.#next ? AT_ONCE : await whatWaits(db, this.#held);
+    // After the first portion what has just come goes before what could not be applied.
+    if (!waiting.due && this.#release !== undefined) {
+      this.#release = await releaseParked(db, this.#release);
+      return 0;
+    }
     const later = Math.min(POLL_MS, Math.max(1, waiting.dueMs ?? POLL_MS));
     if (!waiting.due && !waiting.conflicts) {
       if (this.#fetching.size === 0) this.#deps.onQuiet?.(look, this.dealt);

@@ -80,8 +80,7 @@ export async function listQueue(db: Db, filter: Filter): Promise<QueueItem[]> {
     let query = db
       .selectFrom('syncd.sync_queue as q')
       .select(['q.id', 'q.change_id', 'q.entity_type', 'q.entity_id', 'q.operation', 'q.status', 'q.retry_count'])
-      .select([iso('q.next_attempt_at').as('next_attempt_at'), 'q.error_message'])
-      .select([iso('q.created_at').as('created_at'), iso('q.synced_at').as('synced_at')])
+      .select(['q.next_attempt_at', 'q.error_message', 'q.created_at', 'q.synced_at'])
       .where(where);
     if (filter.status !== undefined) query = query.where('q.status', '=', filter.status as ChangeStatus);
     if (filter.entity) query = query.where('q.entity_type', '=', filter.entity.type);
@@ -96,49 +95,89 @@ export async function listQueue(db: Db, filter: Filter): Promise<QueueItem[]> {
     }
     return query.limit(filter.limit);
   };
-  if (settled)
-    return part(sql`q.synced_at IS NOT NULL`).orderBy('q.synced_at', 'desc').orderBy('q.id', 'desc').execute();
+  // Instants are written out for what is shown alone: of 100,000 failed changes each would cost as much as to find it.
+  const shown = sql`id, change_id, entity_type, entity_id, operation, status, retry_count, ${iso('next_attempt_at')} AS next_attempt_at,
+    error_message, ${iso('created_at')} AS created_at, ${iso('synced_at')} AS synced_at`;
+  if (settled) {
+    const all = part(sql`q.synced_at IS NOT NULL`).orderBy('q.synced_at', 'desc').orderBy('q.id', 'desc');
+    return (await sql<QueueItem>`SELECT ${shown} FROM (${all}) AS page`.execute(db)).rows;
+  }
   // Each arm ordered and limited by itself, so that each stops early in its own index: 3 ms instead of 1.7 s for a million.
   const fresh = part(sql`q.status = 'pending' AND q.next_attempt_at IS NULL`).orderBy('q.id');
   const held = part(
     sql`(q.status IN ('failed', 'conflict') OR (q.next_attempt_at IS NOT NULL AND q.status = 'pending'))`,
   ).orderBy('q.id');
   const { rows } = await sql<QueueItem>`
-    SELECT * FROM ((${fresh}) UNION ALL (${held})) AS arms ORDER BY arms.id LIMIT ${filter.limit}`.execute(db);
+    SELECT ${shown} FROM (
+      SELECT * FROM ((${fresh}) UNION ALL (${held})) AS arms ORDER BY arms.id LIMIT ${filter.limit}) AS page`.execute(
+    db,
+  );
   return rows;
 }
+
+/** So many settled changes are looked at for the exchanges of a whole type, before all are. */
+const LATEST = [20_000, 200_000];
 
 /**
  * The exchanges, newest first; with `afterId` those that came after it, oldest first, to follow the log.
  * An entity's exchanges are those that carried one of its changes.
  */
 export async function listLogs(db: Db, filter: Filter & { afterId?: string | undefined }): Promise<LogItem[]> {
+  // Mostly a page of them is full before the latest changes are through: 0.1 s instead of 3 for two million changes.
+  if (filter.entity && filter.entity.id === undefined && filter.afterId === undefined) {
+    for (const changes of LATEST) {
+      const latest = await selectLogs(db, filter, latestOf(filter.entity.type, changes));
+      if (latest.length >= filter.limit) return latest;
+    }
+  }
+  return selectLogs(db, filter, filter.entity && allOf(filter.entity));
+}
+
+/** @param carried the ids of the exchanges that may be listed */
+async function selectLogs(
+  db: Db,
+  filter: Parameters<typeof listLogs>[1],
+  carried: RawBuilder<unknown> | undefined,
+): Promise<LogItem[]> {
   let query = db.selectFrom('syncd.sync_logs as l').select(LOG_COLUMNS).select(iso('l.at').as('at'));
   if (filter.status !== undefined) query = query.where('l.outcome', '=', filter.status);
   if (filter.since) query = query.where('l.at', '>=', after(filter.since));
   if (filter.beyond) query = query.where('l.id', '<', filter.beyond.id);
   if (filter.afterId !== undefined) query = query.where('l.id', '>', filter.afterId);
-  if (filter.entity) {
-    const { type, id } = filter.entity;
-    // The last push of a change goes by its name; those before it by the changes that they list, and only pushes that did not
-    // go through as a whole are opened for that. No index helps: a second for a million changes.
-    query = query.where(
-      sql<boolean>`l.id IN (
-        WITH its AS MATERIALIZED (
-          SELECT q.change_id, q.batch_id FROM syncd.sync_queue q
-          WHERE q.entity_type = ${type} ${id === undefined ? sql`` : sql`AND q.entity_id = ${id}`})
-        SELECT b.id FROM syncd.sync_logs b WHERE b.batch_id IN (SELECT its.batch_id FROM its)
-        UNION ALL
-        SELECT r.id FROM syncd.sync_logs r CROSS JOIN unnest(r.change_ids) AS listed (change_id)
-        WHERE r.direction = 'push' AND r.accepted < r.changes AND listed.change_id IN (SELECT its.change_id FROM its))`,
-    );
-  }
+  if (carried) query = query.where(sql<boolean>`l.id IN (${carried})`);
   const rows = await query
     .orderBy('l.id', filter.afterId === undefined ? 'desc' : 'asc')
     .limit(filter.limit)
     .execute();
   return rows.map(logItem);
 }
+
+/** No index helps: a second for a million changes. */
+const allOf = ({ type, id }: NonNullable<Filter['entity']>) => sql`
+  WITH its AS MATERIALIZED (
+    SELECT q.change_id, q.batch_id FROM syncd.sync_queue q
+    WHERE q.entity_type = ${type} ${id === undefined ? sql`` : sql`AND q.entity_id = ${id}`})
+  ${carrying(sql`'-infinity'::timestamptz`)}`;
+
+/** An exchange comes no later than its changes are settled: since the first of the latest was, none is missing. */
+const latestOf = (type: string, changes: number) => sql`
+  WITH latest AS MATERIALIZED (
+    SELECT change_id, batch_id, entity_type, synced_at FROM syncd.sync_queue
+    WHERE synced_at IS NOT NULL ORDER BY synced_at DESC LIMIT ${sql.lit(changes)}
+  ), its AS MATERIALIZED (
+    SELECT change_id, batch_id FROM latest WHERE entity_type = ${type}
+    UNION ALL SELECT change_id, batch_id FROM syncd.unsettled WHERE entity_type = ${type})
+  ${carrying(sql`(SELECT min(synced_at) + interval '1 s' FROM latest)`)}`;
+
+/**
+ * The last push of a change goes by its name; those before it by the changes that they list, and only pushes that did not go
+ * through as a whole are opened for that.
+ */
+const carrying = (since: RawBuilder<unknown>) => sql`
+  SELECT b.id FROM syncd.sync_logs b WHERE b.at >= ${since} AND b.batch_id IN (SELECT its.batch_id FROM its)
+  UNION ALL
+  SELECT r.id FROM syncd.sync_logs r CROSS JOIN unnest(r.change_ids) AS listed (change_id)
+  WHERE r.at >= ${since} AND r.direction = 'push' AND r.accepted < r.changes AND listed.change_id IN (SELECT its.change_id FROM its)`;
 
 /** The number of the newest exchange, to follow the log from there. */
 export async function lastLogId(db: Db): Promise<string> {

@@ -135,6 +135,18 @@ test('what was parked is tried again when somebody asks, but not what came in un
   expect(await stage.rows('SELECT id FROM items ORDER BY id')).toEqual([{ id: 1 }, { id: 7 }]);
 });
 
+test('what was parked is released in portions, the oldest first', async () => {
+  await stage.pos.sql.query(`INSERT INTO syncd.incoming (inbox_id, source, entity_type, entity_id, operation, cloud_version, data, status, attempts, reason)
+    SELECT 1, 'pull', 'item', n::text, 'update', 1, '{}', 'parked', 1, 'no' FROM generate_series(1, 5) n`);
+  const released = async () =>
+    (await stage.rows('SELECT next_attempt_at IS NOT NULL AS released FROM syncd.incoming ORDER BY id')).map(
+      (row) => row.released,
+    );
+  const first = await releaseParked(stage.db, '0', 3);
+  expect([typeof first, await released()]).toEqual(['string', [true, true, true, false, false]]);
+  expect([await releaseParked(stage.db, first, 3), await released()]).toEqual([undefined, Array(5).fill(true)]);
+});
+
 describe('a missing parent', () => {
   const child = (id: number, parent: number): Sent => ({
     type: 'child',

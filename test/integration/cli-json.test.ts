@@ -151,3 +151,16 @@ test('the lists for people name every change and its reason within 80 columns', 
     expect.stringMatching(/^↑ offline\s+0 changes\s+0 B\s+0 ms {2}connect ECONNREFUSED$/),
   ]);
 });
+
+test('the exchanges of a whole type are found lately and long ago', async () => {
+  await shop.sql.query(`
+    CREATE TEMP TABLE sent AS SELECT n, gen_random_uuid() AS batch, gen_random_uuid() AS change FROM generate_series(1, 21000) n;
+    INSERT INTO syncd.sync_queue (change_id, entity_type, entity_id, operation, status, settled_as, synced_at, batch_id)
+      SELECT change, CASE WHEN n % 10500 = 1 THEN 'rare' ELSE 'common' END, n::text, 'update', 'synced', 'accepted',
+             now() - interval '1 day' + n * interval '1 s', batch FROM sent;
+    INSERT INTO syncd.sync_logs (at, direction, batch_id, outcome, changes, accepted, change_ids, outcomes)
+      SELECT now() - interval '1 day' + n * interval '1 s', 'push', batch, 'results', 1, 1, ARRAY[change], ARRAY['accepted'] FROM sent ORDER BY n`);
+  const of = async (type: string, limit: number) =>
+    (await listLogs(shop.db, { entity: { type, id: undefined }, limit })).length;
+  expect([await of('common', 20), await of('rare', 1), await of('rare', 20)]).toEqual([20, 1, 2]);
+});
