@@ -72,7 +72,7 @@ export function broomsFor({ queueMs, logsMs }: Settings['retention']): Broom[] {
   return [
     // Each carries the names of up to some thousand changes.
     { what: 'log entries', rows: 200, chunk: olderThan('syncd.sync_logs', 'at', logsMs) },
-    { what: 'changes', rows: 1_000, chunk: (trx, rows) => settledChanges(trx, queueMs, rows) },
+    { what: 'changes', rows: 1_000, chunk: settledChanges(queueMs) },
     { what: 'events', rows: 1_000, chunk: (trx, rows) => events(trx, Math.max(EVENTS_MS, logsMs), rows) },
     {
       what: 'conflicts',
@@ -129,25 +129,48 @@ type Tidied =
 
 /** Rows that were over before; `more`: what else must hold. */
 function olderThan(table: Tidied, column: string, ms: number, more: RawBuilder<unknown> = sql`true`): Broom['chunk'] {
-  return (trx, rows) =>
-    deleted(
-      trx,
-      sql`DELETE FROM ${sql.table(table)} WHERE id = ANY (ARRAY(
-            SELECT id FROM ${sql.table(table)} WHERE ${sql.ref(column)} < ${ago(ms)} AND ${more}
-            ORDER BY ${sql.ref(column)} LIMIT ${rows}::int))`,
-    );
+  const [rows, at] = [sql.table(table), sql.ref(column)];
+  return goingOn(
+    (from, most) => sql`
+      WITH old AS MATERIALIZED (
+        SELECT id, ${at} AS at FROM ${rows} WHERE ${at} < ${ago(ms)} AND ${at} >= ${from} AND ${more} ORDER BY ${at} LIMIT ${most}::int
+      ), gone AS (
+        DELETE FROM ${rows} WHERE id = ANY (ARRAY(SELECT id FROM old)) RETURNING 1
+      )`,
+  );
+}
+
+/**
+ * Each chunk begins where the one before it ended, until one is not full. While somebody keeps an old snapshot open, what has left
+ * still stands in the index: 300,000 such entries cost each chunk 0.2 s.
+ * @param chunk the members of a WITH: `old (at)`, and `gone`, a row for each that left
+ */
+function goingOn(chunk: (from: RawBuilder<unknown>, most: number) => RawBuilder<unknown>): Broom['chunk'] {
+  let from = '-infinity';
+  return async (trx, most) => {
+    const { rows } = await sql<{ gone: number; last: string | null }>`
+      ${chunk(sql`${from}::timestamptz`, most)}
+      SELECT (SELECT count(*)::int FROM gone) AS gone, (SELECT max(at)::text FROM old) AS last`.execute(trx);
+    const { gone, last } = rows[0] as (typeof rows)[0];
+    from = gone >= most && last !== null ? last : '-infinity';
+    return gone;
+  };
 }
 
 /**
  * The status is asked twice: whatever happened to a row meanwhile, an unsettled one does not leave. Were its instant asked as
  * well, the rows might be looked for in that index rather than where they are known to be.
  */
-function settledChanges(trx: Db, ms: number, rows: number): Promise<number> {
-  return deleted(
-    trx,
-    sql`DELETE FROM syncd.sync_queue q WHERE q.status = 'synced' AND q.ctid = ANY (ARRAY(
-          SELECT s.ctid FROM syncd.sync_queue s WHERE s.synced_at IS NOT NULL AND s.synced_at < ${ago(ms)} AND s.status = 'synced'
-          ORDER BY s.synced_at LIMIT ${rows}::int))`,
+function settledChanges(ms: number): Broom['chunk'] {
+  return goingOn(
+    (from, most) => sql`
+      WITH old AS MATERIALIZED (
+        SELECT s.ctid AS spot, s.synced_at AS at FROM syncd.sync_queue s
+        WHERE s.synced_at IS NOT NULL AND s.synced_at < ${ago(ms)} AND s.synced_at >= ${from} AND s.status = 'synced'
+        ORDER BY s.synced_at LIMIT ${most}::int
+      ), gone AS (
+        DELETE FROM syncd.sync_queue q WHERE q.status = 'synced' AND q.ctid = ANY (ARRAY(SELECT spot FROM old)) RETURNING 1
+      )`,
   );
 }
 

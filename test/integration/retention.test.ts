@@ -194,6 +194,19 @@ test('A chunk reads no more than it takes, also where statistics know of no sett
   await shop.sql.query('ALTER TABLE syncd.sync_queue RESET (autovacuum_enabled)');
 });
 
+test('A chunk begins where the one before it ended, and after the last one everything is looked for again', async () => {
+  const settle = (count: number, days: number) =>
+    shop.sql.query(`INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, status, settled_as, synced_at)
+      SELECT 'order', n::text, 'update', 'synced', 'accepted', ${age(days)} FROM generate_series(1, ${count}) n`);
+  const [changes] = broomsFor({ queueMs: 30 * DAY_MS, logsMs: DAY_MS }).filter(({ what }) => what === 'changes');
+  const chunk = () => byIndex(shop.db, (trx) => (changes as Broom).chunk(trx, 10));
+  await settle(15, 40);
+  const left = [await chunk()];
+  await settle(1, 50);
+  for (let time = 0; time < 3; time++) left.push(await chunk());
+  expect(left).toEqual([10, 5, 1, 0]);
+});
+
 test.each<[string, number | undefined]>([
   ['nothing is known of the cloud’s clock', undefined],
   ['ours is years ahead', -70 * 365 * DAY_MS],
