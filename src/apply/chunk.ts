@@ -195,10 +195,7 @@ async function explain(trx: Db, table: AppliedTable, unwritten: readonly Work[])
   return unwritten.map(({ incoming }) =>
     misnamed.has(incoming.entity_id)
       ? { id: incoming.id, parked: true, delayMs: null, reason: 'its data is the row of another entity' }
-      : lost(
-          incoming,
-          `another row of ${table.table} has its key, or a trigger of the table drops it or gives it another key`,
-        ),
+      : lost(incoming, `another row of ${table.table} has its key, or a trigger of the table drops it`),
   );
 }
 

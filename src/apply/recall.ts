@@ -132,7 +132,7 @@ async function put(deps: RecallDeps, table: AppliedTable, { entity_id }: LostRow
         hint: 'The daemon may not write a table that is only sent: give a login that may, --admin-url postgres://…',
         cause: error,
       });
-    if (!/^(22|23|P0|42)/.test(codeOf(error) ?? '')) throw error;
+    if (!/^(22|23|27|P0|42)/.test(codeOf(error) ?? '')) throw error;
     report.failed.push({ entity_id, reason: wordsOf(error), orphan: codeOf(error) === FOREIGN_KEY });
   }
 }

@@ -1,4 +1,4 @@
-/** What ends a resolution before its commit; the transaction is rolled back, and the caller tells it or tries again. */
+/** What ends a resolution, or the applying of a row, before its commit; the transaction is rolled back, and the caller tells it or tries again. */
 
 /** Why it cannot be done, and what to do instead. */
 export class Refusal extends Error {
@@ -7,6 +7,11 @@ export class Refusal extends Error {
     super(message);
     this.hint = hint;
   }
+}
+
+/** A trigger of the POS made a row of another name out of this one: what SQL calls a triggered data change violation. */
+export class AnotherKey extends Refusal {
+  readonly code = '27000';
 }
 
 /** The shop has changed the row meanwhile. */

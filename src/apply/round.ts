@@ -208,7 +208,7 @@ class Round {
       case 'rights':
         this.#park(
           work,
-          `${wordsOf(error)}; a trigger of ${table.table} that writes there needs entities.${table.entity}.also_writes: [that table], then: ${INSTALL}`,
+          `${wordsOf(error)}; if a trigger of ${table.table} writes there, list that under entities.${table.entity}.also_writes; then: ${INSTALL}`,
         );
         return;
       case 'table':

@@ -10,6 +10,7 @@ import { keyText, payload } from '../capture/expressions.js';
 import { identifier } from '../capture/names.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
+import { AnotherKey } from './refusal.js';
 import { matches, ownName, record, type Source, value, writable } from './rows.js';
 import { passSequences } from './sequences.js';
 import type { AppliedTable, TableColumn } from './tables.js';
@@ -110,7 +111,10 @@ export async function updateRows(
 const matchingText = (table: AppliedTable): RawBuilder<boolean> =>
   sql.raw(`${keyText(table, 't')} OPERATOR(pg_catalog.=) s.entity_id`);
 
-/** @returns the ids whose rows were made; the others are there already, or bear another name in the data */
+/**
+ * @returns the ids whose rows were made; the others are there already, or bear another name in the data
+ * @throws AnotherKey where a trigger of the POS made another row of one; the caller rolls back, or each try leaves one more
+ */
 export async function insertRows(
   trx: Db,
   table: AppliedTable,
@@ -125,16 +129,16 @@ export async function insertRows(
   // Where no index can tell, a row that somebody else makes at this moment is a unique violation, and its sale comes first.
   const elsewhere = table.arbiter ? sql`` : sql`AND NOT ${there}`;
   const arbiter = table.arbiter ? sql`ON CONFLICT (${sql.raw(names(table.keys))}) DO NOTHING` : sql``;
-  const made = await doneOf(
+  const { ids: made, others } = await told(
     trx,
     sql`INSERT INTO ${sql.raw(table.table)} AS t (${sql.raw(names(list))}) OVERRIDING SYSTEM VALUE
         SELECT ${sql.raw(list.map(value).join(', '))}
         FROM (${source}) AS s CROSS JOIN LATERAL ${record(table, list)} WHERE ${ownName(table)} ${elsewhere}
         ${arbiter} RETURNING ${sql.raw(keyText(table, 't'))} AS entity_id`,
     entityIds,
-    // A trigger of the POS may have made another row of it.
     sql`done JOIN ${named(entityIds)} USING (entity_id)`,
   );
+  if (others) throw new AnotherKey(`a trigger of ${table.table} gives the row another key`);
   const brought = table.sequences.filter(({ column }) => list.some(({ name }) => name === column));
   if (made.length > 0) await passSequences(trx, brought, source, made);
   return made;
@@ -179,23 +183,36 @@ async function idsOf(trx: Db, statement: RawBuilder<unknown>): Promise<string[]>
   return JSON.parse(rows[0]?.ids ?? '[]');
 }
 
-/**
- * The same of a statement that usually returns all of `entityIds`: then nothing but that is said. Each counts once, however many rows
- * bear its name: those of a table and its inheritance children may.
- * @param from what of `done`, which is all that the statement returned
- */
 async function doneOf(
   trx: Db,
   statement: RawBuilder<unknown>,
   entityIds: readonly string[],
-  from = sql`done`,
 ): Promise<readonly string[]> {
-  const { rows } = await sql<{ ids: string | null }>`
+  return (await told(trx, statement, entityIds, sql`done`)).ids;
+}
+
+type Told = { ids: readonly string[]; others: boolean };
+
+/**
+ * The same of a statement that usually returns all of `entityIds`: then nothing but that is said. Each counts once, however many rows
+ * bear its name: those of a table and its inheritance children may.
+ * @param from what of `done`, which is all that the statement returned; `others`: that was not all of it
+ */
+async function told(
+  trx: Db,
+  statement: RawBuilder<unknown>,
+  entityIds: readonly string[],
+  from: RawBuilder<unknown>,
+): Promise<Told> {
+  const { rows } = await sql<{ told: string | null }>`
     WITH done AS (${statement}), each AS (SELECT DISTINCT entity_id FROM ${from})
     SELECT CASE WHEN (SELECT count(*) FROM each) <> ${entityIds.length}
-                THEN coalesce((SELECT json_agg(entity_id)::text FROM each), '[]') END AS ids`.execute(trx);
-  const ids = rows[0]?.ids ?? null;
-  return ids === null ? entityIds : JSON.parse(ids);
+                THEN json_build_object('ids', coalesce((SELECT json_agg(entity_id) FROM each), '[]'),
+                  'others', EXISTS (SELECT FROM done WHERE entity_id NOT IN (SELECT entity_id FROM each)))::text END AS told`.execute(
+    trx,
+  );
+  const answer = rows[0]?.told ?? null;
+  return answer === null ? { ids: entityIds, others: false } : JSON.parse(answer);
 }
 
 /** Entities of the source whose data is the row of another one, or of none. */

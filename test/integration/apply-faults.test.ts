@@ -212,8 +212,8 @@ test('what a trigger refuses, drops, or may not write parks alone, and says what
   );
   expect(reasons).toEqual({
     13: 'parked: thirteen is unlucky',
-    14: 'parked: another row of "public"."guarded" has its key, or a trigger of the table drops it or gives it another key',
-    15: 'parked: permission denied for table elsewhere; a trigger of "public"."guarded" that writes there needs entities.guarded.also_writes: [that table], then: sudo -u postgres syncd install',
+    14: 'parked: another row of "public"."guarded" has its key, or a trigger of the table drops it',
+    15: 'parked: permission denied for table elsewhere; if a trigger of "public"."guarded" writes there, list that under entities.guarded.also_writes; then: sudo -u postgres syncd install',
   });
   expect(await stage.rows('SELECT id FROM guarded ORDER BY id')).toEqual([{ id: 12 }, { id: 16 }]);
 });

@@ -27,17 +27,31 @@ onEachServer('what is said to be applied', (_pos, server) => {
     CREATE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${body} END $$;
     CREATE TRIGGER ${name} ${when} ON ${table} FOR EACH ROW EXECUTE FUNCTION ${name}()`;
 
-  test('is no row to which a trigger gives another key', async () => {
+  test('is no row to which a trigger gives another key, and none is left of it, however often it is tried', async () => {
     await stage.tables(
-      `CREATE TABLE coded (code text PRIMARY KEY, n int);
-       ${onRows('upper_code', 'BEFORE INSERT', 'coded', 'NEW.code = upper(NEW.code); RETURN NEW;')}`,
-      { coded: 'coded' },
+      `CREATE TABLE coded (code text PRIMARY KEY, n int); CREATE TABLE numbered (id serial PRIMARY KEY, n int);
+       ${onRows('upper_code', 'BEFORE INSERT', 'coded', 'NEW.code = upper(NEW.code); RETURN NEW;')};
+       ${onRows('own_number', 'BEFORE INSERT', 'numbered', "IF NEW.n = 1 THEN NEW.id = nextval('numbered_id_seq'); END IF; RETURN NEW;")}`,
+      { coded: 'coded', numbered: 'numbered' },
     );
-    await stage.send({ type: 'coded', id: 'kopi', data: { code: 'kopi', n: 1 } });
-    await stage.round();
-    expect(await stage.incoming()).toMatchObject([{ id: 'kopi', reason: expect.stringContaining('trigger') }]);
+    await stage.send(
+      { type: 'coded', id: 'kopi', data: { code: 'kopi', n: 1 } },
+      { type: 'coded', id: 'TEH', data: { code: 'TEH', n: 2 } },
+      { type: 'numbered', id: '70', data: { id: 70, n: 1 } },
+      { type: 'numbered', id: '71', data: { id: 71, n: 2 } },
+    );
+    for (let round = 0; round < 3; round++) {
+      await stage.round();
+      await stage.pos.sql.query('UPDATE syncd.incoming SET next_attempt_at = now()');
+    }
+    expect(await stage.incoming()).toMatchObject([
+      { id: 'kopi', status: 'parked', reason: 'a trigger of "public"."coded" gives the row another key' },
+      { id: '70', status: 'parked', reason: 'a trigger of "public"."numbered" gives the row another key' },
+    ]);
     expect(await stage.state('kopi', 'coded')).toBeUndefined();
-    expect(await stage.rows('SELECT * FROM coded')).toEqual([{ code: 'KOPI', n: 1 }]);
+    expect(await stage.rows('SELECT * FROM coded')).toEqual([{ code: 'TEH', n: 2 }]);
+    expect(await stage.rows('SELECT * FROM numbered')).toEqual([{ id: 71, n: 2 }]);
+    expect(await stage.queue()).toEqual([]);
   });
 
   test('is no row that a sale writes, where another name stands for two rows', async () => {
