@@ -8,6 +8,7 @@ import { codeOf, INSTALL, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { queuePosition } from '../queue/position.js';
 import { anotherDaemon, applyChunk, type ChunkDeps, type ChunkReport, type Surroundings, type Work } from './chunk.js';
+import { joinCircles } from './circles.js';
 import { type Fault, judgeFault, parkedMs, soonMs } from './faults.js';
 import type { Horizon } from './horizon.js';
 import {
@@ -261,16 +262,10 @@ class Round {
     const { leads } = await settleIncoming(db, leader_epoch, dealt, entry.changes > 0 ? entry : undefined);
     if (!leads) throw anotherDaemon();
     if (parked.length > 0) log.warn('incoming changes are parked', { trouble: 'parked', changes: parked.length });
-    const lonely = this.#orphans.splice(0);
     const known = new Set(putOff.filter((one) => one.waitsFor).map((one) => one.id));
-    await this.#ask(
-      db,
-      lonely.filter(({ id }) => known.has(id)),
-    );
-  }
-
-  async #ask(db: Db, orphans: readonly Orphan[]): Promise<void> {
-    const wanted = orphans.filter(({ parent }) => this.#tables.get(parent.entity_type)?.direction !== 'push');
+    const lonely = this.#orphans.splice(0).filter(({ id }) => known.has(id));
+    if (lonely.length > 0) await joinCircles(db, lonely);
+    const wanted = lonely.filter(({ parent }) => this.#tables.get(parent.entity_type)?.direction !== 'push');
     if (wanted.length > 0) await askForParents(db, wanted, ASK_AFTER);
   }
 }
