@@ -52,6 +52,8 @@ export type RoundReport = {
 const MOST_ALIKE = 5;
 /** A child whose parent was missing this often is not merely early. */
 const ASK_AFTER = 1;
+const COLLISION =
+  'it waits until the row that stands there makes room; two that change places need a third value in between';
 
 /** What a round is to deal with, where the queue stood before that was looked up, and whether there may be more. */
 export type Look = Picked & { position: string; full: boolean };
@@ -225,7 +227,7 @@ class Round {
           id: incoming.id,
           parked: true,
           delayMs: parkedMs(incoming.attempts),
-          reason: wordsOf(error),
+          reason: `${wordsOf(error)}; ${COLLISION}`,
         });
         return;
       case 'row':

@@ -86,7 +86,8 @@ test('a value that another row still has parks its row until that one gives it u
     { id: 2, sku: 's2' },
     { id: 7, sku: 's3' },
   ]);
-  expect(await stage.incoming()).toMatchObject([{ id: '8', status: 'parked', later: true }]);
+  const because = expect.stringContaining('it waits until the row that stands there makes room');
+  expect(await stage.incoming()).toMatchObject([{ id: '8', status: 'parked', later: true, reason: because }]);
 });
 
 test('an id that cannot be a key of the table parks its row alone', async () => {
