@@ -48,6 +48,8 @@ const OPTIONS = [
   'search_path=pg_catalog',
   // Compiling a query takes 50 to 100 ms, as long as the longest of ours runs.
   'jit=off',
+  // A till may have two cores: of those that belong to its sales a query of ours takes one.
+  'max_parallel_workers_per_gather=0',
   // A database may have other defaults for its POS. Serializable reads of ours would make sales fail that meet them.
   'default_transaction_isolation=read\\ committed',
   'array_nulls=on',

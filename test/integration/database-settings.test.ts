@@ -9,6 +9,7 @@ const SETTINGS = [
   ['transform_null_equals', 'on', 'off'],
   ['standard_conforming_strings', 'off', 'on'],
   ['quote_all_identifiers', 'on', 'off'],
+  ['max_parallel_workers_per_gather', '4', '0'],
 ] as const;
 
 onEachServer('a database with settings of its own', (pos, server) => {
