@@ -96,6 +96,7 @@ export async function finish(trx: Db, ended: Ended, requested: Requested): Promi
   }
   await settleChanges(trx, changes, minted);
   await agreeOn(trx, conflict, result, minted !== undefined);
+  await dropOutdated(trx, conflict);
   await sql`
     UPDATE syncd.sync_conflicts
     SET status = 'resolved', resolved_at = clock_timestamp(), resolved_by = ${automatic ? by : requester(requested.who)},
@@ -131,6 +132,14 @@ async function agreeOn(trx: Db, conflict: Conflict, result: string | undefined, 
     ON CONFLICT (entity_type, entity_id) DO UPDATE
     SET version = e.version + 1, cloud_version = NULL, sync_status = 'synced', deleted = excluded.deleted, row_hash = NULL,
         row_shape = NULL, last_synced_at = excluded.last_synced_at`.execute(trx);
+}
+
+/** What was parked of the versions that both sides have left behind now can only be ignored, and would be told of until then. */
+async function dropOutdated(trx: Db, { entity_type, entity_id, cloud_version }: Conflict): Promise<void> {
+  await sql`
+    DELETE FROM syncd.incoming
+    WHERE entity_type = ${entity_type} AND entity_id = ${entity_id} AND (status = 'parked' OR next_attempt_at IS NOT NULL)
+      AND cloud_version <= ${cloud_version}::bigint`.execute(trx);
 }
 
 /** No rule decides: from now on it waits for a person, until the cloud's side changes once more. */

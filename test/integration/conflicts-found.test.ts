@@ -115,3 +115,11 @@ test('a change in conflict is not given up behind its conflict’s back; once th
   await stage.edits(`UPDATE products SET qty = 1`);
   expect((await stage.pending())[0]).toMatchObject({ base: '7', operation: 'update' });
 });
+
+test('what was parked of a version that a resolution has dealt with is not told of any more; a newer one is', async () => {
+  const id = await diverged();
+  for (const version of [6, 7, 8]) await incoming(version, { id: 1, name: 'Cloud', price: 10, qty: 'many' });
+  await stage.edits("UPDATE syncd.incoming SET status = 'parked', attempts = 1, reason = 'many is no number'");
+  expect(await stage.byHand(id, { strategy: 'local_wins' })).toMatchObject({ done: true });
+  expect(await stage.all('SELECT cloud_version FROM syncd.incoming')).toEqual([{ cloud_version: '8' }]);
+});
