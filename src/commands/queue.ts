@@ -30,7 +30,9 @@ synced    settled: in the cloud, superseded by a newer change, or discarded
         if (options.json) return printJson(items);
         const paint = painter(options);
         const now = new Date().toISOString();
-        for (const line of queueLines(items, now, timezone, paint)) print(line);
+        const held = await db.selectFrom('syncd.holds').select('entity_type').where('holds_push', '=', true).execute();
+        const whole = new Set(held.map(({ entity_type }) => entity_type));
+        for (const line of queueLines(items, whole, now, timezone, paint)) print(line);
         if (options.status === 'synced') return;
         const counts = await countUnsettled(db);
         print(items.length === 0 ? nothing(options) + unknownEntity(options, loaded.settings.entities) : '');
@@ -50,7 +52,14 @@ function nothing(options: FilterOptions): string {
     : 'Nothing waits: everything is in the cloud.';
 }
 
-function queueLines(items: QueueItem[], now: string, timezone: string, paint: Paint): string[] {
+/** @param whole entity types of which nothing is sent until a person has acted */
+function queueLines(
+  items: QueueItem[],
+  whole: ReadonlySet<string>,
+  now: string,
+  timezone: string,
+  paint: Paint,
+): string[] {
   if (items.length === 0) return [];
   const colour = ({ status }: QueueItem) =>
     status === 'failed' ? 'red' : status === 'conflict' ? 'yellow' : undefined;
@@ -60,13 +69,14 @@ function queueLines(items: QueueItem[], now: string, timezone: string, paint: Pa
     { title: 'WHAT', cell: (item) => item.operation },
     { title: 'STATUS', cell: (item) => item.status, style: colour },
     { title: 'SINCE', cell: (item) => localTime(item.created_at, now, timezone) },
-    { title: 'WHY', cell: (item) => why(item, now) },
+    { title: 'WHY', cell: (item) => why(item, whole, now) },
   ];
   return table(items, columns, screenWidth(), paint);
 }
 
-function why(item: QueueItem, now: string): string {
+function why(item: QueueItem, whole: ReadonlySet<string>, now: string): string {
   const parts = [];
+  if (item.status === 'pending' && whole.has(item.entity_type)) parts.push('waits with its table (syncd status)');
   if (item.status === 'synced' && item.synced_at) parts.push(`settled ${relative(item.synced_at, now)}`);
   if (item.status === 'pending' && item.next_attempt_at) {
     parts.push(item.next_attempt_at > now ? `tries again ${relative(item.next_attempt_at, now)}` : 'its turn has come');

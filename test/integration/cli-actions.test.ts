@@ -67,6 +67,18 @@ test('discard wants a reason, and keeps the name that was given', async () => {
   ]);
 });
 
+test('queue says of a change that waits with all of its table that it does', async () => {
+  await shop.sql.query(
+    `INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload) VALUES ('order', 'a', 'create', '{}')`,
+  );
+  expect((await run('queue', '--no-color')).stdout).not.toContain('waits with its table');
+  await shop.sql.query("INSERT INTO syncd.truncations (entity_type, table_name) VALUES ('order', 'public.orders')");
+  expect((await run('queue', '--no-color')).stdout).toMatch(
+    /order\/a +create +pending .* waits with its table \(syncd status\)/,
+  );
+  await shop.sql.query('TRUNCATE syncd.truncations');
+});
+
 test('pause and resume are told, idempotent and on record', async () => {
   expect((await run('pause', '--reason', 'stocktaking')).stdout).toMatch(/^Paused: nothing is sent until syncd resume/);
   expect((await run('pause')).stdout).toBe('It was paused already.\n');
