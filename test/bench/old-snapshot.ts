@@ -20,7 +20,8 @@ import { createShop } from './variants.js';
 const DATABASE = 'snapshot';
 /** As many times the changes of a drain, and one round for so many of the others: it takes a minute. */
 const LONGER = 5;
-const SALES = 30;
+/** A minute of them: what the daemon does once a minute is in it once. */
+const SALES = 300;
 const BETWEEN_SALES_MS = 200;
 /** The daemon has noticed by then what is done with. */
 const CALM_MS = 5_000;
