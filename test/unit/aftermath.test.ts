@@ -1,12 +1,13 @@
-/** What an answer teaches about the line: one outage counts once, however many batches were under way in it. */
+/** What an answer teaches: about the line, where one outage counts once, however many batches were under way, and about all in memory. */
 import { Aftermath, type AftermathDeps } from '../../src/push/aftermath.js';
-import { Backlog } from '../../src/push/backlog.js';
+import { Backlog, entityKey } from '../../src/push/backlog.js';
 import type { Contact } from '../../src/push/contact.js';
 import type { ExchangeReport } from '../../src/push/exchange.js';
 import { newCloudMemory } from '../../src/push/memory.js';
+import type { ExchangeOutcome } from '../../src/push/outcome.js';
 import type { Pass } from '../../src/push/pass.js';
 import { Suspects } from '../../src/push/suspects.js';
-import { makeChange } from '../support/changes.js';
+import { agreed, makeChange, makeLimits } from '../support/changes.js';
 
 const DEADLINE = 30_000;
 const silent = () => {};
@@ -15,26 +16,52 @@ let nowMs: number;
 function makeAftermath() {
   const memory = newCloudMemory();
   const log = { error: silent, warn: silent, info: silent, debug: silent };
-  const deps = { memory, log, timeoutMs: DEADLINE, steadyMs: () => nowMs, onFork: async () => {} };
+  /** What the pass, the contact and the daemon were told. */
+  const told: [string, ...unknown[]][] = [];
+  const tell =
+    (name: string) =>
+    (...values: unknown[]) =>
+      void told.push([name, ...values]);
+  const deps = { memory, log, timeoutMs: DEADLINE, steadyMs: () => nowMs, onFork: async () => tell('fork')() };
   const suspects = new Suspects(() => 'b');
-  const aftermath = new Aftermath(deps as unknown as AftermathDeps, {
-    backlog: new Backlog(),
-    pass: { abandon: silent } as unknown as Pass,
+  const backlog = new Backlog();
+  const pass = {
+    abandon: tell('abandon'),
+    noteSettled: tell('settled'),
+    noteState: tell('state'),
+    noteHeld: tell('held'),
+    expectTrouble: tell('trouble'),
+  };
+  const aftermath = new Aftermath({ ...deps, onHeld: tell('held back') } as unknown as AftermathDeps, {
+    backlog,
+    pass: pass as unknown as Pass,
     suspects,
-    contact: { replied: silent, askAgain: silent } as unknown as Contact,
+    contact: { replied: silent, askAgain: tell('ask again') } as unknown as Contact,
   });
   const answered = (id: number, sent: { changes: number; bytes: number }, report: Partial<ExchangeReport>) => {
-    const nothing = { accepted: 0, states: new Map(), held: new Set<string>(), again: [] };
+    const nothing = { accepted: 0, states: new Map(), held: new Set<string>(), again: [], apart: new Set<string>() };
     const timedOut = { kind: 'offline', reason: 'no answer within 30 s', timedOut: true } as const;
     const suspect = {
-      changes: [makeChange({ id: String(id) }), makeChange({ id: String(id + 1) })],
+      changes: [
+        makeChange({ id: String(id), supersedes: [{ id: String(id + 1_000), change_id: 'older' }] }),
+        makeChange({ id: String(id + 1) }),
+      ],
       batch_id: 'b',
       failures: 0,
     };
     return aftermath.answered(suspect, { outcome: timedOut, durationMs: DEADLINE, ...sent, ...nothing, ...report });
   };
-  return { memory, suspects, answered };
+  return { memory, suspects, backlog, aftermath, told, answered };
 }
+
+const SENT = { changes: 2, bytes: 100 };
+const results: ExchangeOutcome = {
+  kind: 'results',
+  results: [],
+  raw: '',
+  serverTime: undefined,
+  cloudEpoch: undefined,
+};
 
 test('three batches that time out at once halve the line once', async () => {
   const { memory, suspects, answered } = makeAftermath();
@@ -68,3 +95,62 @@ test('what is too large for the cloud counts once for those that left together',
   }
   expect(memory.link.changes).toBe(changes / 2);
 });
+
+test('what was settled is carried over to the pass, to what waits in memory and to what is sent alone', async () => {
+  const { suspects, backlog, aftermath, told, answered } = makeAftermath();
+  const waiting = { good: makeChange({ id: '7', entity_id: 'good' }), bad: makeChange({ id: '8', entity_id: 'bad' }) };
+  backlog.add([waiting.good, waiting.bad], Number.POSITIVE_INFINITY, new Map(), makeLimits(10));
+  const alone = { good: makeChange({ id: '5', entity_id: 'good' }), bad: makeChange({ id: '6', entity_id: 'bad' }) };
+  suspects.add([alone.good, alone.bad]);
+  const again = makeChange({ id: '2', holdCount: 1 });
+  const [good, bad] = [entityKey('order', 'good'), entityKey('order', 'bad')];
+  const state = agreed(9, 4);
+  await answered(1, SENT, {
+    outcome: results,
+    accepted: 1,
+    states: new Map([[good, state]]),
+    held: new Set([bad]),
+    again: [again],
+  });
+  expect(told).toEqual([
+    ['settled', '1'],
+    ['settled', '1001'],
+    ['settled', '2'],
+    ['state', good, state],
+    ['trouble'],
+    ['held', bad],
+    ['held back'],
+  ]);
+  expect(aftermath.troubles).toBe(1);
+  expect([waiting.good.state, alone.good.state]).toEqual([state, state]);
+  expect(backlog.take(makeLimits(10), new Set())).toEqual([waiting.good]);
+  // What was answered is not sent once more, but for what was held.
+  expect([...suspects.changes()]).toEqual([alone.good, again]);
+});
+
+test('only an answer that accepts something proves that the cloud takes pushes', async () => {
+  const suspect = { changes: [makeChange({ id: '9' })], batch_id: 'b', failures: 3, sinceMs: 0 };
+  for (const accepted of [0, 1]) {
+    const { suspects, answered } = makeAftermath();
+    nowMs = 1;
+    await answered(1, SENT, { outcome: results, accepted });
+    expect(suspects.unanswered(suspect, 2)).toBe(accepted === 0 ? undefined : suspect.changes[0]);
+  }
+});
+
+test.each<[ExchangeOutcome['kind'], ExchangeOutcome, number, string[]]>([
+  ['offline', { kind: 'offline', reason: 'x', timedOut: false }, 2, ['abandon']],
+  ['too_large', { kind: 'too_large', reason: 'x' }, 2, ['ask again']],
+  ['wait', { kind: 'wait', waitMs: 1_000, reason: 'x' }, 0, ['abandon']],
+  ['refused', { kind: 'refused', status: 401, reason: 'x' }, 0, ['abandon']],
+  ['restored', { kind: 'restored', reason: 'x' }, 0, ['abandon']],
+  ['fork', { kind: 'fork', reason: 'x', epoch: 2 }, 0, ['abandon', 'fork']],
+])(
+  'after %s what was sent waits in memory or in the table, and only a fork is told as one',
+  async (_, outcome, kept, what) => {
+    const { suspects, told, answered } = makeAftermath();
+    await answered(1, SENT, { outcome });
+    expect([...suspects.changes()]).toHaveLength(kept);
+    expect(told.map(([name]) => name)).toEqual(what);
+  },
+);

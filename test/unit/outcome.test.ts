@@ -184,6 +184,12 @@ describe('each change', () => {
     expect(faults[0]).toContain(first);
   });
 
+  test('a second result behind all others leaves its change in doubt as well', () => {
+    const { outcomes, faults } = judged(accepted(first), accepted(second), accepted(first));
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['held', 'accepted']);
+    expect(faults).toHaveLength(1);
+  });
+
   test.each([[null], [7], ['x'], [[]], [{}], [{ change_id: 5 }], [accepted(uuid(99))]])(
     'a result for nobody (%j) settles nothing and is told',
     (stray) => {

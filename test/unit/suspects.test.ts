@@ -145,3 +145,21 @@ test('a batch that loses a change gets a new id, an untouched one keeps its own,
   suspects.retain(() => false);
   expect([suspects.size, [...suspects.changes()]]).toEqual([0, []]);
 });
+
+test('a half is blamed on what was accepted since the whole failed', () => {
+  const suspects = new Suspects(mint());
+  suspects.unanswered({ changes: changes(2), batch_id: 'whole', failures: 2 }, 1_000);
+  const half = suspects.next() as Suspect;
+  suspects.proven(2_000);
+  expect(suspects.unanswered(half, 3_000)).toBe(half.changes[0]);
+});
+
+test('where there is nothing fresh to try a lone suspect gets its turn all the same', () => {
+  const suspects = new Suspects(mint());
+  const suspect = { changes: changes(1), batch_id: 'b', failures: 2 };
+  suspects.unanswered(suspect, 0);
+  expect(suspects.wantFresh).toBe(true);
+  suspects.freshTried();
+  expect(suspects.wantFresh).toBe(false);
+  expect(suspects.next()?.changes).toEqual(suspect.changes);
+});

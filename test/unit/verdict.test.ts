@@ -107,6 +107,11 @@ describe('accepted', () => {
     ]);
     expect(late.settlement.first).toMatchObject({ cloud_versions: [5], deleted: [true] });
   });
+
+  test('what was deleted before the cloud ever knew it is gone on both sides', () => {
+    const { settlement } = plan([[{ id: '1', operation: 'delete' }, accepted(0)]]);
+    expect(settlement.first).toMatchObject({ ids: ['1'], cloud_versions: [0], deleted: [true] });
+  });
 });
 
 describe('not accepted', () => {
