@@ -9,7 +9,7 @@ import type { ManagerSettings } from './config/notify-socket.js';
 import type { Settings } from './config/settings.js';
 import type { StandingBy } from './connections.js';
 import { ClockLog } from './db/clock-log.js';
-import { databaseError } from './db/connect.js';
+import { type Db, databaseError, findPrimary, openDb } from './db/connect.js';
 import { codeOf, SyncError, wordsOf } from './errors.js';
 import { newIncomingMemory } from './incoming.js';
 import { Listeners } from './listeners.js';
@@ -22,6 +22,7 @@ import { lineOf } from './ops/status/systemd-line.js';
 import { Vitals } from './ops/status/vitals.js';
 import { ServiceManager } from './ops/systemd.js';
 import { newCloudMemory } from './push/memory.js';
+import { failUnreadable, isUnreadable } from './queue/unreadable.js';
 import type { Reload } from './reload.js';
 import { type Across, runSession } from './session.js';
 import type { OnStep } from './step.js';
@@ -154,6 +155,8 @@ async function runSessions(across: Across, listeners: Listeners, reload: Reload 
           trouble: 'database',
           error: fault,
         });
+      } else if (isUnreadable(fault) && (await setUnreadableAside(across)) > 0) {
+        continue;
       } else if (fault.code === 'failed') {
         log.error('a fault ended the work on the database; it begins anew', { trouble: 'database', error: fault });
       } else {
@@ -162,6 +165,23 @@ async function runSessions(across: Across, listeners: Listeners, reload: Reload 
       vitals.noteSearch(`no database; sales go on: ${wordsOf(fault)}`);
       await sleep(pauseMs, AbortSignal.any([signal, across.renewed]));
     }
+  }
+}
+
+/** @returns how many changes were in the way; 0 also where that could not be found out */
+async function setUnreadableAside({ settings, log }: Across): Promise<number> {
+  let db: Db | undefined;
+  try {
+    db = openDb(await findPrimary(settings.database.urls), { role: 'unreadable', queryTimeoutMs: 0 });
+    const changes = await failUnreadable(db);
+    if (changes > 0)
+      log.error('changes whose text is not UTF-8 cannot be sent; all others go on', { trouble: 'unreadable', changes });
+    return changes;
+  } catch (error) {
+    log.warn('what cannot be read of the queue could not be set aside', { trouble: 'setting aside', error });
+    return 0;
+  } finally {
+    await db?.destroy();
   }
 }
 

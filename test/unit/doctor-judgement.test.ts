@@ -3,6 +3,7 @@ import { judgeServer } from '../../src/doctor/checks/server.js';
 import { judgeSessions } from '../../src/doctor/checks/sessions.js';
 
 const SERVER = {
+  encoding: 'UTF8',
   fsync: true,
   full_page_writes: true,
   autovacuum: true,
@@ -22,6 +23,7 @@ test.each([
   [{ fsync: false }, 'fail', /^fsync is off/, /fsync = on/],
   [{ full_page_writes: false }, 'warn', /^full_page_writes is off/, /full_page_writes = on/],
   [{ autovacuum: false }, 'warn', /^autovacuum is off/, /autovacuum = on/],
+  [{ encoding: 'SQL_ASCII' }, 'warn', /^the database is in SQL_ASCII/, /^syncd queue --status failed/],
   [{ prepared: 20 }, 'warn', /^max_prepared_transactions is 20/, /max_prepared_transactions = 0/],
   [{ read_only: true }, 'fail', /read_only is on/, /RESET default_transaction_read_only/],
   [{ statement_timeout_ms: 5_000 }, 'warn', /^statement_timeout is 5000 ms/, /statement_timeout = 0/],

@@ -4,6 +4,7 @@ import { fail, ok, type Unnamed, warn } from '../finding.js';
 import type { Check } from '../patient.js';
 
 type Server = {
+  encoding: string;
   fsync: boolean;
   full_page_writes: boolean;
   autovacuum: boolean;
@@ -24,7 +25,7 @@ export const server: Check = {
   needs: ['database'],
   async look({ db }) {
     const { rows } = await sql<Server>`
-      SELECT current_setting('fsync')::boolean AS fsync, current_setting('full_page_writes')::boolean AS full_page_writes,
+      SELECT current_setting('server_encoding') AS encoding, current_setting('fsync')::boolean AS fsync, current_setting('full_page_writes')::boolean AS full_page_writes,
              current_setting('autovacuum')::boolean AND current_setting('track_counts')::boolean AS autovacuum,
              current_setting('max_prepared_transactions')::int AS prepared,
              current_setting('default_transaction_read_only')::boolean AS read_only,
@@ -56,6 +57,14 @@ export function judgeServer(server: Server): Unnamed[] {
         'full_page_writes is off',
         'A power cut can leave pages half written.',
         'ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf();',
+      ),
+    );
+  if (server.encoding === 'SQL_ASCII')
+    found.push(
+      warn(
+        'the database is in SQL_ASCII, which takes any bytes for text',
+        'A row that is not UTF-8 text cannot be sent: its change fails until the row is corrected.',
+        'syncd queue --status failed   # to be rid of it, restore a dump into a database WITH ENCODING UTF8',
       ),
     );
   if (!server.autovacuum)
