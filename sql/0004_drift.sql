@@ -36,7 +36,7 @@ SET search_path = pg_catalog SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS 
   WITH RECURSIVE member(oid) AS (
     SELECT relation
     UNION SELECT i.inhrelid FROM member m JOIN pg_inherits i ON i.inhparent = m.oid
-    -- Its rows have left already while DETACH … CONCURRENTLY waits; PostgreSQL 13 has no such column.
+    -- Its rows have left already while DETACH ... CONCURRENTLY waits; PostgreSQL 13 has no such column.
     WHERE (to_jsonb(i) ->> 'inhdetachpending')::boolean IS NOT TRUE
   )
   SELECT json_build_object(

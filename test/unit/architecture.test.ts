@@ -136,3 +136,9 @@ test('every file says what it is for and fits on a few screens', () => {
   expect(files.filter(({ text }) => !/^(#![^\n]*\n)?\/\*\*/.test(text)).map(({ path }) => path)).toEqual([]);
   expect(files.filter(({ text }) => text.split('\n').length > 301).map(({ path }) => path)).toEqual([]);
 });
+
+test('migrations are ASCII, for a database may be in an encoding that knows nothing else', () => {
+  const sql = join(process.cwd(), 'sql');
+  const others = readdirSync(sql).filter((name) => /[^\0-\x7f]/.test(readFileSync(join(sql, name), 'utf8')));
+  expect(others).toEqual([]);
+});
