@@ -179,7 +179,8 @@ function wake(recipe: Recipe): string {
 
 /**
  * Under `continue` a fault costs a change, never the sale: it is counted on a sequence, which neither a rollback nor a full disk
- * undoes. A serialization failure or a deadlock is the sale's own and goes on to it.
+ * undoes. A serialization failure or a deadlock is the sale's own and goes on to it. Even the warning may fail: where the client's
+ * encoding has no character of the reason, PostgreSQL makes an error of it. The server's log has it by then.
  */
 function guarded(recipe: Recipe, work: string): string {
   if (recipe.onError === 'block') return `\nBEGIN${work}\n  RETURN NULL;\nEND\n`;
@@ -195,7 +196,11 @@ EXCEPTION
     EXCEPTION WHEN OTHERS THEN
       NULL;
     END;
-    RAISE WARNING 'syncd: a change of % was not captured: % (%)', ${literal(recipe.entity)}, SQLERRM, SQLSTATE;
+    BEGIN
+      RAISE WARNING 'syncd: a change of % was not captured: % (%)', ${literal(recipe.entity)}, SQLERRM, SQLSTATE;
+    EXCEPTION WHEN OTHERS THEN
+      NULL;
+    END;
     RETURN NULL;
 END
 `;

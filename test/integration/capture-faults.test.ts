@@ -59,6 +59,20 @@ onEachServer('a capture', (pos, server) => {
     expect(await pos().write(`UPDATE sale SET name = 'b'`)).toEqual(['update 1']);
   });
 
+  test('whose reason the client cannot be told lets the sale commit too', async () => {
+    await pos().sql.query(`CREATE OR REPLACE FUNCTION public.forbid() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN RAISE EXCEPTION 'нельзя'; END $$;
+      CREATE TRIGGER forbid BEFORE INSERT ON syncd.sync_queue FOR EACH ROW EXECUTE FUNCTION public.forbid()`);
+    const before = await pos().failures('sale');
+    await asTill(async (till) => {
+      await till.query(`SET client_encoding = 'LATIN1'`);
+      expect(await codeOf(till.query(`INSERT INTO sale VALUES (1, 'a')`))).toBe('done');
+      expect((await till.query('SELECT id FROM sale')).rows).toEqual([{ id: 1 }]);
+    });
+    await pos().sql.query('DROP TRIGGER forbid ON syncd.sync_queue');
+    expect(await pos().failures('sale')).toBe(before + 1);
+  });
+
   test('waits 200 ms for a locked queue and no longer', async () => {
     const blocker = new pg.Client(pos().url);
     await blocker.connect();
