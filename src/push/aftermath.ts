@@ -101,11 +101,11 @@ export class Aftermath {
       reason,
     });
     const held = await blame(this.#deps, suspect.batch_id, change, reason, retryable);
-    this.#digest([change], { states: new Map(), held, again: [] });
+    this.#digest([change], { states: new Map(), held, again: [], apart: new Set() });
   }
 
   /** Carries over to everything in memory what was settled. */
-  #digest(changes: PendingChange[], settled: Pick<ExchangeReport, 'states' | 'held' | 'again'>): void {
+  #digest(changes: PendingChange[], settled: Pick<ExchangeReport, 'states' | 'held' | 'again' | 'apart'>): void {
     const { pass, backlog, suspects } = this.#parts;
     for (const change of changes) {
       pass.noteSettled(change.id);
@@ -127,6 +127,9 @@ export class Aftermath {
     }
     if (settled.held.size > 0) this.#deps.onHeld?.();
     if (settled.again.length > 0) suspects.add(settled.again);
+    // Their older states were read before they were folded, and are in memory no more.
+    for (const key of settled.apart) backlog.unfold(key);
+    if (settled.apart.size > 0) this.#backlogToTable();
   }
 
   /** What was only read is read again later; it may be days until then. */

@@ -42,6 +42,8 @@ export type PendingChange = {
   /** Changes that this one makes superfluous: folded by coalescing, corrected, or (id 0) settled with it by a resolution. */
   supersedes: readonly { id: string; change_id: string }[];
   coalesce: boolean;
+  /** Some of those were folded here; any of them may have been sent before, and arrived unheard. */
+  folded?: true;
   /** An upper bound of its share of the body. */
   bytes: number;
 };
@@ -99,6 +101,8 @@ export class Backlog {
   readonly #open = new Map<string, Transaction>();
   /** In the order in which they came. */
   readonly #byEntity = new Map<string, PendingChange[]>();
+  /** Entities whose states leave one by one for once. */
+  readonly #unfolded = new Set<string>();
   #changes = 0;
   #bytes = 0;
 
@@ -157,9 +161,7 @@ export class Backlog {
     this.#transactions.sort((a, b) => a.last - b.last);
   }
 
-  /**
-   * Adds a change that leaves on its own, before everything else: a retry that is due, a correction of a failed change.
-   */
+  /** Adds a change that leaves on its own, before everything else: a retry that is due, a correction of a failed change. */
   addFirst(changes: PendingChange[]): void {
     const alone = changes.map((change) => {
       this.#remember(change);
@@ -222,13 +224,20 @@ export class Backlog {
     return this.#transactions[0]?.whole === true;
   }
 
+  /** The entity's states, read anew, are not folded until one of them was answered. */
+  unfold(key: string): void {
+    this.#unfolded.add(key);
+  }
+
   /** Something of this entity was settled: later changes build on it. */
   settled(key: string, state: EntityState): void {
+    this.#unfolded.delete(key);
     for (const change of this.#byEntity.get(key) ?? []) change.state = newerState(change.state, state);
   }
 
   /** Lets go of an entity's changes: they are held back in the table and will be read again when they may go. */
   drop(key: string): void {
+    this.#unfolded.delete(key);
     const gone = this.#byEntity.get(key);
     if (gone) this.#remove(new Set(gone));
   }
@@ -241,15 +250,15 @@ export class Backlog {
     this.#bytes = 0;
   }
 
-  /**
-   * A newer state of a coalesced entity takes the waiting one into itself, at its own place: what the older one stood beside
-   * leaves without it.
-   */
+  /** A newer state of a coalesced entity takes the waiting one in, at its own place: what the older one stood beside leaves without it. */
   #fold(change: PendingChange): void {
     const waiting = this.#byEntity.get(change.key)?.at(-1);
-    if (!waiting || waiting.supersedes.length >= MAX_FOLDED) return;
+    if (!waiting || waiting.supersedes.length >= MAX_FOLDED || this.#unfolded.has(change.key)) return;
     const folded = [...waiting.supersedes, { id: waiting.id, change_id: waiting.change_id }];
     change.supersedes = [...folded, ...change.supersedes];
+    change.folded = true;
+    change.retryCount = Math.max(change.retryCount, waiting.retryCount);
+    change.holdCount = Math.max(change.holdCount, waiting.holdCount);
     change.bytes += folded.length * BYTES_PER_NAME;
     this.#remove(new Set([waiting]));
   }

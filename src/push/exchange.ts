@@ -18,7 +18,7 @@ import type { OnStep } from '../step.js';
 import type { EntityState, PendingChange } from './backlog.js';
 import { composeBody, type Envelope } from './compose.js';
 import { type ExchangeOutcome, judgeChanges, judgeExchange } from './outcome.js';
-import { planSettlement, type Verdict } from './verdict.js';
+import { leadOf, planSettlement, type Verdict } from './verdict.js';
 
 export type ExchangeDeps = {
   db: Db;
@@ -57,6 +57,8 @@ type Settled = {
   held: Set<string>;
   /** To be sent again as soon as nothing else is in flight. */
   again: PendingChange[];
+  /** Entities whose folded changes are to be sent one by one. */
+  apart: Set<string>;
 };
 
 const nothingSettled = (): Settled => ({
@@ -64,6 +66,7 @@ const nothingSettled = (): Settled => ({
   states: new Map(),
   held: new Set(),
   again: [],
+  apart: new Set(),
 });
 
 export async function pushBatch(
@@ -179,7 +182,7 @@ async function settleVerdicts(
     if (!codeOf(error)?.startsWith('22')) throw error;
     return settleOneByOne(deps, verdicts, log, raw === null ? null : withoutUnstorable(raw));
   }
-  return { accepted: plan.log.accepted, states: plan.states, held: plan.held, again: plan.again };
+  return { accepted: plan.log.accepted, states: plan.states, held: plan.held, again: plan.again, apart: plan.apart };
 }
 
 async function settleOneByOne(
@@ -211,6 +214,7 @@ async function settleOneByOne(
     for (const [key, state] of report.states) sum.states.set(key, state);
     for (const key of report.held) sum.held.add(key);
     sum.again.push(...report.again);
+    for (const key of report.apart) sum.apart.add(key);
   }
   return sum;
 }
@@ -225,7 +229,7 @@ async function movedOnes(db: Db, verdicts: Verdict[]): Promise<ReadonlySet<strin
   };
   for (const { change, outcome } of verdicts) {
     if (outcome.kind !== 'held' || outcome.waitingFor === null || change.holdCount === 0) continue;
-    held.ids.push(change.id);
+    held.ids.push(leadOf(change));
     held.entity_types.push(outcome.waitingFor.entity_type);
     held.entity_ids.push(outcome.waitingFor.entity_id);
     held.delays_ms.push(holdDelayMs(change.holdCount));

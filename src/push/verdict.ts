@@ -20,6 +20,8 @@ export type Plan = {
   held: Set<string>;
   /** Held for the first time, with what follows them: to be sent again as soon as nothing else is in flight. */
   again: PendingChange[];
+  /** Entities whose changes are as pending as before, and are to be sent one by one. */
+  apart: Set<string>;
   hasConflicts: boolean;
 };
 
@@ -74,6 +76,7 @@ export function planSettlement(
   const latest: (Agreement | undefined)[] = [];
   const held = new Set<string>();
   const again = new Map<string, PendingChange[]>();
+  const apart = new Set<string>();
   const outcomes: string[] = [];
   let accepted = 0;
   for (let index = 0; index < verdicts.length; index++) {
@@ -83,7 +86,7 @@ export function planSettlement(
     if (outcome.kind !== 'accepted') {
       outcomes.push(outcome.kind);
       const behind = again.get(change.key);
-      if (behind || held.has(change.key)) {
+      if (behind || held.has(change.key) || apart.has(change.key)) {
         // Behind a change of its own entity that was not accepted, whatever the cloud says of it is nothing new.
         behind?.push(change);
         continue;
@@ -105,6 +108,12 @@ export function planSettlement(
         break;
       }
       case 'conflict':
+        // One of the folded ones may be at the cloud unheard, and head office's edit have it in it already: counted into the
+        // shop's side once more, what was sold would be taken off the stock twice. Sent by itself each of them is answered.
+        if (change.folded) {
+          apart.add(change.key);
+          break;
+        }
         hold(
           change,
           {
@@ -131,7 +140,8 @@ export function planSettlement(
             outcome.reason,
           );
         } else {
-          hold(change, afterHold(change, { moved: moved.has(change.id), patient }, policy, random()), outcome.reason);
+          const awaited = { moved: moved.has(leadOf(change)), patient };
+          hold(change, afterHold(change, awaited, policy, random()), outcome.reason);
         }
         break;
       case 'rejected':
@@ -159,6 +169,7 @@ export function planSettlement(
     states,
     held,
     again: [...again.values()].flat().sort((a, b) => a.place - b.place),
+    apart,
     hasConflicts: settlement.conflicts.ids.length > 0,
   };
 
@@ -169,7 +180,7 @@ export function planSettlement(
 
   function note(change: PendingChange, after: Noted, reason: string): void {
     const { others } = settlement;
-    others.ids.push(change.id);
+    others.ids.push(leadOf(change));
     others.statuses.push(after.status);
     others.retry_counts.push(after.retryCount);
     others.hold_counts.push(after.holdCount);
@@ -177,6 +188,17 @@ export function planSettlement(
     others.errors.push(reason.replaceAll('\u0000', ''));
   }
 }
+
+/**
+ * The id under which it is written down that a change waits: of folded ones the oldest, and the others wait behind it. Were it the
+ * newest, the older ones would be read as what follows it, and go out behind it.
+ */
+export function leadOf({ id, folded, supersedes }: PendingChange): string {
+  return (folded && supersedes.find((older) => older.id !== SETTLED)?.id) || id;
+}
+
+/** In place of an id: what a resolution has settled already. */
+const SETTLED = '0';
 
 function agree(on: Agreement, change: PendingChange, { cloudVersion, cloudId }: Accepted, version: number): void {
   const moved = cloudVersion >= on.answered;

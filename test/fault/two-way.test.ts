@@ -3,6 +3,7 @@
  * PostgreSQL restarted, the cloud in trouble. Afterwards both sides hold the same, nothing is lost or came back as an echo, and
  * every divergence is on record.
  */
+import { scalarOf } from '../../src/demo/cloud/text.js';
 import { seededRandom } from '../../src/demo/shop/random.js';
 import { sleep } from '../../src/time.js';
 import { TillWatch } from '../support/convergence-bounds.js';
@@ -192,3 +193,43 @@ test(
     }),
   SOAK ? 900_000 : 120_000,
 );
+
+describe('a stock whose states are folded', () => {
+  const entity = { entity_type: 'stock', entity_id: '3' };
+  const sell = (much: number) => stand.query(`UPDATE stock SET quantity = quantity - ${much} WHERE product_id = 3`);
+  const inShop = async () =>
+    (await stand.query<{ quantity: string }>('SELECT quantity::text FROM stock WHERE product_id = 3'))[0]?.quantity;
+  const atCloud = async () => {
+    const all = await stand.cloud.entities(OUTLET, 'stock');
+    return scalarOf(all.find((one) => one.entity_id === '3')?.data ?? '{}', 'quantity');
+  };
+
+  beforeEach(async () => {
+    await stand.query('UPDATE stock SET quantity = 100 WHERE product_id = 3');
+    stand.daemon.start();
+    await stand.quiet(QUIET_MS);
+    await stand.daemon.end();
+  });
+
+  test('what was sold is taken off once, though nobody heard the answer, head office counted and the till sold on', async () => {
+    await sell(2);
+    stand.daemon.startDying('push answered', 1);
+    await stand.daemon.ended;
+    expect(await atCloud()).toBe('98.000');
+    await stand.cloud.edit({ outlet_id: OUTLET, ...entity, patch: '{"quantity":103.000}' });
+    await sell(1);
+    stand.daemon.start();
+    await stand.quiet(QUIET_MS);
+    expect([await inShop(), await atCloud()]).toEqual(['102.000', '102.000']);
+    expect(await stand.findings()).toEqual([]);
+  }, 60_000);
+
+  test('the newest state goes out after a refusal for now, not an older one that was folded into it', async () => {
+    for (const much of [1, 2, 3]) await sell(much);
+    await stand.cloud.addFault({ kind: 'reject', retryable: true, times: 1, match: entity });
+    stand.daemon.start();
+    await stand.quiet(QUIET_MS);
+    expect([await inShop(), await atCloud()]).toEqual(['94.000', '94.000']);
+    expect(await stand.findings()).toEqual([]);
+  }, 60_000);
+});

@@ -1,0 +1,74 @@
+/** Folded states of one entity: what is written down of them when the cloud does not accept the newest. */
+import { Backlog } from '../../src/push/backlog.js';
+import type { ChangeOutcome } from '../../src/push/outcome.js';
+import { planSettlement } from '../../src/push/verdict.js';
+import { makeChange, makeLimits } from '../support/changes.js';
+
+const policy = { maxRetries: 3, initialBackoffMs: 60_000, maxBackoffMs: 1_800_000, multiplier: 2 };
+const none: ReadonlySet<string> = new Set();
+const conflict: ChangeOutcome = { kind: 'conflict', index: 0, cloudVersion: 6, updatedAt: null, deleted: false };
+const rejected: ChangeOutcome = { kind: 'rejected', reason: 'busy', retryable: true };
+const held: ChangeOutcome = { kind: 'held', waitingFor: { entity_type: 'order', entity_id: '7' }, reason: 'held' };
+
+type Given = Parameters<typeof makeChange>[0];
+const stock = (id: number, given: Partial<Given> = {}) =>
+  makeChange({ id: String(id), tx: `t${id}`, coalesce: true, ...given });
+
+/** Reads the states and takes out what leaves. */
+function read(backlog: Backlog, changes: ReturnType<typeof stock>[]) {
+  backlog.add(changes, Number.POSITIVE_INFINITY, new Map(), makeLimits(10));
+  return backlog.take(makeLimits(10), none) ?? [];
+}
+const plan = (changes: ReturnType<typeof stock>[], outcome: ChangeOutcome, moved = none) =>
+  planSettlement(
+    changes.map((change) => ({ change, outcome })),
+    moved,
+    policy,
+    () => 0,
+    () => 'merge',
+  );
+
+test('a conflict leaves all of them as they were, and says that they are to go one by one', () => {
+  const folded = read(new Backlog(), [stock(1), stock(2), stock(3)]);
+  const { settlement, held, apart, hasConflicts } = plan(folded, conflict);
+  expect([folded.length, [...apart], held.size, hasConflicts]).toEqual([1, [folded[0]?.key], 0, false]);
+  expect(settlement.others.ids).toEqual([]);
+});
+
+test('a change that names what a correction or a resolution replaces is in conflict at once', () => {
+  const replaced = [{ id: '0', change_id: 'a' }];
+  expect(plan([stock(3, { supersedes: replaced })], conflict).settlement.conflicts.ids).toEqual(['3']);
+});
+
+test('the oldest one is put off, and the others wait behind it', () => {
+  const replaced = [{ id: '0', change_id: 'a' }];
+  const folded = read(new Backlog(), [stock(1, { supersedes: replaced }), stock(2), stock(3)]);
+  expect(plan(folded, rejected).settlement.others).toMatchObject({ ids: ['1'], retry_counts: [1] });
+});
+
+test('what was tried before counts for all that it is folded into', () => {
+  const backlog = new Backlog();
+  backlog.addFirst([stock(1, { retried: true, retryCount: 3, holdCount: 2 })]);
+  const folded = read(backlog, [stock(2), stock(3)]);
+  expect(plan(folded, rejected).settlement.others).toMatchObject({
+    ids: ['1'],
+    statuses: ['failed'],
+    retry_counts: [4],
+  });
+  expect(plan(folded, held).settlement.others).toMatchObject({ ids: ['1'], hold_counts: [3] });
+  expect(plan(folded, held, new Set(['1'])).settlement.others).toMatchObject({ ids: ['1'], hold_counts: [1] });
+});
+
+test('they go one by one until the first of them was answered', () => {
+  const backlog = new Backlog();
+  const [one] = [stock(1)];
+  backlog.unfold(one.key);
+  expect(read(backlog, [stock(1), stock(2)]).map(({ id }) => id)).toEqual(['1', '2']);
+  backlog.settled(one.key, one.state);
+  expect(read(backlog, [stock(3), stock(4)]).map(({ id }) => id)).toEqual(['4']);
+  backlog.unfold(one.key);
+  backlog.clear();
+  expect(read(backlog, [stock(5), stock(6)]).map(({ id }) => id)).toEqual(['5', '6']);
+  backlog.drop(one.key);
+  expect(read(backlog, [stock(7), stock(8)]).map(({ id }) => id)).toEqual(['8']);
+});
