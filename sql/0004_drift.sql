@@ -29,9 +29,11 @@ COMMENT ON COLUMN syncd.capture.holds_apply IS 'What the cloud sends for it wait
 COMMENT ON COLUMN syncd.capture.trigger_marks IS 'The triggers'' own row versions as last seen: a trigger that was switched off for a moment has another one.';
 
 -- One table as the catalogue has it now. A trigger's mark is the transaction that last altered it. The function reads the
--- catalogue alone, so it asks for no right on the table and waits for no lock, whatever happens to the table meanwhile. A
--- partition's bounds are told as a condition on its columns, except those of a hash, which hold only beside the table itself.
-CREATE FUNCTION syncd.table_shape(relation oid) RETURNS json LANGUAGE sql STABLE
+-- catalogue alone, so it asks for no right on the table and waits for no lock, whatever happens to the table meanwhile; but for
+-- the bounds: PostgreSQL locks each partition whose bounds it tells and keeps those locks while it waits for the next, so that
+-- sales would stand behind a migration of the POS that stands behind us. Install alone asks for them. They are told as a
+-- condition on the columns, except those of a hash, which hold only beside the table itself.
+CREATE FUNCTION syncd.table_shape(relation oid, with_bounds boolean DEFAULT false) RETURNS json LANGUAGE sql STABLE
 SET search_path = pg_catalog SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS $$
   WITH RECURSIVE member(oid) AS (
     SELECT relation
@@ -57,7 +59,8 @@ SET search_path = pg_catalog SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS 
     'members', (
       SELECT json_agg(json_build_object('oid', r.oid::text, 'table', format('%I.%I', rn.nspname, r.relname), 'kind', r.relkind,
                'partition', r.relispartition, 'bounds', (
-                 SELECT d.bounds FROM pg_get_partition_constraintdef(r.oid) AS d(bounds) WHERE d.bounds NOT LIKE '%satisfies_hash_partition%'),
+                 SELECT d.bounds FROM pg_get_partition_constraintdef(CASE WHEN with_bounds THEN r.oid END) AS d(bounds)
+                 WHERE d.bounds NOT LIKE '%satisfies_hash_partition%'),
                'triggers', (
                  SELECT coalesce(json_agg(json_build_object('name', t.tgname, 'fires', t.tgenabled, 'row', t.tgtype & 1 = 1,
                           'function', p.proname, 'settings', coalesce(array_to_string(p.proconfig, ' '), ''),
@@ -67,8 +70,8 @@ SET search_path = pg_catalog SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS 
       FROM member m JOIN pg_class r ON r.oid = m.oid JOIN pg_namespace rn ON rn.oid = r.relnamespace))
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation
 $$;
-REVOKE ALL ON FUNCTION syncd.table_shape(oid) FROM PUBLIC;
-COMMENT ON FUNCTION syncd.table_shape(oid) IS 'A table''s columns, unique keys, members and capture triggers, as the catalogue has them now.';
+REVOKE ALL ON FUNCTION syncd.table_shape(oid, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION syncd.table_shape(oid, boolean) IS 'A table''s columns, unique keys, members and capture triggers, as the catalogue has them now.';
 
 -- What has left the table by the last install, and what the catalogue has not any more since. Not where another table bears the
 -- name now: that one is compared as a whole.

@@ -110,7 +110,12 @@ async function readFacts(db: Db, { table, names }: Captured, all: Captured[]): P
       FROM pg_constraint k JOIN unnest(${others}::text[]) WITH ORDINALITY AS o(name, place) ON k.confrelid = to_regclass(o.name)
       -- A partition may refer where its root does not; what the root refers to stands there once.
       WHERE k.contype = 'f' AND k.conparentid = 0
-        AND (k.conrelid = ${table}::regclass OR k.conrelid IN (SELECT t.relid FROM pg_partition_tree(${table}::regclass) AS t))
+        -- From the catalogue: pg_partition_tree would lock all partitions.
+        AND k.conrelid IN (WITH RECURSIVE part(oid) AS (
+                             SELECT ${table}::regclass::oid
+                             UNION SELECT i.inhrelid FROM part p JOIN pg_inherits i ON i.inhparent = p.oid
+                             JOIN pg_class r ON r.oid = i.inhrelid AND r.relispartition)
+                           SELECT oid FROM part)
     ) AS references, (
       SELECT coalesce(json_agg(json_build_object('column', a.attname, 'sequence', drawn.oid::regclass::text, 'max', s.seqmax::text,
                                                  'step', s.seqincrement::text)), '[]')

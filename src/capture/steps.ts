@@ -76,7 +76,7 @@ export function admission(): Step {
       `GRANT UPDATE (failures_seen, older_rows) ON ${qualified(SCHEMA, 'capture')} TO ${DAEMON}`,
       ...[
         'wake()',
-        'table_shape(oid)',
+        'table_shape(oid, boolean)',
         'departed(text)',
         'suspend_capture(text, text, text)',
         'resume_capture(text, text)',

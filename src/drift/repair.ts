@@ -95,7 +95,7 @@ export function recordSteps(
 
 function recording(entities: string[], generator: string): string {
   return `UPDATE syncd.capture c
-SET recorded = syncd.table_shape((${TABLE_NAMED})),
+SET recorded = syncd.table_shape((${TABLE_NAMED}), true),
     departed = (SELECT coalesce(json_agg(json_build_object('oid', d.relation::text, 'table', d.name, 'bounds', d.bounds)), '[]')
                 FROM syncd.departed(c.entity_type) AS d),
     generator = ${literal(generator)}, installed_at = clock_timestamp(), trigger_marks = NULL,

@@ -47,6 +47,7 @@ export type Catalogue = {
   written: Map<string, Written>;
 };
 
+// The partitions are read from the catalogue: pg_partition_tree would lock every table of the shop.
 const TABLES = `
   SELECT c.oid::text AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relispartition AS partition,
          c.relrowsecurity AS policies,
@@ -68,7 +69,10 @@ const TABLES = `
                    FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_language l ON l.oid = p.prolang
                    JOIN pg_namespace pn ON pn.oid = p.pronamespace
                    WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND pn.nspname <> $1), '[]') AS triggers
-  FROM (SELECT *, oid || ARRAY(SELECT t.relid::oid FROM pg_partition_tree(oid) AS t) AS parts FROM pg_class) AS c
+  FROM (SELECT *, ARRAY(WITH RECURSIVE part(oid) AS (
+                          SELECT k.oid UNION SELECT i.inhrelid FROM part p JOIN pg_inherits i ON i.inhparent = p.oid
+                          JOIN pg_class r ON r.oid = i.inhrelid AND r.relispartition)
+                        SELECT oid FROM part) AS parts FROM pg_class k) AS c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname <> ALL (ARRAY[$1, 'pg_catalog', 'information_schema'])
     AND n.nspname !~ '^pg_(toast|temp)'

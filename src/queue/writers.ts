@@ -9,12 +9,14 @@ import { monotonicMs, sleep } from '../time.js';
 
 const LOOK_MS = 10;
 
+/** The parts are read from the catalogue: pg_partition_tree would lock them all, and sales would wait behind whoever waits for us. */
 const writers = (table: string) => sql`
   SELECT l.virtualtransaction FROM pg_locks l
   WHERE l.locktype = 'relation' AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
     AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid() AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND l.relation IN (SELECT ${table}::regclass UNION SELECT relid FROM pg_partition_tree(${table}::regclass)
-                       UNION SELECT inhrelid FROM pg_inherits WHERE inhparent = ${table}::regclass)`;
+    AND l.relation IN (WITH RECURSIVE part(oid) AS (
+                         SELECT ${table}::regclass::oid UNION SELECT i.inhrelid FROM part p JOIN pg_inherits i ON i.inhparent = p.oid)
+                       SELECT oid FROM part)`;
 
 /** The transactions that may have written to the table or a part of it and have not ended, by names that are never used again. */
 export async function writersNow(db: Db, table: string): Promise<string[]> {

@@ -1,9 +1,11 @@
 /** Drift as the daemon's role finds it in real catalogues, what install makes of it, and what is compared afterwards. */
 
+import { loadTables } from '../../src/apply/tables.js';
 import { installCapture } from '../../src/capture/install.js';
 import type { EntitySettings } from '../../src/config/settings.js';
 import { type Db, openDb } from '../../src/db/connect.js';
 import { watchOnce } from '../../src/drift/watch.js';
+import { writersNow } from '../../src/queue/writers.js';
 import { captureSettings, type Entities, onEachServer, Pos } from '../support/capture.js';
 
 const TABLES = `CREATE TABLE sale (id int PRIMARY KEY, name text, secret text);
@@ -122,6 +124,24 @@ onEachServer('drift', (_, server) => {
     await install();
     expect(await asked()).toEqual([expect.objectContaining({ entity_type: 'item' })]);
     expect(await pos.write(`INSERT INTO item_2 VALUES (3, '2026-03-01')`)).toHaveLength(1);
+  });
+
+  test('is looked for without a lock on any table of the POS: a migration may hold one of them, and sales stand behind the next', async () => {
+    const hasty = openDb(server.cluster().url(`drift_${databases}`, 'syncd'), {
+      role: 'test',
+      settings: ['lock_timeout=1s'],
+    });
+    await pos.sql.query('CREATE TABLE item_0 PARTITION OF item DEFAULT');
+    await pos.sql.query('BEGIN; LOCK TABLE item_1, sale, stock');
+    try {
+      await watchOnce({ db: hasty, settings: settings(), log, onHolds: () => {} });
+      expect(told).toEqual([expect.stringContaining('partition public.item_0 is new')]);
+      expect(await writersNow(hasty, 'public.item')).toHaveLength(1);
+      expect([...(await loadTables(hasty, settings())).keys()].sort()).toEqual(['item', 'sale', 'stock']);
+    } finally {
+      await pos.sql.query('ROLLBACK');
+      await hasty.destroy();
+    }
   });
 
   test('in the key, the rights or the name holds the entity, and only it', async () => {
