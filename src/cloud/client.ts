@@ -2,7 +2,8 @@
  * The one user of got: every request to the cloud leaves here, with its key, a total deadline, compression and no redirect
  * (a redirect would carry the key elsewhere). It judges nothing: what came back, or that nothing came, is a `Reply`.
  *
- * The answer is a stranger's: its size is bounded before and after decompression, and text that is not UTF-8 is no answer.
+ * The answer is a stranger's: its size is bounded before and after decompression, and a 200 whose text is not UTF-8 is no answer.
+ * Any other status says what it says whatever its body is: a proxy's page is often neither JSON nor UTF-8.
  */
 import { promisify } from 'node:util';
 import { brotliCompress, brotliDecompress, constants, gunzip, gzip } from 'node:zlib';
@@ -10,7 +11,7 @@ import got, { type Got, type OptionsOfBufferResponseBody, RequestError, TimeoutE
 import type { Compression } from '../config/settings.js';
 import { codeOf, wordsOf } from '../errors.js';
 import { monotonicMs } from '../time.js';
-import type { Reply } from './reply.js';
+import { parseCapabilities, type Reply } from './reply.js';
 import { withShortRetries } from './retry.js';
 import type { DigestEntitiesRequest, DigestRequest } from './wire.js';
 
@@ -38,7 +39,10 @@ export type CloudClient = {
   readonly aborted: boolean;
 };
 
-/** `waitMs`: how long the cloud may keep the call open until something comes; whole seconds travel. */
+/**
+ * `waitMs`: how long the cloud may keep the call open until something comes; whole seconds travel.
+ * `since`: an instant with any offset; it travels in UTC, as all instants do.
+ */
 export type ChangesQuery = { cursor: string | null; since: string | undefined; limit: number; waitMs: number };
 
 export type CloudOptions = {
@@ -112,8 +116,9 @@ export function createCloudClient(options: CloudOptions): CloudClient {
     const reply = await withShortRetries(send, isHiccup, aborting.signal);
     return { reply, bytes: plain.length, wireBytes: body.length };
   };
+  let accepted: readonly string[] = parseCapabilities(undefined).encodings;
   const ask = async (path: string, question: unknown) =>
-    (await postPatiently(path, Buffer.from(JSON.stringify(question)), [])).reply;
+    (await postPatiently(path, Buffer.from(JSON.stringify(question)), accepted)).reply;
   return {
     push(body, batch_id, encodings) {
       const plain = typeof body === 'string' ? Buffer.from(body) : body;
@@ -122,12 +127,16 @@ export function createCloudClient(options: CloudOptions): CloudClient {
     digest: (request) => ask('sync/digest', request),
     digestEntities: (request) => ask('sync/digest/entities', request),
     health: () => get('health', Math.min(options.timeoutMs, PROBE_TIMEOUT_MS)),
-    capabilities: () => getPatiently('sync/capabilities'),
+    async capabilities() {
+      const reply = await getPatiently('sync/capabilities');
+      if (reply.kind === 'answer' && reply.status === 200) accepted = parseCapabilities(reply.body).encodings;
+      return reply;
+    },
     async changes({ cursor, since, limit, waitMs }, signal) {
       const waitS = Math.floor(waitMs / 1_000);
       const searchParams = {
         ...(cursor !== null && { cursor }),
-        ...(cursor === null && since !== undefined && { since }),
+        ...(cursor === null && since !== undefined && { since: new Date(since).toISOString() }),
         limit,
         ...(waitS > 0 && { wait: waitS }),
       };
@@ -212,8 +221,9 @@ export function chooseEncoding(
   bytes: number,
 ): 'br' | 'gzip' | undefined {
   if (wanted === 'none' || bytes < COMPRESS_FROM) return undefined;
-  // Every cloud takes gzip; brotli only one that says so.
-  return wanted !== 'gzip' && accepted.includes('br') ? 'br' : 'gzip';
+  if (wanted !== 'gzip' && accepted.includes('br')) return 'br';
+  // What a cloud does not list it answers with 415, and then nothing would go out at all.
+  return accepted.includes('gzip') ? 'gzip' : undefined;
 }
 
 async function request(
@@ -232,7 +242,8 @@ async function request(
       call.cancel();
     });
     const answer = await call;
-    const body = await decode(answer.rawBody, answer.headers['content-encoding']);
+    const unpacked = decode(answer.rawBody, answer.headers['content-encoding']);
+    const body = await (answer.statusCode === 200 ? unpacked : unpacked.catch(() => ''));
     return {
       kind: 'answer',
       status: answer.statusCode,
@@ -263,10 +274,11 @@ function reasonOf(error: unknown): string {
 
 async function decode(body: Buffer, encoding: string | undefined): Promise<string> {
   const bound = { maxOutputLength: MAX_ANSWER_BYTES };
+  const coding = encoding?.trim().toLowerCase();
   const plain =
-    encoding === 'gzip'
+    coding === 'gzip' || coding === 'x-gzip'
       ? await promisify(gunzip)(body, bound)
-      : encoding === 'br'
+      : coding === 'br'
         ? await promisify(brotliDecompress)(body, bound)
         : body;
   return new TextDecoder('utf-8', { fatal: true }).decode(plain);

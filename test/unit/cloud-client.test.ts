@@ -130,12 +130,12 @@ describe('a pull', () => {
   test('names its cursor, or where to begin, and whole seconds of waiting', async () => {
     const cloud = client();
     await cloud.changes({ ...query, cursor: 'a b/&=é', since: '2026-01-01T00:00:00Z', waitMs: 25_900 }, never);
-    await cloud.changes({ ...query, since: '2026-01-01T00:00:00Z' }, never);
+    await cloud.changes({ ...query, since: '2026-01-01T07:00:00+07:00' }, never);
     await cloud.changes({ ...query, waitMs: 900 }, never);
     const [first, second, third] = paths().map((path) => new URL(path ?? '', base));
     expect(first?.pathname).toBe('/api/v1/sync/changes');
     expect(Object.fromEntries(first?.searchParams ?? [])).toEqual({ cursor: 'a b/&=é', limit: '100', wait: '25' });
-    expect(Object.fromEntries(second?.searchParams ?? [])).toEqual({ since: '2026-01-01T00:00:00Z', limit: '100' });
+    expect(Object.fromEntries(second?.searchParams ?? [])).toEqual({ since: '2026-01-01T00:00:00.000Z', limit: '100' });
     expect(third?.search).toBe('?limit=100');
   });
 
@@ -213,6 +213,27 @@ describe('an answer', () => {
     expect(await replyTo(answer)).toMatchObject({ kind: 'none', timedOut: false, error });
   });
 
+  test.each(['GZIP', 'x-gzip', 'Br'])('is read also where its packing is called %s', async (encoding) => {
+    const packed = encoding === 'Br' ? brotliCompressSync('{}') : gzipSync('{}');
+    expect(
+      await replyTo((response) => response.writeHead(200, { 'content-encoding': encoding }).end(packed)),
+    ).toMatchObject({ kind: 'answer', body: '{}' });
+  });
+
+  test.each<[number, string, Record<string, string>, Buffer]>([
+    [401, 'a page in Latin-1', {}, Buffer.from('<p>Schlüssel?</p>', 'latin1')],
+    [413, 'nothing, said to be packed', { 'content-encoding': 'gzip' }, Buffer.alloc(0)],
+    [503, 'what is not packed as it says', { 'content-encoding': 'br', 'retry-after': '7' }, Buffer.from('later')],
+    [403, 'what unpacks beyond every bound', { 'content-encoding': 'gzip' }, bomb],
+  ])('of %i counts by its status, though its body is %s', async (status, _what, headers, body) => {
+    expect(await replyTo((response) => response.writeHead(status, headers).end(body))).toMatchObject({
+      kind: 'answer',
+      status,
+      body: '',
+      retryAfter: headers['retry-after'],
+    });
+  });
+
   test.each<[string, (response: ServerResponse) => void]>([
     [
       'that unpacks beyond every bound',
@@ -238,11 +259,34 @@ describe('an answer', () => {
   });
 });
 
-test('brotli goes only to a cloud that lists it, small bodies go as they are', () => {
+test('a digest is packed as the cloud listed it when it was asked last', async () => {
+  const outlet = client();
+  const digest = { entity_type: 'order', date_field: null, timezone: 'UTC', buckets: [] };
+  const long = { ...digest, entity_type: 'o'.repeat(2_000) };
+  await outlet.digest(long);
+  for (const encodings of ['["gzip","br"]', '[]']) {
+    handle = (_request, response) => response.end(`{"encodings":${encodings}}`);
+    await outlet.capabilities();
+    await outlet.digest(long);
+  }
+  const sent = requests.filter(({ request }) => request.method === 'POST');
+  expect(sent.map(({ request }) => request.headers['content-encoding'])).toEqual(['gzip', 'br', undefined]);
+});
+
+test('nothing is packed in a way that the cloud does not list, small bodies go as they are', () => {
   const choose = (wanted: Parameters<typeof chooseEncoding>[0], accepted: string[], bytes = 5_000) =>
     chooseEncoding(wanted, accepted, bytes);
-  expect([choose('auto', ['br']), choose('auto', ['gzip']), choose('auto', [])]).toEqual(['br', 'gzip', 'gzip']);
-  expect([choose('br', ['br']), choose('br', ['gzip']), choose('gzip', ['br'])]).toEqual(['br', 'gzip', 'gzip']);
+  expect([choose('auto', ['gzip', 'br']), choose('auto', ['br']), choose('auto', ['gzip'])]).toEqual([
+    'br',
+    'br',
+    'gzip',
+  ]);
+  expect([choose('br', ['br']), choose('br', ['gzip']), choose('gzip', ['gzip', 'br'])]).toEqual([
+    'br',
+    'gzip',
+    'gzip',
+  ]);
+  expect([choose('auto', []), choose('br', []), choose('gzip', ['br'])]).toEqual([undefined, undefined, undefined]);
   expect([choose('none', ['br']), choose('auto', ['br'], 1_023), choose('auto', ['br'], 1_024)]).toEqual([
     undefined,
     undefined,

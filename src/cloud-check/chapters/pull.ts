@@ -27,7 +27,7 @@ const UNASKED = 'no --pulled';
 
 const CURSOR = {
   where: 'GET {base}/sync/changes',
-  says: "The cursor is the cloud's own and opaque. The outlet stores it together with the page. The first call has none, but since where it is configured.",
+  says: "The cursor is the cloud's own and opaque, of 4,096 characters at most. The outlet stores it together with the page. The first call has none, but since where it is configured.",
 };
 const TOO_OLD = {
   where: 'GET {base}/sync/changes',

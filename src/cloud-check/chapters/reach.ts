@@ -70,7 +70,11 @@ function flawOfCapabilities(asked: Exchange, given: Record<string, unknown> | un
     ['protocol', '1', (value) => value === 1],
     ['max_batch_changes', 'an integer from 1', (value) => Number.isSafeInteger(value) && (value as number) > 0],
     ['max_batch_bytes', 'an integer from 1', (value) => Number.isSafeInteger(value) && (value as number) > 0],
-    ['encodings', 'a list with "gzip" in it', (value) => Array.isArray(value) && value.includes('gzip')],
+    [
+      'encodings',
+      'a list of names such as "gzip" and "br"',
+      (value) => Array.isArray(value) && value.every((one) => typeof one === 'string'),
+    ],
     ['long_poll', 'true or false', (value) => typeof value === 'boolean'],
     ['digest', 'true or false', (value) => typeof value === 'boolean'],
     ['cloud_epoch', 'a string', (value) => typeof value === 'string' && value !== ''],

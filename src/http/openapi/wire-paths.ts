@@ -16,6 +16,8 @@ const OUTLET = [
   { name: 'X-Outlet-ID', in: 'header', required: true, schema: { type: 'string' } },
   { name: 'User-Agent', in: 'header', schema: { type: 'string', examples: ['syncd/1.0.0'] } },
 ];
+/** A body of 1 KiB or more, where capabilities list it. */
+const PACKED = { name: 'Content-Encoding', in: 'header', schema: { enum: ['gzip', 'br'] } };
 const TYPE = path('type', 'The entity type, "order" say');
 const ID = path('id', 'The primary key as text, percent-encoded; a composite key is a JSON array of texts');
 
@@ -46,7 +48,7 @@ const digestOperation = (summary: string, answered: string, schema: 'Digest' | '
       '400': answer('The question is bad, or names a bucket twice', 'Refusal'),
       '404': answer('Capabilities say digest: false', 'Refusal'),
     },
-    { requestBody: { required: true, content: content(`${schema}Request`) } },
+    { parameters: [...OUTLET, PACKED], requestBody: { required: true, content: content(`${schema}Request`) } },
   ),
 });
 
@@ -68,7 +70,7 @@ export const CLOUD_PATHS = {
         parameters: [
           ...OUTLET,
           { name: 'Idempotency-Key', in: 'header', required: true, schema: { type: 'string', format: 'uuid' } },
-          { name: 'Content-Encoding', in: 'header', schema: { enum: ['gzip', 'br'] } },
+          PACKED,
         ],
         requestBody: { required: true, content: content('PushRequest') },
       },
