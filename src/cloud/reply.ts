@@ -48,13 +48,16 @@ export function parseRetryAfterMs(value: string | undefined, nowMs: number): num
   return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(waitMs, SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
 }
 
+type ErrorTold = { code: string | undefined; message: string | undefined; epoch: number | undefined };
+
 /** The `error` of a refusal; what is missing stays undefined. */
-export function parseError(body: string): {
-  code: string | undefined;
-  message: string | undefined;
-  epoch: number | undefined;
-} {
-  const error = parseObject(body)?.error;
+export function parseError(body: string): ErrorTold {
+  return errorIn(parseObject(body));
+}
+
+/** The `error` in what was parsed: the whole answer, or one result. */
+export function errorIn(value: unknown): ErrorTold {
+  const error = typeof value === 'object' && value !== null ? (value as { error?: unknown }).error : undefined;
   const fields = typeof error === 'object' && error !== null ? (error as Record<string, unknown>) : {};
   return {
     code: wordsIn(fields.code),
@@ -104,9 +107,7 @@ export function parseResult(value: unknown): PushResult | undefined {
     case 'accepted':
     case 'duplicate': {
       if (!isCount(given.cloud_version)) return undefined;
-      // What could not be stored could not be sent back either.
-      const cloud_id = typeof given.cloud_id === 'string' && !given.cloud_id.includes('\u0000') ? given.cloud_id : null;
-      return { change_id, status: given.status, cloud_version: given.cloud_version, cloud_id };
+      return { change_id, status: given.status, cloud_version: given.cloud_version, cloud_id: cloudIdIn(given) };
     }
     case 'conflict': {
       const current = given.current as Record<string, unknown> | null | undefined;
@@ -133,23 +134,24 @@ export function parseResult(value: unknown): PushResult | undefined {
       };
     }
     case 'rejected': {
-      const error = (typeof given.error === 'object' && given.error !== null ? given.error : {}) as Record<
-        string,
-        unknown
-      >;
-      return {
-        change_id,
-        status: 'rejected',
-        error: {
-          code: wordsIn(error.code) ?? 'rejected',
-          message: wordsIn(error.message) ?? 'no reason given',
-          retryable: error.retryable === true,
-        },
-      };
+      const retryable = (given.error as { retryable?: unknown } | null | undefined)?.retryable;
+      // Taken for final, a rejection that may be meant for now alone would keep the change from the cloud for good.
+      if (typeof retryable !== 'boolean') return undefined;
+      const { code = 'rejected', message = 'no reason given' } = errorIn(given);
+      return { change_id, status: 'rejected', error: { code, message, retryable } };
     }
     default:
       return undefined;
   }
+}
+
+/** It travels with every later change of the entity. */
+const MAX_CLOUD_ID_BYTES = 2_000;
+
+function cloudIdIn({ cloud_id }: Record<string, unknown>): string | null {
+  // What could not be stored could not be sent back either.
+  if (typeof cloud_id !== 'string' || cloud_id.includes('\u0000')) return null;
+  return Buffer.byteLength(cloud_id) > MAX_CLOUD_ID_BYTES ? null : cloud_id;
 }
 
 /** The same JSON text with U+FFFD in place of the escapes that PostgreSQL refuses: U+0000 and halves of surrogate pairs. */

@@ -178,11 +178,19 @@ async function settleVerdicts(
       });
     }
   } catch (error) {
-    // Class 22 is "data exception": some text of the answer cannot be stored. It must not keep the others from settling.
-    if (!codeOf(error)?.startsWith('22')) throw error;
-    return settleOneByOne(deps, verdicts, log, raw === null ? null : withoutUnstorable(raw));
+    // Some of the answer cannot be stored. It must not keep the others from settling.
+    if (!isUnstorable(error)) throw error;
+    const storable = raw === null ? null : withoutUnstorable(raw);
+    if (verdicts.length === 1 && storable !== raw) return settleVerdicts(deps, verdicts, log, storable);
+    return settleOneByOne(deps, verdicts, log, storable);
   }
   return { accepted: plan.log.accepted, states: plan.states, held: plan.held, again: plan.again, apart: plan.apart };
+}
+
+/** Class 22 is "data exception", a text for example; 54001 is nesting that is deeper than PostgreSQL's stack. */
+function isUnstorable(error: unknown): boolean {
+  const code = codeOf(error);
+  return code !== undefined && (code.startsWith('22') || code === '54001');
 }
 
 async function settleOneByOne(

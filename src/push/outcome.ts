@@ -4,7 +4,7 @@
  */
 import { holdDelayMs, retryDelayMs } from '../cloud/backoff.js';
 import { judgeReply, notTheCloud } from '../cloud/outcome.js';
-import { parseObject, parseResult, type Reply } from '../cloud/reply.js';
+import { errorIn, parseObject, parseResult, type Reply } from '../cloud/reply.js';
 import type { Bearing } from '../cloud/standing.js';
 import type { RetrySettings } from '../config/settings.js';
 import type { PendingChange } from './backlog.js';
@@ -113,7 +113,7 @@ export function judgeChanges(sent: SentChange[], results: unknown[]): JudgedBatc
         ? 'the answer has no result for it'
         : seen.count > 1
           ? 'the answer has two results for it'
-          : "the answer's result for it breaks the contract";
+          : brokenResult(results[seen.index]);
       faults.push(`change ${change.change_id}: ${reason}`);
       return { kind: 'held', waitingFor: null, reason };
     }
@@ -164,6 +164,12 @@ export function judgeChanges(sent: SentChange[], results: unknown[]): JudgedBatc
     }
   });
   return { outcomes, faults };
+}
+
+/** With the words of a rejection that does not say whether it is final: the shop may know by them what to do. */
+function brokenResult(result: unknown): string {
+  const { code, message } = errorIn(result);
+  return ["the answer's result for it breaks the contract", code, message].filter(Boolean).join(': ');
 }
 
 /**

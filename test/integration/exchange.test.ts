@@ -74,6 +74,23 @@ test('a row with texts that cannot be stored spoils no other; each change has it
   expect(rows.flatMap((row) => row.change_ids)).toEqual(changes.map((change) => change.change_id));
 });
 
+test('a conflict whose row has to be made storable is one also where its change was sent alone', async () => {
+  const changes = await waiting(1);
+  await push(changes, 200, answered(conflict(changes[0], '{"n":"a\\u0000b"}')));
+  expect(await statuses()).toEqual(['conflict']);
+});
+
+test.each<[string, (changes: PendingChange[], deep: string) => string]>([
+  ['a row', (changes, deep) => answered(conflict(changes[0], `{"n":${deep}}`), accepted(changes[1]))],
+  ['something beside', (changes, deep) => answered(`{"x":${deep}}`, conflict(changes[0], '{}'), accepted(changes[1]))],
+])('%s that is nested beyond any stack holds the conflict, not the batch', async (_title, body) => {
+  const changes = await waiting(2);
+  await push(changes, 200, body(changes, '['.repeat(100_000) + ']'.repeat(100_000)));
+  expect(await statuses()).toEqual(['pending', 'synced']);
+  expect(await stage.row(changes[0]?.id)).toMatchObject({ hold_count: 1, retry_count: 0 });
+  expect(told).toContainEqual(expect.objectContaining({ fault: expect.stringContaining('cannot be stored') }));
+});
+
 test('an instant that only JavaScript takes for one holds that change, not the batch', async () => {
   const changes = await waiting(2);
   await push(changes, 200, answered(conflict(changes[0], '{}', ',"updated_at":"1"'), accepted(changes[1])));

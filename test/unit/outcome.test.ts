@@ -155,7 +155,7 @@ describe('each change', () => {
     ]);
     const rejected = judged(
       { change_id: first, status: 'rejected', error: { code: 'bad', message: 'price', retryable: true } },
-      { change_id: second, status: 'rejected' },
+      { change_id: second, status: 'rejected', error: { retryable: false } },
     );
     expect(rejected.outcomes).toEqual([
       { kind: 'rejected', reason: 'bad: price', retryable: true },
@@ -182,6 +182,20 @@ describe('each change', () => {
     expect(outcomes[1]).toMatchObject({ kind: 'accepted' });
     expect(faults.length).toBe(1);
     expect(faults[0]).toContain(first);
+  });
+
+  test.each([undefined, null, 'busy', {}, { retryable: 'true' }])('a rejection that says %j is not final', (error) => {
+    const { outcomes, faults } = judged({ change_id: first, status: 'rejected', error }, accepted(second));
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['held', 'accepted']);
+    expect(faults).toHaveLength(1);
+  });
+
+  test('the words of a broken rejection are kept', () => {
+    const { outcomes } = judged(
+      { change_id: first, status: 'rejected', error: { code: 'busy', message: 'closing the day' } },
+      accepted(second),
+    );
+    expect(outcomes[0]).toMatchObject({ kind: 'held', reason: expect.stringContaining(': busy: closing the day') });
   });
 
   test('a second result behind all others leaves its change in doubt as well', () => {

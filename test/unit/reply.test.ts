@@ -93,10 +93,13 @@ describe('errors', () => {
 });
 
 describe('results', () => {
-  test('a cloud_id that is no text is none', () => {
-    const given = { change_id: 'a', status: 'accepted', cloud_version: 1, cloud_id: { a: 1 } };
-    expect(parseResult(given)).toEqual({ change_id: 'a', status: 'accepted', cloud_version: 1, cloud_id: null });
-  });
+  test.each([{ a: 1 }, 7, 'é'.repeat(1_001), 'a\u0000'])(
+    'a cloud_id that no change could carry is none',
+    (cloud_id) => {
+      const given = { change_id: 'a', status: 'accepted', cloud_version: 1, cloud_id };
+      expect(parseResult(given)).toEqual({ change_id: 'a', status: 'accepted', cloud_version: 1, cloud_id: null });
+    },
+  );
 
   test.each(['tomorrow', 7, null, '', {}])('an instant %j in a conflict is none', (updated_at) => {
     const current = { cloud_version: 1, updated_at, deleted: 'yes', data: undefined };
