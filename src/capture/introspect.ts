@@ -93,18 +93,32 @@ export async function introspectWritten(client: pg.Client, schema: string, name:
 
 /** The table's shape; undefined where there is no such table. */
 export async function introspect(client: pg.Client, schema: string, name: string): Promise<TableShape | undefined> {
-  const table = (await client.query<Omit<TableShape, 'columns' | 'indexes' | 'members'>>(TABLE, [schema, name]))
-    .rows[0];
+  const { rows } = await client.query<Omit<TableShape, 'columns' | 'columnsOfChildren' | 'indexes' | 'members'>>(TABLE, [
+    schema,
+    name,
+  ]);
+  const [table] = rows;
   if (!table) return undefined;
-  const columns = await client.query<Omit<Column, 'parts'> & { parts: string }>(COLUMNS, [table.oid]);
+  const columns = await columnsOf(client, table.oid);
   const indexes = await client.query<UniqueIndex>(INDEXES, [table.oid]);
   const members = await client.query<Omit<Member, 'triggers'> & { triggers: string }>(MEMBERS, [table.oid, SCHEMA]);
+  const columnsOfChildren: Column[] = [];
+  for (const child of members.rows.filter(({ depth, partition }) => depth > 0 && !partition)) {
+    const theirs = await columnsOf(client, child.oid);
+    columnsOfChildren.push(...theirs.filter((column) => !columns.some(({ name }) => name === column.name)));
+  }
   return {
     ...table,
-    columns: columns.rows.map((column) => ({ ...column, parts: JSON.parse(column.parts) })),
+    columns,
+    columnsOfChildren,
     indexes: indexes.rows,
     members: members.rows.map((member) => ({ ...member, triggers: readTriggers(member.triggers) })),
   };
+}
+
+async function columnsOf(client: pg.Client, oid: string): Promise<Column[]> {
+  const { rows } = await client.query<Omit<Column, 'parts'> & { parts: string }>(COLUMNS, [oid]);
+  return rows.map((column) => ({ ...column, parts: JSON.parse(column.parts) }));
 }
 
 function readTriggers(json: string): Member['triggers'] {

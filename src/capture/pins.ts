@@ -12,6 +12,7 @@ const EXACT = {
   TimeZone: 'UTC',
   lc_monetary: 'C',
   search_path: 'pg_catalog, pg_temp',
+  quote_all_identifiers: 'off',
 };
 type Setting = keyof typeof EXACT;
 
@@ -30,7 +31,7 @@ function settingsOf(part: Part): Setting[] {
   if (name === 'timestamptz') return inText ? ['TimeZone', 'DateStyle'] : ['TimeZone'];
   if (name === 'date' || name === 'timestamp') return inText ? ['DateStyle'] : [];
   if (name === 'money') return ['lc_monetary'];
-  if (name.startsWith('reg')) return ['search_path'];
+  if (name.startsWith('reg')) return ['search_path', 'quote_all_identifiers'];
   return [];
 }
 

@@ -178,7 +178,7 @@ function planEntity(
   excluded: string[],
   written: Written[],
 ): EntityPlan {
-  const watched = shape.columns.filter((column) => !excluded.includes(column.name));
+  const watched = [...shape.columns, ...shape.columnsOfChildren].filter((column) => !excluded.includes(column.name));
   const family = shape.parents.length > 0 || shape.members.some((member) => member.depth > 0 && !member.partition);
   // A trigger of the POS, or a cascade that comes back, may change a row between our statement and our trigger; a virtual
   // column is computed only when the table itself is read.

@@ -77,6 +77,8 @@ export type TableShape = {
   parents: string[];
   rowSecurity: boolean;
   columns: Column[];
+  /** What inheritance children have beside these: their rows are captured whole. */
+  columnsOfChildren: Column[];
   indexes: UniqueIndex[];
   /** A foreign key of this table may change its rows when another table's row goes or changes its key. */
   changedByCascade: boolean;

@@ -3,7 +3,8 @@ import { onEachServer } from '../support/capture.js';
 
 /** What a POS might have set; each would write some value differently. */
 const HOSTILE = `SET extra_float_digits = -15; SET bytea_output = 'escape'; SET IntervalStyle = 'sql_standard'; SET DateStyle = 'German';
-  SET TimeZone = 'Asia/Jakarta'; SET search_path = trap, public, pg_catalog; SET standard_conforming_strings = on`;
+  SET TimeZone = 'Asia/Jakarta'; SET search_path = trap, public, pg_catalog; SET standard_conforming_strings = on;
+  SET quote_all_identifiers = on`;
 
 onEachServer('a value', (pos, server) => {
   beforeAll(async () => {
@@ -20,6 +21,23 @@ onEachServer('a value', (pos, server) => {
   afterEach(async () => {
     await pos().sql.query('RESET ALL');
     expect(pos().warnings).toEqual([]);
+  });
+
+  test('of a column that an inheritance child alone has is exact too', async () => {
+    const twice = server.version >= 18 ? ', twice numeric GENERATED ALWAYS AS (n * 2) VIRTUAL' : '';
+    await pos().capture(
+      `CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (f float8, b bytea, n numeric${twice}) INHERITS (parent)`,
+      { parent: 'parent' },
+    );
+    await pos().sql.query(HOSTILE);
+    await pos().sql.query(`INSERT INTO public.child (id, f, b, n) VALUES (1, 1/3::float8, '\\x0001', 1.5)`);
+    await pos().sql.query('UPDATE public.parent SET id = 2');
+    const row = `"f":0.3333333333333333,"b":"\\\\x0001","n":1.5${twice && ',"twice":3.0'}}`;
+    expect((await pos().changes()).map(({ id, data }) => [id, data])).toEqual([
+      ['1', `{"id":1,${row}`],
+      ['1', null],
+      ['2', `{"id":2,${row}`],
+    ]);
   });
 
   test('of every type is exact under settings that would change its text', async () => {
