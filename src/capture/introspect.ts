@@ -93,10 +93,10 @@ export async function introspectWritten(client: pg.Client, schema: string, name:
 
 /** The table's shape; undefined where there is no such table. */
 export async function introspect(client: pg.Client, schema: string, name: string): Promise<TableShape | undefined> {
-  const { rows } = await client.query<Omit<TableShape, 'columns' | 'columnsOfChildren' | 'indexes' | 'members'>>(TABLE, [
-    schema,
-    name,
-  ]);
+  const { rows } = await client.query<Omit<TableShape, 'columns' | 'columnsOfChildren' | 'indexes' | 'members'>>(
+    TABLE,
+    [schema, name],
+  );
   const [table] = rows;
   if (!table) return undefined;
   const columns = await columnsOf(client, table.oid);
