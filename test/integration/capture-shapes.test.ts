@@ -130,6 +130,29 @@ onEachServer('a table', (pos, server) => {
     expect((await pos().changes()).filter(({ id }) => id === '2').at(-1)?.operation).toBe('delete');
   });
 
+  test('with inheritance children and such a trigger is read again row by row', async () => {
+    const again = (table: string) => `CREATE FUNCTION tax_${table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+         IF pg_trigger_depth() = 1 THEN UPDATE ONLY ${table} SET gross = net * 2 WHERE id = NEW.id; END IF; RETURN NULL; END $$;
+       CREATE TRIGGER "! before ours" AFTER INSERT OR UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION tax_${table}();`;
+    await pos().capture(
+      `CREATE TABLE dish (id int PRIMARY KEY, net int, gross int);
+       CREATE TABLE soup (spicy boolean, PRIMARY KEY (id)) INHERITS (dish); ${again('dish')} ${again('soup')}`,
+      { dish: { table: 'dish', direction: 'both' } },
+    );
+    const written = async (statement: string) => {
+      await pos().sql.query(statement);
+      return (await pos().changes()).map(({ operation, id, data }) => `${operation} ${id} ${data}`);
+    };
+    const soup = (id: number, net: number) => `${id} {"id":${id},"net":${net},"gross":${net * 2},"spicy":true}`;
+    const inserted = await written('INSERT INTO soup VALUES (1, 10, NULL, true)');
+    expect(inserted).toEqual([`update ${soup(1, 10)}`, `create ${soup(1, 10)}`]);
+    const updated = `update ${soup(1, 15)}`;
+    expect(await written('UPDATE dish SET net = 15')).toEqual([updated, updated]);
+    expect(await written('UPDATE dish SET net = net')).toEqual([]);
+    expect(await written('UPDATE dish SET id = 2')).toEqual(['delete 1 null', `create ${soup(2, 15)}`]);
+    expect(await written('DELETE FROM dish')).toEqual(['delete 2 null']);
+  });
+
   test('whose BEFORE trigger changes the row is captured as it was stored', async () => {
     await pos().capture(
       `CREATE TABLE stamped (id int PRIMARY KEY, name text);
