@@ -98,7 +98,14 @@ function fieldsOf(info: winston.Logform.TransformableInfo): LogFields {
 function asJson(info: winston.Logform.TransformableInfo): string {
   const own = { at: new Date().toISOString(), level: info.level, message: info.message };
   // Twice: first for the order of the keys, last so that no field takes their place.
-  return JSON.stringify({ ...own, ...fieldsOf(info), ...own });
+  return visible(JSON.stringify({ ...own, ...fieldsOf(info), ...own }));
+}
+
+/** The cloud's words may hold what a terminal obeys instead of showing it; JSON leaves some of that as it is. */
+function visible(line: string): string {
+  return line.replaceAll(/[\p{Cc}\p{Cf}]/gu, (char) =>
+    [...Array(char.length).keys()].map((n) => `\\u${char.charCodeAt(n).toString(16).padStart(4, '0')}`).join(''),
+  );
 }
 
 function asText(info: winston.Logform.TransformableInfo): string {
@@ -106,7 +113,9 @@ function asText(info: winston.Logform.TransformableInfo): string {
   const fields = Object.entries(fieldsOf(info)).map(
     ([name, value]) => `${name}=${typeof value === 'string' && /^\S+$/.test(value) ? value : JSON.stringify(value)}`,
   );
-  return [`${time} ${info.level.padEnd(5)} ${String(info.message)}`, ...fields].join('  ').replaceAll('\n', ' ');
+  return visible(
+    [`${time} ${info.level.padEnd(5)} ${String(info.message)}`, ...fields].join('  ').replaceAll('\n', ' '),
+  );
 }
 
 /** Takes every line at once and never fails: what cannot be written is counted and told with the first line that can. */

@@ -21,7 +21,8 @@ export function redactText(text: string, secrets: readonly string[]): string {
   }
   return clean
     .replaceAll(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):[^\s/]*@/gi, '$1:***@')
-    .replaceAll(/\b((?:x-api-key|authorization)["']?\s*[:=]\s*["']?(?:bearer )?)[^\s"',]+/gi, '$1***');
+    .replaceAll(/([?&](?:ssl)?password=)[^&\s"']+/gi, '$1***')
+    .replaceAll(/\b((?:x-api-key|authorization)["']?\s*[:=]\s*["']?(?:bearer |basic )?)[^\s"',]+/gi, '$1***');
 }
 
 /** The same for the fields of a log line, however deep; errors become their words. */

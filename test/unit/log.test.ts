@@ -44,6 +44,14 @@ test('as text, every line is one line', () => {
   expect(text).toMatch(/^\d\d:\d\d:\d\d warn {2}two lines {2}error="a b" {2}batch_id=x\n$/);
 });
 
+test.each(['text', 'json'] as const)('as %s it shows what a terminal would obey', (format) => {
+  const hostile = '\x1b]0;x\x07\x9b2J\u202e\u{e0001}';
+  const text = logged({ format }, (log) => log.warn(`all ${hostile}`, { entity_id: hostile, error: `in ${hostile}` }));
+  expect(text.trimEnd()).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  expect(text.match(/\\u001b\]0;x\\u0007\\u009b2J\\u202e\\udb40\\udc01/g)).toHaveLength(3);
+  if (format === 'json') expect(objects(text)[0].entity_id).toBe(hostile);
+});
+
 test('below its level nothing is said', () => {
   expect(logged({ level: 'warn' }, (log) => log.info('x'))).toBe('');
   expect(logged({ level: 'debug' }, (log) => log.debug('x'))).toContain('"debug"');

@@ -9,6 +9,8 @@ test.each([
   [`{"k":${JSON.stringify(SECRET)}}`, '{"k":"***"}'],
   ['postgres://user:p%40ss@h:5432/db', 'postgres://user:***@h:5432/db'],
   ['postgres://user@h:5432/db', 'postgres://user@h:5432/db'],
+  ['postgres:///db?password=p%40ss&host=/run', 'postgres:///db?password=***&host=/run'],
+  ['Authorization: Basic dTpwYXNz', 'Authorization: Basic ***'],
   ['X-API-Key: abc123, next', 'X-API-Key: ***, next'],
   ['Authorization: Bearer abc.def', 'Authorization: Bearer ***'],
   ['nothing to hide', 'nothing to hide'],
