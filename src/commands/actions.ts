@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { callerName } from '../config/caller.js';
 import { EXIT } from '../errors.js';
 import type { Refusal, Verdict } from '../queue/manage.js';
-import { print, printJson, remark } from './output.js';
+import { print, printJson, printWords, remark } from './output.js';
 
 /** A command that changes something keeps who asked for it. */
 export function withAuthor(command: Command): Command {
@@ -35,7 +35,8 @@ function hintFor(verdict: Verdict): string | undefined {
 export function tellVerdicts(verdicts: Verdict[], done: string, options: { json?: boolean }): number {
   if (options.json) printJson(verdicts);
   for (const verdict of options.json ? [] : verdicts) {
-    if (verdict.done) print(`${verdict.id}: ${verdict.entity_type} ${verdict.entity_id} ${done} (was ${verdict.was})`);
+    if (verdict.done)
+      printWords(`${verdict.id}: ${verdict.entity_type} ${verdict.entity_id} ${done} (was ${verdict.was})`);
     else remark(`syncd: ${verdict.id}: ${whyNot(verdict)}`);
     const hint = hintFor(verdict);
     if (hint !== undefined) remark(`hint: ${hint}`);

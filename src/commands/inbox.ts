@@ -15,7 +15,7 @@ import { count, fullTime, localTime, relative } from '../ops/status/words.js';
 import { rowNumber } from '../queue/filters.js';
 import { authorOf, withAuthor } from './actions.js';
 import { type FilterOptions, toFilter, withFilters } from './filters.js';
-import { type Paint, painter, print, printJson, remark, screenWidth } from './output.js';
+import { type Paint, painter, print, printJson, printWords, remark, screenWidth } from './output.js';
 import { type CommonOptions, commonOptions, type Session, withDatabase } from './session.js';
 import { type Column, table } from './table.js';
 
@@ -89,7 +89,7 @@ function tellVerdicts(verdicts: InboxVerdict[], options: Options): number {
   if (options.json) printJson(verdicts);
   for (const verdict of options.json ? [] : verdicts) {
     const done = options.drop ? 'dropped' : 'is tried again';
-    if (verdict.done) print(`${verdict.id}: ${verdict.entity_type} ${verdict.entity_id} ${done}`);
+    if (verdict.done) printWords(`${verdict.id}: ${verdict.entity_type} ${verdict.entity_id} ${done}`);
     else remark(`syncd: ${verdict.id}: ${WORDS[verdict.why]}`);
   }
   if (!options.json && verdicts.length === 0) print('Nothing is parked; nothing was changed.');

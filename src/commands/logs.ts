@@ -4,7 +4,7 @@ import { oneLine, shortened } from '../ops/status/words.js';
 import { LOG_OUTCOMES, type LogItem, listLogs } from '../queue/read.js';
 import { sleep } from '../time.js';
 import { type FilterOptions, toFilter, unknownEntity, withFilters } from './filters.js';
-import { endUnheard, type Paint, painter, print, printJson, screenWidth } from './output.js';
+import { endUnheard, type Paint, painter, print, printJson, printJsonText, screenWidth } from './output.js';
 import { commonOptions, withDatabase } from './session.js';
 
 const FOLLOW_MS = 500;
@@ -33,7 +33,7 @@ own words are in the journal: journalctl -u syncd
         const items = await listLogs(db, filter);
         if (options.json && !options.follow) return printJson(items);
         const say = options.json
-          ? (item: LogItem) => print(JSON.stringify(item))
+          ? (item: LogItem) => printJsonText(JSON.stringify(item))
           : printer(loaded.settings.outlet.timezone, painter(options));
         if (items.length === 0 && !options.follow) {
           const unknown = unknownEntity(options, loaded.settings.entities);

@@ -35,14 +35,28 @@ export function print(text: string): void {
   patient(process.stdout).write(`${text}\n`);
 }
 
+/** A line with names and words of others in it, which may hold what a terminal obeys instead of showing it. */
+export function printWords(text: string): void {
+  print(withoutControls(text));
+}
+
 /** Indented on a terminal, one line for a program. */
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, null, process.stdout.isTTY ? 2 : undefined));
+  printJsonText(JSON.stringify(value, null, process.stdout.isTTY ? 2 : undefined));
+}
+
+/** JSON leaves the controls of eight bits as they are, and a terminal obeys them too. */
+export function printJsonText(json: string): void {
+  print(json.replaceAll(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`));
 }
 
 /** On standard error, so that a program that reads the result is not disturbed. */
 export function remark(text: string): void {
-  patient(process.stderr).write(`${text}\n`);
+  patient(process.stderr).write(`${withoutControls(text)}\n`);
+}
+
+function withoutControls(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\n]/gu, ' ');
 }
 
 /** Over the line that stands there, on a terminal. */

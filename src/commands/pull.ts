@@ -9,7 +9,7 @@ import { type Asked, type AskStanding, type AskStatus, askForEntity, awaitAsked,
 import { type DaemonPresence, lookAtDaemon } from '../ops/control.js';
 import { authorOf, withAuthor } from './actions.js';
 import { parseSpan } from './filters.js';
-import { print, printJson } from './output.js';
+import { printJson, printWords } from './output.js';
 import { type CommonOptions, commonOptions, withDatabase } from './session.js';
 
 /** Asked is done: what waits comes by itself, perhaps days later. */
@@ -48,7 +48,7 @@ sudo -u syncd syncd pull TYPE ID --dry-run
         const asked = await askForEntity(db, type, id, authorOf(options));
         const standing = await awaitAsked(db, asked, options.wait);
         if (options.json) printJson({ ...asked, ...standing });
-        else print(`${type} ${asked.entity_id}: ${outcome(asked, standing, await lookAtDaemon(db))}`);
+        else printWords(`${type} ${asked.entity_id}: ${outcome(asked, standing, await lookAtDaemon(db))}`);
         process.exitCode = EXITS[standing.status];
       });
     });
@@ -101,7 +101,7 @@ async function compare(db: Db, entity_type: string, given: string, options: Comm
   const agreed = state?.cloud_version == null ? null : Number(state.cloud_version);
   const cloud = held.kind === 'version' ? held.cloud_version : null;
   if (options.json) return printJson({ entity_type, entity_id, cloud_version: cloud, agreed_version: agreed });
-  print(`${entity_type} ${entity_id}: ${versions(cloud, agreed)}`);
+  printWords(`${entity_type} ${entity_id}: ${versions(cloud, agreed)}`);
 }
 
 function versions(cloud: number | null, agreed: number | null): string {

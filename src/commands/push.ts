@@ -5,7 +5,7 @@ import { awaitAnswer, type ChangeStanding, type DaemonPresence, lookAtDaemon } f
 import { type Enqueued, enqueueEntity } from '../queue/enqueue.js';
 import { authorOf, withAuthor } from './actions.js';
 import { parseSpan } from './filters.js';
-import { print, printJson } from './output.js';
+import { printJson, printWords } from './output.js';
 import { commonOptions, withDatabase } from './session.js';
 
 const OPERATIONS = { create: 'as new', update: 'as it is now', delete: 'as deleted' };
@@ -40,7 +40,7 @@ export function pushCommand(): Command {
             error_message: standing?.error_message ?? null,
           });
         else
-          print(
+          printWords(
             `${enqueued.id}: ${type} ${enqueued.entity_id} queued ${OPERATIONS[enqueued.operation]}; ${outcome(enqueued, standing, await lookAtDaemon(db))}`,
           );
         // Queued is done: the answer may come days later, when the line is back.

@@ -8,7 +8,7 @@ import { EXIT, SyncError, wordsOf } from '../errors.js';
 import { fullTime } from '../ops/status/words.js';
 import { rowNumber } from '../queue/filters.js';
 import { authorOf, withAuthor } from './actions.js';
-import { print, printJson, remark } from './output.js';
+import { printJson, printWords, remark } from './output.js';
 import { commonOptions, withDatabase } from './session.js';
 
 type Strategy = Extract<Choice, { strategy: unknown }>['strategy'];
@@ -106,7 +106,7 @@ function tell(verdict: ConflictVerdict, timezone: string): void {
   if (verdict.done) {
     const { id, entity_type, entity_id, resolution, change_id } = verdict;
     const rest = change_id === null ? 'the cloud has it' : 'it goes to the cloud';
-    print(`${id}: ${entity_type} ${entity_id}: ${KEPT[resolution]}; ${rest}`);
+    printWords(`${id}: ${entity_type} ${entity_id}: ${KEPT[resolution]}; ${rest}`);
     return;
   }
   remark(`syncd: ${verdict.id}: ${whyNot(verdict, timezone)}`);

@@ -167,3 +167,27 @@ describe('with a daemon in its place', () => {
     });
   });
 });
+
+test('what a terminal would obey is shown as blanks, in answers as in errors', async () => {
+  const hostile = '\x1b]0;owned\x07\x9b2J';
+  const { rows } = await shop.sql.query(
+    `INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, status) VALUES ('order', $1, 'delete', 'failed') RETURNING id`,
+    [hostile],
+  );
+  const { rows: incoming } = await shop.sql.query(
+    `INSERT INTO syncd.incoming (inbox_id, source, entity_type, entity_id, operation, status)
+     VALUES (1, 'pull', 'order', $1, 'delete', 'parked') RETURNING id`,
+    [hostile],
+  );
+  const [change, parked] = [rows[0].id, incoming[0].id];
+  expect((await run('queue', '--status', 'failed', '--json')).stdout).toContain('\\u001b]0;owned\\u0007\\u009b2J');
+  expect(await run('discard', change, '--reason', 'x')).toMatchObject({
+    stdout: `${change}: order  ]0;owned  2J discarded (was failed)\n`,
+  });
+  expect(await run('inbox', '--drop', parked, '--reason', 'x')).toMatchObject({
+    stdout: `${parked}: order  ]0;owned  2J dropped\n`,
+  });
+  const { code, stderr } = await run('push', hostile, '1');
+  expect([code, stderr]).toEqual([expect.any(Number), expect.stringContaining(' ]0;owned  2J')]);
+  expect(code).not.toBe(0);
+});
