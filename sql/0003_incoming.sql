@@ -80,6 +80,8 @@ ALTER TABLE syncd.sync_conflicts
   ADD COLUMN resolution text,
   ADD COLUMN result json,
   ADD COLUMN resolved_change_id uuid,
+  ADD COLUMN attempts integer NOT NULL DEFAULT 0,
+  ADD COLUMN next_attempt_at timestamptz,
   ADD CONSTRAINT "a conflict is found by push, pull, fetch or webhook" CHECK (source IN ('push', 'pull', 'fetch', 'webhook')),
   ADD CONSTRAINT "a resolution keeps the cloud's side, the shop's, a mixture or given values"
     CHECK (resolution IN ('cloud', 'local', 'merged', 'data', 'equal'));
@@ -87,10 +89,13 @@ DROP INDEX syncd.sync_conflicts_open;
 CREATE UNIQUE INDEX sync_conflicts_open ON syncd.sync_conflicts (entity_type, entity_id) WHERE status = 'open';
 CREATE INDEX sync_conflicts_history ON syncd.sync_conflicts (entity_type, entity_id, id);
 CREATE INDEX sync_conflicts_undecided ON syncd.sync_conflicts (id) WHERE status = 'open' AND reason IS NULL;
+CREATE INDEX sync_conflicts_refused ON syncd.sync_conflicts (next_attempt_at) WHERE status = 'open' AND next_attempt_at IS NOT NULL;
 CREATE INDEX sync_conflicts_resolved ON syncd.sync_conflicts (resolved_at) WHERE resolved_at IS NOT NULL;
 COMMENT ON COLUMN syncd.sync_conflicts.resolution IS 'Which side was kept: cloud, local, merged, data (given by a person), equal (both were the same).';
 COMMENT ON COLUMN syncd.sync_conflicts.result IS 'The row that both sides then agreed on; null: deleted. What is in local or cloud and not here was discarded.';
 COMMENT ON COLUMN syncd.sync_conflicts.resolved_change_id IS 'The change that carries the result to the cloud; null: the cloud has it.';
+COMMENT ON COLUMN syncd.sync_conflicts.attempts IS 'How often in a row the shop''s table refused what its rule decided.';
+COMMENT ON COLUMN syncd.sync_conflicts.next_attempt_at IS 'When its rule is tried again; null: at once, or by nobody where there is a reason.';
 
 ALTER TABLE syncd.outlet_config
   ADD COLUMN pull_cursor text,

@@ -62,7 +62,7 @@ async function refreshConflict(trx: Db, table: AppliedTable, { id, entity_id }: 
   const { numAffectedRows } = await sql`
     UPDATE syncd.sync_conflicts k
     SET (cloud, cloud_version, cloud_updated_at, cloud_deleted) = (${CLOUD}), fields = ${differing(sql`k.local`, sql`i.data`)},
-        strategy = ${table.conflict}, reason = NULL
+        strategy = ${table.conflict}, reason = NULL, attempts = 0, next_attempt_at = NULL
     FROM syncd.incoming i
     WHERE i.id = ${id}::bigint AND k.status = 'open' AND k.entity_type = ${table.entity} AND k.entity_id = ${entity_id}
       AND (i.cloud_version > k.cloud_version OR k.cloud_version = 0)`.execute(trx);

@@ -223,7 +223,7 @@ const logging = (log: RoundLog) => sql`, log AS (
   SELECT 'pull', 'applied', ${log.changes}::int, ${log.applied}::int, ${log.durationMs}::float8, ${log.error}
   FROM leader)`;
 
-/** `due`: something may be applied now; `dueMs`: until the next thing is; `conflicts`: some are open that a rule may settle. */
+/** `due`: something may be applied now; `conflicts`: some are open that a rule may settle; `dueMs`: until the next of either. */
 export type Waiting = { due: boolean; dueMs: number | null; conflicts: boolean };
 
 /**
@@ -231,15 +231,23 @@ export type Waiting = { due: boolean; dueMs: number | null; conflicts: boolean }
  * @param held entity types that wait as a whole
  */
 export async function whatWaits(db: Db, held: readonly string[] = []): Promise<Waiting> {
-  const { rows } = await sql<{ fresh: boolean; ms: number | null; conflicts: boolean }>`
+  type Seen = { fresh: boolean; ms: number | null; conflicts: boolean; refused_ms: number | null };
+  const { rows } = await sql<Seen>`
     SELECT EXISTS (SELECT FROM syncd.incoming i WHERE status = 'waiting' AND next_attempt_at IS NULL ${free(held)}) AS fresh,
            (SELECT (extract(epoch FROM min(next_attempt_at) - pg_catalog.clock_timestamp()) * 1000)::float8
             FROM syncd.incoming i WHERE next_attempt_at IS NOT NULL ${free(held)}) AS ms,
-           EXISTS (SELECT FROM syncd.sync_conflicts i WHERE status = 'open' AND reason IS NULL ${free(held)}) AS conflicts`.execute(
+           EXISTS (SELECT FROM syncd.sync_conflicts i WHERE status = 'open' AND reason IS NULL ${free(held)}) AS conflicts,
+           (SELECT (extract(epoch FROM min(next_attempt_at) - pg_catalog.clock_timestamp()) * 1000)::float8
+            FROM syncd.sync_conflicts i WHERE status = 'open' AND next_attempt_at IS NOT NULL ${free(held)}) AS refused_ms`.execute(
     db,
   );
-  const { fresh, ms, conflicts } = rows[0] as { fresh: boolean; ms: number | null; conflicts: boolean };
-  return { due: fresh || (ms !== null && ms <= 0), dueMs: ms, conflicts };
+  const { fresh, ms, conflicts, refused_ms } = rows[0] as Seen;
+  const later = [ms, refused_ms].filter((one) => one !== null);
+  return {
+    due: fresh || (ms !== null && ms <= 0),
+    dueMs: later.length === 0 ? null : Math.min(...later),
+    conflicts: conflicts || (refused_ms !== null && refused_ms <= 0),
+  };
 }
 
 /** At once they would take four seconds for 200,000, and all would go before the news of the day. */

@@ -142,6 +142,17 @@ async function dropOutdated(trx: Db, { entity_type, entity_id, cloud_version }: 
       AND cloud_version <= ${cloud_version}::bigint`.execute(trx);
 }
 
+/**
+ * The rule decides, and the shop's table does not take it: a parent that is not here yet, a place that another row has. The rule is
+ * tried again after `delayMs`, or when the cloud's side changes.
+ */
+export async function leaveRefused(trx: Db, id: string, reason: string, delayMs: number): Promise<void> {
+  await sql`
+    UPDATE syncd.sync_conflicts
+    SET reason = ${reason}, attempts = attempts + 1, next_attempt_at = clock_timestamp() + ${delayMs}::float8 * interval '1 ms'
+    WHERE id = ${id}::bigint AND status = 'open'`.execute(trx);
+}
+
 /** No rule decides: from now on it waits for a person, until the cloud's side changes once more. */
 export async function leaveOpen(
   trx: Db,
@@ -150,7 +161,7 @@ export async function leaveOpen(
   seen?: { fields: string[]; local: string | null; base: string | null },
 ): Promise<void> {
   await sql`
-    UPDATE syncd.sync_conflicts SET strategy = 'manual', reason = ${reason}
+    UPDATE syncd.sync_conflicts SET strategy = 'manual', reason = ${reason}, attempts = 0, next_attempt_at = NULL
       ${seen ? sql`, fields = ${arrayLiteral(seen.fields)}::text[], local = ${seen.local}::json, base = ${seen.base}::json` : sql``}
     WHERE id = ${id}::bigint AND status = 'open'`.execute(trx);
 }

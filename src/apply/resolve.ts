@@ -12,8 +12,9 @@ import type { Log } from '../log.js';
 import { requester } from '../queue/manage.js';
 import type { OnStep } from '../step.js';
 import { sleep } from '../time.js';
+import { judgeFault, parkedMs } from './faults.js';
 import { Horizon } from './horizon.js';
-import { leaveOpen, type Result } from './record.js';
+import { leaveOpen, leaveRefused, type Result } from './record.js';
 import { Overtaken, Refusal } from './refusal.js';
 import { type Ending, endConflict, type Requested } from './resolution.js';
 import { lookAhead, type Seen } from './sides.js';
@@ -41,13 +42,14 @@ export type Resolved = { resolved: number; minted: number; left: number; busy: n
 const MOST = 500;
 
 /**
- * Settles what a rule can decide, or what turns out to be no difference at all; the rest is marked as waiting for a person, with
- * the reason, and not looked at again until the cloud's side changes.
+ * Settles what a rule can decide, or what turns out to be no difference at all. Where the table lacks a parent, or another row is in
+ * the way, the rule is tried again later; the rest is marked as waiting for a person, with the reason, and not looked at again
+ * until the cloud's side changes.
  */
 export async function resolveOpen(deps: ResolveDeps): Promise<Resolved> {
+  const open = sql`SELECT id FROM syncd.sync_conflicts WHERE status = 'open' AND entity_type <> ALL (${arrayLiteral(deps.held ?? [])}::text[])`;
   const { rows } = await sql<{ id: string }>`
-    SELECT id FROM syncd.sync_conflicts
-    WHERE status = 'open' AND reason IS NULL AND entity_type <> ALL (${arrayLiteral(deps.held ?? [])}::text[])
+    SELECT id FROM (${open} AND reason IS NULL UNION ${open} AND next_attempt_at <= clock_timestamp()) AS one
     ORDER BY id LIMIT ${MOST}`.execute(deps.db);
   const sum: Resolved = { resolved: 0, minted: 0, left: 0, busy: 0 };
   if (rows.length === 0) return sum;
@@ -92,19 +94,29 @@ async function byRule(deps: ResolveDeps, id: string, seen: Seen, final: boolean)
     const fault = faultOf(error);
     if (fault === 'busy') return { kind: 'busy' };
     if (!final) return undefined;
-    return leaveWith(deps, id, fault.message);
+    return leaveWith(deps, id, fault);
   }
 }
 
-async function leaveWith({ db, log }: ResolveDeps, id: string, reason: string): Promise<Ending> {
-  await leaveOpen(db, id, reason);
-  const { entity_type, entity_id } = await db
+async function leaveWith(
+  { db, log }: ResolveDeps,
+  id: string,
+  { message: reason, passing }: TableFault,
+): Promise<Ending> {
+  const { entity_type, entity_id, attempts } = await db
     .selectFrom('syncd.sync_conflicts')
-    .select(['entity_type', 'entity_id'])
+    .select(['entity_type', 'entity_id', 'attempts'])
     .where('id', '=', id)
     .executeTakeFirstOrThrow();
   const ending: Ending = { kind: 'left', entity_type, entity_id, reason };
-  tell(log, ending);
+  if (!passing) {
+    await leaveOpen(db, id, reason);
+    tell(log, ending);
+    return ending;
+  }
+  const delayMs = parkedMs(attempts);
+  await leaveRefused(db, id, reason, delayMs);
+  log.warn('a conflict is tried again', { entity: `${entity_type}/${entity_id}`, reason, wait_ms: delayMs });
   return ending;
 }
 
@@ -208,7 +220,7 @@ async function attempt(
     });
   } catch (error) {
     const fault = faultOf(error);
-    return fault === 'busy' ? { kind: 'busy' } : { kind: 'refused', ...fault };
+    return fault === 'busy' ? { kind: 'busy' } : { kind: 'refused', message: fault.message, hint: fault.hint };
   }
 }
 
@@ -231,15 +243,20 @@ function inTransaction<T>(db: Db, work: (trx: Db) => Promise<T>): Promise<T> {
     .execute((trx: Transaction<Database>) => work(trx as Kysely<Database>));
 }
 
+/** `passing`: another row that comes or goes may end it. */
+type TableFault = { message: string; hint: string; passing: boolean };
+
 /** Locks that others hold pass; what the POS's table or the data does not allow is a fault. Everything else is thrown. */
-function faultOf(error: unknown): 'busy' | { message: string; hint: string } {
+function faultOf(error: unknown): 'busy' | TableFault {
   if (error instanceof Overtaken) return 'busy';
-  if (error instanceof Refusal) return { message: error.message, hint: error.hint };
+  if (error instanceof Refusal) return { message: error.message, hint: error.hint, passing: false };
   if (error instanceof SyncError || isConnectionLoss(error)) throw error;
   const code = codeOf(error) ?? '';
   // Deadlock, serialization failure, lock not available, query cancelled.
   if (code.startsWith('40') || code === '55P03' || code === '57014') return 'busy';
   if (!(error instanceof Error) || !('severity' in error)) throw error;
   const hint = code === '42501' ? `Grant it: list the table under also_writes of this entity. Then: ${INSTALL}` : '';
-  return { message: `the shop's table refuses it: ${wordsOf(error)}`, hint };
+  const fault = judgeFault(code);
+  const passing = fault === 'reference' || fault === 'collision';
+  return { message: `the shop's table refuses it: ${wordsOf(error)}`, hint, passing };
 }

@@ -75,8 +75,12 @@ export function conflictLines(item: ConflictItem, now: string, timezone: string,
 function outcome(item: ConflictItem, now: string, timezone: string): string {
   const reason = item.reason === null ? '' : `: ${oneLine(item.reason)}`;
   if (item.status === 'open' && item.differences.length === 0) return `open${reason}; by now both sides hold the same`;
-  if (item.status === 'open')
-    return item.strategy === 'manual' ? `open${reason}` : `open: ${item.strategy} has its turn next`;
+  if (item.status === 'open') {
+    if (item.strategy === 'manual') return `open${reason}`;
+    return reason === ''
+      ? `open: ${item.strategy} has its turn next`
+      : `open${reason}; ${item.strategy} is tried again by itself`;
+  }
   const at = localTime(item.resolved_at ?? item.detected_at, now, timezone);
   const kept = KEPT[item.resolution ?? ''] ?? 'closed';
   return `${kept} at ${at} by ${oneLine(item.resolved_by ?? '?')}${reason}`;

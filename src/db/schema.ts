@@ -18,9 +18,7 @@
  * - **alert**: one trouble that people are told of when it comes and when it is over.
  * - **leader**: the one daemon that may settle; `leader_epoch` fences out an earlier one. A *standby* waits beside it.
  * - **home**: the server and the database that an outlet works on; a copy of it is somewhere else.
- *
- * Instants, bigints, json and xid8 arrive as the text that Postgres wrote: a JavaScript Date would lose microseconds, a number
- * digits. That is why their type here is `string`.
+ * Instants, bigints, json and xid8 arrive as Postgres's text, a `string` here: a Date would lose microseconds, a number digits.
  */
 import type { ColumnType, Generated } from 'kysely';
 import type { Operation } from '../cloud/wire.js';
@@ -88,6 +86,8 @@ export interface SyncConflictsTable {
   resolution: 'cloud' | 'local' | 'merged' | 'data' | 'equal' | null;
   result: string | null;
   resolved_change_id: string | null;
+  attempts: Generated<number>;
+  next_attempt_at: string | null;
 }
 
 export interface InboxTable {

@@ -18,7 +18,8 @@ export const differing = (local: RawBuilder<unknown>, cloud: RawBuilder<unknown>
  */
 export const REFRESH = sql`
   SET local = excluded.local, cloud = excluded.cloud, cloud_version = excluded.cloud_version,
-      cloud_updated_at = excluded.cloud_updated_at, cloud_deleted = excluded.cloud_deleted, fields = excluded.fields, strategy = excluded.strategy, reason = NULL
+      cloud_updated_at = excluded.cloud_updated_at, cloud_deleted = excluded.cloud_deleted, fields = excluded.fields, strategy = excluded.strategy, reason = NULL,
+      attempts = 0, next_attempt_at = NULL
   WHERE excluded.cloud_version >= k.cloud_version OR excluded.cloud_version = 0`;
 
 /**

@@ -1,4 +1,5 @@
 /** A person ends a conflict: every wish, and everything that stands in its way. */
+import { whatWaits } from '../../src/apply/incoming.js';
 import { type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
 
 let stage: ConflictStage;
@@ -153,7 +154,7 @@ describe('what the POS’s table does not allow', () => {
     const id = await stage.meets({ data: null, version: 2 }, 'cloud_wins');
     expect(await stage.byRule()).toMatchObject({ resolved: 0, left: 1 });
     const conflict = await stage.conflict(id);
-    expect(conflict).toMatchObject({ status: 'open', strategy: 'manual' });
+    expect(conflict).toMatchObject({ status: 'open', strategy: 'cloud_wins' });
     expect(conflict.reason).toMatch(/the shop's table refuses it: .*foreign key/);
     const before = await everything();
     expect(await stage.byHand(id, { strategy: 'cloud_wins' })).toMatchObject({
@@ -161,6 +162,44 @@ describe('what the POS’s table does not allow', () => {
       message: expect.stringContaining('foreign key'),
     });
     expect(await everything()).toEqual(before);
+  });
+
+  test('is tried again by the rule, ever later, and at once where the cloud’s side has changed', async () => {
+    await parted();
+    const id = await stage.meets({ data: null, version: 2 }, 'cloud_wins');
+    const waits: number[] = [];
+    const due = () => stage.edits(`UPDATE syncd.sync_conflicts SET next_attempt_at = now() - interval '1 s'`);
+    for (let tries = 0; tries < 3; tries++) {
+      expect(await stage.byRule()).toMatchObject({ resolved: 0, left: 1 });
+      expect(await stage.byRule()).toMatchObject({ resolved: 0, left: 0 });
+      const { conflicts, dueMs } = await whatWaits(stage.db);
+      expect(conflicts).toBe(false);
+      waits.push(Math.ceil((dueMs ?? 0) / 500));
+      await due();
+      expect(await whatWaits(stage.db)).toMatchObject({ due: false, conflicts: true });
+    }
+    expect(waits).toEqual([1, 4, 16]);
+    expect(await stage.byRule()).toMatchObject({ left: 1 });
+    await stage.edits(`UPDATE products SET name = 'Shop again'`);
+    expect(await stage.meets({ data: null, version: 3 }, 'cloud_wins')).toBe(id);
+    expect(await stage.byRule()).toMatchObject({ left: 1 });
+    expect((await whatWaits(stage.db)).dueMs).toBeLessThanOrEqual(500);
+    await stage.edits('DELETE FROM parts');
+    await due();
+    expect(await stage.byRule()).toMatchObject({ resolved: 1, left: 0 });
+    expect(await stage.conflict(id)).toMatchObject({ resolution: 'cloud', resolved_by: 'cloud_wins' });
+    expect(await whatWaits(stage.db)).toMatchObject({ conflicts: false, dueMs: null });
+  });
+
+  test('is no longer tried by itself where no other row can help', async () => {
+    await stage.edits(MADE, `ALTER TABLE products ADD CONSTRAINT cheap CHECK (price < 50)`);
+    await stage.agreed(1);
+    await stage.edits(`UPDATE products SET name = 'Shop'`);
+    const id = await stage.meets({ data: { id: 1, name: 'Cloud', price: 99, qty: 5 } }, 'cloud_wins');
+    expect(await stage.byRule()).toMatchObject({ resolved: 0, left: 1 });
+    await stage.edits('ALTER TABLE products DROP CONSTRAINT cheap');
+    expect(await stage.conflict(id)).toMatchObject({ strategy: 'manual', reason: expect.stringContaining('cheap') });
+    expect(await whatWaits(stage.db)).toMatchObject({ conflicts: false, dueMs: null });
   });
 
   test('is tried once more after the others: parent and child may both be in conflict', async () => {
