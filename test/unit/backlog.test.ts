@@ -62,6 +62,13 @@ describe('what leaves together', () => {
     const backlog = backlogOf(rows, limits);
     expect(ids(backlog.take(limits, none))).toEqual(['1']);
     expect(ids(backlog.take(limits, none))).toEqual(['2']);
+    expect([backlog.ready, backlog.size]).toEqual([false, 0]);
+  });
+
+  test('a part leaves at the place of its own last id, however far its transaction reaches', () => {
+    const rows = [change(1, 'A'), change(2, 'A'), change(5, 'B')];
+    const backlog = backlogOf(rows, makeLimits(2), END, new Map([['A', 900]]));
+    expect(ids(backlog.take(makeLimits(2), none))).toEqual(['1', '2']);
   });
 
   test('a small batch can be made to wait, but not one that nothing more would fit into', () => {

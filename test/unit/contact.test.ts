@@ -47,7 +47,7 @@ function makeContact() {
     },
     onStanding: ({ kind }) => void told.push(kind),
   });
-  return { contact, memory };
+  return { contact, memory, client };
 }
 
 beforeEach(() => {
@@ -122,4 +122,33 @@ test('a cloud with another history stops it, and only a person ends that', async
   expect(contact.permission).toMatchObject({ may: 'nothing' });
   contact.goOn();
   expect(contact.permission).toEqual({ may: 'ask' });
+});
+
+test('a health check proves nothing by itself: who answers it and knows no limits is no cloud', async () => {
+  const { contact, memory } = makeContact();
+  reply = answer(200, '<html>');
+  expect([await contact.probe(), memory.standing.kind]).toEqual([false, 'offline']);
+  reply = capabilities();
+  expect([await contact.probe(), asked]).toEqual([true, 2]);
+});
+
+test('what it takes at most bounds what is sent', async () => {
+  const { contact, memory } = makeContact();
+  reply = capabilities({ max_batch_changes: 7, max_batch_bytes: 2_048 });
+  await contact.ask();
+  expect(memory.link).toMatchObject({ changes: 7, maxChanges: 7, maxBytes: 2_048 });
+});
+
+test('stopped while it is asked, it stays stopped', async () => {
+  const { contact, memory } = makeContact();
+  const asking = contact.ask();
+  contact.stop('another copy lives');
+  expect([await asking, memory.standing.kind]).toEqual([false, 'stopped']);
+});
+
+test('a call that is cut off because the daemon ends is no outage', () => {
+  const { contact, client } = makeContact();
+  Object.assign(client, { aborted: true });
+  contact.replied({ kind: 'offline', reason: 'cut off' });
+  expect(told).toEqual([]);
 });
