@@ -28,6 +28,21 @@ COMMENT ON COLUMN syncd.capture.holds_push IS 'Its captured changes wait: they m
 COMMENT ON COLUMN syncd.capture.holds_apply IS 'What the cloud sends for it waits: it cannot be written, or might overwrite a change that nobody captured.';
 COMMENT ON COLUMN syncd.capture.trigger_marks IS 'The triggers'' own row versions as last seen: a trigger that was switched off for a moment has another one.';
 
+-- An entity that comes back is compared with what was agreed on while it was captured: nobody saw what was written since.
+CREATE TABLE syncd.former_captures (
+  entity_type text CONSTRAINT "one former table for one entity" PRIMARY KEY,
+  table_name  text NOT NULL,
+  recorded    json,
+  departed    json NOT NULL,
+  ended_at    timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE syncd.former_captures IS 'A table that was captured until its entity left the configuration.';
+COMMENT ON COLUMN syncd.former_captures.entity_type IS 'The name in syncd.yaml.';
+COMMENT ON COLUMN syncd.former_captures.table_name IS 'Schema and table, quoted as SQL wants them.';
+COMMENT ON COLUMN syncd.former_captures.recorded IS 'The table as the last install saw it that captured it.';
+COMMENT ON COLUMN syncd.former_captures.departed IS 'What had left it by then.';
+COMMENT ON COLUMN syncd.former_captures.ended_at IS 'When it was captured no more.';
+
 -- One table as the catalogue has it now. A trigger's mark is the transaction that last altered it. The function reads the
 -- catalogue alone, so it asks for no right on the table and waits for no lock, whatever happens to the table meanwhile; but for
 -- the bounds: PostgreSQL locks each partition whose bounds it tells and keeps those locks while it waits for the next, so that
@@ -47,7 +62,8 @@ SET search_path = pg_catalog SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS 
     'policies', c.relrowsecurity,
     'columns', (
       SELECT json_agg(json_build_object('number', a.attnum, 'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
-               'nullable', NOT a.attnotnull, 'given', a.atthasdef OR a.attidentity <> '') ORDER BY a.attnum)
+               'nullable', NOT a.attnotnull, 'given', a.atthasdef OR a.attidentity <> '',
+               'filled', a.atthasmissing) ORDER BY a.attnum)
       FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
     'unique', (
       SELECT coalesce(json_agg(keys.numbers ORDER BY keys.numbers::text), '[]')

@@ -53,7 +53,7 @@ COMMENT ON COLUMN syncd.capture.failures_seen IS 'The failure counter''s reading
 COMMENT ON COLUMN syncd.capture.suspended_at IS 'Since when the triggers step aside; null: they capture.';
 COMMENT ON COLUMN syncd.capture.suspended_by IS 'Who asked for it.';
 COMMENT ON COLUMN syncd.capture.suspended_reason IS 'Why.';
-COMMENT ON COLUMN syncd.capture.older_rows IS 'The table had rows before it was captured, and no backfill of it has come to its end: the cloud may not know them.';
+COMMENT ON COLUMN syncd.capture.older_rows IS 'The table had rows before it was captured, or before its columns were changed, and no backfill of it has come to its end: the cloud may not know them, or not as they are.';
 
 CREATE TABLE syncd.suspended_functions (
   entity_type text NOT NULL,

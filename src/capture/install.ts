@@ -9,10 +9,10 @@ import type { Settings } from '../config/settings.js';
 import { databaseError, findPrimary, openClient, openDb } from '../db/connect.js';
 import { type Applied, migrate, pendingMigrations, readMigrations, type SqlFile } from '../db/migrate.js';
 import { LOCK_CLASS, LOCKS } from '../db/schema.js';
-import { type Drifts, readDrifts, recordSteps } from '../drift/repair.js';
+import { type Drifts, readDrifts, recordSteps, returnedSince } from '../drift/repair.js';
 import { SyncError } from '../errors.js';
 import { introspect, introspectWritten } from './introspect.js';
-import { hasMoved } from './moved.js';
+import { hasMoved, hasReturned } from './moved.js';
 import { OWNER, parseTable } from './names.js';
 import { objectsOf } from './objects.js';
 import { capturedAnew, nothingBefore, withRows } from './older-rows.js';
@@ -69,6 +69,7 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
     const fresh = foundation.length > 0 || pending.length > 0 || !state.daemonAdmitted;
     const made = objects.map((one) => ({ entity: one.plan.entity, steps: entitySteps(one, state, written) }));
     const touched = new Set(made.filter(({ steps }) => steps.length > 0).map(({ entity }) => entity));
+    const drifts = await driftsOf(url, state, plan, settings);
     const rest = [
       ...(fresh ? [admission()] : []),
       ...sessionsSteps(state),
@@ -76,7 +77,7 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
       ...policySteps(objects, state),
       ...made.flatMap(({ steps }) => steps),
       ...removalSteps(objects, state),
-      ...recordSteps(objects, touched, await driftsOf(url, state, plan, settings), settings),
+      ...recordSteps(objects, touched, drifts, settings),
     ];
     const changes = [...foundation, ...pending.map(migrationStep), ...rest].map((step) => step.about);
     const anew = capturedAnew(plan.entities, state);
@@ -84,14 +85,14 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
       const filled = await withRows(client, anew);
       const after = nothingBefore(anew, filled);
       for (const step of [...foundation, ...pending.map(migrationStep), ...rest, ...after]) printStep(step, report);
-      return { changes, notices: [...plan.notices, ...olderNotice(filled)] };
+      return { changes, notices: [...plan.notices, ...olderNotice(filled), ...outgrownNotice(drifts)] };
     }
     for (const step of foundation) await runStep(client, step, report);
     if (pending.length > 0) await applyMigrations(url, report);
     for (const step of rest) await runStep(client, step, report);
     const filled = await withRows(client, anew);
     for (const step of nothingBefore(anew, filled)) await runStep(client, step, report);
-    return { changes, notices: [...plan.notices, ...olderNotice(filled)] };
+    return { changes, notices: [...plan.notices, ...olderNotice(filled), ...outgrownNotice(drifts)] };
   } catch (error) {
     throw databaseError(error, url);
   } finally {
@@ -105,6 +106,14 @@ function olderNotice(filled: string[]): string[] {
   return [`the rows that ${filled.join(', ')} had before are not sent until: sudo -u syncd syncd backfill`];
 }
 
+function outgrownNotice(drifts: Drifts): string[] {
+  const outgrown = [...drifts].filter(([, { outgrown }]) => outgrown).map(([entity]) => entity);
+  if (outgrown.length === 0) return [];
+  return [
+    `rows of ${outgrown.join(', ')} that nobody writes to stay in the cloud as they were before the change, until: sudo -u syncd syncd backfill ${outgrown.join(' ')}`,
+  ];
+}
+
 function refusal(issues: string[]): SyncError {
   const count = issues.length === 1 ? 'one thing is' : `${issues.length} things are`;
   return new SyncError('configuration', `nothing was changed: ${count} in the way`, { hint: issues.join('\n') });
@@ -112,11 +121,15 @@ function refusal(issues: string[]): SyncError {
 
 /** None where drift was not watched yet, or was of another table: then everything is written down. */
 async function driftsOf(url: string, state: State, { entities }: Plan, settings: Settings): Promise<Drifts> {
-  if (!state.captures.some(({ record }) => 'recorded' in record)) return new Map();
+  const returned = entities.filter((plan) => hasReturned(plan, state)).map(({ entity }) => entity);
+  const back = state.formers.filter(({ entity_type }) => returned.includes(entity_type));
+  const brought = back.map(({ entity_type, record }) => [entity_type, returnedSince(String(record.ended_at))] as const);
+  if (!state.captures.some(({ record }) => 'recorded' in record)) return new Map(brought);
   const db = openDb(url, { role: 'install' });
   try {
     const moved = new Set(entities.filter((plan) => hasMoved(plan, state)).map(({ entity }) => entity));
-    return new Map([...(await readDrifts(db, settings))].filter(([entity]) => !moved.has(entity)));
+    const found = [...(await readDrifts(db, settings, entities))].filter(([entity]) => !moved.has(entity));
+    return new Map([...found, ...brought]);
   } finally {
     await db.destroy();
   }

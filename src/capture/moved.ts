@@ -6,6 +6,15 @@
 import type { EntityPlan } from './plan.js';
 import type { State } from './state.js';
 
+/**
+ * Whether an entity is back that had left the configuration, with the table that it had. What was written there meanwhile went by
+ * uncaptured, like what goes by a trigger that is switched off.
+ */
+export function hasReturned(plan: EntityPlan, { formers }: Pick<State, 'formers'>): boolean {
+  const known = formers.some(({ entity_type }) => entity_type === plan.entity);
+  return known && plan.direction !== 'pull' && !hasMoved(plan, { captures: formers });
+}
+
 export function hasMoved({ entity, table, root }: EntityPlan, { captures }: Pick<State, 'captures'>): boolean {
   const before = captures.find(({ entity_type }) => entity_type === entity);
   if (!before || before.record.table_name === table) return false;

@@ -3,7 +3,7 @@
  * call everything safe while nobody has asked for them.
  */
 import type pg from 'pg';
-import { hasMoved } from './moved.js';
+import { hasMoved, hasReturned } from './moved.js';
 import { literal, qualified } from './names.js';
 import type { EntityPlan } from './plan.js';
 import type { State } from './state.js';
@@ -12,10 +12,13 @@ import type { Step } from './steps.js';
 const READABLE_AND_SIZE = `SELECT has_table_privilege($1::oid, 'SELECT') AND NOT row_security_active($1::oid) AS readable,
   (SELECT bool_or(pg_relation_size(member) > 0) FROM unnest($2::oid[]) AS member) AS sized`;
 
-/** The entities whose tables are captured from now on, and that send. */
+/** The entities whose tables are captured from now on for the first time, and that send. */
 export function capturedAnew(entities: readonly EntityPlan[], state: State): EntityPlan[] {
   const known = new Set(state.captures.map(({ entity_type }) => entity_type));
-  return entities.filter((plan) => plan.direction !== 'pull' && (!known.has(plan.entity) || hasMoved(plan, state)));
+  return entities.filter(
+    (plan) =>
+      plan.direction !== 'pull' && (!known.has(plan.entity) || hasMoved(plan, state)) && !hasReturned(plan, state),
+  );
 }
 
 /** Those that hold rows. A table that its installer may not read is told by its size: there, deleted rows count until a vacuum. */

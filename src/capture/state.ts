@@ -32,6 +32,8 @@ export type State = {
   grants: Grant[];
   /** `tableOid` is null where the table is gone. */
   captures: { entity_type: string; tableOid: string | null; record: Record<string, unknown> }[];
+  /** What was captured until its entity left the configuration, in the form of `captures`. */
+  formers: State['captures'];
   outlet: Record<string, string | null> | undefined;
   /** The daemon's role may use schema syncd, and everything in it as it has to: nobody has revoked what install granted. */
   daemonAdmitted: boolean;
@@ -48,7 +50,7 @@ const SELF = `
          r.rolsuper OR r.rolcreaterole AS "mayCreateRoles",
          has_database_privilege(current_database(), 'CREATE') AS "mayCreateSchemas",
          (SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = $1) AS "schemaOwner",
-         to_regclass('syncd.capture') IS NOT NULL AS "hasTables",
+         to_regclass('syncd.capture') IS NOT NULL AS "hasTables", to_regclass('syncd.former_captures') IS NOT NULL AS "hasFormers",
          coalesce((SELECT has_schema_privilege(d.oid, n.oid, 'USAGE') AND NOT EXISTS (
                             SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND CASE c.relkind
                               WHEN 'S' THEN NOT has_sequence_privilege(d.oid, c.oid, 'USAGE, SELECT')
@@ -102,23 +104,28 @@ const CAPTURES = `
   SELECT entity_type, to_regclass(table_name)::oid::text AS "tableOid", to_json(c)::text AS record
   FROM syncd.capture c ORDER BY entity_type`;
 
+const FORMERS = `
+  SELECT entity_type, to_regclass(table_name)::oid::text AS "tableOid", to_json(f)::text AS record
+  FROM syncd.former_captures f ORDER BY entity_type`;
+
 export async function readState(client: pg.Client): Promise<State> {
   const rows = async <T extends pg.QueryResultRow>(query: string, values: unknown[]) =>
     (await client.query<T>(query, values)).rows;
   type Self = Omit<
     State,
-    'schemaOwner' | 'roles' | 'functions' | 'sequences' | 'triggers' | 'grants' | 'captures' | 'outlet'
+    'schemaOwner' | 'roles' | 'functions' | 'sequences' | 'triggers' | 'grants' | 'captures' | 'formers' | 'outlet'
   >;
-  const [self] = await rows<Self & { schemaOwner: string | null; hasTables: boolean }>(SELF, [
+  const [self] = await rows<Self & { schemaOwner: string | null; hasTables: boolean; hasFormers: boolean }>(SELF, [
     SCHEMA,
     DAEMON,
     WRITTEN_BY_DAEMON,
   ]);
   if (!self) throw new Error('the current role is not in pg_roles');
-  const { hasTables, schemaOwner, ...who } = self;
-  const captures = hasTables
-    ? await rows<{ entity_type: string; tableOid: string | null; record: string }>(CAPTURES, [])
-    : [];
+  const { hasTables, hasFormers, schemaOwner, ...who } = self;
+  type Capture = { entity_type: string; tableOid: string | null; record: string };
+  const read = (capture: Capture) => ({ ...capture, record: JSON.parse(capture.record) });
+  const captures = hasTables ? await rows<Capture>(CAPTURES, []) : [];
+  const formers = hasFormers ? await rows<Capture>(FORMERS, []) : [];
   const outlet = hasTables
     ? await rows<Record<string, string | null>>(
         'SELECT outlet_id, code, timezone, cloud_url FROM syncd.outlet_config',
@@ -133,7 +140,8 @@ export async function readState(client: pg.Client): Promise<State> {
     sequences: (await rows<{ name: string }>(SEQUENCES, [SCHEMA])).map((sequence) => sequence.name),
     triggers: await rows(TRIGGERS, [SCHEMA]),
     grants: await rows(GRANTS, [SCHEMA, [OWNER, DAEMON]]),
-    captures: captures.map((capture) => ({ ...capture, record: JSON.parse(capture.record) })),
+    captures: captures.map(read),
+    formers: formers.map(read),
     outlet: outlet[0],
   };
 }

@@ -3,7 +3,7 @@
  * the POS locks that one only, and functions come before the triggers that call them.
  */
 import type { Settings } from '../config/settings.js';
-import { hasMoved } from './moved.js';
+import { hasMoved, hasReturned } from './moved.js';
 import { DAEMON, identifier, literal, OWNER, qualified, SCHEMA, SESSIONS, WRITTEN_BY_DAEMON } from './names.js';
 import type { EntityObjects } from './objects.js';
 import { type InstalledTrigger, ROLE_MARK, type State } from './state.js';
@@ -150,6 +150,9 @@ export function entitySteps(objects: EntityObjects, state: State, written: Reado
     statements.push(
       `UPDATE syncd.capture SET older_rows = true, recorded = NULL WHERE entity_type = ${literal(plan.entity)}`,
     );
+  const former = state.formers.some(({ entity_type }) => entity_type === plan.entity);
+  if (former && !hasReturned(plan, state))
+    statements.push(`DELETE FROM syncd.former_captures WHERE entity_type = ${literal(plan.entity)}`);
   // The functions capture again: what is put aside is forgotten, and what was written meanwhile is looked for.
   if (before?.suspended_at && statements.length > 0) {
     statements.unshift(`SELECT syncd.resume_capture(${literal(plan.entity)}, 'syncd install')`);
@@ -236,6 +239,14 @@ function triggerSteps(objects: EntityObjects, state: State): Step[] {
 const dropTrigger = (trigger: InstalledTrigger) =>
   `DROP TRIGGER ${identifier(trigger.name)} ON ${qualified(trigger.schema, trigger.table)}`;
 
+/** With what is needed to compare the table, should it come back. */
+const leave = (entity: string) => [
+  `INSERT INTO syncd.former_captures (entity_type, table_name, recorded, departed)
+SELECT entity_type, table_name, recorded, departed FROM syncd.capture WHERE entity_type = ${literal(entity)}
+ON CONFLICT (entity_type) DO UPDATE SET table_name = excluded.table_name, recorded = excluded.recorded, departed = excluded.departed, ended_at = excluded.ended_at`,
+  `DELETE FROM syncd.capture WHERE entity_type = ${literal(entity)}`,
+];
+
 /** What an earlier configuration captured and this one does not. */
 export function removalSteps(all: EntityObjects[], state: State): Step[] {
   const steps: Step[] = [];
@@ -260,7 +271,7 @@ export function removalSteps(all: EntityObjects[], state: State): Step[] {
   const counters = state.sequences.filter((name) => !sequences.includes(name));
   const statements = [
     ...unused.map((name) => `DROP FUNCTION ${qualified(SCHEMA, name)}()`),
-    ...gone.map((entity) => `DELETE FROM syncd.capture WHERE entity_type = ${literal(entity)}`),
+    ...gone.flatMap(leave),
     ...counters.map((name) => `DROP SEQUENCE ${qualified(SCHEMA, name)}`),
   ];
   if (statements.length > 0)

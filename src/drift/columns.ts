@@ -40,6 +40,20 @@ export function keyFindings(seen: Observed, recorded: Shape, now: Shape): Findin
   return nullable.length > 0 ? [finding(`the key column ${nullable[0]?.name} of ${table} may be null now`)] : [];
 }
 
+/**
+ * Whether rows that nobody has written to since have another text now than when they were sent: a type was changed (perhaps USING
+ * other values), a column came with a value in it, has another name, or stays at home now or no longer does.
+ */
+export function rowsDiffer(recorded: Shape, now: Shape, stayed: readonly string[], stay: readonly string[]): boolean {
+  return now.columns.some((column) => {
+    const was = recorded.columns.find(({ number }) => number === column.number);
+    const home = stay.includes(column.name);
+    if (!was) return !home && (column.given || !column.nullable || column.filled === true);
+    if (stayed.includes(was.name) !== home) return true;
+    return !home && (column.name !== was.name || family(column.type) !== family(was.type));
+  });
+}
+
 /** Types whose values have the same text: widening such a key column renames no row. */
 function family(type: string): string {
   if (/^(smallint|integer|bigint)$/.test(type)) return 'integer';
@@ -48,8 +62,13 @@ function family(type: string): string {
 }
 
 export function columnFindings(seen: Observed, recorded: Shape, now: Shape): Finding[] {
-  const { entity_type, table, keys, direction } = seen;
+  const { entity_type, table, keys, direction, excluded, configured } = seen;
   const sentOnly = direction === 'push';
+  // Install refuses a name that is none; the columns that are left out always stand in no file.
+  const atHome = (name: string, change: string) =>
+    configured?.excluded.includes(name)
+      ? `${change} entities.${entity_type}.exclude in syncd.yaml, then: ${INSTALL}`
+      : INSTALL;
   const findings: Finding[] = [];
   const finding = (kind: Finding['kind'], what: string, means: string, hint = INSTALL) =>
     findings.push({ kind, what, means, hint });
@@ -74,6 +93,16 @@ export function columnFindings(seen: Observed, recorded: Shape, now: Shape): Fin
       else finding('columns', what, 'it is sent from now on; the cloud must know it');
     } else if (keys.includes(was.name)) {
       // The key has findings of its own.
+    } else if (excluded.includes(was.name)) {
+      if (was.name !== column.name)
+        finding(
+          'columns',
+          `the excluded column ${was.name} of ${table} is called ${column.name} now`,
+          'it stays in the shop as before',
+          atHome(was.name, `Write ${column.name} in place of ${was.name} under`),
+        );
+      else if (was.type !== column.type)
+        finding('columns', `the excluded column ${was.name} of ${table} is ${column.type} now`, 'it stays in the shop');
     } else if (was.name !== column.name) {
       finding(
         'column_renamed',
@@ -93,6 +122,11 @@ export function columnFindings(seen: Observed, recorded: Shape, now: Shape): Fin
   }
   for (const { number, name } of recorded.columns) {
     if (keys.includes(name) || now.columns.some((column) => column.number === number)) continue;
+    if (excluded.includes(name)) {
+      const what = `${table} has no excluded column ${name} any more`;
+      finding('columns', what, 'nothing changes for the cloud', atHome(name, `Take ${name} out of`));
+      continue;
+    }
     finding(
       'columns',
       `${table} has no column ${name} any more`,

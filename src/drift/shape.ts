@@ -1,7 +1,16 @@
 /** One captured table as drift is told by: what syncd.table_shape says of it, and what the installation and the configuration do. */
 import type { Direction } from '../config/settings.js';
 
-export type ShapeColumn = { number: number; name: string; type: string; nullable: boolean; given: boolean };
+export type ShapeColumn = {
+  number: number;
+  name: string;
+  type: string;
+  nullable: boolean;
+  /** A new row has a value in it by itself. */
+  given: boolean;
+  /** Rows from before the column have a value in it that nobody has written; missing in older records. */
+  filled?: boolean;
+};
 export type ShapeTrigger = {
   name: string;
   /** pg_trigger.tgenabled: O as usual, A always, R only for replication, D never. */

@@ -52,13 +52,14 @@ export type RowsAsked = {
 /** The next rows of one part of a table; those that are to be queued are. */
 export async function queueRows(trx: Db, walked: WalkedTable, asked: RowsAsked): Promise<Page> {
   const { entity, shape } = walked;
+  // Beside rows that nobody knows of: those of another table, or of other columns, may be known as they were before.
+  const missing = asked.kind === 'backfill' && !walked.older;
   // Compared as syncd's own tables compare ids; under any other collation their indexes would not serve, and each row read them all.
   const id = sql.raw(keyText(walked, 't'));
   const row = sql.raw(payload(walked, 't'));
-  const differs =
-    asked.kind === 'backfill'
-      ? sql`j.agreed IS NULL AND j.said IS NULL`
-      : sql`CASE WHEN j.said IS NOT NULL THEN j.said = 'delete' OR j.text IS DISTINCT FROM j.payload::text
+  const differs = missing
+    ? sql`j.agreed IS NULL AND j.said IS NULL`
+    : sql`CASE WHEN j.said IS NOT NULL THEN j.said = 'delete' OR j.text IS DISTINCT FROM j.payload::text
                  WHEN j.undecided THEN false
                  WHEN j.agreed IS NOT true THEN true
                  ELSE j.row_hash IS NULL OR j.row_shape IS DISTINCT FROM ${shape}::int
@@ -73,9 +74,9 @@ export async function queueRows(trx: Db, walked: WalkedTable, asked: RowsAsked):
   const { rows } = await sql<{ walked: number; last: string | null; ids: string | null; more: boolean }>`
     WITH ${said(entity)}, judged AS MATERIALIZED (
       SELECT row_number() OVER (ORDER BY ${inOrder(walked)}) AS n, ${id} AS entity_id, ${placeOf(walked)} AS place,
-             CASE WHEN ${asked.kind}::text <> 'backfill' OR s.agreed IS NULL THEN ${row} END AS payload,
+             CASE WHEN NOT ${missing}::boolean OR s.agreed IS NULL THEN ${row} END AS payload,
              s.agreed, s.row_hash, s.row_shape, u.operation AS said, u.payload::text AS text,
-             ${asked.kind === 'backfill' ? sql`false` : undecided(entity, id)} AS undecided
+             ${missing ? sql`false` : undecided(entity, id)} AS undecided
       FROM (SELECT t.* FROM ${sql.raw(asked.part)} AS t WHERE ${beyond(walked, asked.after)}
             ORDER BY ${inOrder(walked)} LIMIT ${asked.size}) AS t
       LEFT JOIN LATERAL (SELECT NOT e.deleted AS agreed, e.row_hash, e.row_shape FROM syncd.entity_state e

@@ -27,6 +27,8 @@ export type WalkedTable = {
   departed: Departed[];
   excluded: string[];
   shape: number;
+  /** Not everything in it is known to be in the cloud as it is. */
+  older: boolean;
 };
 
 type Read = {
@@ -34,6 +36,7 @@ type Read = {
   keys: string[];
   excluded: string[];
   shape: number;
+  older: boolean;
   there: boolean;
   missing: string[];
   ordered: string[] | null;
@@ -53,7 +56,7 @@ export async function readWalkedTable(db: Db, entity: string): Promise<WalkedTab
     ), present AS (
       SELECT a.attname::text AS name FROM captured c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     )
-    SELECT c.table_name AS table, c.keys, c.excluded, c.shape, c.oid IS NOT NULL AS there,
+    SELECT c.table_name AS table, c.keys, c.excluded, c.shape, c.older_rows AS older, c.oid IS NOT NULL AS there,
       ARRAY(SELECT name FROM unnest(c.keys || c.excluded) AS name EXCEPT SELECT name FROM present) AS missing,
       (SELECT array_agg(a.attname::text ORDER BY k.place)
        FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(number, place)

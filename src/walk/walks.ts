@@ -109,7 +109,7 @@ export class Walks {
       if (memory.before.writers.length > 0) await sleep(ROOM_MS, signal);
     } while (memory.before.writers.length > 0 && monotonicMs() < patience && !signal.aborted);
     if (memory.before.writers.length > 0) return false;
-    if (walk.kind === 'reconcile') await learnHashes(db, entity, walked.shape);
+    if (walk.kind === 'reconcile' || walked.older) await learnHashes(db, entity, walked.shape);
     await noteBegun(db, walk.id, memory.before.failures, await estimateRows(db, walked.parts));
     walk.started = true;
     const unknown = walked.departed.filter(({ bounds }) => bounds === null).map(({ name }) => name);

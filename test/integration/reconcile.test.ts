@@ -158,6 +158,77 @@ onEachServer('a reconcile', (_, server) => {
     expect((await stage.log()).filter(({ finished }) => !finished)).toEqual([]);
   });
 
+  test('an entity that left the configuration and is back is compared: what was written meanwhile, and what was deleted, is found', async () => {
+    const table = await agreed();
+    await stage.tables('', { [table]: undefined });
+    await stage.rows(`UPDATE ${table} SET v = 'changed' WHERE id = 2`);
+    await stage.rows(`INSERT INTO ${table} VALUES (7, 'sold meanwhile')`);
+    await stage.rows(`DELETE FROM ${table} WHERE id = 3`);
+    await stage.tables('', { [table]: table });
+    await stage.goOn();
+    expect(await stage.queue()).toEqual([`${table} update 2`, `${table} create 7`, `${table} delete 3`]);
+    await stage.settleAll();
+    expect(await stage.install()).toEqual([]);
+    // With another table: what stands in the first one alone stays in the cloud.
+    await stage.tables('', { [table]: undefined });
+    await stage.tables(`CREATE TABLE ${table}_new (LIKE ${table} INCLUDING ALL)`, { [table]: `${table}_new` });
+    await stage.goOn();
+    expect(await stage.queue()).toEqual([]);
+    expect(await stage.install()).toEqual([]);
+  });
+
+  test('a month that left before its entity left the configuration, or meanwhile, stays in the cloud', async () => {
+    const table = `t${++tables}`;
+    const month = (n: number) => `CREATE TABLE ${table}_${n} PARTITION OF ${table} FOR VALUES FROM (${n}0) TO (${n}9)`;
+    await stage.tables(
+      `CREATE TABLE ${table} (id int PRIMARY KEY) PARTITION BY RANGE (id); ${[1, 2, 3].map(month).join(';')}`,
+      { [table]: table },
+    );
+    await stage.rows(`INSERT INTO ${table} VALUES (11), (21), (31), (32)`);
+    await stage.settleAll();
+    await stage.rows(`DROP TABLE ${table}_1`);
+    await stage.install();
+    await stage.tables('', { [table]: undefined });
+    await stage.rows(`ALTER TABLE ${table} DETACH PARTITION ${table}_2`);
+    await stage.rows(`DELETE FROM ${table} WHERE id = 32`);
+    await stage.tables('', { [table]: table });
+    await stage.goOn();
+    expect(await stage.queue()).toEqual([`${table} delete 32`]);
+  });
+
+  test('another key gives every row another name: the cloud has none of them twice', async () => {
+    const table = await agreed(', code text NOT NULL UNIQUE DEFAULT gen_random_uuid()::text');
+    await stage.tables('', { [table]: { table, key: ['code'] } });
+    await stage.goOn();
+    const words = (await stage.queue()).map((line) => line.split(' ')[1]);
+    expect(words).toEqual([...Array(6).fill('create'), ...Array(6).fill('delete')]);
+  });
+
+  test('rows that nobody writes to after their columns were changed are told of, and a backfill sends them as they are', async () => {
+    const table = await agreed(', secret text');
+    const older = async () =>
+      (await stage.rows('SELECT older_rows FROM syncd.capture WHERE entity_type = $1', [table]))[0];
+    // A value that PostgreSQL would write the same, and one that is nowhere yet.
+    await stage.rows(`ALTER TABLE ${table} ALTER id TYPE bigint, ADD note text`);
+    await stage.install();
+    expect(await older()).toEqual({ older_rows: false });
+    await stage.walk('backfill', table);
+    expect(await stage.queue()).toEqual([]);
+    await stage.rows(`ALTER TABLE ${table} ALTER v TYPE int USING length(v)`);
+    expect(await stage.install()).toContain(`${table}: what was sent before is in the cloud as it was then`);
+    await stage.goOn();
+    expect(await stage.queue()).toEqual([]);
+    expect(await older()).toEqual({ older_rows: true });
+    await stage.walk('backfill', table);
+    expect(await stage.queue()).toHaveLength(6);
+    await stage.settleAll();
+    // A column stays at home from now on: so it shall in what was sent.
+    await stage.tables('', { [table]: { table, exclude: ['secret'] } });
+    await stage.walk('backfill', table);
+    expect(await stage.queue()).toHaveLength(6);
+    expect(await older()).toEqual({ older_rows: false });
+  });
+
   test('the rows of another table count as older than capture, and what stands in the first one alone stays in the cloud', async () => {
     const table = await agreed();
     const [other, empty] = [`${table}_other`, `${table}_empty`];
@@ -170,6 +241,13 @@ onEachServer('a reconcile', (_, server) => {
       },
     );
     expect(await older()).toEqual({ older_rows: true });
+    // One that the cloud knows by the same name, but as it was in the first table.
+    await stage.rows(`INSERT INTO ${other} VALUES (1, 'v1'), (2, 'another')`);
+    await stage.settleAll();
+    await stage.unseen(`UPDATE ${other} SET v = 'as it came' WHERE id = 2`);
+    await stage.walk('backfill', table);
+    expect(await stage.queue()).toEqual([`${table} update 2`, `${table} create 9`]);
+    await stage.settleAll();
     await stage.rows(`DROP TABLE ${table}`);
     await stage.tables(`CREATE TABLE ${empty} (LIKE ${other} INCLUDING ALL); ALTER TABLE ${other} RENAME TO ${table}`, {
       [table]: table,

@@ -46,9 +46,12 @@ export class WalkStage {
     return new WalkStage(pos, openDb(cluster.url(name, 'syncd'), { role: 'upkeep' }));
   }
 
-  /** Makes tables with rows in them, and captures them only then. */
-  async tables(ddl: string, entities: Entities): Promise<void> {
-    this.#entities = { ...this.#entities, ...entities };
+  /** Makes tables with rows in them, and captures them only then. An entity without a table leaves the configuration. */
+  async tables(ddl: string, entities: Record<string, Entities[string] | undefined>): Promise<void> {
+    const all = Object.entries({ ...this.#entities, ...entities });
+    this.#entities = Object.fromEntries(
+      all.flatMap(([entity, table]) => (table === undefined ? [] : [[entity, table]])),
+    );
     await this.pos.sql.query(ddl);
     await this.install();
   }

@@ -131,9 +131,10 @@ function walkWord({ entity_type, kind, walked, estimate, waits_for }: WalkFacts)
   return `${entity_type}: ${doing[kind]}${far}${waits_for === null ? '' : `; waits: ${waits_for}`}`;
 }
 
-/** What nobody has asked for: the shop sold before syncd came. */
+/** What nobody has asked for: the shop sold before syncd came, or before the POS changed the table's columns. */
 export function olderWords({ older }: Facts): string | undefined {
-  return older.length === 0 ? undefined : `${older.join(', ')}: what was there before capture is not in the cloud yet`;
+  if (older.length === 0) return undefined;
+  return `${older.join(', ')}: what was there before capture, or before its columns were changed, is not in the cloud as it is now`;
 }
 
 /** `2 of 2 tables watched, no failures`, or what became of them. */
