@@ -54,7 +54,26 @@ export async function signOn(client: pg.Client, version: string): Promise<Leader
   return { id, leader_epoch: (rows[0] as { leader_epoch: string }).leader_epoch };
 }
 
+/** Whoever may connect to the database may take the lock: a session of another role is none of ours. */
+const STRANGER = `
+  SELECT a.usename AS role, a.pid, a.application_name AS program FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+  WHERE l.locktype = 'advisory' AND l.classid = $1 AND l.objid = $2 AND l.objsubid = 2 AND l.granted AND a.usename <> current_user
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1`;
+
 export async function anotherDaemon(client: pg.Client): Promise<SyncError> {
+  const strangers = await client.query<{ role: string; pid: number; program: string }>(STRANGER, [
+    LOCK_CLASS,
+    LOCKS.leader,
+  ]);
+  const [stranger] = strangers.rows;
+  // A daemon that works as another role is called as ours are.
+  if (stranger && !stranger.program.startsWith('syncd ')) {
+    const { role, pid, program } = stranger;
+    const what = `a session of role ${role} (pid ${pid}, ${program || 'a nameless program'}) keeps the lock that makes one daemon the only one`;
+    return new SyncError('anotherDaemon', what, {
+      hint: `Nothing is sent until it lets go. To end it, as postgres in this database: SELECT pg_terminate_backend(${pid});`,
+    });
+  }
   const { rows } = await client.query<{ host: string; pid: number }>(
     "SELECT host, pid FROM syncd.daemon WHERE role = 'leader' ORDER BY leader_epoch DESC LIMIT 1",
   );

@@ -1,6 +1,7 @@
 /** Who leads: one at a time, by a lock that dies with its connection, under a number that only grows. */
 import pg from 'pg';
 import { takeLead } from '../../src/db/leader.js';
+import { LOCK_CLASS, LOCKS } from '../../src/db/schema.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { emptyQueue } from '../support/queue-rows.js';
 import { openShop, type Shop } from '../support/shop.js';
@@ -50,6 +51,19 @@ test('the lead ends with its connection; the next one’s number is higher', asy
   await clients.shift()?.end();
   const after = await waiting;
   expect(Number(after.leader_epoch)).toBeGreaterThan(Number(before.leader_epoch));
+});
+
+test('where a session of another role keeps the lock, that one is named', async () => {
+  const client = new pg.Client({ connectionString: shop.url, application_name: 'stock take' });
+  clients.push(client);
+  await client.connect();
+  await client.query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.leader]);
+  const { pid } = (await client.query('SELECT pg_backend_pid() AS pid')).rows[0];
+  await expect(takeLead(await candidate(), 'v', 0, never)).rejects.toMatchObject({
+    code: 'anotherDaemon',
+    message: `a session of role postgres (pid ${pid}, stock take) keeps the lock that makes one daemon the only one`,
+    hint: expect.stringContaining(`pg_terminate_backend(${pid})`),
+  });
 });
 
 test('one that is told to stop waits no longer', async () => {
