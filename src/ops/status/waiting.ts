@@ -32,8 +32,8 @@ export const waitingOf = (from: RawBuilder<unknown>) => sql`
       SELECT q.entity_type, q.entity_id, q.status, q.created_at, q.next_attempt_at > clock.now AS later
       FROM syncd.sync_queue q, clock
       WHERE q.status IN ('failed', 'conflict') OR (q.next_attempt_at IS NOT NULL AND q.status = 'pending')
-    ), blockers AS MATERIALIZED (
-      SELECT DISTINCT entity_type, entity_id FROM troubled WHERE status = 'conflict' OR (status = 'pending' AND later)
+    ), blockers AS NOT MATERIALIZED (
+      SELECT entity_type, entity_id FROM troubled WHERE status = 'conflict' OR (status = 'pending' AND later)
     ), stopped AS MATERIALIZED (
       SELECT entity_type FROM syncd.holds WHERE holds_push
     ), first AS MATERIALIZED (
@@ -54,14 +54,14 @@ export const waitingOf = (from: RawBuilder<unknown>) => sql`
         FROM syncd.sync_queue WHERE ${FRESH} AND id >= low AND id < high) q ON true
     ), behind AS MATERIALIZED (
       -- Only where anything blocks are the rows themselves looked at.
-      SELECT CASE WHEN EXISTS (SELECT FROM blockers) OR EXISTS (SELECT FROM stopped) THEN
+      SELECT CASE WHEN head.pending > 0 AND (EXISTS (SELECT FROM blockers) OR EXISTS (SELECT FROM stopped)) THEN
         (SELECT count(*) FROM (SELECT entity_type, entity_id FROM syncd.sync_queue WHERE ${FRESH} ORDER BY id LIMIT ${COUNTED_TO}::int) q WHERE ${BLOCKED})
         + tail.weight * (SELECT coalesce(sum(part.held), 0) FROM slices CROSS JOIN LATERAL (
             -- A limit keeps the planner from making one join of it, which reads the whole queue.
             SELECT count(*) AS held FROM (
               SELECT entity_type, entity_id FROM syncd.sync_queue WHERE ${FRESH} AND id >= low AND id < high LIMIT ${WIDTH}::int) q WHERE ${BLOCKED}) part)
         ELSE 0 END AS held
-      FROM tail
+      FROM head, tail
     ), restless AS MATERIALIZED (
       SELECT count(*) FILTER (WHERE status = 'pending') AS pending, min(created_at) FILTER (WHERE status = 'pending') AS oldest,
              count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'pending' AND later) AS later,
