@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { EXIT, SyncError } from '../errors.js';
 import { lookAtDaemon, requestNow } from '../ops/control.js';
-import { count } from '../ops/status/words.js';
+import { count, SWITCHED_OFF } from '../ops/status/words.js';
 import { countUnsettled } from '../queue/read.js';
 import { authorOf, withAuthor } from './actions.js';
 import { parseSpan } from './filters.js';
@@ -17,7 +17,11 @@ export function nowCommand(): Command {
     );
   return withAuthor(command).action(async (_options, self: Command) => {
     const options = { ...commonOptions(self), ...self.opts<{ wait: number; by?: string }>() };
-    await withDatabase(options, 'now', async ({ db }) => {
+    await withDatabase(options, 'now', async ({ db, loaded }) => {
+      if (!loaded.settings.sync.enabled)
+        throw new SyncError('failed', `nothing can be sent now: ${SWITCHED_OFF}`, {
+          hint: 'syncd config shows where.',
+        });
       const daemon = await lookAtDaemon(db);
       if (!daemon.running) {
         throw new SyncError('failed', 'nothing can be sent now: the daemon is not running', {

@@ -63,7 +63,7 @@ function figures(facts: Facts, report: StatusReport, timezone: string): [string,
   return [
     ['queue', queue.join(', ')],
     ['cloud', cloudLine(facts, report, when)],
-    ['daemon', facts.enabled ? running : `${running}; syncing is paused`],
+    ['daemon', facts.enabled ? running : `${running}; syncing is ${facts.switched_off ? 'switched off' : 'paused'}`],
     ...(standby ? [['standby', `pid ${standby.pid} on ${standby.host} waits to take over`] as [string, string]] : []),
     ['capture', captureWords(facts, capture.expected ?? 0, capture.healthy ?? 0)],
     ...line('older rows', olderWords(facts)),

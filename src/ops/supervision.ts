@@ -13,6 +13,7 @@ import { Flag, monotonicMs } from '../time.js';
 import { glance } from './glance.js';
 import { answerNow, beat, recordStop } from './heartbeat.js';
 import { type Dealt, type Marks, NowRequest } from './now-request.js';
+import { SWITCHED_OFF } from './status/words.js';
 
 /** A NOTIFY makes it sooner. Each look is a query, and an idle daemon may ask two a second, all in all. */
 const GLANCE_MS = 5_000;
@@ -183,7 +184,7 @@ export class Supervision {
       return;
     }
     const { standing } = this.#deps.memory;
-    const prevented = active ? standing.kind === 'stopped' && standing.reason : 'paused: syncd resume lets it go on';
+    const prevented = active ? standing.kind === 'stopped' && standing.reason : this.#whyPaused();
     if (prevented === false && this.#request === undefined) {
       // First the wait is dropped: how we stand until then is no answer to somebody who asks for a new try.
       loop.tryNow();
@@ -193,5 +194,9 @@ export class Supervision {
     if (!answer) return;
     this.#request = undefined;
     await answerNow(this.#deps.db, answer.outcome, answer.error);
+  }
+
+  #whyPaused(): string {
+    return this.#deps.enabled ? 'paused: syncd resume lets it go on' : SWITCHED_OFF;
   }
 }

@@ -1,6 +1,9 @@
 /** Acting through the command line: what is done, what is refused, with which words and which exit code, and who did it. */
 import { Cluster } from '../../src/demo/postgres.js';
+import { queue } from '../../src/doctor/checks/queue.js';
+import type { Patient } from '../../src/doctor/patient.js';
 import { type CliRun, syncd } from '../support/cli.js';
+import { shopFacts } from '../support/facts.js';
 import { openShop, type Shop } from '../support/shop.js';
 
 let cluster: Cluster;
@@ -87,6 +90,25 @@ test('pause and resume are told, idempotent and on record', async () => {
   expect((await record()).map(({ command }) => command)).toEqual(['pause', 'resume']);
   const { rows } = await shop.sql.query(`SELECT args ->> 'reason' AS reason FROM syncd.commands ORDER BY id LIMIT 1`);
   expect(rows).toEqual([{ reason: 'stocktaking' }]);
+});
+
+test('what the configuration has switched off no resume lets go on, and nobody is sent to one', async () => {
+  const off = { SYNCD_SYNC_ENABLED: 'false' };
+  const { stdout } = await syncd(['status', '--config', shop.config], off);
+  expect(stdout).toContain('sync.enabled is false in the configuration');
+  expect(stdout).not.toMatch(/resume/);
+  expect(await syncd(['now', '--config', shop.config], off)).toMatchObject({
+    code: 1,
+    stderr:
+      'syncd: nothing can be sent now: sync.enabled is false in the configuration\nhint: syncd config shows where.\n',
+  });
+});
+
+test('what the doctor has typed for changes of the cloud that cannot be applied is a command', async () => {
+  const facts = shopFacts({ parked: { count: 2, reason: 'product 7: too long' } });
+  const [finding] = await queue.look({ facts } as Patient);
+  const [, command = ''] = /then syncd (.+)$/.exec(finding?.what_to_type ?? '') ?? [];
+  expect(await run(...command.split(' '))).toMatchObject({ code: 0, stderr: '' });
 });
 
 test('now says that nobody is there to do it', async () => {

@@ -29,6 +29,7 @@ export function shopFacts(change: Partial<Facts> = {}): Facts {
     now: NOW,
     outlet: { id: 'outlet-7', code: 'JKT-014', stopped_reason: null, stopped_at: null },
     enabled: true,
+    switched_off: false,
     paused: null,
     last_sync_at: '2026-11-22T15:39:58.123456Z',
     last_pull_at: '2026-11-22T15:40:01.500000Z',

@@ -19,6 +19,7 @@ function status({ cloud, daemon, ...change }: Change = {}): StatusReport {
     state: 'ok',
     reasons: [],
     enabled: true,
+    switched_off: false,
     pending: 0,
     failed: 0,
     conflicts: 0,
@@ -84,6 +85,14 @@ test.each<[string, Change, tone: string, headline: object, next: string, canTryN
   ],
   ['refused', { pending: 1, cloud: { refused: '401' } }, 'attention', { cause: 'refused' }, 'now', true],
   ['paused', { pending: 1, enabled: false }, 'attention', { cause: 'paused' }, 'resume', false],
+  [
+    'switched off by the configuration',
+    { pending: 1, enabled: false, switched_off: true },
+    'attention',
+    { cause: 'off' },
+    'configure',
+    false,
+  ],
   [
     'stopped',
     { pending: 1, stopped: { reason: 'fork', at: null } },

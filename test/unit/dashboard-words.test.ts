@@ -46,8 +46,9 @@ test('both languages say the same things', () => {
 
 test('the answer as a shop owner would say it', () => {
   expect(id.answer.safe).toBe('Semua penjualan aman');
+  // A cloud that answers 503 is no fault of the shop's line.
   expect(id.answer.waiting('12', '14.02', 'offline')).toBe(
-    '12 perubahan menunggu sejak 14.02 karena internet terputus',
+    '12 perubahan menunggu sejak 14.02 karena sambungan ke cloud terputus',
   );
   expect(en.answer.waiting('1', '14:02', 'offline')).toBe(
     '1 change waits since 14:02 because the connection to the cloud is down',

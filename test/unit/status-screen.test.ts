@@ -73,7 +73,7 @@ test.each<[string, Facts]>([
     'paused with nothing waiting',
     shopFacts({ enabled: false, paused: { by: 'budi (syncd)', at: '2026-11-21T02:00:00Z' } }),
   ],
-  ['switched off with nothing waiting', shopFacts({ enabled: false })],
+  ['switched off with nothing waiting', shopFacts({ enabled: false, switched_off: true })],
   ['on their way', shopFacts({ pending: 3, oldest_pending_at: '2026-11-22T15:40:10Z' })],
   [
     'the cloud asks to wait',

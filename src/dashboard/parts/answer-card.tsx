@@ -160,12 +160,13 @@ function Actions({ answer, status }: { answer: Answer; status: StatusReport }) {
           {t.actions.now}
         </button>
       )}
-      {status.enabled === false ? (
+      {status.enabled === false && !status.switched_off && (
         <button type="button" class="button main" disabled={toggle.busy} onClick={() => void toggle.run('resume')}>
           <Icon name="resume" />
           {t.actions.resume}
         </button>
-      ) : (
+      )}
+      {status.enabled !== false && (
         <button type="button" class="button" onClick={() => setAsking(true)}>
           <Icon name="pause" />
           {t.actions.pause}

@@ -33,12 +33,24 @@ export type Answer = {
     | { kind: 'now' }
     | { kind: 'person' }
     | { kind: 'resume' }
+    /** The configuration has switched sending off. */
+    | { kind: 'configure' }
     | { kind: 'start' }
     | { kind: 'turn' };
   canTryNow: boolean;
 };
 
-export type Cause = 'none' | 'unknown' | 'daemon' | 'stopped' | 'paused' | 'refused' | 'offline' | 'asked' | 'turn';
+export type Cause =
+  | 'none'
+  | 'unknown'
+  | 'daemon'
+  | 'stopped'
+  | 'off'
+  | 'paused'
+  | 'refused'
+  | 'offline'
+  | 'asked'
+  | 'turn';
 
 /** @param now the database's clock, epoch ms */
 export function answerTo(status: StatusReport, now: number): Answer {
@@ -87,13 +99,14 @@ const NOTHING: Omit<Answer, 'tone' | 'headline'> = {
 };
 
 function needsPerson(cause: Cause): boolean {
-  return cause === 'daemon' || cause === 'stopped' || cause === 'refused' || cause === 'paused';
+  return cause === 'daemon' || cause === 'stopped' || cause === 'refused' || cause === 'off' || cause === 'paused';
 }
 
 /** The first thing that keeps what waits from going. */
-function causeOf({ daemon, stopped, enabled, cloud, pending, held }: StatusReport, now: number): Cause {
+function causeOf({ daemon, stopped, enabled, switched_off, cloud, pending, held }: StatusReport, now: number): Cause {
   if (daemon.running === false) return 'daemon';
   if (stopped) return 'stopped';
+  if (switched_off) return 'off';
   if (enabled === false) return 'paused';
   if (cloud.refused) return 'refused';
   if (cloud.online === false) return 'offline';
@@ -125,6 +138,8 @@ function nextOf({ cloud, pending }: StatusReport, cause: Cause, now: number): An
       return { kind: 'start' };
     case 'stopped':
       return { kind: 'person' };
+    case 'off':
+      return { kind: 'configure' };
     case 'paused':
       return { kind: 'resume' };
     case 'refused':

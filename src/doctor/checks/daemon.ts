@@ -1,6 +1,6 @@
 /** Whether the daemon runs, as this program's version and on the present configuration, and whether anything keeps it from sending. */
 import { isRunning } from '../../ops/status/verdict.js';
-import { age } from '../../ops/status/words.js';
+import { age, SWITCHED_OFF } from '../../ops/status/words.js';
 import { VERSION } from '../../version.js';
 import { fail, ok, type Unnamed, warn } from '../finding.js';
 import type { Check } from '../patient.js';
@@ -10,7 +10,7 @@ export const daemon: Check = {
   needs: ['schema'],
   async look({ facts }) {
     if (!facts) return [];
-    const { daemon, outlet, enabled } = facts;
+    const { daemon, outlet, enabled, switched_off } = facts;
     if (!daemon || !isRunning(daemon)) {
       const seen = daemon
         ? `its last sign of life was ${age(daemon.silent_ms)} ago on ${daemon.host}`
@@ -32,7 +32,15 @@ export const daemon: Check = {
           'syncd adopt',
         ),
       );
-    if (!enabled)
+    if (switched_off)
+      found.push(
+        warn(
+          SWITCHED_OFF,
+          'Sales are captured and wait; nothing is sent.',
+          'syncd config   # where it is set; then sudo systemctl reload syncd',
+        ),
+      );
+    else if (!enabled)
       found.push(warn('syncing is paused', 'Sales are captured and wait; nothing is sent.', 'syncd resume'));
     if (daemon.version !== VERSION)
       found.push(

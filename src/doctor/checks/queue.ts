@@ -32,7 +32,7 @@ export const queue: Check = {
         warn(
           `${count(facts.parked.count, 'change')} of the cloud cannot be applied: ${facts.parked.reason ?? 'no reason known'}`,
           'The shop does not have what head office has sent.',
-          'syncd inbox   # why; then syncd inbox --retry',
+          'syncd inbox   # why; then syncd inbox --retry --all',
         ),
       );
     const waitingMs = since(facts, facts.oldest_pending_at);

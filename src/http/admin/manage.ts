@@ -7,6 +7,7 @@ import { SyncError } from '../../errors.js';
 import { lookAtDaemon, requestNow, setEnabled } from '../../ops/control.js';
 import { statusOf } from '../../ops/status/report.js';
 import { unknownReport } from '../../ops/status/verdict.js';
+import { SWITCHED_OFF } from '../../ops/status/words.js';
 import { rowNumber } from '../../queue/filters.js';
 import { discardChanges, type Refusal, retryChanges, type Verdict } from '../../queue/manage.js';
 import type { HttpAnswer } from '../exchange.js';
@@ -44,11 +45,12 @@ async function status({ look, settings }: AdminDeps, { request }: AdminCall): Pr
   }
 }
 
-async function trigger({ act }: AdminDeps, { request, who }: AdminCall): Promise<HttpAnswer> {
+async function trigger({ act, settings }: AdminDeps, { request, who }: AdminCall): Promise<HttpAnswer> {
   const body = (await readBody(request, SMALL_BODY)).only('wait');
   const waitMs = waitIn(body);
   const daemon = await act.use(lookAtDaemon);
   if (!daemon.running) throw notNow('the daemon is not connected to the database', 'GET /ready tells when it is.');
+  if (!settings.sync.enabled) throw notNow(SWITCHED_OFF, 'syncd config shows where.');
   if (!daemon.enabled) throw notNow('syncing is paused', 'POST /api/v1/sync/resume');
   const answer = await act.use((db) => requestNow(db, who, waitMs));
   return json(answer.finished ? 200 : 202, answer);

@@ -13,6 +13,7 @@ const Status = z
     findings: z.array(z.object({ state: z.enum(['warning', 'critical']), topic: text, reason: text })),
     at,
     enabled: z.boolean().nullable(),
+    switched_off: z.boolean().nullable().describe('By the configuration; no resume changes that'),
     paused: z.object({ by: text, at: instant }).nullable(),
     stopped: z.object({ reason: text, at: instant }).loose().nullable(),
     daemon: z.object({ running: z.boolean().nullable(), pid: z.int().nullable(), since: at, version: maybe }),

@@ -18,6 +18,8 @@ export type Facts = {
   now: string;
   outlet: { id: string; code: string | null; stopped_reason: string | null; stopped_at: string | null };
   enabled: boolean;
+  /** The configuration keeps it from sending: nobody's resume changes that. */
+  switched_off: boolean;
   paused: { by: string; at: string } | null;
   last_sync_at: string | null;
   last_pull_at: string | null;
@@ -190,6 +192,8 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
       'now', ${iso('clock.now')},
       'outlet', json_build_object('id', o.outlet_id, 'code', o.code, 'stopped_reason', o.stopped_reason, 'stopped_at', ${iso('o.stopped_at')}),
       'enabled', o.sync_enabled,
+      -- Whoever asks knows the configuration.
+      'switched_off', false,
       'paused', CASE WHEN NOT o.sync_enabled THEN (
         SELECT json_build_object('by', p.requested_by, 'at', ${iso('p.requested_at')}) FROM syncd.commands p
         WHERE p.command = 'pause' ORDER BY p.id DESC LIMIT 1) END,

@@ -11,7 +11,7 @@ export type StatusSettings = Pick<Settings, 'outlet' | 'alerts' | 'entities' | '
 export async function statusOf(db: Db, settings: StatusSettings): Promise<Told> {
   const { outlet, alerts, entities, sync, disk } = settings;
   const found = await gatherFacts(db, outlet.timezone);
-  const facts = { ...found, enabled: found.enabled && sync.enabled };
+  const facts = { ...found, enabled: found.enabled && sync.enabled, switched_off: !sync.enabled };
   const pushed = [...entities].filter(([, entity]) => entity.direction !== 'pull').map(([name]) => name);
   const rules = { ...alerts, outletId: outlet.id, entities: pushed, diskWarnMs: disk?.warnMs };
   return { facts, rules, report: judge(facts, rules) };

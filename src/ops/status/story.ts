@@ -7,7 +7,7 @@ import { DISK_AUTHOR } from '../disk-forecast.js';
 import type { Facts, OutageFacts, SuspendedFacts } from './read.js';
 import { lostRows } from './table-findings.js';
 import { isRunning, type State, type Topic } from './verdict.js';
-import { age, count, localTime, relative } from './words.js';
+import { age, count, localTime, relative, SWITCHED_OFF } from './words.js';
 
 export type Story = {
   /** The answer in one sentence. */
@@ -98,7 +98,7 @@ function reason(facts: Facts, when: (at: string) => string): Reason {
   if (!facts.enabled) {
     return {
       why: whoPaused(facts, when),
-      next: `nothing is sent until somebody resumes it; ${kept}`,
+      next: `nothing is sent until ${goesOn(facts)}; ${kept}`,
       topic: 'backlog',
     };
   }
@@ -137,12 +137,17 @@ function reason(facts: Facts, when: (at: string) => string): Reason {
   return { why: 'they are on their way', next: 'the daemon is sending them now', topic: undefined };
 }
 
-function whoPaused({ paused }: Facts, when: (at: string) => string): string {
+function whoPaused({ paused, switched_off }: Facts, when: (at: string) => string): string {
+  if (switched_off) return SWITCHED_OFF;
   return paused ? `${paused.by} paused syncing ${when(paused.at)}` : 'syncing is switched off';
 }
 
+function goesOn({ switched_off }: Facts): string {
+  return switched_off ? 'that is changed' : 'somebody resumes it';
+}
+
 function idle(facts: Facts, when: (at: string) => string): string | undefined {
-  if (!facts.enabled) return `${whoPaused(facts, when)}: new sales will wait until somebody resumes it`;
+  if (!facts.enabled) return `${whoPaused(facts, when)}: new sales will wait until ${goesOn(facts)}`;
   if (!isRunning(facts.daemon)) return 'new sales will wait until the daemon runs again';
   return undefined;
 }
@@ -157,7 +162,9 @@ function todo(facts: Facts): Story['todo'] {
   if (facts.outlet.stopped_reason !== null)
     list.push({ what: 'see why pushing is stopped, and settle it', type: 'syncd adopt' });
   if (!isRunning(facts.daemon)) list.push({ what: 'start the daemon', type: 'sudo systemctl start syncd' });
-  if (!facts.enabled) list.push({ what: 'let it send again', type: 'syncd resume' });
+  if (facts.switched_off) list.push({ what: 'set sync.enabled to true, then', type: 'sudo systemctl reload syncd' });
+  if (facts.paused !== null || (!facts.enabled && !facts.switched_off))
+    list.push({ what: 'let it send again', type: 'syncd resume' });
   const [byDisk, byPerson] = [facts.suspended.some(forDisk), facts.suspended.some((one) => !forDisk(one))];
   if (byDisk) list.push({ what: 'make room on the disk: capture then goes on by itself', type: 'syncd doctor' });
   if (byPerson) list.push({ what: 'capture again', type: 'syncd capture --resume' });

@@ -24,6 +24,8 @@ export type StatusReport = {
   /** The database's clock. */
   at: string | null;
   enabled: boolean | null;
+  /** By the configuration; no resume changes that. */
+  switched_off: boolean | null;
   paused: { by: string; at: string } | null;
   /** Pushing waits for a person. */
   stopped: { reason: string; at: string | null } | null;
@@ -86,6 +88,7 @@ export function judge(facts: Facts, rules: Rules): StatusReport {
     findings: found,
     at: facts.now,
     enabled: facts.enabled,
+    switched_off: facts.switched_off,
     paused: facts.paused,
     stopped:
       facts.outlet.stopped_reason === null
@@ -144,6 +147,7 @@ export function unknownReport(reason: string): StatusReport {
     findings: [],
     at: null,
     enabled: null,
+    switched_off: null,
     paused: null,
     stopped: null,
     daemon: { running: null, pid: null, since: null, version: null },
@@ -268,7 +272,7 @@ export function findings(facts: Facts, rules: Rules): Finding[] {
   ) {
     warning(
       'backlog',
-      `the oldest change has been waiting for ${age(waitingMs)}${facts.enabled ? '' : ', for syncing is paused'}`,
+      `the oldest change has been waiting for ${age(waitingMs)}${facts.enabled ? '' : `, for syncing is ${facts.switched_off ? 'switched off' : 'paused'}`}`,
     );
   }
   return found;

@@ -2,6 +2,9 @@
 
 const DAY_MS = 86_400_000;
 
+/** What no resume changes. */
+export const SWITCHED_OFF = 'sync.enabled is false in the configuration';
+
 /** `1 change`, `1,204 changes`. */
 export function count(number: number, noun: string): string {
   return `${number.toLocaleString('en-GB')} ${noun}${number === 1 ? '' : 's'}`;
