@@ -99,9 +99,11 @@ COMMENT ON COLUMN syncd.sync_conflicts.next_attempt_at IS 'When its rule is trie
 
 ALTER TABLE syncd.outlet_config
   ADD COLUMN pull_cursor text,
+  ADD COLUMN pull_types text[],
   ADD COLUMN last_pull_at timestamptz,
   ADD COLUMN cloud_epoch text,
   ADD COLUMN webhooks_timestamped boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN syncd.outlet_config.pull_types IS 'The entity types that come in by the cursor; of any other it has passed over what came before.';
 COMMENT ON COLUMN syncd.outlet_config.pull_cursor IS 'The cloud''s own mark of how far was pulled; stored with the page that it follows.';
 COMMENT ON COLUMN syncd.outlet_config.last_pull_at IS 'The last answered pull.';
 COMMENT ON COLUMN syncd.outlet_config.cloud_epoch IS 'Names the cloud''s own history; another one means that the cloud was restored.';

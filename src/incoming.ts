@@ -46,12 +46,14 @@ export type IncomingDeps = {
 /** Undefined where nothing comes from the cloud at all. */
 export function createPull(deps: IncomingDeps): PullLoop | undefined {
   const { settings, client, clock, history, memory, cloud, log } = deps;
-  if (![...settings.entities.values()].some(({ direction }) => direction !== 'push')) return undefined;
+  const types = [...settings.entities].filter(([, { direction }]) => direction !== 'push').map(([entity]) => entity);
+  if (types.length === 0) return undefined;
   return new PullLoop({
     db: deps.store,
     client,
     clock,
     memory: memory.pull,
+    types,
     retry: settings.sync.retry,
     intervalMs: settings.sync.intervalMs,
     longPollMs: settings.sync.longPollMs,

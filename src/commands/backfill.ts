@@ -33,8 +33,9 @@ export function backfillCommand(): Command {
 The daemon does it, table by table, parents first: only rows that neither the
 queue nor the cloud knows of, and of the types that syncd status names under
 'older rows' also those that are not in the cloud as they are now. In small
-pieces behind the live sales, and no sale ever waits for it. Ctrl-C ends the watching, not the work; the same command
-watches again. It outlives a crash and goes on where it was.
+pieces behind the live sales, and no sale ever waits for it. Ctrl-C ends the
+watching, not the work; the same command watches again. It outlives a crash and
+goes on where it was.
 `,
     )
     .action(async (types: string[], _options, self: Command) => {

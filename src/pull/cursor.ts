@@ -1,10 +1,26 @@
 /** The cursor between two pulls, and how much waits to be applied. The cursor itself moves with its page, in inbox/receive. */
 import { sql } from 'kysely';
+import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 
 export async function readCursor(db: Db): Promise<string | null> {
   const outlet = await db.selectFrom('syncd.outlet_config').select('pull_cursor').executeTakeFirst();
   return outlet?.pull_cursor ?? null;
+}
+
+/**
+ * What came of a type before it was configured was passed over, and the cursor with it: for one that is new among those that come
+ * in, the next pull starts again without one. What is known by then changes nothing.
+ * @returns whether it does
+ */
+export async function beginFor(db: Db, types: readonly string[]): Promise<boolean> {
+  const { rows } = await sql<{ anew: boolean }>`
+    UPDATE syncd.outlet_config o
+    SET pull_types = now.types, pull_cursor = CASE WHEN was.pull_types @> now.types THEN o.pull_cursor END
+    FROM syncd.outlet_config was, (SELECT ${arrayLiteral([...types].sort())}::text[] AS types) AS now
+    WHERE was.one = o.one AND was.pull_types IS DISTINCT FROM now.types
+    RETURNING was.pull_cursor IS NOT NULL AND o.pull_cursor IS NULL AS anew`.execute(db);
+  return rows[0]?.anew === true;
 }
 
 /** The cursor is too old for the cloud: the next pull starts again without one, unless somebody has set another meanwhile. */

@@ -12,7 +12,7 @@ import type { RetrySettings } from '../config/settings.js';
 import type { Log } from '../log.js';
 import type { Health } from '../service.js';
 import { Flag, monotonicMs } from '../time.js';
-import { dropCursor, isFull, readCursor } from './cursor.js';
+import { beginFor, dropCursor, isFull, readCursor } from './cursor.js';
 import type { PullMemory } from './memory.js';
 import { afterFailure, afterPage, delayMs } from './pace.js';
 import { type PullDeps, type PullReport, pullPage } from './page.js';
@@ -20,6 +20,8 @@ import { tellStanding } from './tell.js';
 
 export type PullLoopDeps = PullDeps & {
   memory: PullMemory;
+  /** The entity types that come in. */
+  types: readonly string[];
   retry: RetrySettings;
   intervalMs: number;
   /** 0: never. */
@@ -87,6 +89,8 @@ export class PullLoop {
 
   /** Runs until `signal` aborts; a wait at the cloud is cut short. @throws what the database says */
   async run(signal: AbortSignal): Promise<void> {
+    const { db, types, log } = this.#deps;
+    if (await beginFor(db, types)) log.info('other entity types come in now: the cloud is asked from the beginning');
     const cut = () => this.#call?.abort();
     signal.addEventListener('abort', cut);
     try {

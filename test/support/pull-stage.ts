@@ -22,6 +22,8 @@ export type PullOptions = {
   intervalMs?: number;
   timeoutMs?: number;
   since?: string;
+  /** Which entity types come in. */
+  types?: string[];
   /** Whether the cloud is known to wait. */
   waits?: boolean;
   retry?: Partial<PullLoopDeps['retry']>;
@@ -67,6 +69,7 @@ export async function openPullStage(cluster: Cluster, shop: Shop, options: PullO
     client,
     clock: new ClockOffset(true),
     memory,
+    types: options.types ?? ['product'],
     retry: { maxRetries: 3, initialBackoffMs: 60_000, maxBackoffMs: 1_800_000, multiplier: 2, ...options.retry },
     intervalMs,
     longPollMs,
