@@ -113,6 +113,8 @@ test('what follows a change that a person releases in the middle of a pass does 
   await pass.read(limits);
   await retryChanges(shop.db, [first], 'budi');
   expect(idsOf(await readOn())).toEqual([]);
+  // On a busy machine the first look may have taken so long that another one would rest.
+  pass.lookAtAll();
   pass.begin(true, nothing);
   expect(idsOf(await readOn())).toEqual([first, last]);
 });
