@@ -157,6 +157,17 @@ export const shopBreaches: Breach[] = [
     change: async (stage) => ({ database: { urls: [await stage.pooled()] } }),
   },
   {
+    broken: 'a role of the POS has written what the triggers would run',
+    check: 'rights',
+    state: 'fail',
+    says: /^a cast \(public\.doctor_mood AS json\), written by doctor_till, runs at every sale of order with the rights of syncd_owner$/,
+    types: /^DROP CAST \(public\.doctor_mood AS json\);/,
+    sql: `CREATE ROLE doctor_till; CREATE TYPE doctor_mood AS ENUM ('sweet'); ALTER TABLE orders ADD COLUMN moods doctor_mood[];
+      CREATE FUNCTION doctor_cast(doctor_mood) RETURNS json LANGUAGE sql AS $$ SELECT '1'::json $$;
+      ALTER FUNCTION doctor_cast OWNER TO doctor_till; CREATE CAST (doctor_mood AS json) WITH FUNCTION doctor_cast(doctor_mood)`,
+    mend: `ALTER TABLE orders DROP COLUMN moods; DROP TYPE doctor_mood CASCADE; DROP ROLE doctor_till`,
+  },
+  {
     broken: 'the role may not read a table',
     check: 'rights',
     state: 'fail',
