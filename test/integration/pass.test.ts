@@ -40,9 +40,9 @@ beforeEach(async () => {
   pass = passOver(db);
 });
 
-const passOver = (special: Db, coalesced: string[] = []) =>
+const passOver = (special: Db, coalesced: string[] = [], reader = db) =>
   new Pass({
-    reader: db,
+    reader,
     special,
     backlog,
     floor: new QueueFloor(db, monotonicMs),
@@ -227,4 +227,32 @@ test('a long look for retries that finds nothing is not repeated at once, unless
   pass.lookAtAll();
   await addRows(shop, [{ entity: 'f', nextMs: -1 }]);
   expect([await pair(), await pair()]).toEqual([6, 8]);
+});
+
+test('what is seen before it is on disk is flushed before it may leave, and the retries of a pass count as taken in', async () => {
+  const steps: string[] = [];
+  const unflushed: KyselyPlugin = {
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      const row = result.rows[0] ?? {};
+      if ('pg_logical_emit_message' in row) {
+        await sleep(20);
+        steps.push('flushed');
+      } else if ('unflushed' in row) {
+        steps.push('page');
+        Object.assign(row, { unflushed: true });
+      } else if ('flushed' in row) {
+        steps.push('retries');
+        Object.assign(row, { flushed: false });
+      }
+      return result;
+    },
+  };
+  const slow = db.withPlugin(unflushed);
+  pass = passOver(slow, [], slow);
+  await addRows(shop, [{ entity: 'e', nextMs: -1 }, { entity: 'f' }]);
+  pass.begin(true, nothing);
+  expect(await pass.read(limits)).toBe(2);
+  expect(steps).toEqual(['retries', 'flushed', 'page', 'flushed']);
+  expect(backlog.bytes).toBeGreaterThan(0);
 });

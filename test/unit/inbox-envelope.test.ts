@@ -123,6 +123,14 @@ describe('a page', () => {
     expect(parsed.kind === 'page' && parsed.changes.map((one) => one.entity_id)).toEqual(['p1', 'p2']);
   });
 
+  test.each([
+    ['true', true],
+    ['false', false],
+    ['null', false],
+  ])('that says %s of more to come is taken at its word', (says, has_more) => {
+    expect(parsePage(`{"changes":[],"next_cursor":"c","has_more":${says}}`)).toMatchObject({ kind: 'page', has_more });
+  });
+
   test.each<[string, string]>([
     ['of a captive portal', '<html></html>'],
     ['that was cut off', page([change()]).slice(0, -9)],

@@ -21,6 +21,13 @@ test('a shop where all is well is ok, without reasons', () => {
   });
 });
 
+test('a pull without an answer is told once it has lasted, and not beside an outage that pushing has met as well', () => {
+  const pull = (minutes: number) => ({ pull_error: 'no answer', pull_offline_since: minutesAgo(minutes) });
+  expect(judge(shopFacts({ daemon: daemonFacts(pull(29)) }), RULES).state).toBe('ok');
+  const both = { ...offline(31), ...pull(31) };
+  expect(findings(shopFacts({ daemon: both }), RULES).map(({ topic }) => topic)).toEqual(['offline']);
+});
+
 test.each<[string, Partial<Facts>, string, RegExp]>([
   ['no daemon ever', { daemon: null }, 'critical', /never been started here/],
   [
@@ -62,6 +69,18 @@ test.each<[string, Partial<Facts>, string, RegExp]>([
   ],
   ['a long outage', { daemon: offline(31) }, 'warning', /out of reach for 31 min: connect ECONNREFUSED/],
   ['an open conflict', { conflicts: 1 }, 'warning', /^1 conflict is open$/],
+  [
+    'a refused pull',
+    { daemon: daemonFacts({ pull_error: 'HTTP 403' }) },
+    'critical',
+    /refuses to be pulled from: HTTP 403$/,
+  ],
+  [
+    'a pull that nobody answers',
+    { daemon: daemonFacts({ pull_error: 'no answer', pull_offline_since: minutesAgo(31) }) },
+    'warning',
+    /^nothing could be pulled from the cloud for 31 min: no answer$/,
+  ],
   [
     'a table without its triggers',
     {
