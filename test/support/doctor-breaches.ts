@@ -157,6 +157,15 @@ export const shopBreaches: Breach[] = [
     change: async (stage) => ({ database: { urls: [await stage.pooled()] } }),
   },
   {
+    broken: 'a role may hardly use temporary files',
+    check: 'server',
+    state: 'warn',
+    says: /^temp_file_limit is 2048 kB, here or for a role$/,
+    types: /RESET temp_file_limit/,
+    sql: `CREATE ROLE doctor_narrow; ALTER ROLE doctor_narrow SET temp_file_limit = '2MB'; ALTER ROLE postgres SET temp_file_limit = -1`,
+    mend: 'DROP ROLE doctor_narrow; ALTER ROLE postgres RESET temp_file_limit',
+  },
+  {
     broken: 'a role of the POS has written what the triggers would run',
     check: 'rights',
     state: 'fail',

@@ -13,6 +13,7 @@ const SERVER = {
   idle_timeout_ms: 0,
   session_timeout_ms: 0,
   connections_free: 80,
+  temp_file_limit: null,
 };
 
 test('a server with the usual settings gives no cause for complaint', () => {
@@ -29,6 +30,7 @@ test.each([
   [{ statement_timeout_ms: 5_000 }, 'warn', /^statement_timeout is 5000 ms/, /statement_timeout = 0/],
   [{ idle_timeout_ms: 1_000 }, 'warn', /^idle_in_transaction_session_timeout is 1000 ms/, /ALTER ROLE syncd/],
   [{ session_timeout_ms: 600_000 }, 'warn', /^idle_session_timeout is 600000 ms/, /ALTER ROLE syncd/],
+  [{ temp_file_limit: 65_536 }, 'warn', /^temp_file_limit is 64 kB/, /temp_file_limit = -1/],
   [{ connections_free: 3 }, 'warn', /^3 connections are free/, /max_connections/],
 ])('%j is a %s', (change, state, finding, remedy) => {
   expect(judgeServer({ ...SERVER, ...change })).toEqual([

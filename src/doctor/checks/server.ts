@@ -14,10 +14,13 @@ type Server = {
   idle_timeout_ms: number;
   session_timeout_ms: number;
   connections_free: number;
+  /** The smallest that holds for anybody here, in bytes; null: there is none. */
+  temp_file_limit: number | null;
 };
 
 /** The daemon's own connections, and some for commands and the admin port. */
 const CONNECTIONS = 12;
+const SMALLEST_TEMP_BYTES = 1024 ** 3;
 const SHORTEST_TIMEOUT_MS = 30_000;
 
 export const server: Check = {
@@ -33,6 +36,15 @@ export const server: Check = {
              (SELECT setting::int FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout') AS idle_timeout_ms,
              -- From 14 on.
              coalesce((SELECT setting::int FROM pg_settings WHERE name = 'idle_session_timeout'), 0) AS session_timeout_ms,
+             (SELECT min(bytes)::float8 FROM (
+                SELECT setting::bigint * 1024 FROM pg_settings WHERE name = 'temp_file_limit'
+                UNION ALL
+                SELECT CASE WHEN given.value ~ '^-?[0-9]+$' THEN given.value::bigint * 1024 ELSE pg_size_bytes(given.value) END
+                FROM pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) AS one
+                CROSS JOIN LATERAL (SELECT split_part(one, '=', 2)) AS given(value)
+                WHERE split_part(one, '=', 1) = 'temp_file_limit'
+                  AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))) AS l(bytes)
+              WHERE bytes >= 0) AS temp_file_limit,
              current_setting('max_connections')::int - (SELECT sum(numbackends)::int FROM pg_stat_database) AS connections_free
       `.execute(db);
     const found = judgeServer(rows[0] as Server);
@@ -109,6 +121,14 @@ export function judgeServer(server: Server): Unnamed[] {
         `idle_session_timeout is ${server.session_timeout_ms} ms for this role`,
         'On a quiet evening syncd loses its connections again and again, and begins anew each time.',
         'ALTER ROLE syncd SET idle_session_timeout = 0;',
+      ),
+    );
+  if (server.temp_file_limit !== null && server.temp_file_limit < SMALLEST_TEMP_BYTES)
+    found.push(
+      warn(
+        `temp_file_limit is ${Math.floor(server.temp_file_limit / 1024)} kB, here or for a role`,
+        'A statement of the POS that changes many rows at once fails: PostgreSQL keeps them for the triggers in temporary files.',
+        'ALTER SYSTEM SET temp_file_limit = -1; SELECT pg_reload_conf();   # where a role has one: ALTER ROLE … RESET temp_file_limit',
       ),
     );
   if (server.connections_free < CONNECTIONS)
