@@ -1,7 +1,7 @@
 /** What is said of missed changes, suspended capture, walks and the disk. */
 import { progressWords, remainingMs } from '../../src/ops/status/progress-words.js';
 import type { Facts, WalkFacts } from '../../src/ops/status/read.js';
-import { captureWords, diskWords, walkWords } from '../../src/ops/status/table-findings.js';
+import { captureWords, comparedWords, diskWords, lostRows, walkWords } from '../../src/ops/status/table-findings.js';
 import { findings } from '../../src/ops/status/verdict.js';
 import { NOW, RULES, shopFacts } from '../support/facts.js';
 
@@ -49,6 +49,28 @@ test('a comparison that was given up is told with its reason', () => {
   expect(told({ walks: [{ ...WALK, error: 'permission denied for table orders' }] })).toEqual([
     'warning compare: the table of order could not be compared with the cloud: permission denied for table orders',
   ]);
+});
+
+test('what the cloud has lost is critical, what differs or could not be compared a warning', () => {
+  const at = new Date(Date.parse(NOW) - 7_500_000).toISOString();
+  const differing = [
+    { entity_type: 'order', at, differences: 3, lost: 2 },
+    { entity_type: 'stock', at, differences: 1, lost: 0 },
+  ];
+  const skipped = [{ entity_type: 'shift', reason: 'it has no digest' }];
+  const compared = { at, differing, skipped, beyond_repair: 0 };
+  expect(told({ compared })).toEqual([
+    'critical differs: the cloud had lost 2 rows of order that it had accepted (compared 2 h 5 min ago)',
+    "warning differs: 1 row of stock differed from the cloud's (compared 2 h 5 min ago)",
+    "warning differs: shift could not be compared with the cloud's: it has no digest",
+  ]);
+  expect(lostRows({ compared })).toBe(2);
+  const words = (change: object) => comparedWords(shopFacts({ compared: { ...compared, ...change } }));
+  expect(words({})).toBe('with the cloud 2 h 5 min ago, 4 differences');
+  expect(words({ differing: [], beyond_repair: 1 })).toBe(
+    'with the cloud 2 h 5 min ago, no differences; 1 row that nothing here can mend',
+  );
+  expect([told({ compared: null }), lostRows({ compared: null })]).toEqual([[], 0]);
 });
 
 test('the disk is told when it is full soon, or cannot be watched, and only where it is watched', () => {
