@@ -172,6 +172,30 @@ describeInChromium('what a person does', () => {
     );
   });
 
+  test('a row that the cloud holds otherwise is not called settled, and a queue of failed changes not one of none', async () => {
+    await trouble(stage);
+    await stage.sql.query(
+      `INSERT INTO syncd.incoming (inbox_id, source, entity_type, entity_id, operation, status, reason, next_attempt_at) VALUES
+         (1, 'pull', 'product', 'p1', 'update', 'parked', 'value too long', NULL),
+         (1, 'webhook', 'product', 'p2', 'hint', 'waiting', NULL, now() + interval '4 minutes')`,
+    );
+    await signIn(visit, stage.page, stage.token);
+    const standing = async (id: string) => {
+      await goTo(visit, `#/entity/product/${id}`);
+      await page.getByRole('heading', { name: `product ${id}` }).waitFor();
+      await page.waitForSelector('.notice');
+      return [await page.locator('.card-head .badge').textContent(), await page.locator('.notice').textContent()];
+    };
+    expect(await standing('p1')).toEqual(['not as in the cloud', 'Cannot be used in the shop: value too long']);
+    expect(await standing('p2')).toEqual([
+      'waiting',
+      expect.stringMatching(/^Something newer from the cloud waits: next try \d\d:\d\d$/),
+    ]);
+    await goTo(visit, '#/queue');
+    await page.getByRole('link', { name: /^Not in the cloud$/ }).waitFor();
+    expect(await page.locator('tbody tr').count()).toBeGreaterThan(6);
+  });
+
   test('a lost connection is shown, and heals by itself', async () => {
     await calm(stage);
     await signIn(visit, stage.page, stage.token);

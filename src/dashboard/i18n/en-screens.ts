@@ -169,6 +169,8 @@ export const screens = {
       unanswered: 'no answer',
     } as Record<string, string>,
     incoming: 'Cannot be used in the shop',
+    incomingLater: 'Something newer from the cloud waits',
+    parked: 'not as in the cloud',
     incomplete: (time: string) => `Changes settled before ${time} may be missing here.`,
     push: 'Send again as it is',
     pull: 'Fetch from the cloud',

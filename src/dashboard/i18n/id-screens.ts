@@ -159,6 +159,8 @@ export const screens: typeof english = {
       unanswered: 'tidak dijawab',
     },
     incoming: 'Tidak bisa dipakai di toko',
+    incomingLater: 'Data lebih baru dari cloud masih menunggu',
+    parked: 'belum sama dengan cloud',
     incomplete: (time) => `Perubahan yang beres sebelum ${time} mungkin tidak tampil di sini.`,
     push: 'Kirim lagi apa adanya',
     pull: 'Ambil dari cloud',

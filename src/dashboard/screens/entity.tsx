@@ -1,7 +1,7 @@
 /** One record's history: how both sides stand, every change with what was sent and what was answered. */
 import { post } from '../api/client.js';
 import { timelineOf } from '../api/timeline.js';
-import type { Timeline } from '../api/types.js';
+import type { IncomingItem, Timeline } from '../api/types.js';
 import { useWords } from '../i18n/words.js';
 import { useAct, useMayAct } from '../parts/act.js';
 import { Badge } from '../parts/badge.js';
@@ -36,9 +36,7 @@ export function EntityScreen({ type, id }: { type: string; id: string }) {
           <>
             <Standing timeline={value} onDone={again} />
             {value.incoming.map((item) => (
-              <Notice key={item.id} tone="attention">
-                <strong>{t.entity.incoming}:</strong> {item.reason}
-              </Notice>
+              <Incoming key={item.id} item={item} />
             ))}
             <section class="card" aria-labelledby="timeline">
               <h2 id="timeline">{t.entity.timeline}</h2>
@@ -55,6 +53,31 @@ export function EntityScreen({ type, id }: { type: string; id: string }) {
         )}
       </div>
     </>
+  );
+}
+
+function Incoming({ item }: { item: IncomingItem }) {
+  const { t, f } = useWords();
+  const parked = item.status === 'parked';
+  const again = item.next_attempt_at && t.queue.nextTry(f.time(item.next_attempt_at, serverNow()));
+  return (
+    <Notice tone={parked ? 'attention' : 'waiting'}>
+      <strong>{parked ? t.entity.incoming : t.entity.incomingLater}:</strong>{' '}
+      {[item.reason, again].filter(Boolean).join('; ')}
+    </Notice>
+  );
+}
+
+/** Where the row stands: what of the cloud's is still to come here counts too. */
+function StandingBadge({ timeline: { status, incoming } }: { timeline: Timeline }) {
+  const { t } = useWords();
+  const parked = incoming.some((item) => item.status === 'parked');
+  if (status !== 'synced' || incoming.length === 0)
+    return <Badge tone={CHANGE_TONES[status]}>{t.queue.status[status] ?? status}</Badge>;
+  return (
+    <Badge tone={parked ? 'attention' : 'waiting'}>
+      {parked ? t.entity.parked : (t.queue.status.pending ?? status)}
+    </Badge>
   );
 }
 
@@ -77,12 +100,12 @@ function Standing({ timeline, onDone }: { timeline: Timeline; onDone: () => void
     onDone();
     return t.entity.pulled;
   });
-  const { status, version, cloud_version, cloud_id, last_synced_at, deleted } = timeline;
+  const { version, cloud_version, cloud_id, last_synced_at, deleted } = timeline;
   return (
     <section class="card" aria-labelledby="standing">
       <div class="card-head">
         <h2 id="standing">{t.entity.versions}</h2>
-        <Badge tone={CHANGE_TONES[status]}>{t.queue.status[status] ?? status}</Badge>
+        <StandingBadge timeline={timeline} />
       </div>
       <dl class="facts">
         <dt>{t.entity.version}</dt>

@@ -21,7 +21,10 @@ export function Queue({ status }: { status: QueueStatus }) {
   const [entity, setEntity] = useState('');
   const turn = useStore(live, (now) => now.queueTurn);
   const failed = useStore(live, (now) => now.status?.failed);
-  const pending = useStore(live, (now) => now.status?.pending);
+  // The list has the failed ones and those in conflict too, whose changes nobody counts apart.
+  const waiting = useStore(live, ({ status: now }) =>
+    now?.failed === 0 && now.conflicts === 0 ? now.pending : undefined,
+  );
   const mayAct = useMayAct();
   const filter = { status: status === 'waiting' ? undefined : status, entity: entity || undefined };
   const paged = usePages<QueueItem>(
@@ -33,7 +36,7 @@ export function Queue({ status }: { status: QueueStatus }) {
     href: hashOf({ screen: 'queue', status: one }),
     label: t.queue.tabs[one],
     current: one === status,
-    count: one === 'waiting' ? pending : one === 'failed' ? failed : undefined,
+    count: one === 'waiting' ? waiting : one === 'failed' ? failed : undefined,
   }));
   return (
     <>
