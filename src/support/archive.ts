@@ -17,7 +17,9 @@ export async function writeArchive(path: string, folder: string, texts: Text[], 
   );
   const unfinished = `${path}.part`;
   try {
-    await writeFile(unfinished, await promisify(gzip)(archive), { mode: 0o600 });
+    // What lies there may be a stranger's, in /tmp say: a link that leads elsewhere, or a file that he may read.
+    await rm(unfinished, { force: true });
+    await writeFile(unfinished, await promisify(gzip)(archive), { mode: 0o600, flag: 'wx' });
     await rename(unfinished, path);
   } catch (error) {
     await rm(unfinished, { force: true });

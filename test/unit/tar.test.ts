@@ -1,5 +1,9 @@
 /** The archive of the support bundle, as the system's tar reads it. */
 import { execFileSync } from 'node:child_process';
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writeArchive } from '../../src/support/archive.js';
 import { tarOf } from '../../src/support/tar.js';
 
 const FILES = [
@@ -23,4 +27,21 @@ test('tar lists and unpacks what was packed', () => {
     `-rw------- 0/0 ${Buffer.byteLength(FILES[2]?.text ?? '')} 2026-11-22 08:30 bundle/words.txt`,
   ]);
   for (const { name, text } of FILES) expect(tar('-xOf', '-', name)).toBe(text);
+});
+
+test('an archive goes neither through a link nor into a file that somebody has laid in its way', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'syncd-tar-'));
+  try {
+    const [path, victim] = [join(directory, 'bundle.tar.gz'), join(directory, 'victim')];
+    writeFileSync(victim, 'untouched');
+    symlinkSync(victim, `${path}.part`);
+    await writeArchive(path, 'folder', FILES, new Date());
+    expect(readFileSync(victim, 'utf8')).toBe('untouched');
+    writeFileSync(`${path}.part`, '', { mode: 0o666 });
+    await writeArchive(path, 'folder', FILES, new Date());
+    expect(lstatSync(path).mode & 0o777).toBe(0o600);
+    expect(readdirSync(directory).sort()).toEqual(['bundle.tar.gz', 'victim']);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });
