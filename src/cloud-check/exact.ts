@@ -91,7 +91,12 @@ export function whatIsLost(
 
 function isSameInstant(sent: Exact, got: Exact): boolean {
   if (typeof sent !== 'string' || typeof got !== 'string' || !isInstant(sent) || !isInstant(got)) return false;
-  return Date.parse(sent) === Date.parse(got);
+  return Date.parse(sent) === Date.parse(got) && fractionOf(sent) === fractionOf(got);
+}
+
+/** Date.parse does not see what comes after the milliseconds. */
+function fractionOf(instant: string): string {
+  return /\.(\d*[1-9])/.exec(instant)?.[1] ?? '';
 }
 
 function shown(text: string): string {

@@ -1,4 +1,5 @@
 /** Holds a page of changes against the contract, by the daemon's own reader. Pure; as judge-push. */
+import { parseObject } from '../cloud/reply.js';
 import { type Page, parsePage } from '../inbox/envelope.js';
 import { answerWords, broken, type Exchange, type Fault } from './check.js';
 
@@ -19,7 +20,24 @@ export function mustBePage(exchange: Exchange, limit: number): Fault | undefined
   if (read.changes.length > limit)
     return broken(`the page has ${read.changes.length} changes where limit is ${limit}`, exchange);
   const bad = read.changes.find(({ fault }) => fault !== undefined);
-  return bad && broken(`a change of ${bad.entity_type} ${bad.entity_id} cannot be applied: ${bad.fault}`, exchange);
+  if (bad) return broken(`a change of ${bad.entity_type} ${bad.entity_id} cannot be applied: ${bad.fault}`, exchange);
+  return lackIn(exchange, read, parseObject(reply.body)?.changes as Record<string, unknown>[]);
+}
+
+/** What the daemon makes do without, and the shop pays for: a call for every row, a conflict that nobody can date. */
+function lackIn(exchange: Exchange, { changes }: Page, given: Record<string, unknown>[]): Fault | undefined {
+  for (const [place, { entity_type, entity_id, operation, updated_at }] of changes.entries()) {
+    const lack =
+      given[place]?.operation === undefined || given[place]?.operation === null
+        ? 'operation'
+        : operation === 'hint'
+          ? 'data, the whole row'
+          : updated_at === null
+            ? 'updated_at'
+            : undefined;
+    if (lack !== undefined) return broken(`the change of ${entity_type} ${entity_id} lacks ${lack}`, exchange);
+  }
+  return undefined;
 }
 
 /** The changes that a page brings, by name and version, in its order. */

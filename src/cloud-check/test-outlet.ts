@@ -113,14 +113,14 @@ export class TestOutlet {
     return { ...exchange, changes };
   }
 
-  post(path: string, question: unknown): Promise<Exchange> {
-    return this.#send({ method: 'POST', path, body: JSON.stringify(question), remark: null }, {});
+  post(path: string, question: unknown, given: { apiKey?: string } = {}): Promise<Exchange> {
+    const body = JSON.stringify(question);
+    return this.#send({ method: 'POST', path, body, remark: remarkOn(given) }, given);
   }
 
   /** @param path below the base, with its query */
   get(path: string, given: { apiKey?: string; timeoutMs?: number } = {}): Promise<Exchange> {
-    const remark = given.apiKey === undefined ? null : 'with an unknown X-API-Key';
-    return this.#send({ method: 'GET', path, body: null, remark }, given);
+    return this.#send({ method: 'GET', path, body: null, remark: remarkOn(given) }, given);
   }
 
   entity(id: string, given: { apiKey?: string } = {}): Promise<Exchange> {
@@ -181,6 +181,8 @@ export class TestOutlet {
     });
   }
 }
+
+const remarkOn = ({ apiKey }: { apiKey?: string }) => (apiKey === undefined ? null : 'with an unknown X-API-Key');
 
 /** As the outlet waits: by `Retry-After` with 429 or 503. */
 function waitAskedFor({ reply }: Exchange): number | undefined {

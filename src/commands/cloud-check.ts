@@ -50,7 +50,7 @@ more, too late, twice at once, and holds every answer against the wire contract
 (in the README). Each check is a line; where one fails stands what was sent,
 what came back, and which sentence of the contract that breaks.
 
-It leaves about a hundred rows at the cloud and takes the outlet over: a shop
+It leaves about 150 rows at the cloud and takes the outlet over: a shop
 that lives under the same id cannot push any more. So it reads no syncd.yaml;
 make an outlet for tests, at a cloud for tests.
 

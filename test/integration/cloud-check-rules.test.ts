@@ -1,9 +1,13 @@
 /** A cloud that breaks one rule of the wire contract hears which one: the checks about this rule fail, and no others. */
+import type { BrokenRule } from '../support/broken-rules.js';
 import { API_KEY, checkCloud, failedIn } from '../support/checked-cloud.js';
-import { type BrokenRule, startTinyCloud } from '../support/tiny-cloud.js';
+import { startTinyCloud } from '../support/tiny-cloud.js';
 
 const SAME_CHANGE = 'a change_id that comes again is a duplicate, with the same version';
 const OWN_VERSION = 'a duplicate tells the version that it made, not the current one';
+const OLD_DELETE = 'a delete that comes again is a duplicate, and takes no later row away';
+const HELD_AGAIN = 'a change that was held may come again under its change_id';
+const AFTER_OVERTAKEN = '"after" does not help where yet another change came after it';
 const AT_ONCE = 'one batch in four requests at the same time is applied once';
 const AFTER_FAILED = '"after" a change that was not accepted is held, nothing applied';
 const STALE = 'an update on an older version is a conflict with the current row';
@@ -18,35 +22,47 @@ const FORKS = [
 ];
 const EVERY_CONFLICT = [
   'a change that was in conflict may come again under its change_id',
+  HELD_AGAIN,
   STALE,
   'a create where the cloud has the row already is a conflict',
   'an update where the cloud has nothing is a conflict with version 0',
   'a delete on an older version is a conflict too',
+  AFTER_OVERTAKEN,
   AFTER_FAILED,
   SUPERSEDED_TOO_LATE,
   OVER_TOMBSTONE,
 ];
 
+const ANEW = 'under a higher epoch a seq may come again, and what was applied stays so';
+const DAYLESS = 'a time without an offset counts as it is written, a row without one in *';
+const FORMS = 'values keep their form: {} and [], "" and blanks, microseconds';
+const PAGES_OF_ONE = 'pages of one change bring all that a large page brings';
+const MEANWHILE = 'nothing is left out that comes in while pages are fetched';
+const UPDATE_OF_NOTHING = 'an update with base null of what the cloud does not have is accepted';
+
 const RULES: [rule: BrokenRule, failed: string[]][] = [
-  ['any key will do', ['an unknown X-API-Key is answered 401: push, changes, one entity']],
+  ['any key will do', ['an unknown X-API-Key is answered 401: push, changes, one entity, digest']],
   [
     'change ids are forgotten',
     [
       SAME_CHANGE,
       'a batch that comes again under its Idempotency-Key changes nothing',
       OWN_VERSION,
+      OLD_DELETE,
       AT_ONCE,
       '"after" may name a change that was applied before',
+      AFTER_OVERTAKEN,
+      ANEW,
     ],
   ],
-  ['a duplicate tells the current version', [OWN_VERSION]],
+  ['a duplicate tells the current version', [OWN_VERSION, OLD_DELETE]],
   ['two requests at once do not see each other', [AT_ONCE]],
   ['there is no lock', EVERY_CONFLICT],
   ['current is left out', EVERY_CONFLICT],
   ['null builds on a tombstone', [OVER_TOMBSTONE]],
   ['a delete of a tombstone counts', [DELETE_TWICE]],
   ['a tombstone is not found', ['a delete is accepted, and GET then shows deleted true', DELETE_UNKNOWN, DELETE_TWICE]],
-  ['after is not looked at', [AFTER_FAILED]],
+  ['after is not looked at', [HELD_AGAIN, AFTER_FAILED]],
   ['supersedes is not looked at', ['a change that supersedes one that had arrived is accepted']],
   ['supersedes opens the lock', [SUPERSEDED_TOO_LATE]],
   ['numbers are floats', ['numbers keep their digits: 30 of them, 1.10, 64-bit integers']],
@@ -60,9 +76,12 @@ const RULES: [rule: BrokenRule, failed: string[]][] = [
   ['a seq may come under another name', FORKS.slice(2)],
   ['a fork does not tell the epoch', FORKS],
   ['a refused push is applied', FORKS],
-  ['versions begin at 0', ['versions are 1, 2, 3 …, also over a delete', DELETE_UNKNOWN]],
+  ['versions begin at 0', ['versions are 1, 2, 3 …, also over a delete', UPDATE_OF_NOTHING, DELETE_UNKNOWN]],
   ['a strange cursor is the end', ['a cursor that the cloud never gave is answered 400 or 410']],
-  ['pages are counted from the newest change', ["the outlet's own change comes back with its version, or not at all"]],
+  [
+    'pages are counted from the newest change',
+    ["the outlet's own change comes back with its version, or not at all", MEANWHILE],
+  ],
   ['a wait is not waited', ['wait=2 keeps the call open while nothing is new']],
   ['the digest counts the deleted', ['digest/entities lists the living rows with their versions']],
   [
@@ -80,6 +99,76 @@ test.each(RULES)('a cloud where %s fails by the checks about it, and by no other
     await cloud.stop();
   }
 });
+
+/** Rules that different checks are about, so that one cloud may break them all. */
+const TOGETHER: [rules: BrokenRule[], failed: string[]][] = [
+  [
+    [
+      'the digest is for everybody',
+      'a delete is not remembered',
+      'what was held is remembered',
+      'an update needs a row',
+      'after opens the lock',
+      'a tombstone has no version',
+      'empty objects become lists',
+      'a seq is known for ever',
+      'updated_at is when it came',
+      'since is refused',
+      'what came together has one place',
+      'a wait is waited to its end',
+      'days without an offset are those of UTC',
+    ],
+    [
+      'an unknown X-API-Key is answered 401: push, changes, one entity, digest',
+      OLD_DELETE,
+      HELD_AGAIN,
+      UPDATE_OF_NOTHING,
+      AFTER_OVERTAKEN,
+      'a delete is accepted, and GET then shows deleted true',
+      FORMS,
+      ANEW,
+      'updated_at is when the edit was made, not when it arrived',
+      'the first call may name an instant in since',
+      PAGES_OF_ONE,
+      'a call that waits is answered when something arrives',
+      DAYLESS,
+    ],
+  ],
+  [
+    [
+      'texts are trimmed',
+      'change ids are forgotten with the epoch',
+      'there is never more',
+      'rows without a day are nowhere',
+    ],
+    [FORMS, ANEW, PAGES_OF_ONE, DAYLESS],
+  ],
+  [
+    ['instants lose their microseconds', 'late commits are passed over'],
+    [FORMS, PAGES_OF_ONE, MEANWHILE],
+  ],
+];
+
+test.each(TOGETHER)('a cloud where %j fails by the checks about each, and by no others', async (rules, failed) => {
+  const cloud = await startTinyCloud(API_KEY, ...rules);
+  try {
+    expect(failedIn(await checkCloud(cloud.url, { pulled: true }))).toEqual(failed);
+  } finally {
+    await cloud.stop();
+  }
+});
+
+test.each(['pages name no operation', 'pages have no rows'] as const)(
+  'a cloud where %s is told so by its first page',
+  async (rule) => {
+    const cloud = await startTinyCloud(API_KEY, rule);
+    try {
+      expect(failedIn(await checkCloud(cloud.url, { pulled: true }))).toContain('GET /sync/changes answers a page');
+    } finally {
+      await cloud.stop();
+    }
+  },
+);
 
 test('the same cloud without a broken rule fails in nothing, also when it is checked again', async () => {
   const cloud = await startTinyCloud(API_KEY);

@@ -47,7 +47,7 @@ test('the reference cloud holds in everything, run after run, with long poll and
     const checked = await checkCloud(cloud.url, { pulled });
     expect(failedIn(checked)).toEqual([]);
     const skipped = checked.filter(({ outcome }) => outcome.kind === 'skipped').map(({ check }) => check.name);
-    expect(skipped).toHaveLength(pulled ? 1 : 6);
+    expect(skipped).toHaveLength(pulled ? 1 : 9);
   }
 });
 
@@ -249,7 +249,7 @@ describe('the command', () => {
     const { code, stdout } = await syncd(given(cloud, '--json'));
     expect(code).toBe(1);
     const { checks, ...head } = JSON.parse(stdout);
-    expect(head).toEqual({ ok: false, url: cloud.url, outlet: 'test-outlet', epoch: 2 });
+    expect(head).toEqual({ ok: false, url: cloud.url, outlet: 'test-outlet', epoch: 3 });
     expect(checks[0]).toEqual({
       chapter: 'Reaching the cloud',
       name: 'GET /health answers 200',

@@ -1,62 +1,42 @@
 /**
- * A cloud of the smallest kind, in memory, that keeps the wire contract but for the one rule that a test has it break: to see
- * whether syncd cloud-check notices, and blames the right rule.
+ * A cloud of the smallest kind, in memory, that keeps the wire contract but for the rules that a test has it break: to see
+ * whether syncd cloud-check notices, and blames the right rules.
  */
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { type Exact, type ExactObject, isObject, readExactly, writeExactly } from '../../src/cloud-check/exact.js';
 import { bucketOf } from '../../src/cloud-check/fingerprint.js';
-
-export type BrokenRule =
-  | 'any key will do'
-  | 'change ids are forgotten'
-  | 'a duplicate tells the current version'
-  | 'two requests at once do not see each other'
-  | 'there is no lock'
-  | 'null builds on a tombstone'
-  | 'current is left out'
-  | 'a delete of a tombstone counts'
-  | 'a tombstone is not found'
-  | 'after is not looked at'
-  | 'supersedes is not looked at'
-  | 'supersedes opens the lock'
-  | 'numbers are floats'
-  | 'rows are patched'
-  | 'unknown fields are refused'
-  | 'gzip is not read'
-  | 'a bad change takes the others down'
-  | 'ids are not decoded'
-  | 'an older epoch may push'
-  | 'any install may push'
-  | 'a seq may come under another name'
-  | 'a fork does not tell the epoch'
-  | 'a refused push is applied'
-  | 'versions begin at 0'
-  | 'a strange cursor is the end'
-  | 'a wait is not waited'
-  | 'pages are counted from the newest change'
-  | 'the digest counts the deleted'
-  | 'the digest keeps still about missing buckets'
-  | 'days are those of UTC';
+import type { BrokenRule } from './broken-rules.js';
+import {
+  type Answer,
+  changeOf,
+  type Entity,
+  exact,
+  numberOf,
+  refusal,
+  rejected,
+  rewritten,
+  roundedBy,
+  text,
+} from './tiny-answers.js';
 
 export type TinyCloud = { url: string; stop(): Promise<void> };
 
-type Entity = { type: string; id: string; version: number; data: ExactObject | null; at: string };
-type Answer = { status: number; body: Exact };
 type Parts = { path: string; query: URLSearchParams; body: ExactObject };
 
 const KNOWN = ['batch_id', 'outlet_id', 'install_id', 'epoch', 'sent_at', 'changes'];
 
 class Tiny {
-  readonly #rule: BrokenRule | undefined;
+  readonly #broken: ReadonlySet<BrokenRule>;
   readonly #entities = new Map<string, Entity>();
   readonly #applied = new Map<string, { key: string; version: number }>();
   readonly #feed: Entity[] = [];
+  #places = 0;
   #outlet: { install_id: string; epoch: number; seqs: Map<string, string> } | undefined;
 
-  constructor(rule: BrokenRule | undefined) {
-    this.#rule = rule;
+  constructor(broken: ReadonlySet<BrokenRule>) {
+    this.#broken = broken;
   }
 
   async answer(method: string, parts: Parts): Promise<Answer> {
@@ -72,7 +52,7 @@ class Tiny {
   }
 
   #breaks(rule: BrokenRule): boolean {
-    return this.#rule === rule;
+    return this.#broken.has(rule);
   }
 
   #capabilities(): Exact {
@@ -81,7 +61,7 @@ class Tiny {
       ...limits,
       protocol: exact(1),
       encodings: ['gzip'],
-      long_poll: this.#breaks('a wait is not waited'),
+      long_poll: this.#breaks('a wait is not waited') || this.#breaks('a wait is waited to its end'),
       digest: true,
     };
   }
@@ -96,14 +76,23 @@ class Tiny {
     const bad = changes.some(({ operation }) => !['create', 'update', 'delete'].includes(operation as string));
     const all = bad && this.#breaks('a bad change takes the others down');
     const results: Exact[] = [];
-    for (const change of changes) results.push(all ? rejected(change) : await this.#apply(change));
+    const early = ++this.#places;
+    const together = this.#breaks('what came together has one place');
+    const late = this.#breaks('late commits are passed over');
+    if (late && early % 2 === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (const change of changes) {
+      const place = together || late ? early : ++this.#places;
+      results.push(all ? rejected(change) : await this.#apply(change, place));
+    }
     return fork ?? { status: 200, body: { results } };
   }
 
   #forkIn(body: ExactObject, changes: ExactObject[]): Answer | undefined {
     const [epoch, install_id] = [Number(text(body.epoch)), body.install_id as string];
     if (this.#outlet === undefined || epoch > this.#outlet.epoch) {
-      this.#outlet = { install_id, epoch, seqs: new Map() };
+      const forEver = this.#breaks('a seq is known for ever');
+      this.#outlet = { install_id, epoch, seqs: forEver && this.#outlet ? this.#outlet.seqs : new Map() };
+      if (this.#breaks('change ids are forgotten with the epoch')) this.#applied.clear();
     }
     const { seqs, ...known } = this.#outlet;
     const older = epoch < known.epoch && !this.#breaks('an older epoch may push');
@@ -115,7 +104,7 @@ class Tiny {
     return undefined;
   }
 
-  async #apply(change: ExactObject): Promise<Exact> {
+  async #apply(change: ExactObject, place: number): Promise<Exact> {
     const { operation, entity_type: type, entity_id: id } = change as Record<string, string>;
     const change_id = change.change_id as string;
     const key = JSON.stringify([type, id]);
@@ -123,20 +112,26 @@ class Tiny {
     if (!['create', 'update', 'delete'].includes(operation as string)) return rejected(change);
     const seen = this.#entities.get(key);
     const racing = this.#breaks('two requests at once do not see each other');
-    if (racing) await new Promise((resolve) => setTimeout(resolve, 5));
+    if (racing) await new Promise((resolve) => setTimeout(resolve, 20));
     const held = this.#entities.get(key);
     const after = change.after as string | undefined;
-    if (after && !this.#applied.has(after) && !this.#breaks('after is not looked at'))
+    if (after && !this.#applied.has(after) && !this.#breaks('after is not looked at')) {
+      if (this.#breaks('what was held is remembered')) this.#applied.set(change_id, { key, version: 1 });
       return { change_id, status: 'held', waiting_for: null };
+    }
+    if (operation === 'update' && held === undefined && this.#breaks('an update needs a row'))
+      return this.#conflict(change_id, held);
     const again = operation === 'delete' && held?.data === null && !this.#breaks('a delete of a tombstone counts');
     const free = operation === 'delete' && (held === undefined || held.data === null);
     if (!free && !this.#fits(change, key, racing ? seen : held)) return this.#conflict(change_id, held);
     const first = this.#breaks('versions begin at 0') ? 0 : 1;
     const version = again ? held.version : held === undefined ? first : held.version + 1;
-    this.#applied.set(change_id, { key, version });
+    if (operation !== 'delete' || !this.#breaks('a delete is not remembered'))
+      this.#applied.set(change_id, { key, version });
     if (!again) {
       const data = operation === 'delete' ? null : this.#rowFrom(change.data as ExactObject, held);
-      const entity = { type: type as string, id: id as string, version, data, at: change.changed_at as string };
+      const at = this.#breaks('updated_at is when it came') ? new Date().toISOString() : (change.changed_at as string);
+      const entity = { type: type as string, id: id as string, version, data, at, place };
       this.#entities.set(key, entity);
       this.#feed.push(entity);
     }
@@ -157,6 +152,7 @@ class Tiny {
       return applied?.key === key ? applied.version : undefined;
     };
     const version = held?.version ?? null;
+    if (change.after && this.#breaks('after opens the lock')) return true;
     const base = change.after ? (made(change.after) ?? null) : numberOf(change.base_cloud_version);
     if (base === version) return true;
     if (base === null && held?.data === null && this.#breaks('null builds on a tombstone')) return true;
@@ -176,7 +172,8 @@ class Tiny {
 
   #rowFrom(data: ExactObject, held: Entity | undefined): ExactObject {
     const row = this.#breaks('rows are patched') ? { ...held?.data, ...data } : data;
-    return this.#breaks('numbers are floats') ? (roundedBy(row) as ExactObject) : row;
+    if (this.#breaks('numbers are floats')) return roundedBy(row) as ExactObject;
+    return readExactly(rewritten(this.#broken, writeExactly(row))) as ExactObject;
   }
 
   #entity(path: string): Answer {
@@ -185,22 +182,37 @@ class Tiny {
     const held = this.#entities.get(JSON.stringify([type, id]));
     if (held === undefined || (held.data === null && this.#breaks('a tombstone is not found')))
       return { status: 404, body: {} };
+    if (tail === 'version' && held.data === null && this.#breaks('a tombstone has no version'))
+      return { status: 404, body: {} };
     if (tail === 'version') return { status: 200, body: { cloud_version: exact(held.version) } };
     return { status: 200, body: { ...changeOf(held), deleted: held.data === null } };
   }
 
-  #changes(query: URLSearchParams): Answer {
+  async #changes(query: URLSearchParams): Promise<Answer> {
     const limit = Number(query.get('limit') ?? 100);
     const cursor = query.get('cursor') ?? 'at-0';
     const strange = !/^at-\d+$/.test(cursor);
     if (strange && !this.#breaks('a strange cursor is the end')) return refusal(400, 'cursor');
-    const place = strange ? this.#feed.length : Number(cursor.slice(3));
+    if (query.has('since') && this.#breaks('since is refused')) return refusal(400, 'since');
+    const waitS = this.#breaks('a wait is waited to its end') ? Number(query.get('wait') ?? 0) : 0;
+    await new Promise((resolve) => setTimeout(resolve, waitS * 1_000));
+    const last = this.#feed.reduce((highest, { place }) => Math.max(highest, place), 0);
+    const place = strange ? last : Number(cursor.slice(3));
     const fromEnd = this.#breaks('pages are counted from the newest change');
-    const all = fromEnd ? this.#feed.toReversed() : this.#feed;
-    const page = all.slice(place, place + limit);
-    const next = place + page.length;
-    const more = next < this.#feed.length;
-    return { status: 200, body: { changes: page.map(changeOf), next_cursor: `at-${next}`, has_more: more } };
+    const inOrder = this.#feed.toSorted((a, b) => a.place - b.place);
+    const rest = fromEnd ? inOrder.toReversed().slice(place) : inOrder.filter((one) => one.place > place);
+    const page = rest.slice(0, limit);
+    const next = fromEnd ? place + page.length : (page.at(-1)?.place ?? place);
+    const more = rest.length > page.length && !this.#breaks('there is never more');
+    const changes = page.map((entity) => this.#inPage(changeOf(entity)));
+    return { status: 200, body: { changes, next_cursor: `at-${next}`, has_more: more } };
+  }
+
+  #inPage({ operation, data, ...change }: ExactObject): ExactObject {
+    if (this.#breaks('pages have no rows') && operation !== 'delete')
+      return { ...change, operation: operation ?? null };
+    const named = this.#breaks('pages name no operation') ? {} : { operation: operation ?? null };
+    return { ...change, ...named, data: data ?? null };
   }
 
   #living(body: ExactObject): [string, Exact][] {
@@ -217,9 +229,14 @@ class Tiny {
   #bucketOf({ date_field, timezone }: ExactObject, data: ExactObject | null): string {
     if (date_field === null || date_field === undefined) return '*';
     const value = data?.[date_field as string];
-    if (typeof value !== 'string') return '*';
+    const nowhere = this.#breaks('rows without a day are nowhere') ? 'nowhere' : '*';
+    if (typeof value !== 'string' || !/^\d{4}-/.test(value)) return nowhere;
+    const written = !/[Z+]/.test(value) && !this.#breaks('days without an offset are those of UTC');
+    if (written) return value.slice(0, 10);
     const timeZone = this.#breaks('days are those of UTC') ? 'UTC' : (timezone as string);
-    return new Date(value).toLocaleDateString('sv-SE', { timeZone });
+    return new Date(/[Z+]/.test(value) || value.length === 10 ? value : `${value}Z`).toLocaleDateString('sv-SE', {
+      timeZone,
+    });
   }
 
   #digest(body: ExactObject): Answer {
@@ -238,11 +255,12 @@ class Tiny {
   }
 }
 
-export async function startTinyCloud(apiKey: string, rule?: BrokenRule): Promise<TinyCloud> {
-  const tiny = new Tiny(rule);
+export async function startTinyCloud(apiKey: string, ...rules: BrokenRule[]): Promise<TinyCloud> {
+  const broken = new Set(rules);
+  const tiny = new Tiny(broken);
   const server = createServer(async (request, response) => {
     const [path = '', query] = (request.url ?? '').slice('/v1'.length).split('?');
-    const answer = await answerTo(tiny, request, path, new URLSearchParams(query), apiKey, rule);
+    const answer = await answerTo(tiny, request, path, new URLSearchParams(query), apiKey, broken);
     response.writeHead(answer.status, { 'content-type': 'application/json' }).end(writeExactly(answer.body));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -262,38 +280,17 @@ async function answerTo(
   path: string,
   query: URLSearchParams,
   apiKey: string,
-  rule: BrokenRule | undefined,
+  broken: ReadonlySet<BrokenRule>,
 ): Promise<Answer> {
   const chunks: Buffer[] = [];
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
-  if (request.headers['x-api-key'] !== apiKey && rule !== 'any key will do') return refusal(401, 'api_key');
+  const anybody =
+    broken.has('any key will do') || (broken.has('the digest is for everybody') && path === '/sync/digest');
+  if (request.headers['x-api-key'] !== apiKey && !anybody) return refusal(401, 'api_key');
   const packed = request.headers['content-encoding'] === 'gzip';
-  if (packed && rule === 'gzip is not read') return refusal(415, 'encoding');
+  if (packed && broken.has('gzip is not read')) return refusal(415, 'encoding');
   const bytes = packed ? gunzipSync(Buffer.concat(chunks)) : Buffer.concat(chunks);
   if (bytes.length > 100_000) return refusal(413, 'too_large');
   const body = readExactly(bytes.toString());
   return tiny.answer(request.method ?? '', { path, query, body: isObject(body) ? body : {} });
 }
-
-function refusal(status: number, code: string, more: ExactObject = {}): Answer {
-  return { status, body: { error: { code, message: 'no words for it', ...more } } };
-}
-
-function rejected({ change_id }: ExactObject): Exact {
-  return { change_id: change_id ?? '', status: 'rejected', error: { code: 'bad', message: 'bad', retryable: false } };
-}
-
-function changeOf({ type, id, version, data, at }: Entity): ExactObject {
-  const operation = data === null ? 'delete' : 'update';
-  return { entity_type: type, entity_id: id, operation, cloud_version: exact(version), updated_at: at, data };
-}
-
-/** What JavaScript's own reading leaves of it. */
-function roundedBy(row: ExactObject): Exact {
-  return readExactly(JSON.stringify(JSON.parse(writeExactly(row)))) as Exact;
-}
-
-const exact = (value: number): Exact => readExactly(String(value)) as Exact;
-const text = (value: Exact | undefined): string => writeExactly(value ?? null);
-const numberOf = (value: Exact | undefined): number | null =>
-  value === null || value === undefined ? null : Number(text(value));

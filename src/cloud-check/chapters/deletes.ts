@@ -1,6 +1,6 @@
 /** What a delete leaves: a tombstone that has a version like a row, and over which a row may be made anew. */
 import { type Chapter, type Check, verdictOf } from '../check.js';
-import { mustHold } from '../judge-entity.js';
+import { mustHaveVersion, mustHold } from '../judge-entity.js';
 import { mustBeAccepted, mustConflict, versionMade } from '../judge-push.js';
 import type { TestOutlet } from '../test-outlet.js';
 
@@ -30,7 +30,11 @@ const leaves: Check = {
   contract: DELETE,
   async run(outlet) {
     const { id, faults, tombstone } = await deletedRow(outlet);
-    return verdictOf([...faults, mustHold(await outlet.entity(id), 'the deleted row', id, tombstone)]);
+    return verdictOf([
+      ...faults,
+      mustHold(await outlet.entity(id), 'the deleted row', id, tombstone),
+      mustHaveVersion(await outlet.version(id), 'the deleted row', tombstone.version),
+    ]);
   },
 };
 

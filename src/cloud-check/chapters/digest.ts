@@ -16,7 +16,7 @@ import {
 } from '../check.js';
 import { bucketOf } from '../fingerprint.js';
 import { mustBeAccepted, versionMade } from '../judge-push.js';
-import type { TestOutlet } from '../test-outlet.js';
+import type { Change, TestOutlet } from '../test-outlet.js';
 
 type Entities = [entity_id: string, cloud_version: number][];
 
@@ -150,4 +150,36 @@ const days: Check = {
   },
 };
 
-export const digest: Chapter = { title: 'Digest', needsRows: true, checks: [listed, sums, days] };
+const dayless: Check = {
+  name: 'a time without an offset counts as it is written, a row without one in *',
+  contract: {
+    where: WHERE,
+    says: 'a date or a timestamp without an offset counts as it is written. Where there is none that can be written as YYYY-MM-DD: *.',
+  },
+  async run(outlet) {
+    if (!outlet.capabilities.digest) return skipped(NOT_OFFERED);
+    if (!outlet.options.row.own) return skipped('nothing is added to a row of --data');
+    const { row } = outlet.options;
+    const [local, plain, none, never] = ['"2026-11-21T23:30:00"', '"2026-11-21"', 'null', '"infinity"'].map(
+      (sold_at) => {
+        const id = outlet.freshId();
+        return outlet.change('create', id, null, { data: row.text(id, { sold_at }) });
+      },
+    ) as [Change, Change, Change, Change];
+    const pushed = await outlet.push([local, plain, none, never]);
+    const [day, rest] = [await list(outlet, '2026-11-21', 'sold_at'), await list(outlet, '*', 'sold_at')];
+    const named = (asked: Exchange, change: Change, what: string) =>
+      mustName(asked, change.entity_id, versionMade(pushed, change), what);
+    return verdictOf([
+      ...[local, plain, none, never].map((change) => mustBeAccepted(pushed, change, 'one of four creates')),
+      mustList(day),
+      named(day, local, 'in bucket 2026-11-21 a row sold on 2026-11-21T23:30:00, without an offset,'),
+      named(day, plain, 'in bucket 2026-11-21 a row sold on 2026-11-21'),
+      mustList(rest),
+      named(rest, none, 'in bucket * a row whose date is null'),
+      named(rest, never, 'in bucket * a row whose date is "infinity"'),
+    ]);
+  },
+};
+
+export const digest: Chapter = { title: 'Digest', needsRows: true, checks: [listed, sums, days, dayless] };

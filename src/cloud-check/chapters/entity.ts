@@ -1,5 +1,6 @@
 /** One entity, as the outlet asks for it after a hint, for a missing parent, or by hand. */
-import { type Chapter, type Check, verdictOf } from '../check.js';
+import { parseObject } from '../../cloud/reply.js';
+import { broken, type Chapter, type Check, verdictOf } from '../check.js';
 import { mustBeUnknown, mustHaveVersion, mustHold } from '../judge-entity.js';
 import { mustBeAccepted, versionMade } from '../judge-push.js';
 import type { TestOutlet } from '../test-outlet.js';
@@ -35,6 +36,25 @@ const version: Check = {
   },
 };
 
+/** What a cloud that keeps less than microseconds may round off. */
+const ROUNDED_MS = 1_000;
+
+const madeAt: Check = {
+  name: 'updated_at is when the edit was made, not when it arrived',
+  contract: { where: 'GET {base}/sync/changes', says: 'updated_at is when the winning edit was made.' },
+  async run(outlet) {
+    const id = outlet.freshId();
+    const changed_at = new Date(Date.now() - 3_600_000).toISOString();
+    const create = outlet.change('create', id, null, { changed_at });
+    const exchange = await outlet.push([create]);
+    const asked = await outlet.entity(id);
+    const told = asked.reply.kind === 'answer' ? parseObject(asked.reply.body)?.updated_at : undefined;
+    const right = Math.abs(Date.parse(String(told)) - Date.parse(changed_at)) <= ROUNDED_MS;
+    const why = `an edit of ${changed_at}, pushed an hour later, has updated_at ${JSON.stringify(told)}: it would win over edits that are newer`;
+    return verdictOf([mustBeAccepted(exchange, create, 'the create'), right ? undefined : broken(why, asked)]);
+  },
+};
+
 const unknown: Check = {
   name: 'what the cloud does not have is answered 404, row and version',
   contract: ENTITY,
@@ -47,4 +67,4 @@ const unknown: Check = {
   },
 };
 
-export const entity: Chapter = { title: 'One entity', needsRows: true, checks: [row, version, unknown] };
+export const entity: Chapter = { title: 'One entity', needsRows: true, checks: [row, version, madeAt, unknown] };

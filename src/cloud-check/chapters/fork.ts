@@ -4,7 +4,7 @@
  */
 import { type Chapter, type Check, verdictOf } from '../check.js';
 import { mustBeUnknown } from '../judge-entity.js';
-import { mustBeAccepted, mustFork } from '../judge-push.js';
+import { mustBe, mustBeAccepted, mustFork } from '../judge-push.js';
 
 const FORK = {
   where: 'What the cloud must do, 7',
@@ -20,6 +20,25 @@ const higher: Check = {
     const change = outlet.change('create', outlet.freshId(), null);
     const pushed = await outlet.push([change]);
     return verdictOf([mustBeAccepted(pushed, change, `the create at epoch ${outlet.epoch}`)]);
+  },
+};
+
+const anew: Check = {
+  name: 'under a higher epoch a seq may come again, and what was applied stays so',
+  contract: FORK,
+  async run(outlet) {
+    const lost = outlet.change('create', outlet.freshId(), null);
+    const kept = outlet.change('create', outlet.freshId(), null);
+    const before = await outlet.push([lost, kept]);
+    outlet.epoch += 1;
+    const other = outlet.change('create', outlet.freshId(), null, { seq: lost.seq });
+    const after = await outlet.push([other, kept]);
+    return verdictOf([
+      mustBeAccepted(before, lost, 'a create'),
+      mustBeAccepted(before, kept, 'a create'),
+      mustBeAccepted(after, other, `another change with the seq ${lost.seq}, as after the restore of a backup,`),
+      mustBe(after, kept, 'a change of the epoch before that comes again', ['duplicate']),
+    ]);
   },
 };
 
@@ -79,5 +98,5 @@ const goesOn: Check = {
 export const fork: Chapter = {
   title: 'One living copy',
   needsRows: true,
-  checks: [higher, older, otherInstall, sameSeq, goesOn],
+  checks: [higher, anew, older, otherInstall, sameSeq, goesOn],
 };

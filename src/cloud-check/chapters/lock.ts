@@ -12,6 +12,7 @@ const SUPERSEDES = {
   where: 'What the cloud must do, 4',
   says: 'Accept also when the version is the one that a change in supersedes made.',
 };
+const UPSERT = { where: 'What the cloud must do, 3', says: 'create and update both store the whole row.' };
 const AFTER = {
   where: 'What the cloud must do, 4',
   says: 'With after, ignore base_cloud_version: the version must be the one that the named change made; if that change was neither accepted nor a duplicate, answer held.',
@@ -115,6 +116,37 @@ const afterDuplicate: Check = {
   },
 };
 
+const afterOvertaken: Check = {
+  name: '"after" does not help where yet another change came after it',
+  contract: AFTER,
+  async run(outlet) {
+    const { id, create, made, faults, holds } = await updatedRow(outlet);
+    const next = outlet.change('update', id, made, { after: create.change_id });
+    const pushed = await outlet.push([create, next]);
+    return verdictOf([
+      ...faults,
+      mustBe(pushed, create, 'the create that came again', ['duplicate']),
+      mustConflict(pushed, next, 'a change after that create, with an update between them', holds),
+      mustHold(await outlet.entity(id), 'the row after the conflict', id, holds),
+    ]);
+  },
+};
+
+const updateOfNothing: Check = {
+  name: 'an update with base null of what the cloud does not have is accepted',
+  contract: UPSERT,
+  async run(outlet) {
+    const id = outlet.freshId();
+    const update = outlet.change('update', id, null, { supersedes: [outlet.freshId()] });
+    const pushed = await outlet.push([update]);
+    const held = { version: 1, row: update.data };
+    return verdictOf([
+      mustBeAccepted(pushed, update, 'an update whose create never arrived', 1),
+      mustHold(await outlet.entity(id), 'the row', id, held),
+    ]);
+  },
+};
+
 const afterFailed: Check = {
   name: '"after" a change that was not accepted is held, nothing applied',
   contract: AFTER,
@@ -168,9 +200,11 @@ export const lock: Chapter = {
     stale,
     nullBase,
     nothingThere,
+    updateOfNothing,
     staleDelete,
     chain,
     afterDuplicate,
+    afterOvertaken,
     afterFailed,
     supersedes,
     supersedesNothing,

@@ -74,6 +74,30 @@ const ownVersion: Check = {
   },
 };
 
+const oldDelete: Check = {
+  name: 'a delete that comes again is a duplicate, and takes no later row away',
+  contract: ONCE,
+  async run(outlet) {
+    const id = outlet.freshId();
+    const create = outlet.change('create', id, null);
+    const first = await outlet.push([create]);
+    const remove = outlet.change('delete', id, versionMade(first, create));
+    const second = await outlet.push([remove]);
+    const made = versionMade(second, remove);
+    const anew = outlet.change('create', id, made);
+    const third = await outlet.push([anew]);
+    const again = await outlet.push([remove]);
+    return verdictOf([
+      mustBeAccepted(first, create, 'the create'),
+      mustBeAccepted(second, remove, 'the delete'),
+      mustBeAccepted(third, anew, 'the create over the tombstone'),
+      mustBe(again, remove, 'the delete that came again', ['duplicate']),
+      mustHaveMade(again, remove, 'the delete that came again', made),
+      mustHold(await outlet.entity(id), 'the row', id, { version: versionMade(third, anew), row: anew.data }),
+    ]);
+  },
+};
+
 const atOnce: Check = {
   name: 'one batch in four requests at the same time is applied once',
   contract: {
@@ -130,6 +154,27 @@ const afterConflict: Check = {
   },
 };
 
+const afterHold: Check = {
+  name: 'a change that was held may come again under its change_id',
+  contract: AGAIN,
+  async run(outlet) {
+    const id = outlet.freshId();
+    const create = outlet.change('create', id, null);
+    const first = await outlet.push([create]);
+    const stale = outlet.change('update', id, null);
+    const next = outlet.change('update', id, null, { after: stale.change_id });
+    const second = await outlet.push([stale, next]);
+    const { after: _, ...rest } = next;
+    const mended: Change = { ...rest, base_cloud_version: versionMade(first, create) };
+    const third = await outlet.push([mended]);
+    return verdictOf([
+      mustBeAccepted(first, create, 'the create'),
+      mustBe(second, next, 'the change after one in conflict', ['held']),
+      mustBeAccepted(third, mended, 'the same change without "after", on the right base_cloud_version'),
+    ]);
+  },
+};
+
 const versions: Check = {
   name: 'versions are 1, 2, 3 …, also over a delete',
   contract: {
@@ -153,5 +198,5 @@ const versions: Check = {
 export const once: Chapter = {
   title: 'Each change once',
   needsRows: true,
-  checks: [sameChange, sameBatch, ownVersion, atOnce, afterConflict, versions],
+  checks: [sameChange, sameBatch, ownVersion, oldDelete, atOnce, afterConflict, afterHold, versions],
 };

@@ -2,29 +2,15 @@
  * What the outlet fetches. Every check goes from the end of the feed, so that a long one is walked once; what the feed of this
  * cloud shows of an outlet's own changes is its own affair.
  */
-import {
-  answerWords,
-  broken,
-  type Chapter,
-  type Check,
-  type Exchange,
-  type Outcome,
-  ok,
-  skipped,
-  verdictOf,
-} from '../check.js';
+import { answerWords, broken, type Chapter, type Check, ok, skipped, verdictOf } from '../check.js';
 import { mustBePage, mustRepeat, pageOf } from '../judge-page.js';
 import { mustBeAccepted, versionMade } from '../judge-push.js';
-import type { TestOutlet } from '../test-outlet.js';
+import { ask, LIMIT, walk } from '../walk-feed.js';
+import { feed, UNASKED } from './feed.js';
 
-const LIMIT = 500;
-/** So that a long history does not take hours. */
-const MOST_PAGES = 1_000;
 /** What a long poll is asked to wait, and what it has to hold at least: a second is lost to rounding and the line. */
 const WAIT_S = 2;
 const HELD_MS = 900;
-const UNASKED = 'no --pulled';
-
 const CURSOR = {
   where: 'GET {base}/sync/changes',
   says: "The cursor is the cloud's own and opaque, of 4,096 characters at most. The outlet stores it together with the page. The first call has none, but since where it is configured.",
@@ -34,40 +20,6 @@ const TOO_OLD = {
   says: '410: the cursor is too old; the outlet starts again without one. Old versions that come again do no harm.',
 };
 
-function ask(outlet: TestOutlet, cursor: string | null, more = ''): Promise<Exchange> {
-  const from = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-  return outlet.get(`/sync/changes?limit=${LIMIT}${from}${more}`);
-}
-
-/** `cursor`: the end, null where it was not reached, for the reason in `unfinished`. `seen`: the ids that came by. */
-type Walked = { cursor: string | null; seen: Set<string>; unfinished: Outcome };
-
-/** To where nothing more is; from the beginning, or from where an earlier walk ended. */
-async function walk(outlet: TestOutlet, from: string | null): Promise<Walked> {
-  const seen = new Set<string>();
-  const cursors = new Set<string>();
-  const end = (unfinished: Outcome): Walked => ({ cursor: null, seen, unfinished });
-  let cursor = from;
-  for (let pages = 0; pages < MOST_PAGES; pages++) {
-    const asked = await ask(outlet, cursor);
-    const page = pageOf(asked);
-    const fault = mustBePage(asked, LIMIT);
-    if (fault || page === undefined) return end(verdictOf([fault]));
-    for (const { entity_id } of page.changes) seen.add(entity_id);
-    if (!page.has_more) {
-      outlet.cursor = page.next_cursor;
-      return { cursor: page.next_cursor, seen, unfinished: ok() };
-    }
-    if (cursors.has(page.next_cursor)) {
-      const why = 'has_more is true, but next_cursor was given before: the outlet would ask for ever';
-      return end(verdictOf([broken(why, asked)]));
-    }
-    cursor = page.next_cursor;
-    cursors.add(cursor);
-  }
-  return end(skipped(`there is more than ${MOST_PAGES} pages; take an outlet with a shorter history`));
-}
-
 const onePage: Check = {
   name: 'GET /sync/changes answers a page',
   contract: {
@@ -75,6 +27,13 @@ const onePage: Check = {
     says: 'What head office changed. The outlet asks again and again with the cursor of the last page.',
   },
   run: async (outlet) => verdictOf([mustBePage(await outlet.get('/sync/changes?limit=10'), 10)]),
+};
+
+const sinceThen: Check = {
+  name: 'the first call may name an instant in since',
+  contract: CURSOR,
+  run: async (outlet) =>
+    verdictOf([mustBePage(await outlet.get('/sync/changes?limit=10&since=2026-01-01T00%3A00%3A00.000Z'), 10)]),
 };
 
 const toTheEnd: Check = {
@@ -176,5 +135,5 @@ const longPoll: Check = {
 export const pull: Chapter = {
   title: 'Pull',
   needsRows: false,
-  checks: [onePage, toTheEnd, ownChanges, again, nonsense, longPoll],
+  checks: [onePage, sinceThen, toTheEnd, ownChanges, again, nonsense, ...feed, longPoll],
 };

@@ -4,6 +4,7 @@ import { SyncError } from '../../errors.js';
 import { answerWords, broken, type Chapter, type Check, type Exchange, type Fault, ok, verdictOf } from '../check.js';
 import { mustBeUnknown } from '../judge-entity.js';
 import { mustBeAccepted } from '../judge-push.js';
+import type { TestOutlet } from '../test-outlet.js';
 
 /** Beyond it neither "the later edit wins" nor a signed webhook works. */
 const CLOCK_BOUND_S = 60;
@@ -86,7 +87,7 @@ function flawOfCapabilities(asked: Exchange, given: Record<string, unknown> | un
 }
 
 const key: Check = {
-  name: 'an unknown X-API-Key is answered 401: push, changes, one entity',
+  name: 'an unknown X-API-Key is answered 401: push, changes, one entity, digest',
   contract: { where: 'Conventions', says: 'X-API-Key, X-Outlet-ID on every request' },
   async run(outlet) {
     const wrong = { apiKey: `not-${outlet.freshId()}` };
@@ -95,6 +96,7 @@ const key: Check = {
       await outlet.push([outlet.change('create', id, null)], wrong),
       await outlet.get('/sync/changes?limit=1', wrong),
       await outlet.entity(id, wrong),
+      ...(outlet.capabilities.digest ? [await outlet.post('/sync/digest', anyDigest(outlet), wrong)] : []),
     ];
     const stored = await outlet.entity(id);
     const kept = stored.reply.kind === 'answer' && stored.reply.status === 200;
@@ -104,6 +106,13 @@ const key: Check = {
     ]);
   },
 };
+
+const anyDigest = ({ options }: TestOutlet) => ({
+  entity_type: options.type,
+  date_field: null,
+  timezone: 'UTC',
+  buckets: [],
+});
 
 /** 403 stops an outlet as 401 does. */
 function mustBeRefused(exchange: Exchange): Fault | undefined {

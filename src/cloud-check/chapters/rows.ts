@@ -57,6 +57,29 @@ const texts: Check = {
   },
 };
 
+const shapes: Check = {
+  name: 'values keep their form: {} and [], "" and blanks, microseconds',
+  contract: {
+    where: 'Conventions',
+    says: "All values are written as PostgreSQL's row_to_json writes them.",
+  },
+  async run(outlet) {
+    if (!outlet.options.row.own) return skipped('nothing is added to a row of --data');
+    return roundTrip(outlet, 'the row with empty values', {
+      choices: '{}',
+      lines: '[]',
+      nested: '{"none":{},"list":[[],{}]}',
+      note: '""',
+      code: '"  7 "',
+      sold_at: '"2026-11-22T18:30:00.123456+00:00"',
+      opened_at: '"2026-11-22T18:30:00"',
+      day: '"2026-11-22"',
+      digits: '"007"',
+      accent: JSON.stringify('e\u0301'),
+    });
+  },
+};
+
 const wholeRow: Check = {
   name: 'an update replaces the whole row: a column that it lacks is gone',
   contract: {
@@ -141,5 +164,5 @@ const composite: Check = {
 export const rows: Chapter = {
   title: 'Rows on their way',
   needsRows: true,
-  checks: [digits, texts, wholeRow, unknownFields, gzip, brotli, composite],
+  checks: [digits, texts, shapes, wholeRow, unknownFields, gzip, brotli, composite],
 };
