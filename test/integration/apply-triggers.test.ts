@@ -50,6 +50,18 @@ onEachServer('a row of the cloud', (_pos, server) => {
     expect(await stage.queue()).toEqual(['entry create 1', 'entry create 2', 'entry create 3', 'entry create 4']);
   });
 
+  test('that makes a trigger of its partition alone write elsewhere sends that', async () => {
+    await stage.tables(
+      `CREATE TABLE visits (id int, till int, PRIMARY KEY (id, till)) PARTITION BY LIST (till);
+       CREATE TABLE visits_1 PARTITION OF visits FOR VALUES IN (1);
+       CREATE TABLE counted (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, visit int);
+       ${trigger('count_visit', 'AFTER INSERT', 'visits_1', 'INSERT INTO counted (visit) VALUES (NEW.id); RETURN NULL;')}`,
+      { visit: { table: 'visits', also_writes: ['counted'] }, counted: { table: 'counted', direction: 'push' } },
+    );
+    await stage.apply({ type: 'visit', id: '["7","1"]', data: { id: 7, till: 1 } });
+    expect(await stage.queue()).toEqual(['counted create 1']);
+  });
+
   test('that an AFTER trigger changes once more sends what it became; one that changes it back sends nothing', async () => {
     await stage.tables(
       `CREATE TABLE doubled (id int PRIMARY KEY, n int, twice int);
