@@ -1,7 +1,7 @@
 /** `syncd conflicts`: where shop and cloud hold different values, side by side. */
 import { Command } from 'commander';
 import { listPresentConflicts } from '../apply/present.js';
-import { fullTime, localTime, oneLine } from '../ops/status/words.js';
+import { count, fullTime, localTime, oneLine } from '../ops/status/words.js';
 import { CONFLICT_STATUSES, type ConflictItem, countOpenConflicts, type Difference } from '../queue/conflicts.js';
 import { type FilterOptions, toFilter, withFilters } from './filters.js';
 import { type Paint, painter, print, screenWidth } from './output.js';
@@ -67,7 +67,7 @@ export function conflictLines(item: ConflictItem, now: string, timezone: string,
     lines.push(...table(shown, columns, width - 4, paint).map((line) => `    ${line}`));
   }
   const more = item.differences.length - shown.length;
-  if (more > 0) lines.push(paint('dim', `    and ${more} more columns`));
+  if (more > 0) lines.push(paint('dim', `    and ${count(more, 'more column')}`));
   lines.push(`    ${outcome(item, now, timezone)}`, '');
   return lines;
 }

@@ -122,7 +122,7 @@ function lines(items: ParkedItem[], now: string, timezone: string, paint: Paint)
     { title: 'ENTITY', cell: (item) => `${item.entity_type}/${item.entity_id}`, most: 28 },
     { title: 'WHAT', cell: (item) => item.operation },
     { title: 'SINCE', cell: (item) => localTime(item.received_at, now, timezone) },
-    { title: 'WHY', cell: (item) => why(item, now) },
+    { title: 'WHY', cell: (item) => why(item, now), below: true },
   ];
   return [...table(items, columns, screenWidth(), paint), ''];
 }

@@ -69,7 +69,7 @@ function queueLines(
     { title: 'WHAT', cell: (item) => item.operation },
     { title: 'STATUS', cell: (item) => item.status, style: colour },
     { title: 'SINCE', cell: (item) => localTime(item.created_at, now, timezone) },
-    { title: 'WHY', cell: (item) => why(item, whole, now) },
+    { title: 'WHY', cell: (item) => why(item, whole, now), below: true },
   ];
   return table(items, columns, screenWidth(), paint);
 }
