@@ -2,7 +2,7 @@
  * The queue's floor: a look begins behind what is done with for good, however long its entries stay in the index, and nothing
  * that commits late, becomes fresh again or waits behind another change is ever below it.
  */
-import { sql } from 'kysely';
+import { type KyselyPlugin, sql } from 'kysely';
 import pg from 'pg';
 import { type Db, openDb } from '../../src/db/connect.js';
 import { Cluster } from '../../src/demo/postgres.js';
@@ -154,15 +154,41 @@ test('what waits behind a change in trouble keeps it down', async () => {
   expect(await raise()).toBe(Number(behind) - 1);
 });
 
-test('a change that becomes fresh again below it is found within ten minutes, and at once when all is read anew', async () => {
+const becomesFresh = (id: string | undefined) =>
+  shop.sql.query("UPDATE syncd.sync_queue SET status = 'pending', synced_at = NULL WHERE id = $1", [id]);
+
+test('a change that becomes fresh again below it is found within ten minutes', async () => {
   const [first] = await addRows(shop, synced(20));
   await raise();
-  await shop.sql.query("UPDATE syncd.sync_queue SET status = 'pending', synced_at = NULL WHERE id = $1", [first]);
+  await becomesFresh(first);
   expect(await look()).toEqual([]);
   nowMs += 10 * MINUTE_MS;
   await raise();
   expect(await look()).toEqual([first]);
+});
+
+test('and at once when all is read anew, also where the floor is raised at that moment', async () => {
+  const [first] = await addRows(shop, synced(20));
+  await raise();
+  await becomesFresh(first);
+  expect(await look()).toEqual([]);
   floor.forget();
+  expect(await look()).toEqual([first]);
+  await settle([first as string]);
+  const meanwhile: KyselyPlugin = {
+    transformQuery: ({ node }) => node,
+    transformResult: async ({ result }) => {
+      if ('first' in (result.rows[0] ?? {})) {
+        await becomesFresh(first);
+        floor.forget();
+      }
+      return result;
+    },
+  };
+  floor = new QueueFloor(db.withPlugin(meanwhile), () => nowMs);
+  await floor.raise();
+  nowMs += MINUTE_MS;
+  await floor.raise();
   expect(await look()).toEqual([first]);
 });
 
