@@ -20,16 +20,48 @@ export type Document = {
 
 const LIMIT = 1 << 20;
 
+const INSTALLED = '/etc/syncd/syncd.yaml';
+
 /** The file to read. @throws SyncError `configuration` when there is none. */
 export function findFile(named: string | undefined, env: NodeJS.ProcessEnv): string {
   const given = named ?? env.SYNCD_CONFIG;
   if (given) return resolve(given);
-  const places = [resolve('syncd.yaml'), '/etc/syncd/syncd.yaml'];
-  const found = places.find((place) => statSync(place, { throwIfNoEntry: false }) !== undefined);
-  if (found) return found;
-  throw new SyncError('configuration', `no configuration: neither ${places.join(' nor ')} exists`, {
+  const here = lookHere();
+  if (here?.trusted) return here.file;
+  if (!isMissing(INSTALLED)) return INSTALLED;
+  throw new SyncError('configuration', `no configuration: ${nowhere(here)}`, {
     hint: 'Name one with --config FILE or $SYNCD_CONFIG.',
   });
+}
+
+/**
+ * The file in the directory where the command is typed. Often that is another user's (sudo -u syncd …), who may keep it to himself,
+ * or lay a file there that makes root send the outlet's key to a strange cloud: only the caller's own and root's count.
+ * @returns `trusted` is undefined where there is none; undefined where the directory cannot be looked into
+ */
+function lookHere(): { file: string; trusted: boolean | undefined } | undefined {
+  try {
+    const file = resolve('syncd.yaml');
+    const found = statSync(file, { throwIfNoEntry: false });
+    return { file, trusted: found && (found.uid === 0 || found.uid === process.geteuid?.()) };
+  } catch {
+    return undefined;
+  }
+}
+
+function nowhere(here: ReturnType<typeof lookHere>): string {
+  if (here === undefined) return `${INSTALLED} does not exist`;
+  if (here.trusted === false) return `${here.file} is another user's, and ${INSTALLED} does not exist`;
+  return `neither ${here.file} nor ${INSTALLED} exists`;
+}
+
+function isMissing(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    // Whoever reads it says what is wrong.
+    return false;
+  }
 }
 
 export function readDocument(file: string): Document {

@@ -1,5 +1,5 @@
 /** Where a setting comes from: flag over environment over secret files over the file over defaults, each on record. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { areKeptFromThisUser, withCredentials } from '../../src/config/credentials.js';
@@ -265,6 +265,35 @@ describe('finding the file', () => {
       /other.yaml does not exist/,
     );
     expect(() => loadSettings({ env: {} })).toThrow(/neither .*syncd.yaml nor \/etc\/syncd\/syncd.yaml exists/);
+  });
+
+  describe('where the command is typed', () => {
+    const before = process.cwd();
+    afterEach(() => process.chdir(before));
+
+    test("the caller's own counts, another user's does not", () => {
+      load();
+      process.chdir(directory);
+      expect(loadSettings({ env: {} }).file).toBe(file);
+      const { geteuid } = process;
+      // Root's own counts for everybody.
+      if (geteuid?.() === 0) chownSync(file, 12_345, 12_345);
+      process.geteuid = () => 54_321;
+      try {
+        expect(() => loadSettings({ env: {} })).toThrow(
+          /syncd.yaml is another user's, and \/etc\/syncd\/syncd.yaml does/,
+        );
+      } finally {
+        Object.assign(process, { geteuid });
+      }
+    });
+
+    test('a directory that is gone, or that the caller may not look into, is passed over', () => {
+      const gone = mkdtempSync(join(tmpdir(), 'syncd-gone-'));
+      process.chdir(gone);
+      rmSync(gone, { recursive: true });
+      expect(() => loadSettings({ env: {} })).toThrow('no configuration: /etc/syncd/syncd.yaml does not exist');
+    });
   });
 });
 
