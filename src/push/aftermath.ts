@@ -25,6 +25,9 @@ export type AftermathDeps = ExchangeDeps & {
 
 type Parts = { backlog: Backlog; pass: Pass; suspects: Suspects; contact: Contact };
 
+/** 415 Unsupported Media Type. */
+const UNSUPPORTED = 415;
+
 export class Aftermath {
   readonly #deps: AftermathDeps;
   readonly #parts: Parts;
@@ -72,8 +75,12 @@ export class Aftermath {
       case 'bad_batch':
         await this.#isolate(suspect, outcome.reason, outcome.retryable);
         break;
-      case 'wait':
       case 'refused':
+        // It takes other encodings than it listed: sent once more as it was, the batch would be refused for ever.
+        if (outcome.status === UNSUPPORTED) this.#parts.contact.askAgain();
+        this.#backlogToTable();
+        break;
+      case 'wait':
       case 'restored':
         this.#backlogToTable();
         break;

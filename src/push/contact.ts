@@ -48,8 +48,8 @@ export class Contact {
 
   get permission(): Permission {
     const { memory, steadyMs } = this.#deps;
-    const serves = memory.standing.kind === 'online' || memory.standing.kind === 'trial';
-    return serves && steadyMs() >= memory.askAtMs ? { may: 'ask' } : permission(memory.standing, steadyMs());
+    const allowed = permission(memory.standing, steadyMs());
+    return allowed.may === 'call' && steadyMs() >= memory.askAtMs ? { may: 'ask' } : allowed;
   }
 
   get standing(): Standing {
@@ -93,7 +93,9 @@ export class Contact {
     memory.link = withMaxima(memory.link, limits.max_batch_changes, limits.max_batch_bytes);
     memory.encodings = limits.encodings;
     log.debug('the cloud told its limits', { ...limits });
-    this.#set(memory.standing.kind === 'offline' ? goOnTrial(memory.standing, steadyMs()) : { kind: 'online' });
+    // That it tells its limits ends no refusal of pushes: the next push shows whether they are taken, and keeps to the schedule.
+    if (memory.standing.kind === 'offline') this.#set(goOnTrial(memory.standing, steadyMs()));
+    else if (memory.standing.kind !== 'refused') this.#set({ kind: 'online' });
     return true;
   }
 

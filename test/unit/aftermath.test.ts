@@ -143,6 +143,7 @@ test.each<[ExchangeOutcome['kind'], ExchangeOutcome, number, string[]]>([
   ['too_large', { kind: 'too_large', reason: 'x' }, 2, ['ask again']],
   ['wait', { kind: 'wait', waitMs: 1_000, reason: 'x' }, 0, ['abandon']],
   ['refused', { kind: 'refused', status: 401, reason: 'x' }, 0, ['abandon']],
+  ['refused', { kind: 'refused', status: 415, reason: 'x' }, 0, ['ask again', 'abandon']],
   ['restored', { kind: 'restored', reason: 'x' }, 0, ['abandon']],
   ['fork', { kind: 'fork', reason: 'x', epoch: 2 }, 0, ['abandon', 'fork']],
 ])(

@@ -99,6 +99,27 @@ test('a push that was too large has it asked again, but no more than once a minu
   expect([contact.permission, asked]).toEqual([{ may: 'call' }, 2]);
 });
 
+test('while pushes are refused it is asked again when the next one is due, which keeps to the schedule', async () => {
+  const { contact, memory } = makeContact();
+  await contact.ask();
+  for (const [failures, waitMs] of [
+    [1, 60_000],
+    [2, 120_000],
+  ] as const) {
+    contact.replied({ kind: 'refused', reason: 'HTTP 415' });
+    contact.askAgain();
+    expect(contact.permission).toEqual({ may: 'nothing', forMs: waitMs });
+    nowMs += waitMs;
+    expect(contact.permission).toEqual({ may: 'ask' });
+    reply = capabilities({ encodings: [`after ${failures}`] });
+    expect(await contact.ask()).toBe(true);
+    expect(memory).toMatchObject({ encodings: [`after ${failures}`], standing: { kind: 'refused', failures } });
+    expect(contact.permission).toEqual({ may: 'call' });
+  }
+  contact.replied({ kind: 'answered' });
+  expect(memory.standing.kind).toBe('online');
+});
+
 test('the first time, without an answer nothing may be called', async () => {
   for (const [failing, kind] of [
     [answer(401), 'refused'],
