@@ -4,6 +4,7 @@
  * itself would write them, so that 1.0 is 1.00; names and findings come back, and the rows as text.
  */
 import { type RawBuilder, sql } from 'kysely';
+import { shapeOf, textHash } from '../capture/row-hash.js';
 import type { Operation } from '../cloud/wire.js';
 import { arrayLiteral } from '../db/array.js';
 import { jumpedSince, offsetAt } from '../db/clock-log.js';
@@ -171,9 +172,29 @@ export const bases = (changes: readonly Unsettled[]): RawBuilder<unknown> => sql
   WHERE q.ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[]) AND q.previous IS NOT NULL
   ORDER BY e.key, q.id`;
 
-/** Changes that all tell their old values; one that does not may have changed anything. */
-const isBased = (changes: readonly Unsettled[]): boolean =>
-  changes.every(({ operation, has_previous }) => operation === 'update' && has_previous);
+/**
+ * Changes that all tell their old values, or changed nothing: a row that was only sent once more. Any other may have changed
+ * anything.
+ */
+async function isBased(
+  trx: Db,
+  { entity }: AppliedTable,
+  entity_id: string,
+  changes: readonly Unsettled[],
+): Promise<boolean> {
+  if (changes.some(({ operation }) => operation !== 'update')) return false;
+  if (changes.every(({ has_previous }) => has_previous)) return true;
+  const { rows } = await sql<{ based: boolean }>`
+    SELECT bool_and(one.tells OR one.hash IS NOT DISTINCT FROM one.before) AS based FROM (
+      SELECT q.previous IS NOT NULL AS tells, ${textHash(sql`q.payload`)} AS hash,
+             coalesce(lag(${textHash(sql`q.payload`)}) OVER (ORDER BY q.id), (
+               SELECT e.row_hash FROM syncd.entity_state e
+               WHERE e.entity_type = ${entity} AND e.entity_id = ${entity_id} AND e.row_shape = ${shapeOf(sql`e.entity_type`)})) AS before
+      FROM syncd.sync_queue q WHERE q.ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[])) AS one`.execute(
+    trx,
+  );
+  return rows[0]?.based === true;
+}
 
 async function compare(
   trx: Db,
@@ -198,7 +219,7 @@ async function compare(
     WHERE l.key = ANY (${arrayLiteral(names)}::text[]) ORDER BY array_position(${arrayLiteral(names)}::text[], l.key)`.execute(
     trx,
   );
-  const based = isBased(changes);
+  const based = await isBased(trx, table, conflict.entity_id, changes);
   return rows.map((row) => ({
     ...row,
     kind: kindOf(table, row.name),

