@@ -3,7 +3,7 @@
 import type { Settings } from '../config/settings.js';
 import { INSTALL } from '../errors.js';
 import type { AdoptAs, Adopted, Inspection } from '../ops/identity/adopt.js';
-import type { Remembered } from '../ops/identity/verdict.js';
+import type { IdentityVerdict, Remembered } from '../ops/identity/verdict.js';
 import { count, fullTime, wrapped } from '../ops/status/words.js';
 import type { Paint } from './output.js';
 
@@ -49,12 +49,15 @@ export function inspectionScreen(
     const why = told ? '' : `: ${outlet.stopped_reason}`;
     lines.push(...wrapped(`Stopped since ${at(Date.parse(outlet.stopped_at as string), settings)}${why}.`, WIDTH));
   }
-  const looks =
-    verdict.kind === 'fits'
-      ? 'This is the database that the outlet last worked on.'
-      : `It looks ${LOOKS[verdict.kind]}: ${verdict.reason}.`;
-  lines.push(...wrapped(looks, WIDTH));
+  lines.push(...wrapped(looks(verdict), WIDTH));
   return lines.join('\n');
+}
+
+function looks(verdict: IdentityVerdict): string {
+  if (verdict.kind !== 'fits') return `It looks ${LOOKS[verdict.kind]}: ${verdict.reason}.`;
+  return verdict.why === 'first'
+    ? 'No daemon has worked on it yet, so there is nothing to hold it against; the first one takes it as it is.'
+    : 'This is the database that the outlet last worked on.';
 }
 
 const NOTHING = { lost: '-', damaged: '(damaged)' };

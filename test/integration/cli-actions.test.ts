@@ -111,6 +111,12 @@ test('what the doctor has typed for changes of the cloud that cannot be applied 
   expect(await run(...command.split(' '))).toMatchObject({ code: 0, stderr: '' });
 });
 
+test('adopt does not call a database known that no daemon has worked on', async () => {
+  const { stdout } = await run('adopt');
+  expect(stdout).toContain('No daemon has worked on it yet');
+  expect(stdout).not.toContain('last worked on');
+});
+
 test('now says that nobody is there to do it', async () => {
   expect(await run('now')).toMatchObject({
     code: 1,
