@@ -164,3 +164,18 @@ test('results for nobody, twice or broken are told and settle nothing of theirs'
   expect(await statuses()).toEqual(['pending', 'pending', 'synced']);
   expect(told.length).toBe(3);
 });
+
+test('a hold counts anew where what it waits for was settled since, and spends an attempt where it was not', async () => {
+  const [row] = await waiting(1);
+  const change = { ...(row as PendingChange), holdCount: 5, retried: true };
+  const held = `{"change_id":"${change.change_id}","status":"held","waiting_for":{"entity_type":"order","entity_id":"p"}}`;
+  const again = async () => {
+    await stage.one('UPDATE syncd.sync_queue SET hold_count = 5, next_attempt_at = clock_timestamp()');
+    await push([change], 200, answered(held));
+    return stage.row(change.id);
+  };
+  expect(await again()).toMatchObject({ status: 'pending', hold_count: 6, retry_count: 1 });
+  await stage.one(`INSERT INTO syncd.entity_state (entity_type, entity_id, version, cloud_version, last_synced_at)
+                   VALUES ('order', 'p', 1, 1, clock_timestamp())`);
+  expect(await again()).toMatchObject({ status: 'pending', hold_count: 1 });
+});
