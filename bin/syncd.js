@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+// Everybody on the machine may read the command line of a process: a URL with a password does not stay there.
+if (process.argv.some((word) => /:\/\/[^/\s]*:[^\s]*@|[?&](ssl)?password=/i.test(word))) process.title = 'syncd';
 process.setSourceMapsEnabled(true);
 const { main } = await import('../dist/cli.js');
 process.exitCode = await main(process.argv);

@@ -1,5 +1,8 @@
 /** What goes wrong before anything is done: usage, configuration, a database that is away, too bare or not ours; and no secret in any of it. */
-import { writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { Cluster } from '../../src/demo/postgres.js';
@@ -258,4 +261,30 @@ test('config prints every setting and its source; no secret planted anywhere is 
     settings: expect.arrayContaining([{ path: 'cloud.api_key', value: '***', source: '$SYNCD_CLOUD_API_KEY' }]),
   });
   for (const { stdout, stderr } of runs) expect(stdout + stderr).not.toMatch(/planted/);
+});
+
+test('a password on the command line does not stay in the process list', async () => {
+  const silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const urls = [
+    `postgres://admin:planted-pw@127.0.0.1:${port}/pos`,
+    `postgres://127.0.0.1:${port}/pos?password=planted-pw`,
+  ];
+  const children = urls.map((url) =>
+    spawn(process.execPath, ['bin/syncd.js', 'install', '--config', shop.config, '--admin-url', url], {
+      stdio: 'ignore',
+    }),
+  );
+  try {
+    for (const child of children) {
+      const [socket] = (await once(silent, 'connection')) as [Socket];
+      socket.on('error', () => {});
+      expect(child.exitCode).toBeNull();
+    }
+    for (const { pid } of children) expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).not.toContain('planted');
+  } finally {
+    for (const child of children) child.kill('SIGKILL');
+    silent.close();
+  }
 });
