@@ -154,6 +154,11 @@ describe.each(['timestamped', 'standard'] as const)('the time of a message of pr
     const signed = signatureHeaders(BODY, { profile, secret: SECRET, id: 'evt_1', seconds: seconds as never });
     expect(verdict(signed, BODY, SECRET)).toEqual({ kind: 'unsigned' });
   });
+
+  test.each(['', 'two words', 'é', 'x'.repeat(256)])('%p is no name of an event', (id) => {
+    const signed = signatureHeaders(BODY, { profile, secret: SECRET, id, seconds: NOW_S });
+    expect(verdict(signed, BODY, SECRET)).toEqual({ kind: 'unsigned' });
+  });
 });
 
 test('several signatures: one of them is enough, sixteen are too many to be meant', () => {
