@@ -21,7 +21,8 @@ export function compare(seen: Observed, around: Surroundings): Finding[] {
   }
   if (seen.policed && (seen.direction !== 'push' || !recorded.policies)) findings.push(policies(seen));
   findings.push(...columnFindings(seen, recorded, now), ...configurationFindings(seen));
-  if (seen.generator !== around.generator) findings.push(outdated(`the triggers of ${table} are of an older program`));
+  if (seen.generator !== around.generator)
+    findings.push(outdated(`the triggers of ${table} are of an older program, or of other capture settings`));
   return findings;
 }
 
@@ -65,11 +66,14 @@ function captures(recorded: Shape, now: Shape): boolean {
 }
 
 function renamed(seen: Observed, now: Shape): Finding {
-  const { entity_type, table } = seen;
+  const { entity_type, table, rereads } = seen;
+  const means = rereads
+    ? 'its triggers read its rows again by the old name, so what is changed there is not captured'
+    : 'it is captured as before';
   return {
     kind: 'renamed',
     what: `${table} is called ${now.table} now`,
-    means: `it is captured as before${incoming(seen, ', but what the cloud sends for it waits')}`,
+    means: `${means}${incoming(seen, `, ${rereads ? 'and' : 'but'} what the cloud sends for it waits`)}`,
     hint: `Set entities.${entity_type}.table to ${now.table} in syncd.yaml, then: ${INSTALL}`,
   };
 }
@@ -148,11 +152,12 @@ function policies({ table, direction }: Observed): Finding {
   };
 }
 
-function configurationFindings({ configured, table, direction, excluded }: Observed): Finding[] {
+function configurationFindings({ configured, table, direction, excluded, keys }: Observed): Finding[] {
   if (!configured) return [];
   const differing = [
     ...(configured.table === table ? [] : ['table']),
     ...(configured.direction === direction ? [] : ['direction']),
+    ...(configured.key === undefined || configured.key.join() === keys.join() ? [] : ['key']),
     ...(configured.excluded.every((name) => excluded.includes(name)) ? [] : ['exclude']),
   ];
   if (differing.length === 0) return [];

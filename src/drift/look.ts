@@ -33,6 +33,7 @@ type Row = {
   recorded: string | null;
   named: string | null;
   original: string | null;
+  rereads: boolean;
   policed: boolean;
   suspended: boolean;
   known: string;
@@ -48,6 +49,8 @@ export async function lookForDrift(db: Db, settings: Pick<Settings, 'entities'>)
     SELECT c.entity_type, c.table_name, c.direction, c.keys, c.excluded, c.generator, c.recorded::text AS recorded,
            syncd.table_shape(named.oid)::text AS named,
            CASE WHEN named.oid IS DISTINCT FROM was.oid THEN syncd.table_shape(was.oid) END::text AS original,
+           EXISTS (SELECT FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace AND s.nspname = 'syncd'
+                   WHERE p.proname::text = ANY (c.functions) AND strpos(p.prosrc, c.table_name || ' AS t ON ') > 0) AS rereads,
            coalesce(row_security_active(named.oid), false) AS policed,
            c.suspended_at IS NOT NULL AS suspended,
            json_build_object('kind', c.drift_kind, 'text', c.drift, 'hint', c.drift_hint, 'misses', c.drift_misses,
@@ -64,7 +67,7 @@ function read(row: Row, settings: Pick<Settings, 'entities'>): Looked['tables'][
   const [recorded, named] = [shape(row.recorded), shape(row.named)];
   const original = recorded !== null && named?.oid === recorded.oid ? named : shape(row.original);
   const table = recorded?.table ?? row.table_name;
-  const { entity_type, direction, keys, excluded, generator, policed, suspended } = row;
+  const { entity_type, direction, keys, excluded, generator, rereads, policed, suspended } = row;
   return {
     entity_type,
     direction,
@@ -76,6 +79,7 @@ function read(row: Row, settings: Pick<Settings, 'entities'>): Looked['tables'][
     generator,
     named,
     original,
+    rereads,
     policed,
     suspended,
     known: JSON.parse(row.known),
@@ -91,9 +95,12 @@ function configuredOf(settings: Pick<Settings, 'entities'>, row: Row, table: str
   return {
     table: same ? table : wanted.table,
     direction: wanted.direction,
-    excluded: wanted.exclude.map((one) => parseName(one)?.[0] ?? one),
+    excluded: wanted.exclude.map(plain),
+    key: wanted.key?.map(plain),
   };
 }
+
+const plain = (name: string): string => parseName(name)?.[0] ?? name;
 
 function marksOf(shape: Shape | null): string {
   const marks = shape?.members.flatMap(({ oid, triggers }) =>

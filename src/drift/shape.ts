@@ -35,7 +35,13 @@ export type Shape = {
 };
 
 /** What the configuration says of the entity where it says something else than the installation. */
-export type Configured = { table: string; direction: Direction; excluded: string[] };
+export type Configured = {
+  table: string;
+  direction: Direction;
+  excluded: string[];
+  /** Undefined: the primary key, whichever that is. */
+  key?: string[] | undefined;
+};
 
 export type Observed = {
   entity_type: string;
@@ -53,6 +59,8 @@ export type Observed = {
   named: Shape | null;
   /** The table that install saw, whatever it is called now. */
   original: Shape | null;
+  /** Its triggers read its rows once more, by the name that it had at install. */
+  rereads?: boolean;
   /** A policy hides rows from the daemon. */
   policed: boolean;
   /** A person, or a full disk, has made the triggers step aside. */

@@ -144,6 +144,22 @@ onEachServer('drift', (_, server) => {
     }
   });
 
+  test('by another name of a table whose rows are read again is not told to be captured, and an excluded one stays at home', async () => {
+    await pos.sql.query(`CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+      CREATE TRIGGER noted AFTER INSERT ON stock FOR EACH ROW EXECUTE FUNCTION noted()`);
+    await install();
+    await look();
+    await pos.sql.query('ALTER TABLE stock RENAME TO goods; ALTER TABLE sale RENAME secret TO hidden');
+    await look();
+    expect(told).toContainEqual(
+      expect.stringMatching(/called public\.goods now: .*what is changed there is not captured/),
+    );
+    expect(told).toContainEqual(
+      expect.stringMatching(/^the excluded column secret of public\.sale is called hidden now: it stays/),
+    );
+    expect(await pos.write('INSERT INTO goods VALUES (1)')).toEqual([]);
+  });
+
   test('in the key, the rights or the name holds the entity, and only it', async () => {
     await pos.sql.query(
       `ALTER TABLE sale RENAME id TO no; ALTER TABLE stock ENABLE ROW LEVEL SECURITY; DROP TABLE item`,
@@ -256,12 +272,13 @@ onEachServer('drift', (_, server) => {
 
   test('between the configuration and the installation is told, a secret that is still sent above all', async () => {
     const sale: Partial<EntitySettings> & { table: string } = { table: 'sale', exclude: ['secret', 'name'] };
-    await look({ ...ENTITIES, sale, stock: 'stock' });
-    expect(await drifts()).toEqual({ sale: 'configuration', stock: 'configuration' });
+    await look({ ...ENTITIES, sale, stock: 'stock', item: { table: 'item', key: ['day', 'id'] } });
+    expect(await drifts()).toEqual({ sale: 'configuration', stock: 'configuration', item: 'configuration' });
     expect(told.sort()).toEqual(
       [
         expect.stringMatching(/something else of direction than what was installed for public\.stock/),
         expect.stringMatching(/something else of exclude than what was installed for public\.sale/),
+        expect.stringMatching(/something else of key than what was installed for public\.item/),
       ].sort(),
     );
   });

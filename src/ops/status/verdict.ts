@@ -6,7 +6,7 @@
 import { INSTALL } from '../../errors.js';
 import type { DaemonFacts, Facts, OutageFacts } from './read.js';
 import { differenceFindings, diskFindings, missedFindings, suspendedFindings, walkFindings } from './table-findings.js';
-import { age, count } from './words.js';
+import { age, count, share } from './words.js';
 
 export type State = 'ok' | 'warning' | 'critical' | 'unknown';
 /** As monitoring systems number them; also the exit codes of `syncd status`. */
@@ -81,7 +81,6 @@ export function judge(facts: Facts, rules: Rules): StatusReport {
   const found = findings(facts, rules);
   const running = isRunning(daemon);
   const judged = verdicts.accepted + verdicts.refused;
-  const rate = (part: number) => (judged === 0 ? null : Math.round((part / judged) * 10_000) / 10_000);
   return {
     state: found.some(({ state }) => state === 'critical') ? 'critical' : found.length > 0 ? 'warning' : 'ok',
     reasons: found.map(({ reason }) => reason),
@@ -115,8 +114,8 @@ export function judge(facts: Facts, rules: Rules): StatusReport {
     failed: facts.failed,
     conflicts: facts.conflicts,
     held: facts.held,
-    success_rate: rate(verdicts.accepted),
-    failure_rate: rate(verdicts.refused),
+    success_rate: share(verdicts.accepted, judged),
+    failure_rate: share(verdicts.refused, judged),
     average_sync_duration_ms:
       facts.average_sync_duration_ms === null ? null : Math.round(facts.average_sync_duration_ms * 10) / 10,
     last_successful_sync_at: facts.last_sync_at,
@@ -257,7 +256,7 @@ export function findings(facts: Facts, rules: Rules): Finding[] {
   if (running && unreadMs !== undefined) {
     warning(
       'configuration',
-      `the configuration file was changed ${age(unreadMs)} ago and is not in force: syncd config checks it, systemctl reload syncd takes it`,
+      `the configuration file was changed ${age(unreadMs)} ago and is not in force: syncd config checks it, systemctl reload syncd takes it (another outlet.id, database or state_dir: restart)`,
     );
   }
   const waitingMs = since(facts, facts.oldest_pending_at);
