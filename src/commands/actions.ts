@@ -11,7 +11,8 @@ export function withAuthor(command: Command): Command {
 }
 
 export function authorOf(options: { by?: string }): string {
-  return options.by ?? callerName();
+  // A name of nothing is none.
+  return options.by?.trim() || callerName();
 }
 
 const WORDS: Record<Exclude<Refusal, 'conflict'>, string> = {

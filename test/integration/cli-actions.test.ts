@@ -83,8 +83,11 @@ test('queue says of a change that waits with all of its table that it does', asy
 });
 
 test('pause and resume are told, idempotent and on record', async () => {
-  expect((await run('pause', '--reason', 'stocktaking')).stdout).toMatch(/^Paused: nothing is sent until syncd resume/);
+  expect((await run('pause', '--reason', 'stocktaking', '--by', '')).stdout).toMatch(
+    /^Paused: nothing is sent until syncd resume/,
+  );
   expect((await run('pause')).stdout).toBe('It was paused already.\n');
+  expect(await record()).toEqual([expect.objectContaining({ requested_by: 'budi (postgres)' })]);
   expect((await run('status', '--no-color')).stdout).toContain('syncing is paused');
   expect(JSON.parse((await run('resume', '--json')).stdout)).toEqual({ enabled: true, changed: true });
   expect((await record()).map(({ command }) => command)).toEqual(['pause', 'resume']);

@@ -22,6 +22,8 @@ test.each([
   [indonesian.number(1_234_567), '1.234.567'],
   [english.number(null), '–'],
   [indonesian.percent(0.995), '99,5%'],
+  [indonesian.percent(0.9999), '99,9%'],
+  [indonesian.percent(1), '100%'],
   [indonesian.duration(61.6), '62 ms'],
   [english.duration(1_530), '1.5 s'],
   [indonesian.money('125000.00'), 'Rp\u202f125.000'],

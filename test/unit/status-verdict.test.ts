@@ -180,6 +180,9 @@ test('rates are parts of the verdicts, and unknown where there were none', () =>
     failure_rate: 0.002,
     average_sync_duration_ms: 84.3,
   });
+  // One of a hundred thousand was refused: not all were accepted.
+  const nearly = shopFacts({ verdicts: { accepted: 99_999, refused: 1 } });
+  expect(judge(nearly, RULES)).toMatchObject({ success_rate: 0.9999, failure_rate: 0.0001 });
   const idle = shopFacts({ verdicts: { accepted: 0, refused: 0 }, average_sync_duration_ms: null });
   expect(judge(idle, RULES)).toMatchObject({ success_rate: null, failure_rate: null, average_sync_duration_ms: null });
 });

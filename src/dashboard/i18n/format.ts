@@ -59,7 +59,9 @@ export function createFormat(locale: string, timeZone: string, words: SpanWords)
     locale,
     timeZone,
     number: whole,
-    percent: (rate: number | null) => (rate === null ? '–' : share.format(rate)),
+    /** `100%` where nothing is missing, and only there. */
+    percent: (rate: number | null) =>
+      rate === null ? '–' : share.format(rate > 0 && rate < 1 ? Math.min(0.999, Math.max(0.001, rate)) : rate),
     span,
     time,
     timeOfDay: (at: string | number) => clock.format(new Date(at)),

@@ -63,6 +63,13 @@ export function relative(at: string, now: string): string {
   return ms > 0 ? `${age(ms)} ago` : `in ${age(-ms)}`;
 }
 
+/** The part of a whole to four digits, null of nothing: 1 and 0 are for all and none alone, also of a million. */
+export function share(part: number, whole: number): number | null {
+  if (whole === 0) return null;
+  const rounded = Math.round((part / whole) * 10_000) / 10_000;
+  return part > 0 && part < whole ? Math.min(0.9999, Math.max(0.0001, rounded)) : rounded;
+}
+
 /** `99.8 %`; never 100 where something is missing, never 0 where something is there. */
 export function percent(rate: number): string {
   const value = rate * 100;
