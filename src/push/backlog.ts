@@ -219,9 +219,9 @@ export class Backlog {
     return batch.sort((a, b) => a.place - b.place);
   }
 
-  /** Whether anything could leave if nothing were in flight. */
+  /** Whether anything could leave if nothing were in flight. Of which all was folded or let go, an empty transaction stays in the row. */
   get ready(): boolean {
-    return this.#transactions[0]?.whole === true;
+    return this.#transactions.find(({ changes }) => changes.length > 0)?.whole === true;
   }
 
   /** The entity's states, read anew, are not folded until one of them was answered. */

@@ -158,6 +158,17 @@ describe('coalescing', () => {
     expect(only?.bytes).toBe(stock(3).bytes + 2 * 39);
   });
 
+  test('what was emptied by folding is nothing that could leave: more has to be read', () => {
+    const limits = makeLimits(100);
+    const stock = (id: number, tx: string) => change(id, tx, 's', { coalesce: true });
+    const backlog = backlogOf([stock(1, 'A')], limits, SPREAD + 1);
+    expect(backlog.ready).toBe(true);
+    backlog.add([stock(SPREAD + 2, 'B')], SPREAD + 2, new Map(), limits);
+    expect([backlog.ready, backlog.take(limits, none)]).toEqual([false, undefined]);
+    backlog.add([], END, new Map(), limits);
+    expect([backlog.ready, ids(backlog.take(limits, none))]).toEqual([true, [String(SPREAD + 2)]]);
+  });
+
   test('a long list of names ends at its bound and another begins', () => {
     const backlog = backlogOf(
       Array.from({ length: 2_000 }, (_, n) => stock(n + 1)),
