@@ -118,6 +118,8 @@ export class Aftermath {
       pass.noteSettled(change.id);
       for (const older of change.supersedes) pass.noteSettled(older.id);
     }
+    // Before the agreements are carried over: what goes once more may build on one that this very answer has made.
+    if (settled.again.length > 0) suspects.add(settled.again);
     settled.states.forEach((state, key) => {
       pass.noteState(key, state);
       backlog.settled(key, state);
@@ -133,7 +135,6 @@ export class Aftermath {
       suspects.retain((change) => change.key !== key);
     }
     if (settled.held.size > 0) this.#deps.onHeld?.();
-    if (settled.again.length > 0) suspects.add(settled.again);
     // Their older states were read before they were folded, and are in memory no more.
     for (const key of settled.apart) backlog.unfold(key);
     if (settled.apart.size > 0) this.#backlogToTable();

@@ -128,6 +128,14 @@ test('what was settled is carried over to the pass, to what waits in memory and 
   expect([...suspects.changes()]).toEqual([alone.good, again]);
 });
 
+test('what goes once more builds on what the same answer has made of its entity', async () => {
+  const { suspects, answered } = makeAftermath();
+  const held = makeChange({ id: '2', entity_id: 'e7' });
+  const states = new Map([[held.key, agreed(1, 1, 'c-1')]]);
+  await answered(1, SENT, { outcome: results, accepted: 1, states, again: [held] });
+  expect([...suspects.changes()].map(({ id, state }) => [id, state])).toEqual([['2', agreed(1, 1, 'c-1')]]);
+});
+
 test('only an answer that accepts something proves that the cloud takes pushes', async () => {
   const suspect = { changes: [makeChange({ id: '9' })], batch_id: 'b', failures: 3, sinceMs: 0 };
   for (const accepted of [0, 1]) {
