@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { listPresentConflicts } from '../apply/present.js';
 import { count, fullTime, localTime, oneLine } from '../ops/status/words.js';
-import { CONFLICT_STATUSES, type ConflictItem, countOpenConflicts, type Difference } from '../queue/conflicts.js';
+import { CONFLICT_STATUSES, type ConflictItem, countOpenConflicts } from '../queue/conflicts.js';
 import { type FilterOptions, toFilter, withFilters } from './filters.js';
 import { type Paint, painter, print, screenWidth } from './output.js';
 import { commonOptions, withDatabase } from './session.js';
@@ -10,6 +10,10 @@ import { type Column, table } from './table.js';
 
 /** Columns of one conflict that are shown; a row that is gone on one side differs in all of them. */
 const MOST_COLUMNS = 12;
+/** Three of them, and a name, have their place on 80 columns. */
+const VALUE = 24;
+/** So much of a beginning that all have stays, for the eye to find its place. */
+const SHARED = 8;
 
 export function conflictsCommand(): Command {
   return withFilters(new Command('conflicts').description('where shop and cloud hold different values, side by side'), {
@@ -58,13 +62,17 @@ export function conflictLines(item: ConflictItem, now: string, timezone: string,
   const lines = [`${paint('yellow', item.id)}  ${name}  since ${since}, found by ${item.source}`];
   const shown = item.differences.slice(0, MOST_COLUMNS);
   if (shown.length > 0) {
-    const columns: Column<Difference>[] = [
-      { title: 'COLUMN', cell: (one) => one.name, most: 20 },
-      { title: 'BEFORE', cell: (one) => shownValue(one.before, 'row'), most: 24 },
-      { title: 'SHOP', cell: (one) => shownValue(one.shop, item.shop), most: 24 },
-      { title: 'CLOUD', cell: (one) => shownValue(one.cloud, item.cloud) },
+    const columns: Column<string[]>[] = [
+      { title: 'COLUMN', cell: ([name = '']) => name, most: 20 },
+      { title: 'BEFORE', cell: ([, before = '']) => before, most: VALUE },
+      { title: 'SHOP', cell: ([, , shop = '']) => shop, most: VALUE },
+      { title: 'CLOUD', cell: ([, , , cloud = '']) => cloud },
     ];
-    lines.push(...table(shown, columns, width - 4, paint).map((line) => `    ${line}`));
+    const rows = shown.map(({ name, before, shop, cloud }) => [
+      name,
+      ...tellingApart([shownValue(before, 'row'), shownValue(shop, item.shop), shownValue(cloud, item.cloud)]),
+    ]);
+    lines.push(...table(rows, columns, width - 4, paint).map((line) => `    ${line}`));
   }
   const more = item.differences.length - shown.length;
   if (more > 0) lines.push(paint('dim', `    and ${count(more, 'more column')}`));
@@ -93,6 +101,17 @@ const KEPT: Record<string, string> = {
   data: 'given other values',
   equal: 'found to be the same',
 };
+
+/** Long values that begin alike would be cut where they still are: such a beginning is left out, all but its last words. */
+function tellingApart(values: string[]): string[] {
+  const given = values.map(oneLine).filter((value) => value !== '');
+  const [first = ''] = given;
+  if (given.every((value) => value.length <= VALUE)) return values;
+  let alike = 0;
+  while (alike < first.length && given.every((value) => value[alike] === first[alike])) alike += 1;
+  const left = alike - SHARED;
+  return left <= 1 ? values : values.map((value) => (value === '' ? '' : `…${oneLine(value).slice(left)}`));
+}
 
 /** A value as people write it: texts without their quotes, what is not there in brackets. */
 function shownValue(json: string | undefined, side: 'row' | 'deleted' | 'nothing'): string {
