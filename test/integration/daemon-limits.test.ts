@@ -5,6 +5,7 @@ import pg from 'pg';
 import { runDaemon } from '../../src/daemon.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { setEnabled } from '../../src/ops/control.js';
+import { discardChanges } from '../../src/queue/manage.js';
 import { eventually } from '../support/eventually.js';
 import { type Outlet, openOutlet } from '../support/running-daemon.js';
 
@@ -102,6 +103,24 @@ test('a change that the cloud chokes on is set aside once another was accepted, 
   );
   const { rows } = await outlet.shop.sql.query("SELECT retry_count FROM syncd.sync_queue WHERE entity_id <> '3'");
   expect(rows).toEqual(Array(3).fill({ retry_count: 0 }));
+});
+
+test('what a person gives up while the cloud chokes on it is not sent once more', async () => {
+  const outlet = await start();
+  outlet.cloud.faults.add({ kind: 'status', status: 500, match: { path: '/sync/push' } });
+  const tries = () => outlet.cloud.ledger.requests.filter(({ path }) => path.endsWith('/sync/push')).length;
+  const triedAgain = (times: number, from = tries()) =>
+    eventually(tries, (count) => count >= from + times, 'another try');
+  await atOnce(outlet, () => insert(outlet, 1, 2));
+  await triedAgain(1, 0);
+  const { id } = await outlet.one("SELECT id FROM syncd.sync_queue WHERE entity_id = '1'");
+  await discardChanges(outlet.shop.db, [id], 'budi', 'typed twice');
+  // One try may have been under way.
+  await triedAgain(2);
+  outlet.cloud.faults.clear();
+  await outlet.arrives('exact', '2');
+  await outlet.drained();
+  expect(outlet.entity('exact', '1')).toBeUndefined();
 });
 
 test('a transaction beyond the cloud’s maximum leaves in parts, in order', async () => {
