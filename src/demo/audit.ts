@@ -157,8 +157,10 @@ export function auditReferences(
   const findings: Finding[] = [];
   /** The transaction that a parent went in. Transactions interleave: until it has ended, its children may still be on their way out. */
   const goneIn = new Map<string, string>();
+  // Each time that a parent goes, all that live are looked at again: their rows are read once.
+  const parents = new Map(effects.map((one) => [one, parentsOf(references, one.entity_type, one.data)]));
   const orphaned = (child: Delivery, now: number): Finding[] =>
-    parentsOf(references, child.entity_type, child.data)
+    (parents.get(child) ?? [])
       .filter((parent) => {
         const name = nameOf({ entity_type: parent.type, entity_id: parent.id });
         return !alive.has(name) && !madeThere.has(name) && (lastOf.get(goneIn.get(name) ?? '') ?? 0) <= now;

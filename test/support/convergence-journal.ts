@@ -32,20 +32,19 @@ export async function readCommits(client: pg.Client, tables: ComparedTable[]): P
   await client.query("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET extra_float_digits = 1");
   // Decoding reads what is flushed; this commit is, and so is everything that was committed before it without waiting.
   await client.query("SELECT pg_logical_emit_message(true, 'convergence', '')");
-  const { rows } = await client.query<{ xid: string; data: string }>(
-    `SELECT xid::text, data FROM pg_logical_slot_peek_changes($1, NULL, NULL, 'skip-empty-xacts', '1')
-     WHERE data LIKE 'table %' AND data NOT LIKE 'table syncd.%'`,
+  // One reading decodes everything since the slot was made, so it is asked once; a line without data is of syncd's own states.
+  const { rows } = await client.query<{ xid: string; data: string | null }>(
+    `SELECT xid::text, CASE WHEN data NOT LIKE 'table syncd.%' THEN data END AS data
+     FROM pg_logical_slot_peek_changes($1, NULL, NULL, 'skip-empty-xacts', '1')
+     WHERE data LIKE 'table %'
+       AND (data NOT LIKE 'table syncd.%' OR data ~ '^table syncd.(entity_state|incoming|sync_conflicts): ')`,
     [SLOT],
   );
-  const applying = await client.query<{ xid: string }>(
-    `SELECT DISTINCT xid::text FROM pg_logical_slot_peek_changes($1, NULL, NULL, 'skip-empty-xacts', '1')
-     WHERE data ~ '^table syncd.(entity_state|incoming|sync_conflicts): '`,
-    [SLOT],
-  );
-  const ours = new Set(applying.rows.map((row) => row.xid));
+  const ours = new Set(rows.filter(({ data }) => data === null).map(({ xid }) => xid));
   const byName = new Map(tables.map((table) => [table.table, table]));
   return withoutIdle(
     rows.flatMap(({ xid, data }) => {
+      if (data === null) return [];
       const { name, verb, tuple } = splitLine(data);
       const table = byName.get(name);
       if (table === undefined) return [];
