@@ -26,7 +26,7 @@ test(
     seeded(async (seed) => {
       const random = seededRandom(seed);
       const watch = await TillWatch.start(stand.ownerUrl);
-      const seller = stand.sell({ seed, pauseMs: SOAK ? 5 : 2 });
+      const seller = stand.sell({ seed, pauseMs: SOAK ? 5 : 10 });
       for (let kills = 0; kills < (SOAK ? 100 : 6); kills += 1) {
         stand.daemon.start();
         const before = await stand.accepted();
@@ -58,7 +58,7 @@ test(
       const slowest = { ms: 0 };
       // Every answer takes a while, so that a batch is always under way.
       await stand.cloud.addFault({ kind: 'latency', ms: 100, match: { path: '/sync/push' } });
-      stand.sell({ seed });
+      stand.sell({ seed, pauseMs: SOAK ? 2 : 10 });
       for (let ends = 0; ends < (SOAK ? 100 : 6); ends += 1) {
         stand.daemon.start();
         const { pushes } = await stand.cloud.statistics();
@@ -125,7 +125,7 @@ test('a second daemon exits 75 and leaves the first one to its work', async () =
 test('a daemon that was frozen for a while goes on where it stood', async () => {
   stand.daemon.start();
   const before = await stand.accepted();
-  const seller = stand.sell({ pauseMs: 1 });
+  const seller = stand.sell({ pauseMs: 10 });
   await stand.until('a push', 30_000, async () => (await stand.accepted()) > before + 50);
   process.kill(stand.daemon.pid, 'SIGSTOP');
   const { sold } = seller;
