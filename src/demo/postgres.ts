@@ -105,7 +105,8 @@ export class Cluster {
     return this.#postmaster?.pid;
   }
 
-  async start(): Promise<void> {
+  /** @param under a program that runs the server, to measure it: its name and arguments */
+  async start(under: readonly string[] = []): Promise<void> {
     if (this.#postmaster) return;
     const settings = {
       listen_addresses: '127.0.0.1',
@@ -115,7 +116,7 @@ export class Cluster {
     };
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const output: string[] = [];
-    const child = this.#run('postgres', ['-D', this.#data, '-p', String(this.port), ...flags], output);
+    const child = this.#run('postgres', ['-D', this.#data, '-p', String(this.port), ...flags], output, under);
     this.#postmaster = child;
     this.#ended = new Promise((resolve) => child.once('exit', resolve));
     child.once('exit', () => {
@@ -168,8 +169,9 @@ export class Cluster {
   }
 
   /** Starts one of the binaries, as an ordinary user and out of reach of the terminal's Ctrl-C. */
-  #run(name: string, args: string[], output: string[]): ChildProcess {
-    const child = spawn(join(this.#binaries, 'bin', name), args, {
+  #run(name: string, args: string[], output: string[], under: readonly string[] = []): ChildProcess {
+    const [program, ...rest] = [...under, join(this.#binaries, 'bin', name), ...args];
+    const child = spawn(program as string, rest, {
       cwd: this.directory,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { wordsOf } from '../../src/errors.js';
 import { apply } from './apply.js';
 import { captureBulk } from './capture-bulk.js';
+import { captureInstructions } from './capture-instructions.js';
 import { captureSales } from './capture-sales.js';
 import { drain } from './drain.js';
 import { flood } from './flood.js';
@@ -23,6 +24,7 @@ import { wireBytes } from './wire-bytes.js';
 const MEASUREMENTS: Measurement[] = [
   captureSales,
   captureBulk,
+  captureInstructions,
   drain,
   oldSnapshot,
   apply,

@@ -21,6 +21,11 @@ function findPgbench(): string {
   throw new Error('pgbench is not installed: apt-get install postgresql-contrib');
 }
 
+/** Whether a program of this name is on PATH. */
+export function isInstalled(name: string): boolean {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => isProgram(join(folder, name)));
+}
+
 function isProgram(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
