@@ -1,6 +1,9 @@
 /** Who may knock, and how often in vain. */
 import { AddressList } from '../../src/http/addresses.js';
+import type { HttpRequest } from '../../src/http/exchange.js';
 import { Guard } from '../../src/http/guard.js';
+import type { SecretsFile } from '../../src/http/webhooks/secrets.js';
+import { webhookHandler } from '../../src/http/webhooks/webhooks.js';
 
 const CLOUD = '203.0.113.9';
 const PROXY = '10.0.0.1';
@@ -89,3 +92,34 @@ test('however many senders there are, what is remembered of them is bounded, and
   guard.failed('3.3.3.3', 1);
   expect(guard.refuse('1.1.1.1', 1)).toBeUndefined();
 });
+
+test.each([
+  ['cannot take any message now', { path: '/api/v1/webhooks/cloud/update', status: 503 }, undefined],
+  ['has nothing there', { path: '/api/v1/webhooks/cloud/nothing', status: 404 }, 429],
+])(
+  'a sender is blamed for what is wrong with his requests, not with us: the shop %s',
+  async (_, { path, status }, then) => {
+    const guard = newGuard();
+    const handler = webhookHandler({
+      guard,
+      // Without secrets nobody can be told from anybody.
+      secrets: { current: () => [], exchanged: () => undefined } as unknown as SecretsFile,
+      profile: 'auto',
+      bodyRefused: () => undefined,
+      store: () => Promise.reject(new Error('nothing gets that far')),
+      onUntimely: () => {},
+      onAnswer: () => {},
+      cloudMs: () => 0,
+      steadyMs: () => 0,
+    });
+    const request = {
+      method: 'POST',
+      path,
+      address: CLOUD,
+      values: (name: string) => (name === 'content-type' ? ['application/json'] : []),
+      body: async () => Buffer.from('{}'),
+    } as unknown as HttpRequest;
+    for (let times = 0; times < 1_001; times++) expect((await handler(request)).status).toBe(status);
+    expect(guard.refuse(CLOUD, 0)?.status).toBe(then);
+  },
+);
