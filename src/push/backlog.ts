@@ -180,7 +180,7 @@ export class Backlog {
 
   /**
    * Takes the next batch out: whole transactions while they fit, none that shares an entity with `busy` or with one that had
-   * to stay. Undefined where nothing may leave now.
+   * to stay. Undefined where nothing may leave now. What is still to come of an emptied one has its place behind all that was read.
    * @param busy keys of the entities and transactions that are in flight in another request
    * @param least a batch of fewer changes stays, too, unless nothing more would fit into it: it is worth waiting for
    */
@@ -193,6 +193,7 @@ export class Backlog {
     let full = false;
     for (const transaction of this.#transactions) {
       const size = transaction.changes.length;
+      if (size === 0) continue;
       scanned += size;
       if (!transaction.whole || scanned > 10 * limits.maxChanges) break;
       if (isHindered(transaction, busy, stays)) {

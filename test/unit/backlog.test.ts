@@ -169,6 +169,15 @@ describe('coalescing', () => {
     expect([backlog.ready, ids(backlog.take(limits, none))]).toEqual([true, [String(SPREAD + 2)]]);
   });
 
+  test('what was emptied does not stand in the way of what is whole behind it', () => {
+    const limits = makeLimits(2, 10_000, 3);
+    const stock = (id: number, tx: string) => change(id, tx, 's', { coalesce: true });
+    const rows = [change(1, 'A'), change(2, 'A'), stock(3, 'B'), change(4, 'A'), stock(5, 'C')];
+    const backlog = backlogOf(rows, limits, 5);
+    expect([backlog.ready, ids(backlog.take(limits, none))]).toEqual([true, ['1', '2', '4']]);
+    expect([backlog.ready, backlog.take(limits, none)]).toEqual([false, undefined]);
+  });
+
   test('a long list of names ends at its bound and another begins', () => {
     const backlog = backlogOf(
       Array.from({ length: 2_000 }, (_, n) => stock(n + 1)),
