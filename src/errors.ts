@@ -27,7 +27,8 @@ export const INSTALL = 'sudo -u postgres syncd install';
 
 /** The words of anything that was thrown, in one line. Network errors often hide theirs in `errors` or `cause`. */
 export function wordsOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return wordsOf(error.errors[0]);
+  const [first] = severalIn(error);
+  if (first !== undefined) return wordsOf(first);
   if (error instanceof Error) return (error.message || error.name).replaceAll(/\s*\n\s*/g, ' ');
   return String(error);
 }
@@ -36,5 +37,12 @@ export function wordsOf(error: unknown): string {
 export function codeOf(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   if (typeof code === 'string') return code;
-  return error instanceof AggregateError ? codeOf(error.errors[0]) : undefined;
+  const [first] = severalIn(error);
+  return first === undefined ? undefined : codeOf(first);
+}
+
+/** What Node collects of the addresses of one name, in an AggregateError. */
+function severalIn(error: unknown): unknown[] {
+  const errors = (error as { errors?: unknown } | null | undefined)?.errors;
+  return Array.isArray(errors) ? errors : [];
 }

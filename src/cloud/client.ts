@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { brotliCompress, brotliDecompress, constants, gunzip, gzip } from 'node:zlib';
 import got, { type Got, type OptionsOfBufferResponseBody, RequestError, TimeoutError } from 'got';
 import type { Compression } from '../config/settings.js';
+import '../dialling.js';
 import { codeOf, wordsOf } from '../errors.js';
 import { monotonicMs } from '../time.js';
 import { parseCapabilities, type Reply } from './reply.js';
@@ -267,9 +268,10 @@ function reasonOf(error: unknown): string {
   if (codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'the answer is not UTF-8 text';
   if (/^(Z_|ERR__)/.test(codeOf(error) ?? '') && !(error instanceof RequestError))
     return 'the answer is not packed as it says it is';
-  const named =
-    error instanceof RequestError && error.code !== 'ERR_GOT_REQUEST_ERROR' && !error.message.includes(error.code);
-  return named ? `${wordsOf(error)} (${error.code})` : wordsOf(error);
+  // Of a name with several addresses each failed in its own words; got has none for all of them.
+  const words = wordsOf(error instanceof RequestError && error.message === '' ? error.cause : error);
+  const named = error instanceof RequestError && error.code !== 'ERR_GOT_REQUEST_ERROR' && !words.includes(error.code);
+  return named ? `${words} (${error.code})` : words;
 }
 
 async function decode(body: Buffer, encoding: string | undefined): Promise<string> {

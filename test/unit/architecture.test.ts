@@ -26,7 +26,7 @@ const LEVELS: [level: number, pattern: RegExp][] = [
   [0, /^proof\/difference\.ts$/],
   [3, /^(queue|capture|drift|walk|init|ops|cloud|apply|inbox|doctor|support|proof)\//],
   [2, /^db\//],
-  [1, /^(config\/|log\.ts$)/],
+  [1, /^(config\/|(log|dialling)\.ts$)/],
 ];
 
 type Import = { of: string; what: string; typeOnly: boolean };

@@ -1,8 +1,13 @@
 /** The one HTTP client against a server that answers in every wrong way: what comes back is a reply or none, never a throw. */
+import { spawn } from 'node:child_process';
+import dns from 'node:dns';
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
+import { jest } from '@jest/globals';
 import { chooseEncoding, createCloudClient, isNameable } from '../../src/cloud/client.js';
+import { sleep } from '../../src/time.js';
 
 type Handler = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
 let handle: Handler;
@@ -181,6 +186,47 @@ describe('a pull', () => {
       '/api/v1/entities/order/7/version',
     ]);
     expect(['', '.', '..', '...', 'a', '\ud800'].map(isNameable)).toEqual([false, false, false, true, true, false]);
+  });
+});
+
+/** Listens, and takes no call before it is told to: what comes meanwhile has to knock once more, a second later. */
+const LATE = `
+  const { createServer } = require('node:http');
+  const server = createServer((_, response) => response.end('{}'));
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+    require('node:fs').writeSync(1, String(server.address().port));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700);
+  });`;
+
+describe('a name with several addresses', () => {
+  // Nothing listens at the second one.
+  const stubbed = ((_name: string, _options: object, tell: (...told: unknown[]) => void) =>
+    tell(
+      null,
+      ['127.0.0.1', '127.0.0.9'].map((address) => ({ address, family: 4 })),
+    )) as unknown as typeof dns.lookup;
+  afterEach(() => jest.restoreAllMocks());
+
+  test('is reached also where the way there and back takes long, and another of its addresses is dead', async () => {
+    const late = spawn(process.execPath, ['-e', LATE], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const port = Number(String((await once(late.stdout, 'data'))[0]));
+    const crowd = Array.from({ length: 3 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+    await sleep(100);
+    jest.spyOn(dns, 'lookup').mockImplementation(stubbed);
+    try {
+      const reply = await client({ url: `http://cloud.test:${port}/api/v1` }).health();
+      expect(reply).toMatchObject({ kind: 'answer', status: 200 });
+      expect(reply.durationMs).toBeGreaterThan(500);
+    } finally {
+      for (const one of crowd) one.destroy();
+      late.kill('SIGKILL');
+    }
+  });
+
+  test('of which none answers is told with the words of one', async () => {
+    jest.spyOn(dns, 'lookup').mockImplementation(stubbed);
+    const reply = await client({ url: 'http://cloud.test:1/api/v1' }).health();
+    expect(reply).toMatchObject({ kind: 'none', error: expect.stringContaining('connect ECONNREFUSED 127.0.0.1:1') });
   });
 });
 
