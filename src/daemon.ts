@@ -9,7 +9,7 @@ import type { ManagerSettings } from './config/notify-socket.js';
 import type { Settings } from './config/settings.js';
 import type { StandingBy } from './connections.js';
 import { ClockLog } from './db/clock-log.js';
-import { type Db, databaseError, findPrimary, openDb } from './db/connect.js';
+import { type Db, databaseError, openDb } from './db/connect.js';
 import { codeOf, SyncError, wordsOf } from './errors.js';
 import { newIncomingMemory } from './incoming.js';
 import { Listeners } from './listeners.js';
@@ -18,6 +18,7 @@ import { Counted } from './ops/figures/gathered.js';
 import { Metrics } from './ops/figures/metrics.js';
 import { OutageLedger } from './ops/figures/outages.js';
 import type { IdentityCheck } from './ops/identity/check.js';
+import { primaryOf } from './ops/identity/file.js';
 import { lineOf } from './ops/status/systemd-line.js';
 import { Vitals } from './ops/status/vitals.js';
 import { ServiceManager } from './ops/systemd.js';
@@ -172,7 +173,7 @@ async function runSessions(across: Across, listeners: Listeners, reload: Reload 
 async function setUnreadableAside({ settings, log }: Across): Promise<number> {
   let db: Db | undefined;
   try {
-    db = openDb(await findPrimary(settings.database.urls), { role: 'unreadable', queryTimeoutMs: 0 });
+    db = openDb(await primaryOf(settings), { role: 'unreadable', queryTimeoutMs: 0 });
     const changes = await failUnreadable(db);
     if (changes > 0)
       log.error('changes whose text is not UTF-8 cannot be sent; all others go on', { trouble: 'unreadable', changes });

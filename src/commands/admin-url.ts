@@ -5,8 +5,8 @@
 import { userInfo } from 'node:os';
 import { databaseUrl } from '../config/scalars.js';
 import type { Settings } from '../config/settings.js';
-import { findPrimary } from '../db/connect.js';
 import { codeOf, SyncError } from '../errors.js';
+import { primaryOf } from '../ops/identity/file.js';
 
 /** invalid_password, invalid_authorization_specification, insufficient_privilege */
 const NO_RIGHT = ['28P01', '28000', '42501'];
@@ -36,7 +36,7 @@ export async function asAdministrator<T>(
 
 /** The URL given, else the configured database as the user who calls, where the configured one is the daemon's peer login. */
 export function adminUrl(given: string | undefined, settings: Settings): Promise<string> {
-  return given === undefined ? findPrimary(settings.database.urls.map(asCaller)) : Promise.resolve(given);
+  return given === undefined ? primaryOf(settings, settings.database.urls.map(asCaller)) : Promise.resolve(given);
 }
 
 /** The same, of one URL. */

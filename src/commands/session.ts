@@ -24,11 +24,11 @@ export async function withDatabase<T>(
   act: (session: Session) => Promise<T>,
 ): Promise<T> {
   const loaded = loadSettings({ file: options.config, secrets: 'left' });
-  const { databaseError, findPrimary, LOCKED_FOR, openDb } = await import('../db/connect.js');
+  const { databaseError, LOCKED_FOR, openDb } = await import('../db/connect.js');
   const { urls } = loaded.settings.database;
   let url = urls[0] as string;
   try {
-    if (urls.length > 1) url = await findPrimary(urls);
+    if (urls.length > 1) url = await (await import('../ops/identity/file.js')).primaryOf(loaded.settings);
     const db = openDb(url, { role, connectTimeoutMs: 5_000, queryTimeoutMs: 30_000, settings: [LOCKED_FOR] });
     try {
       return await act({ loaded, url, db });

@@ -3,8 +3,9 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { ConfigurationError } from '../config/faults.js';
 import { loadSettings } from '../config/load.js';
-import { findPrimary, openDb } from '../db/connect.js';
+import { openDb } from '../db/connect.js';
 import { SyncError, wordsOf } from '../errors.js';
+import { primaryOf } from '../ops/identity/file.js';
 import { writeArchive } from '../support/archive.js';
 import { gatherBundle } from '../support/bundle.js';
 import { print, printJson } from './output.js';
@@ -32,7 +33,7 @@ cloud's own words are in it. Look inside before you send it: tar -xzf FILE
       const outlet = (code ?? id).replaceAll(/[^\w.-]+/g, '_').slice(0, 60);
       const folder = `syncd-support-${outlet}-${at.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}`;
       const file = resolve(options.output ?? `${folder}.tar.gz`);
-      const url = await findPrimary(loaded.settings.database.urls).catch(() => undefined);
+      const url = await primaryOf(loaded.settings).catch(() => undefined);
       const db = url === undefined ? undefined : openDb(url, { role: 'support', queryTimeoutMs: 30_000 });
       try {
         const texts = await gatherBundle(loaded, db);

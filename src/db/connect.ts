@@ -5,6 +5,7 @@
 import { userInfo } from 'node:os';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
+import '../dialling.js';
 import { codeOf, SyncError, wordsOf } from '../errors.js';
 import { preparing } from './prepared.js';
 import type { Database } from './schema.js';
@@ -106,13 +107,14 @@ export function clientConfig(url: string, options: ConnectOptions): pg.ClientCon
 }
 
 /**
- * The first URL of the list whose server takes writes.
- * @param latest the timeline that the outlet has worked on: of several servers, one on an earlier one is an old primary that
- *   has come back beside the promoted one
+ * The first URL of the list whose server takes writes, and is no old primary that has come back beside the promoted one.
+ * @param latest the timeline that the outlet has worked on: no server on an earlier one is taken. Where it is not known, all of
+ *   the list are asked, and of the copies of one server the one on the latest timeline is taken
  * @throws SyncError `unavailable` when none answers, `configuration` when the server is too old or refuses the login.
  */
 export async function findPrimary(urls: string[], latest?: { system: string; timeline: number }): Promise<string> {
   const faults: SyncError[] = [];
+  let found: (Server & { url: string }) | undefined;
   for (const url of urls) {
     const client = new pg.Client(clientConfig(url, { role: 'probe' }));
     client.on('error', () => {});
@@ -131,7 +133,11 @@ export async function findPrimary(urls: string[], latest?: { system: string; tim
       }
       const outdated =
         urls.length > 1 && latest !== undefined && server.system === latest.system && server.timeline < latest.timeline;
-      if (!server.recovery && !outdated) return url;
+      if (!server.recovery && !outdated) {
+        if (latest !== undefined || urls.length === 1) return url;
+        if (!found || (server.system === found.system && server.timeline > found.timeline)) found = { ...server, url };
+        continue;
+      }
       if (outdated && !server.recovery) {
         const message = `${nameOf(url)} is an old primary: it is on timeline ${server.timeline}, and this outlet has worked on ${latest.timeline}`;
         const hint = 'Make it a standby of the promoted server, or take it out of database.url.';
@@ -149,6 +155,7 @@ export async function findPrimary(urls: string[], latest?: { system: string; tim
       await client.end().catch(() => {});
     }
   }
+  if (found) return found.url;
   throw (
     faults.find((fault) => fault.code === 'configuration') ??
     faults[0] ??
@@ -195,8 +202,9 @@ export function openDb(url: string, options: ConnectOptions): Db {
 export function nameOf(url: string): string {
   try {
     const parsed = new URL(url);
-    const host = parsed.searchParams.get('host') ?? (parsed.hostname || 'localhost');
-    return `${decodeURIComponent(host)}${parsed.port ? `:${parsed.port}` : ''}${decodeURI(parsed.pathname)}`;
+    const host = parsed.searchParams.get('host') ?? (decodeURIComponent(parsed.hostname) || 'localhost');
+    const port = parsed.searchParams.get('port') ?? parsed.port;
+    return `${host}${port ? `:${port}` : ''}${decodeURI(parsed.pathname)}`;
   } catch {
     return 'the database';
   }

@@ -3,7 +3,7 @@
  * With a list of URLs the primary is looked for anew whenever the one that was known has been lost.
  */
 import { codeOf, SyncError } from '../errors.js';
-import { type Db, databaseError, findPrimary, isConnectionLoss } from './connect.js';
+import { type Db, databaseError, isConnectionLoss } from './connect.js';
 
 /** read_only_sql_transaction: the primary has become a standby. */
 const READ_ONLY = '25006';
@@ -12,11 +12,14 @@ const TOO_LONG = '57014';
 
 export class Reach {
   readonly #urls: string[];
+  readonly #find: (urls: string[]) => Promise<string>;
   readonly #connect: (url: string) => Db | Promise<Db>;
   #opening: Promise<Db> | undefined;
 
-  constructor(urls: string[], connect: (url: string) => Db | Promise<Db>) {
+  /** @param find which of several is the primary */
+  constructor(urls: string[], find: (urls: string[]) => Promise<string>, connect: (url: string) => Db | Promise<Db>) {
     this.#urls = urls;
+    this.#find = find;
     this.#connect = connect;
   }
 
@@ -48,7 +51,7 @@ export class Reach {
 
   async #open(): Promise<Db> {
     try {
-      const url = this.#urls.length > 1 ? await findPrimary(this.#urls) : (this.#urls[0] as string);
+      const url = this.#urls.length > 1 ? await this.#find(this.#urls) : (this.#urls[0] as string);
       return await this.#connect(url);
     } catch (error) {
       this.#opening = undefined;

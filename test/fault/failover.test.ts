@@ -2,6 +2,8 @@
  * The primary dies and its standby is promoted. The daemon goes on by itself: what the cloud had acknowledged and the standby had not
  * heard of takes no second effect, and what the standby never got is lost with the primary and not made up.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Cluster } from '../../src/demo/postgres.js';
 import { eventually } from '../support/eventually.js';
 import { IdentityStage } from '../support/identity-stage.js';
@@ -83,6 +85,24 @@ test('a standby that lacks the last moments is promoted, and the same daemon goe
   const again = stage.run(outlet);
   await stage.drained('shop', standby);
   expect(effects().at(-1)?.entity_id).toBe('5');
+  // Whoever types or clicks something means the promoted one too, also where nothing tells which it is.
+  const enabled = async (server: Cluster) =>
+    (await stage.sql('shop', 'SELECT sync_enabled FROM syncd.outlet_config', server))[0]?.sync_enabled;
+  expect(await stage.type(outlet, 'pause')).toMatchObject({ code: 0 });
+  expect([await enabled(stage.cluster), await enabled(standby)]).toEqual([true, false]);
+  const stranger = stage.outlet('jkt', 'shop', 'nowhere', [stage.cluster, standby]);
+  expect(await stage.type(stranger, 'resume')).toMatchObject({ code: 0 });
+  expect(await enabled(standby)).toBe(true);
+  const said = again.lines.find((line) => line.startsWith('the admin port is open')) ?? '';
+  const { port } = JSON.parse(said.slice(said.indexOf('{'))) as { port: number };
+  const { admin, state_dir } = outlet.settings;
+  const token = readFileSync(admin.tokenFile ?? join(state_dir, 'admin_token'), 'utf8').trim();
+  const paused = await fetch(`http://127.0.0.1:${port}/api/v1/sync/pause`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: '{}',
+  });
+  expect([paused.status, await enabled(stage.cluster), await enabled(standby)]).toEqual([200, true, false]);
   expect(stage.cloud.ledger.violations).toEqual([]);
   await again.stop();
 }, 90_000);

@@ -2,9 +2,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { sql } from 'kysely';
 import { parseTable } from '../../capture/names.js';
-import { databaseError, findPrimary, nameOf } from '../../db/connect.js';
+import { databaseError, nameOf } from '../../db/connect.js';
 import { appliedMigrations, pendingMigrations, readMigrations } from '../../db/migrate.js';
 import { INSTALL, SyncError } from '../../errors.js';
+import { primaryOf } from '../../ops/identity/file.js';
 import { statusOf } from '../../ops/status/report.js';
 import { monotonicMs } from '../../time.js';
 import { fail, ok, type Unnamed, warn } from '../finding.js';
@@ -19,7 +20,7 @@ export const database: Check = {
   async look(patient) {
     const { urls } = patient.settings.database;
     try {
-      const url = await findPrimary(urls);
+      const url = await primaryOf(patient.settings);
       if (url !== patient.url) {
         await patient.db.destroy();
         patient.url = url;

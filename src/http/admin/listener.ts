@@ -9,6 +9,7 @@ import { LOCKED_FOR, openDb } from '../../db/connect.js';
 import { Reach } from '../../db/reach.js';
 import { SyncError } from '../../errors.js';
 import type { Log } from '../../log.js';
+import { primaryOf } from '../../ops/identity/file.js';
 import type { Vitals } from '../../ops/status/vitals.js';
 import type { Health, Service } from '../../service.js';
 import { monotonicMs, sleep } from '../../time.js';
@@ -39,9 +40,10 @@ export class AdminListener implements Service {
     // The server gives up before we do, or it would go on with what nobody waits for.
     const bounds = [`statement_timeout=${QUERY_TIMEOUT_MS - 1_000}`, LOCKED_FOR];
     const options = { connectTimeoutMs: 5_000, queryTimeoutMs: QUERY_TIMEOUT_MS, settings: bounds };
-    const look = new Reach(database.urls, (url) => openDb(url, { role: 'admin', ...options }));
-    const act = new Reach(database.urls, (url) => openDb(url, { role: 'admin acts', ...options }));
-    const apply = new Reach(database.urls, (url) => openApplier(url, 'admin applies', QUERY_TIMEOUT_MS));
+    const find = (urls: string[]) => primaryOf(settings, urls);
+    const look = new Reach(database.urls, find, (url) => openDb(url, { role: 'admin', ...options }));
+    const act = new Reach(database.urls, find, (url) => openDb(url, { role: 'admin acts', ...options }));
+    const apply = new Reach(database.urls, find, (url) => openApplier(url, 'admin applies', QUERY_TIMEOUT_MS));
     this.#reaches = [look, act, apply];
     this.#log = log;
     this.#host = admin.listen.host;

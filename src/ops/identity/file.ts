@@ -4,6 +4,8 @@
  */
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Settings } from '../../config/settings.js';
+import { findPrimary } from '../../db/connect.js';
 import { codeOf, SyncError, wordsOf } from '../../errors.js';
 import type { Memory, Remembered } from './verdict.js';
 
@@ -43,6 +45,17 @@ export function parseMemory(text: string): Memory {
     ) &&
     has(['timeline', 'noted_ms'], (one) => typeof one === 'number' && Number.isFinite(one));
   return whole ? (value as Remembered) : 'damaged';
+}
+
+/**
+ * The server that the outlet works on now, of the list in database.url: an old primary that has come back is not taken for it,
+ * as far as this user may read what the daemon remembers.
+ * @param urls the same list, where somebody else logs in
+ * @throws SyncError as `findPrimary` does
+ */
+export async function primaryOf(settings: Settings, urls: string[] = settings.database.urls): Promise<string> {
+  const memory = await readMemory(settings.state_dir).catch(() => undefined);
+  return findPrimary(urls, typeof memory === 'object' ? memory : undefined);
 }
 
 /** @throws what the file system says; then the old file stands */
