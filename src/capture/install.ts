@@ -11,6 +11,7 @@ import { type Applied, migrate, pendingMigrations, readMigrations, type SqlFile 
 import { LOCK_CLASS, LOCKS } from '../db/schema.js';
 import { type Drifts, readDrifts, recordSteps, returnedSince } from '../drift/repair.js';
 import { SyncError } from '../errors.js';
+import { captureAdmission, policySteps, strangersSteps } from './capture-role.js';
 import { introspect, introspectWritten } from './introspect.js';
 import { hasMoved, hasReturned } from './moved.js';
 import { OWNER, parseTable } from './names.js';
@@ -26,7 +27,6 @@ import {
   entitySteps,
   foundationSteps,
   outletSteps,
-  policySteps,
   removalSteps,
   type Step,
   sessionsSteps,
@@ -66,12 +66,14 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
 
     const written = new Set(plan.entities.flatMap((entity) => entity.written.map((table) => table.oid)));
     const foundation = foundationSteps(state);
-    const fresh = foundation.length > 0 || pending.length > 0 || !state.daemonAdmitted;
+    const fresh = foundation.length > 0 || pending.length > 0;
     const made = objects.map((one) => ({ entity: one.plan.entity, steps: entitySteps(one, state, written) }));
     const touched = new Set(made.filter(({ steps }) => steps.length > 0).map(({ entity }) => entity));
     const drifts = await driftsOf(url, state, plan, settings);
     const rest = [
-      ...(fresh ? [admission()] : []),
+      ...(fresh || !state.daemonAdmitted ? [admission()] : []),
+      ...(fresh || !state.captureRole.admitted ? [captureAdmission(state.sequences)] : []),
+      ...strangersSteps(state),
       ...sessionsSteps(state),
       ...outletSteps(settings, state),
       ...policySteps(objects, state),

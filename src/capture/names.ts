@@ -6,6 +6,8 @@ import { createHash } from 'node:crypto';
 import pg from 'pg';
 
 export const OWNER = 'syncd_owner';
+/** What the triggers run as: it owns their functions and nothing else. */
+export const CAPTURE = 'syncd_capture';
 export const DAEMON = 'syncd';
 export const SCHEMA = 'syncd';
 /** The server's own role for whoever may see the sessions of others. */

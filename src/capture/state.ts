@@ -1,8 +1,9 @@
 /** Reads what an earlier install left in the database and what the connected role may do. Reads only. */
 import type pg from 'pg';
-import { DAEMON, OWNER, SCHEMA, SESSIONS, WRITTEN_BY_DAEMON } from './names.js';
+import { ADMITTED } from './capture-role.js';
+import { CAPTURE, DAEMON, OWNER, SCHEMA, SESSIONS, WRITTEN_BY_DAEMON } from './names.js';
 
-export type InstalledFunction = { name: string; body: string; settings: string[] };
+export type InstalledFunction = { name: string; body: string; settings: string[]; owner: string; definer: boolean };
 export type InstalledTrigger = {
   schema: string;
   table: string;
@@ -37,6 +38,15 @@ export type State = {
   outlet: Record<string, string | null> | undefined;
   /** The daemon's role may use schema syncd, and everything in it as it has to: nobody has revoked what install granted. */
   daemonAdmitted: boolean;
+  captureRole: {
+    /** It may do in the schema what the triggers need. */
+    admitted: boolean;
+    /** The schema's owner may act as it. */
+    joined: boolean;
+    /** The connected role may let it. */
+    mayJoin: boolean;
+    membershipsHaveOptions: boolean;
+  };
   /** The daemon's role sees since when the sessions of others have a transaction open. */
   daemonSeesSessions: boolean;
   mayShowSessions: boolean;
@@ -71,9 +81,19 @@ const ROLES = `
   FROM pg_roles r WHERE r.rolname = ANY ($1::text[]) ORDER BY 1`;
 
 const FUNCTIONS = `
-  SELECT p.proname::text AS name, p.prosrc AS body, coalesce(p.proconfig, '{}') AS settings
+  SELECT p.proname::text AS name, p.prosrc AS body, coalesce(p.proconfig, '{}') AS settings,
+         pg_get_userbyid(p.proowner)::text AS owner, p.prosecdef AS definer
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
   WHERE n.nspname = $1 AND p.proname LIKE 'capture\\_%' AND p.prorettype = 'trigger'::regtype ORDER BY 1`;
+
+const CAPTURE_ROLE = `
+  SELECT coalesce((SELECT pg_has_role(o.oid, k.oid, 'USAGE') AND pg_has_role(o.oid, k.oid, CASE WHEN v.options THEN 'SET' ELSE 'MEMBER' END)
+                   FROM pg_roles o WHERE o.rolname = $2), false) AS joined,
+         coalesce(r.rolsuper OR k.oid IS NULL OR pg_has_role(k.oid, 'MEMBER WITH ADMIN OPTION')
+                  OR r.rolcreaterole AND NOT v.options, false) AS "mayJoin",
+         v.options AS "membershipsHaveOptions"
+  FROM (SELECT current_setting('server_version_num')::int >= 160000 AS options) v
+  JOIN pg_roles r ON r.rolname = current_user LEFT JOIN pg_roles k ON k.rolname = $1`;
 
 const SEQUENCES = `
   SELECT c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -113,7 +133,16 @@ export async function readState(client: pg.Client): Promise<State> {
     (await client.query<T>(query, values)).rows;
   type Self = Omit<
     State,
-    'schemaOwner' | 'roles' | 'functions' | 'sequences' | 'triggers' | 'grants' | 'captures' | 'formers' | 'outlet'
+    | 'schemaOwner'
+    | 'roles'
+    | 'captureRole'
+    | 'functions'
+    | 'sequences'
+    | 'triggers'
+    | 'grants'
+    | 'captures'
+    | 'formers'
+    | 'outlet'
   >;
   const [self] = await rows<Self & { schemaOwner: string | null; hasTables: boolean; hasFormers: boolean }>(SELF, [
     SCHEMA,
@@ -132,14 +161,17 @@ export async function readState(client: pg.Client): Promise<State> {
         [],
       )
     : [];
+  const [captureRole] = await rows<Omit<State['captureRole'], 'admitted'>>(CAPTURE_ROLE, [CAPTURE, OWNER]);
+  const [admission] = hasTables ? await rows<{ admitted: boolean | null }>(ADMITTED, [CAPTURE]) : [];
   return {
     ...who,
     schemaOwner: schemaOwner ?? undefined,
-    roles: await rows(ROLES, [[OWNER, DAEMON], ROLE_MARK]),
+    roles: await rows(ROLES, [[OWNER, CAPTURE, DAEMON], ROLE_MARK]),
+    captureRole: { ...(captureRole as State['captureRole']), admitted: admission?.admitted === true },
     functions: await rows(FUNCTIONS, [SCHEMA]),
     sequences: (await rows<{ name: string }>(SEQUENCES, [SCHEMA])).map((sequence) => sequence.name),
     triggers: await rows(TRIGGERS, [SCHEMA]),
-    grants: await rows(GRANTS, [SCHEMA, [OWNER, DAEMON]]),
+    grants: await rows(GRANTS, [SCHEMA, [OWNER, CAPTURE, DAEMON]]),
     captures: captures.map(read),
     formers: formers.map(read),
     outlet: outlet[0],

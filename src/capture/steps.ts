@@ -3,10 +3,21 @@
  * the POS locks that one only, and functions come before the triggers that call them.
  */
 import type { Settings } from '../config/settings.js';
+import { drawsFrom, functionStatements, membershipSteps } from './capture-role.js';
 import { hasMoved, hasReturned } from './moved.js';
-import { DAEMON, identifier, literal, OWNER, qualified, SCHEMA, SESSIONS, WRITTEN_BY_DAEMON } from './names.js';
-import type { EntityObjects } from './objects.js';
-import { type InstalledTrigger, ROLE_MARK, type State } from './state.js';
+import {
+  CAPTURE,
+  DAEMON,
+  identifier,
+  literal,
+  OWNER,
+  qualified,
+  SCHEMA,
+  SESSIONS,
+  WRITTEN_BY_DAEMON,
+} from './names.js';
+import type { EntityObjects, FunctionObject } from './objects.js';
+import { type InstalledFunction, type InstalledTrigger, ROLE_MARK, type State } from './state.js';
 import { grantedFor, withdrawals } from './withdrawal.js';
 
 export type Step = {
@@ -27,6 +38,7 @@ export function foundationSteps(state: State): Step[] {
   const has = (name: string) => state.roles.some((role) => role.name === name);
   for (const [role, login] of [
     [OWNER, 'NOLOGIN'],
+    [CAPTURE, 'NOLOGIN'],
     [DAEMON, 'LOGIN'],
   ] as const) {
     if (has(role)) continue;
@@ -43,6 +55,7 @@ export function foundationSteps(state: State): Step[] {
       statements: [`GRANT ${OWNER} TO ${identifier(state.user)}`],
     });
   }
+  steps.push(...membershipSteps(state));
   if (state.schemaOwner === undefined) {
     steps.push({ about: `schema ${SCHEMA}`, statements: [`CREATE SCHEMA ${SCHEMA} AUTHORIZATION ${OWNER}`] });
   }
@@ -116,15 +129,8 @@ ON CONFLICT (one) DO UPDATE SET ${assignments.join(', ')}`,
   ];
 }
 
-/** Where a table's policies would hide rows from the triggers themselves. */
-export function policySteps(entities: EntityObjects[], state: State): Step[] {
-  const needed = entities.some(({ plan }) => plan.bypassesPolicies);
-  if (!needed || state.roles.find((role) => role.name === OWNER)?.bypassesPolicies) return [];
-  return [{ about: `${OWNER} bypasses row-level security`, statements: [`ALTER ROLE ${OWNER} BYPASSRLS`] }];
-}
-
 /**
- * One entity: its counter and functions, its rights, then each table's triggers.
+ * One entity: its rights, which its functions need, its counter and functions, then each table's triggers.
  * @param written oids of the tables that some entity's triggers write
  */
 export function entitySteps(objects: EntityObjects, state: State, written: ReadonlySet<string>): Step[] {
@@ -133,16 +139,18 @@ export function entitySteps(objects: EntityObjects, state: State, written: Reado
   const statements: string[] = [];
   if (!state.sequences.includes(objects.sequence)) {
     const name = qualified(SCHEMA, objects.sequence);
-    statements.push(`CREATE SEQUENCE ${name}`, `GRANT SELECT ON SEQUENCE ${name} TO ${DAEMON}`);
+    statements.push(
+      `CREATE SEQUENCE ${name}`,
+      `GRANT SELECT ON SEQUENCE ${name} TO ${DAEMON}`,
+      drawsFrom(objects.sequence),
+    );
     statements.push(
       `COMMENT ON SEQUENCE ${name} IS ${literal(`Counts the changes of ${plan.entity} that could not be captured.`)}`,
     );
   }
-  for (const wanted of objects.functions) {
-    const found = state.functions.find((candidate) => candidate.name === wanted.name);
-    if (found && found.body === wanted.body && sameSettings(found.settings, wanted.settings)) continue;
-    statements.push(wanted.create, `REVOKE ALL ON FUNCTION ${qualified(SCHEMA, wanted.name)}() FROM PUBLIC`);
-  }
+  const installed = (name: string) => state.functions.find((candidate) => candidate.name === name);
+  const differing = objects.functions.filter((wanted) => !fits(installed(wanted.name), wanted));
+  statements.push(...functionStatements(differing, installed));
   const before = state.captures.find((capture) => capture.entity_type === plan.entity)?.record;
   if (statements.length > 0 || !before || recordDiffers(before, objects)) statements.push(objects.record);
   // Without the record of the old table, which a look before the end of this install would hold against the new one.
@@ -157,10 +165,20 @@ export function entitySteps(objects: EntityObjects, state: State, written: Reado
   if (before?.suspended_at && statements.length > 0) {
     statements.unshift(`SELECT syncd.resume_capture(${literal(plan.entity)}, 'syncd install')`);
   }
-  if (statements.length > 0) steps.push({ about: `${plan.entity}: ${plan.table}`, statements, asOwner: true });
   const rights = rightsOf(objects, state, written);
   if (rights.length > 0) steps.push({ about: `${plan.entity}: rights on ${plan.table}`, statements: rights });
+  if (statements.length > 0) steps.push({ about: `${plan.entity}: ${plan.table}`, statements, asOwner: true });
   return [...steps, ...triggerSteps(objects, state)];
+}
+
+function fits(found: InstalledFunction | undefined, wanted: FunctionObject): boolean {
+  return (
+    found !== undefined &&
+    found.owner === CAPTURE &&
+    found.definer &&
+    found.body === wanted.body &&
+    sameSettings(found.settings, wanted.settings)
+  );
 }
 
 function sameSettings(found: string[], wanted: string[]): boolean {
@@ -185,7 +203,7 @@ function recordDiffers(before: Record<string, unknown>, { plan, triggerVersion }
 
 type Named = { schema: string; name: string; oid: string };
 
-/** Reading for what is captured, writing only for what is pulled and what its own triggers write; the owner reads where its triggers read again. */
+/** Reading for what is captured, writing only for what is pulled and what its own triggers write; the triggers read where they read again. */
 function rightsOf({ plan, triggers }: EntityObjects, state: State, written: ReadonlySet<string>): string[] {
   const held = (grantee: string, object: string, privilege: string) =>
     state.grants.some((grant) => grant.grantee === grantee && grant.object === object && grant.privilege === privilege);
@@ -210,8 +228,8 @@ function rightsOf({ plan, triggers }: EntityObjects, state: State, written: Read
   const withdrawn = surplus.filter((privilege) => held(DAEMON, `TABLE ${plan.root.oid}`, privilege));
   if (withdrawn.length > 0) statements.push(`REVOKE ${withdrawn.join(', ')} ON ${plan.table} FROM ${DAEMON}`);
   if (plan.recipe.rereadFrom !== undefined && triggers.length > 0) {
-    grant(OWNER, plan.root, ['SELECT']);
-    if (plan.recipe.level === 'row') for (const { member } of triggers) grant(OWNER, member, ['SELECT']);
+    grant(CAPTURE, plan.root, ['SELECT']);
+    if (plan.recipe.level === 'row') for (const { member } of triggers) grant(CAPTURE, member, ['SELECT']);
   }
   return [...new Set(statements)];
 }

@@ -6,7 +6,7 @@ import type pg from 'pg';
 import { databaseError, findPrimary, openClient } from '../db/connect.js';
 import { LOCK_CLASS, LOCKS } from '../db/schema.js';
 import { codeOf, SyncError } from '../errors.js';
-import { DAEMON, identifier, OWNER, SCHEMA } from './names.js';
+import { CAPTURE, DAEMON, identifier, OWNER, SCHEMA } from './names.js';
 import { printStep, runStep } from './run-step.js';
 import { readState, type State } from './state.js';
 import { removalSteps, type Step } from './steps.js';
@@ -107,9 +107,10 @@ function triggerRemoval(state: State): Step[] {
 function schemaRemoval(state: State): Step[] {
   const steps: Step[] = [];
   const rights = state.grants
-    .filter((grant) => grant.grantee === OWNER || grant.grantee === DAEMON)
+    .filter((grant) => [OWNER, CAPTURE, DAEMON].includes(grant.grantee))
     .map((grant) => `REVOKE ALL ON ${grant.target} FROM ${grant.grantee}`);
-  if (rights.length > 0) steps.push({ about: `rights of ${OWNER} and ${DAEMON}`, statements: [...new Set(rights)] });
+  if (rights.length > 0)
+    steps.push({ about: `rights of ${OWNER}, ${CAPTURE} and ${DAEMON}`, statements: [...new Set(rights)] });
   if (state.schemaOwner !== undefined) {
     steps.push({ about: `schema ${SCHEMA}`, statements: [`DROP SCHEMA ${SCHEMA} CASCADE`], asOwner: true });
   }

@@ -18,6 +18,7 @@ export function compare(seen: Observed, around: Surroundings): Finding[] {
   findings.push(...keyFindings(seen, recorded, now));
   if (seen.direction !== 'pull' && !seen.suspended) {
     findings.push(...triggerFindings(recorded, now), ...replicaFindings(now, around.replicas));
+    if (seen.invoked) findings.push(invoked(table));
   }
   if (seen.policed && (seen.direction !== 'push' || !recorded.policies)) findings.push(policies(seen));
   findings.push(...columnFindings(seen, recorded, now), ...configurationFindings(seen));
@@ -125,6 +126,15 @@ function faultOf(trigger: ShapeTrigger, { triggers }: ShapeMember): string | und
     found.body === trigger.body &&
     found.settings === trigger.settings;
   return same ? undefined : `the trigger for ${event} is not the one that was installed`;
+}
+
+function invoked(table: string): Finding {
+  return {
+    kind: 'triggers',
+    what: `the trigger functions of ${table} run with the rights of whoever sells`,
+    means: 'what is written by a role without rights in the schema syncd is not captured',
+    hint: INSTALL,
+  };
 }
 
 function replicaFindings(now: Shape, replicas: readonly string[]): Finding[] {

@@ -4,7 +4,7 @@
  * altered at any moment.
  */
 import { sql } from 'kysely';
-import { DAEMON, OWNER, parseName, parseTable, qualified } from '../capture/names.js';
+import { CAPTURE, DAEMON, OWNER, parseName, parseTable, qualified } from '../capture/names.js';
 import type { Direction, Settings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
 import type { DriftKind } from './kinds.js';
@@ -35,6 +35,7 @@ type Row = {
   original: string | null;
   rereads: boolean;
   policed: boolean;
+  invoked: boolean;
   suspended: boolean;
   known: string;
 };
@@ -52,6 +53,8 @@ export async function lookForDrift(db: Db, settings: Pick<Settings, 'entities'>)
            EXISTS (SELECT FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace AND s.nspname = 'syncd'
                    WHERE p.proname::text = ANY (c.functions) AND strpos(p.prosrc, c.table_name || ' AS t ON ') > 0) AS rereads,
            coalesce(row_security_active(named.oid), false) AS policed,
+           EXISTS (SELECT FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace AND s.nspname = 'syncd'
+                   WHERE p.proname::text = ANY (c.functions) AND NOT p.prosecdef) AS invoked,
            c.suspended_at IS NOT NULL AS suspended,
            json_build_object('kind', c.drift_kind, 'text', c.drift, 'hint', c.drift_hint, 'misses', c.drift_misses,
                              'holdsPush', c.holds_push, 'holdsApply', c.holds_apply, 'marks', c.trigger_marks)::text AS known
@@ -67,7 +70,7 @@ function read(row: Row, settings: Pick<Settings, 'entities'>): Looked['tables'][
   const [recorded, named] = [shape(row.recorded), shape(row.named)];
   const original = recorded !== null && named?.oid === recorded.oid ? named : shape(row.original);
   const table = recorded?.table ?? row.table_name;
-  const { entity_type, direction, keys, excluded, generator, rereads, policed, suspended } = row;
+  const { entity_type, direction, keys, excluded, generator, rereads, policed, invoked, suspended } = row;
   return {
     entity_type,
     direction,
@@ -81,6 +84,7 @@ function read(row: Row, settings: Pick<Settings, 'entities'>): Looked['tables'][
     original,
     rereads,
     policed,
+    invoked,
     suspended,
     known: JSON.parse(row.known),
     marks: marksOf(original),
@@ -115,7 +119,7 @@ async function readReplicas(db: Db): Promise<string[]> {
     SELECT CASE WHEN s.setrole <> 0 THEN format('role %s', pg_get_userbyid(s.setrole)) ELSE format('database %s', d.datname) END AS who
     FROM pg_db_role_setting s JOIN pg_database d ON d.datname = current_database()
     WHERE s.setdatabase IN (0, d.oid) AND 'session_replication_role=replica' = ANY (s.setconfig)
-      AND s.setrole NOT IN (SELECT oid FROM pg_roles WHERE rolname IN (${OWNER}, ${DAEMON}))
+      AND s.setrole NOT IN (SELECT oid FROM pg_roles WHERE rolname IN (${OWNER}, ${CAPTURE}, ${DAEMON}))
     UNION ALL
     SELECT 'the server' FROM pg_settings
     WHERE name = 'session_replication_role' AND reset_val = 'replica' AND source = 'configuration file'

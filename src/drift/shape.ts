@@ -63,6 +63,8 @@ export type Observed = {
   rereads?: boolean;
   /** A policy hides rows from the daemon. */
   policed: boolean;
+  /** Its trigger functions run with the rights of whoever sells, who has none in the schema syncd. */
+  invoked?: boolean;
   /** A person, or a full disk, has made the triggers step aside. */
   suspended: boolean;
 };

@@ -115,6 +115,7 @@ onEachServer('a capture', (pos, server) => {
         'SELECT syncd.wake()',
         `SELECT nextval('syncd.failures_sale')`,
         'SET ROLE syncd_owner',
+        'SET ROLE syncd_capture',
       ];
       for (const statement of forbidden) expect(await codeOf(till.query(statement))).toBe('42501');
       await pos().sql.query('GRANT USAGE ON SCHEMA syncd TO till');
@@ -151,12 +152,71 @@ onEachServer('a capture', (pos, server) => {
     await asTill(async (till) => {
       await till.query('INSERT INTO guarded VALUES (1)');
     });
-    await pos().sql.query('ALTER ROLE syncd_owner NOBYPASSRLS');
+    await pos().sql.query('ALTER ROLE syncd_capture NOBYPASSRLS');
     await asTill(async (till) => {
       await till.query('INSERT INTO guarded VALUES (2)');
     });
     expect((await pos().changes()).map(({ id }) => id)).toEqual(['1']);
     expect(await pos().failures('guarded')).toBe(1);
+  });
+
+  test('runs what the owner of a type has written for it with rights that are good for nothing else', async () => {
+    await pos().sql.query('CREATE ROLE keeper LOGIN; CREATE SCHEMA keeper AUTHORIZATION keeper');
+    const attempts = [
+      'SELECT FROM syncd.sync_queue',
+      'SELECT FROM syncd.outlet_config',
+      'DELETE FROM syncd.sync_queue',
+      `UPDATE syncd.sync_queue SET status = 'synced'`,
+      `INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, status) VALUES ('cup', '1', 'delete', 'synced')`,
+      'TRUNCATE syncd.sync_queue',
+      'ALTER TABLE syncd.outlet_config DISABLE TRIGGER ALL',
+      'CREATE TRIGGER lurk BEFORE UPDATE ON syncd.outlet_config FOR EACH ROW EXECUTE FUNCTION keeper.lurk()',
+      `CREATE FUNCTION syncd.more() RETURNS int LANGUAGE sql AS 'SELECT 1'`,
+      `CREATE OR REPLACE FUNCTION syncd.capture_cup_insert() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN NULL; END'`,
+      `SELECT syncd.suspend_capture('cup', 'keeper', 'no reason')`,
+      `SELECT setval('syncd.failures_cup', 1)`,
+      'SELECT FROM sale',
+      'SET ROLE syncd_owner',
+      'RESET ROLE',
+      'GRANT syncd_capture TO keeper',
+    ];
+    const keeper = new pg.Client(server.cluster().url('pos', 'keeper'));
+    await keeper.connect();
+    try {
+      await keeper.query(`CREATE TYPE keeper.mood AS ENUM ('sweet'); CREATE TABLE keeper.cup (id int PRIMARY KEY, mood keeper.mood);
+        CREATE FUNCTION keeper.lurk() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RESET ROLE; RETURN NEW; END';
+        CREATE FUNCTION keeper.evil(keeper.mood) RETURNS json LANGUAGE plpgsql AS $$
+        DECLARE
+          seen jsonb := jsonb_build_object('as', current_user);
+          attempt text;
+        BEGIN
+          FOREACH attempt IN ARRAY ARRAY[${attempts.map((one) => pg.escapeLiteral(one)).join(', ')}] LOOP
+            BEGIN
+              EXECUTE attempt;
+              seen := seen || jsonb_build_object(attempt, 'done');
+            EXCEPTION WHEN OTHERS THEN
+              seen := seen || jsonb_build_object(attempt, SQLSTATE);
+            END;
+          END LOOP;
+          RETURN seen;
+        END $$;
+        CREATE CAST (keeper.mood AS json) WITH FUNCTION keeper.evil(keeper.mood)`);
+      await pos().capture('', { cup: 'keeper.cup' });
+      await pos().changes();
+      const all = Object.fromEntries(attempts.map((attempt) => [attempt, '42501']));
+      const sold = async (id: number) => {
+        await keeper.query('INSERT INTO keeper.cup VALUES ($1, $2)', [id, 'sweet']);
+        return (await pos().changes()).map(({ data }) => JSON.parse(data ?? '').mood);
+      };
+      expect(await sold(1)).toEqual([{ as: 'syncd_capture', ...all }]);
+      // The bodies are exchanged by the schema's owner, and the functions stay whose they are.
+      await pos().sql.query(`SET ROLE syncd; SELECT syncd.suspend_capture('cup', 'a person', 'a reason')`);
+      expect(await sold(2)).toEqual([]);
+      await pos().sql.query(`SELECT syncd.resume_capture('cup', 'a person'); RESET ROLE`);
+      expect(await sold(3)).toEqual([{ as: 'syncd_capture', ...all }]);
+    } finally {
+      await keeper.end();
+    }
   });
 
   test('of a TRUNCATE is a marker with its place among the changes', async () => {

@@ -268,6 +268,75 @@ onEachServer('install', (_, server) => {
     expect((await install({ sale: 'sale' })).changes).toEqual([]);
   });
 
+  test.each([
+    ['the schema', 'REVOKE USAGE ON SCHEMA syncd FROM syncd_capture'],
+    ['a column', 'REVOKE INSERT (previous) ON syncd.sync_queue FROM syncd_capture'],
+    ['the marker of a TRUNCATE', 'REVOKE INSERT (table_name) ON syncd.truncations FROM syncd_capture'],
+    ['a counter', 'REVOKE USAGE ON SEQUENCE syncd.failures_sale FROM syncd_capture'],
+    ['a function', 'REVOKE EXECUTE ON FUNCTION syncd.wake() FROM syncd_capture'],
+  ])('gives the triggers back what somebody has revoked: %s', async (_what, revoke) => {
+    await install({ sale: 'sale' });
+    await pos.sql.query(revoke);
+    expect((await install({ sale: 'sale' })).changes).toEqual(['grants to syncd_capture in schema syncd']);
+    expect((await install({ sale: 'sale' })).changes).toEqual([]);
+  });
+
+  test("gives the trigger functions of an older install, which were the schema owner's, to a role that may do nothing else", async () => {
+    await uninstallEverywhere();
+    await pos.sql.query(`CREATE FUNCTION noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+      CREATE TRIGGER noop AFTER INSERT ON stock FOR EACH ROW EXECUTE FUNCTION noop(); ALTER TABLE stock ENABLE ROW LEVEL SECURITY`);
+    const entities = { sale: 'sale', stock: 'stock' };
+    await install(entities);
+    const owners = async () =>
+      (
+        await pos.sql.query(`SELECT string_agg(DISTINCT pg_get_userbyid(proowner), ', ') AS owners
+          FROM pg_proc WHERE pronamespace = 'syncd'::regnamespace AND prorettype = 'trigger'::regtype`)
+      ).rows[0].owners;
+    const reader = async () =>
+      (
+        await pos.sql.query(`SELECT string_agg(a.grantee::regrole::text, ', ' ORDER BY 1) AS readers
+          FROM pg_class c CROSS JOIN aclexplode(c.relacl) a WHERE c.oid = 'stock'::regclass AND a.grantee::regrole::text ~ '_'`)
+      ).rows[0].readers;
+    expect([await owners(), await reader()]).toEqual(['syncd_capture', 'syncd_capture']);
+    await pos.sql.query(`REASSIGN OWNED BY syncd_capture TO syncd_owner; DROP OWNED BY syncd_capture; DROP ROLE syncd_capture;
+      GRANT SELECT ON stock TO syncd_owner; ALTER ROLE syncd_owner BYPASSRLS`);
+    expect([await owners(), await reader()]).toEqual(['syncd_owner', 'syncd_owner']);
+    expect((await install(entities)).changes).toEqual([
+      'role syncd_capture',
+      'syncd_owner may act as syncd_capture',
+      'grants to syncd in schema syncd',
+      'grants to syncd_capture in schema syncd',
+      'syncd_capture bypasses row-level security',
+      'sale: "public"."sale"',
+      'stock: rights on "public"."stock"',
+      'stock: "public"."stock"',
+      'rights that nothing needs any more',
+      'sale, stock: written down as they are now',
+    ]);
+    expect([await owners(), await reader()]).toEqual(['syncd_capture', 'syncd_capture']);
+    expect(await pos.write('INSERT INTO sale VALUES (1)', 'INSERT INTO stock VALUES (1)')).toEqual([
+      'create 1',
+      'create 1',
+    ]);
+    expect((await install(entities)).changes).toEqual([]);
+    const { rows } = await pos.sql.query(`SELECT has_schema_privilege('syncd_capture', 'syncd', 'CREATE') AS creates,
+      (SELECT count(*)::int FROM pg_auth_members WHERE member = 'syncd_capture'::regrole) AS memberships,
+      (SELECT count(*)::int FROM pg_class WHERE relowner = 'syncd_capture'::regrole) AS owned`);
+    expect(rows).toEqual([{ creates: false, memberships: 0, owned: 0 }]);
+  });
+
+  test('takes the trigger functions from whoever restored a dump where their role was missing', async () => {
+    await install({ sale: 'sale' });
+    await pos.sql.query('ALTER FUNCTION syncd.capture_sale_insert() OWNER TO postgres');
+    expect((await install({ sale: 'sale' })).changes).toEqual([
+      'trigger functions of postgres belong to syncd_owner',
+      'sale: "public"."sale"',
+      'sale: written down as it is now',
+    ]);
+    expect((await install({ sale: 'sale' })).changes).toEqual([]);
+    expect(await pos.write('INSERT INTO sale VALUES (1)')).toEqual(['create 1']);
+  });
+
   test('by many at once ends as by one', async () => {
     await Promise.all(Array.from({ length: 6 }, () => install({ sale: 'sale', stock: 'stock' })));
     expect(await pos.write('INSERT INTO sale VALUES (1)')).toEqual(['create 1']);

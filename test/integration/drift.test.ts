@@ -21,6 +21,7 @@ const ENTITIES: Entities = {
 /** By table: what happens to it, and what that is called. */
 const ALTERED: Record<string, [ddl: string, kind: string]> = {
   disabled: ['ALTER TABLE disabled DISABLE TRIGGER "!syncd insert"', 'triggers'],
+  invoked: ['ALTER FUNCTION syncd.capture_invoked_insert() SECURITY INVOKER', 'triggers'],
   silenced: ['ALTER TABLE silenced DISABLE TRIGGER ALL', 'triggers'],
   replica: ['ALTER TABLE replica ENABLE REPLICA TRIGGER "!syncd update"', 'triggers'],
   dropped: ['DROP TRIGGER "!syncd truncate" ON dropped', 'triggers'],

@@ -168,13 +168,40 @@ export const shopBreaches: Breach[] = [
   {
     broken: 'a role of the POS has written what the triggers would run',
     check: 'rights',
-    state: 'fail',
-    says: /^a cast \(public\.doctor_mood AS json\), written by doctor_till, runs at every sale of order with the rights of syncd_owner$/,
+    state: 'warn',
+    says: /^a cast \(public\.doctor_mood AS json\), written by doctor_till, runs at every sale of order with the rights of syncd_capture, and with those of /,
     types: /^DROP CAST \(public\.doctor_mood AS json\);/,
     sql: `CREATE ROLE doctor_till; CREATE TYPE doctor_mood AS ENUM ('sweet'); ALTER TABLE orders ADD COLUMN moods doctor_mood[];
       CREATE FUNCTION doctor_cast(doctor_mood) RETURNS json LANGUAGE sql AS $$ SELECT '1'::json $$;
       ALTER FUNCTION doctor_cast OWNER TO doctor_till; CREATE CAST (doctor_mood AS json) WITH FUNCTION doctor_cast(doctor_mood)`,
     mend: `ALTER TABLE orders DROP COLUMN moods; DROP TYPE doctor_mood CASCADE; DROP ROLE doctor_till`,
+  },
+  {
+    broken: 'the triggers run with the rights of the schema of syncd, as an older install had made them',
+    check: 'rights',
+    state: 'fail',
+    says: /^the triggers of order run with the rights of syncd_owner, not of syncd_capture$/,
+    types: /syncd install/,
+    sql: 'ALTER FUNCTION syncd.capture_order_insert() OWNER TO syncd_owner',
+    mend: 'ALTER FUNCTION syncd.capture_order_insert() OWNER TO syncd_capture',
+  },
+  {
+    broken: 'the triggers have the rights of whoever sells',
+    check: 'rights',
+    state: 'fail',
+    says: /^the triggers of order run with the rights of whoever sells/,
+    types: /syncd install/,
+    sql: 'ALTER FUNCTION syncd.capture_order_insert() SECURITY INVOKER',
+    mend: 'ALTER FUNCTION syncd.capture_order_insert() SECURITY DEFINER',
+  },
+  {
+    broken: 'the role of the triggers may do more than they need',
+    check: 'rights',
+    state: 'fail',
+    says: /^role syncd_capture may do more than the triggers need: DELETE syncd.sync_queue$/,
+    types: /REVOKE/,
+    sql: 'GRANT DELETE ON syncd.sync_queue TO syncd_capture',
+    mend: 'REVOKE DELETE ON syncd.sync_queue FROM syncd_capture',
   },
   {
     broken: 'the role may not read a table',

@@ -3,29 +3,7 @@ import { sql } from 'kysely';
 import { INSTALL } from '../../errors.js';
 import { fail, ok } from '../finding.js';
 import type { Check } from '../patient.js';
-
-/**
- * A row is written as JSON by PostgreSQL, which calls a cast of the column's type where there is one: inside the capture triggers
- * with the rights of the schema's owner. Whoever owns an enum or a range may make such a cast.
- */
-const CASTS = sql<Cast>`
-  WITH RECURSIVE part(entity_type, oid) AS (
-    SELECT k.entity_type, a.atttypid FROM syncd.capture k
-    JOIN pg_attribute a ON a.attrelid = to_regclass(k.table_name) AND a.attnum > 0 AND NOT a.attisdropped
-    UNION
-    SELECT p.entity_type, next.oid FROM part p JOIN pg_type t ON t.oid = p.oid CROSS JOIN LATERAL (
-      SELECT t.typbasetype AS oid WHERE t.typtype = 'd'
-      UNION ALL SELECT t.typelem WHERE t.typcategory = 'A' AND t.typelem <> 0
-      UNION ALL SELECT a.atttypid FROM pg_attribute a
-        WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) next
-  )
-  SELECT format('(%s AS %s)', format_type(c.castsource, NULL), format_type(c.casttarget, NULL)) AS cast, r.rolname AS owner,
-         string_agg(DISTINCT p.entity_type, ', ') AS entities
-  FROM part p JOIN pg_cast c ON c.castsource = p.oid AND c.casttarget IN ('json'::regtype, 'text'::regtype)
-  JOIN pg_proc f ON f.oid = c.castfunc JOIN pg_roles r ON r.oid = f.proowner AND NOT r.rolsuper
-  GROUP BY c.castsource, c.casttarget, r.rolname ORDER BY 1`;
-
-type Cast = { cast: string; owner: string; entities: string };
+import { triggersFindings } from './trigger-rights.js';
 
 type Right = { role: string; owner: boolean; lacking: string[] };
 
@@ -52,14 +30,8 @@ export const rights: Check = {
           `${INSTALL}   # grants exactly what the configuration needs`,
         ),
       ];
-    const casts = (await CASTS.execute(db)).rows.map(({ cast, owner: maker, entities }) =>
-      fail(
-        `a cast ${cast}, written by ${maker}, runs at every sale of ${entities} with the rights of syncd_owner`,
-        'Who may write it may read, change and delete all that syncd has, and wait there for whoever installs next.',
-        `DROP CAST ${cast};   # or have it read, and its function given to a superuser: ALTER FUNCTION … OWNER TO postgres`,
-      ),
-    );
-    if (casts.length > 0) return casts;
+    const triggers = await triggersFindings(db, role);
+    if (triggers.length > 0) return triggers;
     return [
       ok(owner ? `role ${role} may do everything (a superuser)` : `role ${role} may do what it needs, and no more`),
     ];
