@@ -216,7 +216,14 @@ async function settleOneByOne(
   }
   const sum = nothingSettled();
   for (const verdict of verdicts) {
-    const one = { ...log, change_ids: [verdict.change.change_id] };
+    const { change, outcome } = verdict;
+    // What follows a change of its own entity that was not accepted is left behind it, as where all are settled at once.
+    const goesAgain = sum.again.some(({ key }) => key === change.key);
+    if (outcome.kind !== 'accepted' && (goesAgain || sum.held.has(change.key))) {
+      if (goesAgain) sum.again.push(change);
+      continue;
+    }
+    const one = { ...log, change_ids: [change.change_id] };
     const report = await settleVerdicts(deps, [verdict], one, raw);
     sum.accepted += report.accepted;
     for (const [key, state] of report.states) sum.states.set(key, state);
