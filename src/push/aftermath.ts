@@ -108,11 +108,11 @@ export class Aftermath {
       reason,
     });
     const held = await blame(this.#deps, suspect.batch_id, change, reason, retryable);
-    this.#digest([change], { states: new Map(), held, again: [], apart: new Set() });
+    this.#digest([change], { states: new Map(), held, again: [], anew: new Set() });
   }
 
   /** Carries over to everything in memory what was settled. */
-  #digest(changes: PendingChange[], settled: Pick<ExchangeReport, 'states' | 'held' | 'again' | 'apart'>): void {
+  #digest(changes: PendingChange[], settled: Pick<ExchangeReport, 'states' | 'held' | 'again' | 'anew'>): void {
     const { pass, backlog, suspects } = this.#parts;
     for (const change of changes) {
       pass.noteSettled(change.id);
@@ -135,9 +135,8 @@ export class Aftermath {
       suspects.retain((change) => change.key !== key);
     }
     if (settled.held.size > 0) this.#deps.onHeld?.();
-    // Their older states were read before they were folded, and are in memory no more.
-    for (const key of settled.apart) backlog.unfold(key);
-    if (settled.apart.size > 0) this.#backlogToTable();
+    // What was taken in when they were folded, or named when they were read, is in part no more.
+    if (settled.anew.size > 0) this.#backlogToTable();
   }
 
   /** What was only read is read again later; it may be days until then. */

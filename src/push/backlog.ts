@@ -39,14 +39,19 @@ export type PendingChange = {
   retried: boolean;
   /** What was agreed on before this change; kept fresh by `settled` while the change waits here. */
   state: EntityState;
-  /** Changes that this one makes superfluous: folded by coalescing, corrected, or (id 0) settled with it by a resolution. */
+  /** Changes that this one makes superfluous: folded by coalescing, corrected, or (`SETTLED`) settled with it by a resolution. */
   supersedes: readonly { id: string; change_id: string }[];
   coalesce: boolean;
-  /** Some of those were folded here; any of them may have been sent before, and arrived unheard. */
+  /** Some of those were folded here. */
   folded?: true;
+  /** It had failed for good, and is asked about all the same. */
+  failed?: true;
   /** An upper bound of its share of the body. */
   bytes: number;
 };
+
+/** In place of an id: what a resolution has settled already needs no settling, so no place in the queue. */
+export const SETTLED = '0';
 
 export type Limits = {
   /** What the line takes now. */
@@ -101,8 +106,6 @@ export class Backlog {
   readonly #open = new Map<string, Transaction>();
   /** In the order in which they came. */
   readonly #byEntity = new Map<string, PendingChange[]>();
-  /** Entities whose states leave one by one for once. */
-  readonly #unfolded = new Set<string>();
   #changes = 0;
   #bytes = 0;
 
@@ -225,20 +228,13 @@ export class Backlog {
     return this.#transactions.find(({ changes }) => changes.length > 0)?.whole === true;
   }
 
-  /** The entity's states, read anew, are not folded until one of them was answered. */
-  unfold(key: string): void {
-    this.#unfolded.add(key);
-  }
-
   /** Something of this entity was settled: later changes build on it. */
   settled(key: string, state: EntityState): void {
-    this.#unfolded.delete(key);
     for (const change of this.#byEntity.get(key) ?? []) change.state = newerState(change.state, state);
   }
 
   /** Lets go of an entity's changes: they are held back in the table and will be read again when they may go. */
   drop(key: string): void {
-    this.#unfolded.delete(key);
     const gone = this.#byEntity.get(key);
     if (gone) this.#remove(new Set(gone));
   }
@@ -254,8 +250,7 @@ export class Backlog {
   /** A newer state of a coalesced entity takes the waiting one in, at its own place: what the older one stood beside leaves without it. */
   #fold(change: PendingChange): void {
     const waiting = this.#byEntity.get(change.key)?.at(-1);
-    if (!waiting || waiting.place > change.place) return;
-    if (waiting.supersedes.length >= MAX_FOLDED || this.#unfolded.has(change.key)) return;
+    if (!waiting || waiting.place > change.place || waiting.supersedes.length >= MAX_FOLDED) return;
     const folded = [...waiting.supersedes, { id: waiting.id, change_id: waiting.change_id }];
     change.supersedes = [...folded, ...change.supersedes];
     change.folded = true;

@@ -4,41 +4,35 @@
  * else: they are as pending as before, and the caller decides how to go on. A crash in between repeats the push; the cloud
  * answers `duplicate`.
  */
+import { randomUUID } from 'node:crypto';
 import { holdDelayMs } from '../cloud/backoff.js';
-import type { CloudClient } from '../cloud/client.js';
-import type { ClockOffset } from '../cloud/clock.js';
 import { withoutUnstorable } from '../cloud/reply.js';
 import type { RetrySettings, Strategy } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
 import { exchanged, isAtHome } from '../db/place.js';
 import { codeOf, SyncError } from '../errors.js';
 import type { Log } from '../log.js';
+import { claimThose } from '../queue/claim.js';
 import { type LogEntry, logExchange, movedSinceHeld, settle } from '../queue/settle.js';
-import type { OnStep } from '../step.js';
-import type { EntityState, PendingChange } from './backlog.js';
-import { composeBody, type Envelope } from './compose.js';
-import { type ExchangeOutcome, judgeChanges, judgeExchange } from './outcome.js';
+import { type EntityState, newerState, type PendingChange } from './backlog.js';
+import { containedIds, inquire, inTheLightOf, newestArrived } from './inquiry.js';
+import { type ChangeOutcome, type ExchangeOutcome, judgeChanges } from './outcome.js';
+import { olderOf } from './pending.js';
+import { type SendDeps, send } from './send.js';
 import { leadOf, planSettlement, type Verdict } from './verdict.js';
 
-export type ExchangeDeps = {
+export type ExchangeDeps = SendDeps & {
   db: Db;
-  client: CloudClient;
-  clock: ClockOffset;
-  identity: { outlet_id: string; install_id: string; epoch: string };
   leader_epoch: string;
   retry: RetrySettings;
   /** How conflicts of an entity type are settled. */
   strategyOf: (entity_type: string) => Strategy;
   log: Log;
-  nowMs: () => number;
   random: () => number;
   /** Some entity types wait here as a whole: what the cloud holds may wait for one of theirs, and spends no attempt. */
   patient?: boolean;
   /** Told what the cloud said of each change, once that is settled, and how long the answer took. */
   onVerdicts?: (verdicts: readonly Verdict[], durationMs: number) => void;
-  /** Why nothing of an answer that names this epoch may count; undefined where all is well. */
-  checkEpoch: (cloud_epoch: string | undefined) => Promise<string | undefined>;
-  onStep?: OnStep | undefined;
 };
 
 export type ExchangeReport = Settled & {
@@ -57,8 +51,8 @@ type Settled = {
   held: Set<string>;
   /** To be sent again as soon as nothing else is in flight. */
   again: PendingChange[];
-  /** Entities whose folded changes are to be sent one by one. */
-  apart: Set<string>;
+  /** Entities whose changes are as pending as before, to be read anew. */
+  anew: Set<string>;
 };
 
 const nothingSettled = (): Settled => ({
@@ -66,7 +60,7 @@ const nothingSettled = (): Settled => ({
   states: new Map(),
   held: new Set(),
   again: [],
-  apart: new Set(),
+  anew: new Set(),
 });
 
 export async function pushBatch(
@@ -75,55 +69,51 @@ export async function pushBatch(
   changes: PendingChange[],
   encodings: readonly string[],
 ): Promise<ExchangeReport> {
-  const sentAtMs = deps.nowMs();
-  const envelope: Envelope = {
-    batch_id,
-    ...deps.identity,
-    sent_at: new Date(sentAtMs + deps.clock.correctionMs).toISOString(),
-  };
-  deps.onStep?.('push claimed');
-  const { reply, bytes, wireBytes } = await deps.client.push(composeBody(envelope, changes), batch_id, encodings);
-  deps.onStep?.('push answered');
-  const judged = judgeExchange(reply, deps.nowMs());
-  const restored = judged.kind === 'results' ? await deps.checkEpoch(judged.cloudEpoch) : undefined;
-  const outcome: ExchangeOutcome = restored === undefined ? judged : { kind: 'restored', reason: restored };
-  if (reply.kind === 'answer') {
-    const serverTime = judged.kind === 'results' ? judged.serverTime : undefined;
-    deps.clock.observeAnswer(serverTime, reply.date, deps.nowMs(), reply.durationMs);
-  }
-  const log: LogEntry = {
-    batch_id,
-    outcome: outcome.kind,
-    http_status: reply.kind === 'answer' ? reply.status : null,
-    accepted: 0,
-    bytes,
-    wire_bytes: wireBytes,
-    duration_ms: Math.round(reply.durationMs * 1000) / 1000,
-    error: 'reason' in outcome ? outcome.reason : null,
-    change_ids: changes.map((change) => change.change_id),
-    outcomes: outcome.kind === 'results' ? [] : changes.map(() => outcome.kind),
-  };
-  const report = {
-    outcome,
-    changes: changes.length,
-    bytes,
-    durationMs: reply.durationMs,
-    ...nothingSettled(),
-  };
+  const { outcome, log, durationMs } = await send(deps, batch_id, changes, encodings);
+  const report = { outcome, changes: changes.length, bytes: log.bytes, durationMs, ...nothingSettled() };
   if (outcome.kind !== 'results') {
     await logExchange(deps.db, log);
     return report;
   }
   const { outcomes, faults } = judgeChanges(changes, outcome.results);
   for (const fault of faults) deps.log.warn('the cloud broke the contract', { batch_id, fault });
-  const verdicts = changes.map((change, index) => ({
-    change,
-    outcome: outcomes[index] as Verdict['outcome'],
-  }));
+  const judged = changes.map((change, index): Verdict => ({ change, outcome: outcomes[index] as ChangeOutcome }));
+  const { verdicts, states } = await hearOfOlder(deps, judged, encodings);
   const settled = await settleVerdicts(deps, verdicts, log, outcome.raw);
+  for (const [key, state] of states) settled.states.set(key, newerState(state, settled.states.get(key) ?? state));
   deps.onStep?.('push settled');
-  deps.onVerdicts?.(verdicts, reply.durationMs);
+  deps.onVerdicts?.(verdicts, durationMs);
   return { ...report, ...settled };
+}
+
+/**
+ * Settles what had arrived unheard of all that changes in conflict contain (see push/inquiry): they go out anew then, without it.
+ * Where the cloud does not say whether it has something of that, they are held: no conflict is judged on a guess.
+ */
+async function hearOfOlder(deps: ExchangeDeps, verdicts: Verdict[], encodings: readonly string[]) {
+  const states = new Map<string, EntityState>();
+  const ids = containedIds(verdicts);
+  if (ids.length === 0) return { verdicts, states };
+  const rows = await claimThose(deps.db, ids, deps.clock.correctionMs);
+  const older = rows.map(olderOf);
+  const answers = await inquire(older, async (changes) => {
+    const batch_id = randomUUID();
+    const { outcome, log } = await send(deps, batch_id, changes, encodings);
+    const judged = outcome.kind === 'results' ? judgeChanges(changes, outcome.results) : undefined;
+    for (const fault of judged?.faults ?? []) deps.log.warn('the cloud broke the contract', { batch_id, fault });
+    const found = judged?.faults.length === 0 ? newestArrived(changes, judged.outcomes, older) : [];
+    if (found.length === 0) {
+      await logExchange(deps.db, { ...log, outcomes: judged?.outcomes.map(({ kind }) => kind) ?? log.outcomes });
+    } else {
+      const change_ids = found.map(({ change }) => change.change_id);
+      const settled = await settleVerdicts(deps, found, { ...log, change_ids }, null);
+      for (const [key, state] of settled.states) states.set(key, state);
+      deps.onStep?.('push settled');
+    }
+    if (judged?.faults.length === 0) return new Set(found.map(({ change }) => change.key));
+    return outcome.kind === 'bad_batch' || outcome.kind === 'too_large' ? 'refused' : 'silent';
+  });
+  return { verdicts: verdicts.map((verdict) => inTheLightOf(answers, verdict)), states };
 }
 
 /**
@@ -184,7 +174,7 @@ async function settleVerdicts(
     if (verdicts.length === 1 && storable !== raw) return settleVerdicts(deps, verdicts, log, storable);
     return settleOneByOne(deps, verdicts, log, storable);
   }
-  return { accepted: plan.log.accepted, states: plan.states, held: plan.held, again: plan.again, apart: plan.apart };
+  return { accepted: plan.log.accepted, states: plan.states, held: plan.held, again: plan.again, anew: plan.anew };
 }
 
 /** Class 22 is "data exception", a text for example; 54001 is nesting that is deeper than PostgreSQL's stack. */
@@ -229,7 +219,7 @@ async function settleOneByOne(
     for (const [key, state] of report.states) sum.states.set(key, state);
     for (const key of report.held) sum.held.add(key);
     sum.again.push(...report.again);
-    for (const key of report.apart) sum.apart.add(key);
+    for (const key of report.anew) sum.anew.add(key);
   }
   return sum;
 }

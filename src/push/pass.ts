@@ -16,7 +16,7 @@ import {
   type PendingChange,
   SPREAD,
 } from './backlog.js';
-import { sizeOf } from './compose.js';
+import { pendingOf, stateOf } from './pending.js';
 
 export type PassDeps = {
   /** Reads pages; `special` reads what needs other plans. */
@@ -235,45 +235,6 @@ export class Pass {
     const row = this.#spreads?.has(claimed.txid) ? (JSON.parse(JSON.stringify(claimed)) as ClaimedRow) : claimed;
     const known = stateOf(row);
     const state = newerState(known, this.#statesMeanwhile.get(key) ?? known);
-    const change: PendingChange = {
-      id: row.id,
-      place: Number(row.id),
-      change_id: row.change_id,
-      tx: row.txid,
-      entity_type: row.entity_type,
-      entity_id: row.entity_id,
-      key,
-      operation: row.operation,
-      payload: row.payload,
-      changedAt: row.changed_at,
-      changedFields: row.changed_fields ?? null,
-      retryCount: row.retry_count ?? 0,
-      holdCount: row.hold_count ?? 0,
-      retried: row.retried ?? false,
-      state,
-      supersedes: row.supersedes || row.replaces ? supersededBy(row) : NONE,
-      coalesce: this.#deps.coalesced.has(row.entity_type),
-      bytes: 0,
-    };
-    change.bytes = sizeOf(change);
-    return change;
+    return pendingOf(row, key, state, this.#deps.coalesced.has(row.entity_type));
   }
-}
-
-/** What most changes have in common is shared: whatever each of the thousands held here has for itself, is collected as garbage. */
-const NONE: PendingChange['supersedes'] = [];
-const NO_STATE: EntityState = { version: 0, cloudVersion: null, cloudId: null };
-
-function stateOf({ version, cloud_version, cloud_id }: ClaimedRow): EntityState {
-  if (version === null) return NO_STATE;
-  return {
-    version: Number(version),
-    cloudVersion: cloud_version === null ? null : Number(cloud_version),
-    cloudId: cloud_id,
-  };
-}
-
-/** Those that a resolution has settled already need no settling, so no place in the queue. */
-function supersededBy({ supersedes, replaces }: ClaimedRow): PendingChange['supersedes'] {
-  return [...(supersedes ?? []), ...(replaces ?? []).map((change_id) => ({ id: '0', change_id }))];
 }

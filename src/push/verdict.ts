@@ -6,11 +6,16 @@
  */
 import type { RetrySettings, Strategy } from '../config/settings.js';
 import type { Settlement, States } from '../queue/settle.js';
-import type { EntityState, PendingChange } from './backlog.js';
+import { type EntityState, type PendingChange, SETTLED } from './backlog.js';
 import { chainOf } from './compose.js';
 import { type Afterwards, afterHold, afterRejection, type ChangeOutcome } from './outcome.js';
 
-export type Verdict = { change: PendingChange; outcome: ChangeOutcome };
+export type Verdict = {
+  change: PendingChange;
+  outcome: ChangeOutcome;
+  /** Something that the change contains had arrived unheard: no conflict of it is judged, it goes out anew without that. */
+  overtaken?: true;
+};
 
 export type Plan = {
   settlement: Omit<Settlement, 'leader_epoch' | 'log' | 'raw'>;
@@ -20,8 +25,8 @@ export type Plan = {
   held: Set<string>;
   /** Held for the first time, with what follows them: to be sent again as soon as nothing else is in flight. */
   again: PendingChange[];
-  /** Entities whose changes are as pending as before, and are to be sent one by one. */
-  apart: Set<string>;
+  /** Entities whose changes are as pending as before, to be read anew. */
+  anew: Set<string>;
   hasConflicts: boolean;
 };
 
@@ -76,17 +81,17 @@ export function planSettlement(
   const latest: (Agreement | undefined)[] = [];
   const held = new Set<string>();
   const again = new Map<string, PendingChange[]>();
-  const apart = new Set<string>();
+  const anew = new Set<string>();
   const outcomes: string[] = [];
   let accepted = 0;
   for (let index = 0; index < verdicts.length; index++) {
-    const { change, outcome } = verdicts[index] as Verdict;
+    const { change, outcome, overtaken } = verdicts[index] as Verdict;
     const earlier = latest[before[index] as number];
     latest.push(earlier);
     if (outcome.kind !== 'accepted') {
       outcomes.push(outcome.kind);
       const behind = again.get(change.key);
-      if (behind || held.has(change.key) || apart.has(change.key)) {
+      if (behind || held.has(change.key) || anew.has(change.key)) {
         // Behind a change of its own entity that was not accepted, whatever the cloud says of it is nothing new.
         behind?.push(change);
         continue;
@@ -96,6 +101,7 @@ export function planSettlement(
       case 'accepted': {
         accepted++;
         (change.retried ? settlement.accepted.retried : settlement.accepted.fresh).push(change.id);
+        if (change.failed) settlement.accepted.failed = [...(settlement.accepted.failed ?? []), change.id];
         for (const older of change.supersedes) {
           settlement.superseded.ids.push(older.id);
           settlement.superseded.by.push(change.change_id);
@@ -108,10 +114,8 @@ export function planSettlement(
         break;
       }
       case 'conflict':
-        // One of the folded ones may be at the cloud unheard, and head office's edit have it in it already: counted into the
-        // shop's side once more, what was sold would be taken off the stock twice. Sent by itself each of them is answered.
-        if (change.folded) {
-          apart.add(change.key);
+        if (overtaken) {
+          anew.add(change.key);
           break;
         }
         hold(
@@ -123,6 +127,7 @@ export function planSettlement(
             delayMs: null,
           },
           'the cloud holds another version',
+          change.id,
         );
         settlement.conflicts.ids.push(change.id);
         settlement.conflicts.indexes.push(outcome.index);
@@ -169,18 +174,19 @@ export function planSettlement(
     states,
     held,
     again: [...again.values()].flat().sort((a, b) => a.place - b.place),
-    apart,
+    anew,
     hasConflicts: settlement.conflicts.ids.length > 0,
   };
 
-  function hold(change: PendingChange, after: Noted, reason: string): void {
+  function hold(change: PendingChange, after: Noted, reason: string, id?: string): void {
     held.add(change.key);
-    note(change, after, reason);
+    note(change, after, reason, id);
   }
 
-  function note(change: PendingChange, after: Noted, reason: string): void {
+  /** @param id under which it is written down */
+  function note(change: PendingChange, after: Noted, reason: string, id = leadOf(change)): void {
     const { others } = settlement;
-    others.ids.push(leadOf(change));
+    others.ids.push(id);
     others.statuses.push(after.status);
     others.retry_counts.push(after.retryCount);
     others.hold_counts.push(after.holdCount);
@@ -196,9 +202,6 @@ export function planSettlement(
 export function leadOf({ id, folded, supersedes }: PendingChange): string {
   return (folded && supersedes.find((older) => older.id !== SETTLED)?.id) || id;
 }
-
-/** In place of an id: what a resolution has settled already. */
-const SETTLED = '0';
 
 function agree(on: Agreement, change: PendingChange, { cloudVersion, cloudId }: Accepted, version: number): void {
   const moved = cloudVersion >= on.answered;

@@ -15,6 +15,7 @@ import type { Db } from '../db/connect.js';
 import { atHome, exchanged } from '../db/place.js';
 import { PLANNED_ANEW } from '../db/prepared.js';
 import { type PageTexts, pageTexts, rfc3339, rowsOf } from './page-text.js';
+import { places } from './places.js';
 
 /** A row of the queue with its entity's state, as text. */
 export type ClaimedRow = {
@@ -35,6 +36,7 @@ export type ClaimedRow = {
   retry_count?: number | null;
   hold_count?: number | null;
   retried?: boolean;
+  failed?: boolean;
   supersedes?: { id: string; change_id: string }[] | null;
   /** Changes that it contains and that are settled already: it was made by a resolution. */
   replaces?: string[] | null;
@@ -239,6 +241,17 @@ export function claimCorrections(
     FROM alike q JOIN newest USING (entity_type, entity_id, id) ${state}
     ORDER BY q.id`,
   );
+}
+
+/** Those of these changes that are unsettled, failed ones included, the oldest first. */
+export async function claimThose(db: Db, ids: string[], offsetMs: number): Promise<ClaimedRow[]> {
+  const page = await claimSpecial(
+    db,
+    sql`SELECT ${columns(offsetMs)}, ${details}, q.status = 'failed' AS failed, NULL AS supersedes FROM syncd.sync_queue q ${state}
+    WHERE q.ctid = ANY (ARRAY(SELECT spot FROM ${places(ids)} AS p)) AND q.status IN ('pending', 'failed')
+    ORDER BY q.id`,
+  );
+  return page.rows;
 }
 
 async function claimSpecial(db: Db, query: RawBuilder<unknown>): Promise<Page> {

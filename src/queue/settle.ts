@@ -18,8 +18,8 @@ import { placed, places } from './places.js';
 export type Settlement = {
   leader_epoch: string;
   log: LogEntry;
-  /** `fresh` were never answered before, `retried` were: they stand in different indexes. */
-  accepted: { fresh: string[]; retried: string[] };
+  /** `fresh` were never answered before, `retried` were: they stand in different indexes. `failed`: those of the retried that had failed. */
+  accepted: { fresh: string[]; retried: string[]; failed?: string[] };
   /** Made superfluous by an accepted change. */
   superseded: { ids: string[]; by: string[] };
   states: States;
@@ -164,8 +164,14 @@ const retried = (s: Settlement) => sql`, retried AS (
   UPDATE syncd.sync_queue q
   SET status = 'synced', settled_as = 'accepted', synced_at = leader.at, batch_id = ${s.log.batch_id}::uuid,
       next_attempt_at = NULL, error_message = NULL
-  FROM leader WHERE q.ctid = ANY (ARRAY(SELECT spot FROM ${places(s.accepted.retried)} AS p)) AND q.status = 'pending'
+  FROM leader WHERE q.ctid = ANY (ARRAY(SELECT spot FROM ${places(s.accepted.retried)} AS p)) AND ${stillOpen(s)}
   RETURNING q.id, ${HASH})`;
+
+/** A change that failed meanwhile is left alone, unless the answer is about just such a one. */
+const stillOpen = ({ accepted: { failed = [] } }: Settlement) =>
+  failed.length === 0
+    ? sql`q.status = 'pending'`
+    : sql`(q.status = 'pending' OR (q.status = 'failed' AND q.id = ANY (${arrayLiteral(failed)}::bigint[])))`;
 
 const superseded = (s: Settlement) => sql`, superseded AS (
   UPDATE syncd.sync_queue q

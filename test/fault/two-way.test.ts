@@ -224,6 +224,40 @@ describe('a stock whose states are folded', () => {
     expect(await stand.findings()).toEqual([]);
   }, 60_000);
 
+  test('nor is what a failed change and its correction sold, though nobody heard that the correction arrived', async () => {
+    await stand.cloud.addFault({ kind: 'reject', retryable: false, times: 1, match: entity });
+    stand.daemon.startDying('push answered', 2);
+    await sell(2);
+    await stand.until(
+      'it failed',
+      20_000,
+      async () => (await stand.query("SELECT FROM syncd.sync_queue WHERE status = 'failed'")).length === 1,
+    );
+    await sell(3);
+    await stand.daemon.ended;
+    expect(await atCloud()).toBe('95.000');
+    await stand.cloud.edit({ outlet_id: OUTLET, ...entity, patch: '{"quantity":105.000}' });
+    await sell(1);
+    stand.daemon.start();
+    await stand.quiet(QUIET_MS);
+    expect([await inShop(), await atCloud()]).toEqual(['104.000', '104.000']);
+    expect(await stand.findings()).toEqual([]);
+  }, 60_000);
+
+  test('nor is what was folded into the state that arrived', async () => {
+    await sell(2);
+    await sell(3);
+    stand.daemon.startDying('push answered', 1);
+    await stand.daemon.ended;
+    expect(await atCloud()).toBe('95.000');
+    await stand.cloud.edit({ outlet_id: OUTLET, ...entity, patch: '{"quantity":105.000}' });
+    await sell(1);
+    stand.daemon.start();
+    await stand.quiet(QUIET_MS);
+    expect([await inShop(), await atCloud()]).toEqual(['104.000', '104.000']);
+    expect(await stand.findings()).toEqual([]);
+  }, 60_000);
+
   test('the newest state goes out after a refusal for now, not an older one that was folded into it', async () => {
     for (const much of [1, 2, 3]) await sell(much);
     await stand.cloud.addFault({ kind: 'reject', retryable: true, times: 1, match: entity });

@@ -8,6 +8,10 @@ import { openSettleStage, type SettleStage } from '../support/settle-stage.js';
 
 let stage: SettleStage;
 let told: unknown[];
+/** What is answered to what is sent after the first. */
+let afterwards: [status: number, body: string][] = [];
+/** Names of the changes in each request. */
+let sent: string[][];
 beforeAll(async () => {
   stage = await openSettleStage('embedded-postgres');
 });
@@ -15,6 +19,7 @@ afterAll(() => stage?.close());
 beforeEach(async () => {
   await stage.reset();
   told = [];
+  afterwards = [];
 });
 
 /** Changes of entities of their own that really wait in the queue. */
@@ -27,8 +32,23 @@ async function waiting(count: number): Promise<PendingChange[]> {
 }
 
 function push(changes: PendingChange[], status: number, body: string, leader_epoch = '1'): Promise<ExchangeReport> {
-  const answer = { kind: 'answer', status, body, retryAfter: undefined, date: undefined, durationMs: 1 } as const;
-  const client = { push: async () => ({ reply: answer, bytes: 10, wireBytes: 5 }) } as unknown as CloudClient;
+  const answers = [[status, body] as const, ...afterwards];
+  sent = [];
+  const client = {
+    push: async (request: Buffer) => {
+      const [with_, text] = answers[sent.length] ?? [500, ''];
+      sent.push(JSON.parse(request.toString()).changes.map((one: { change_id: string }) => one.change_id));
+      const reply = {
+        kind: 'answer',
+        status: with_,
+        body: text,
+        retryAfter: undefined,
+        date: undefined,
+        durationMs: 1,
+      };
+      return { reply, bytes: 10, wireBytes: 5 };
+    },
+  } as unknown as CloudClient;
   const note = (_message: string, fields: unknown) => void told.push(fields);
   const deps = {
     db: stage.db,
@@ -194,4 +214,72 @@ test('a hold counts anew where what it waits for was settled since, and spends a
   await stage.one(`INSERT INTO syncd.entity_state (entity_type, entity_id, version, cloud_version, last_synced_at)
                    VALUES ('order', 'p', 1, 1, clock_timestamp())`);
   expect(await again()).toMatchObject({ status: 'pending', hold_count: 1 });
+});
+
+describe('a conflict of a correction', () => {
+  const entity = 'e';
+  const duplicate = (change: PendingChange | undefined) => accepted(change).replace('accepted', 'duplicate');
+
+  /** A change that failed, a correction of it whose answer was lost, and the correction of both. */
+  async function corrections(): Promise<PendingChange[]> {
+    await stage.add({ entity, status: 'failed' }, { entity }, { entity });
+    const { rows } = await stage.shop.sql.query('SELECT id, change_id, entity_id FROM syncd.sync_queue ORDER BY id');
+    const supersedes = rows.slice(0, 2).map(({ id, change_id }) => ({ id, change_id }));
+    return rows.map((row, n) => makeChange({ ...row, ...(n === 2 && { supersedes }) }));
+  }
+  const names = (...changes: (PendingChange | undefined)[]) => changes.map((change) => change?.change_id);
+
+  test('is not judged where something that it contains had arrived: that is settled, and it goes out anew', async () => {
+    const [failed, lost, newest] = await corrections();
+    afterwards = [[200, answered(duplicate(lost))]];
+    const report = await push([newest as PendingChange], 200, answered(conflict(newest, '{}')));
+    expect(sent).toEqual([names(newest), names(lost)]);
+    expect(await statuses()).toEqual(['synced', 'synced', 'pending']);
+    expect(await stage.row(failed?.id)).toMatchObject({ settled_as: 'superseded', superseded_by: lost?.change_id });
+    expect([[...report.anew], report.held.size, report.states.get(newest?.key ?? '')?.cloudVersion]).toEqual([
+      [newest?.key],
+      0,
+      1,
+    ]);
+    expect(await stage.count('sync_conflicts')).toBe(0);
+    const { rows } = await stage.shop.sql.query('SELECT change_ids, outcomes FROM syncd.sync_logs ORDER BY id');
+    expect(rows.map((row) => [row.change_ids, row.outcomes])).toEqual([
+      [names(lost), ['duplicate']],
+      [names(newest), ['conflict']],
+    ]);
+  });
+
+  test('even where that is the failed change itself', async () => {
+    const [failed, lost, newest] = await corrections();
+    afterwards = [
+      [200, answered(conflict(lost, '{}'))],
+      [200, answered(duplicate(failed))],
+    ];
+    await push([newest as PendingChange], 200, answered(conflict(newest, '{}')));
+    expect(sent).toEqual([names(newest), names(lost), names(failed)]);
+    expect(await statuses()).toEqual(['synced', 'pending', 'pending']);
+    expect(await stage.row(failed?.id)).toMatchObject({ settled_as: 'accepted' });
+  });
+
+  test('is judged where nothing of that had arrived', async () => {
+    const [failed, lost, newest] = await corrections();
+    const refused = `{"change_id":"${failed?.change_id}","status":"rejected","error":{"code":"a","message":"b","retryable":false}}`;
+    afterwards = [
+      [200, answered(conflict(lost, '{}'))],
+      [200, answered(refused)],
+    ];
+    await push([newest as PendingChange], 200, answered(conflict(newest, '{}')));
+    expect(await statuses()).toEqual(['failed', 'pending', 'conflict']);
+    expect(await stage.one('SELECT queue_id FROM syncd.sync_conflicts')).toEqual({ queue_id: newest?.id });
+  });
+
+  test('waits where the cloud does not say whether it has some of that', async () => {
+    const [, lost, newest] = await corrections();
+    afterwards = [[200, answered(conflict(lost, '{}'))]];
+    const held = { ...(newest as PendingChange), holdCount: 1 };
+    await push([held], 200, answered(conflict(newest, '{}')));
+    expect(await statuses()).toEqual(['failed', 'pending', 'pending']);
+    expect(await stage.row(newest?.id)).toMatchObject({ hold_count: 2, retry_count: 0 });
+    expect(await stage.count('sync_conflicts')).toBe(0);
+  });
 });

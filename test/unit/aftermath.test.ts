@@ -39,7 +39,7 @@ function makeAftermath() {
     contact: { replied: silent, askAgain: tell('ask again') } as unknown as Contact,
   });
   const answered = (id: number, sent: { changes: number; bytes: number }, report: Partial<ExchangeReport>) => {
-    const nothing = { accepted: 0, states: new Map(), held: new Set<string>(), again: [], apart: new Set<string>() };
+    const nothing = { accepted: 0, states: new Map(), held: new Set<string>(), again: [], anew: new Set<string>() };
     const timedOut = { kind: 'offline', reason: 'no answer within 30 s', timedOut: true } as const;
     const suspect = {
       changes: [
@@ -134,6 +134,13 @@ test('what goes once more builds on what the same answer has made of its entity'
   const states = new Map([[held.key, agreed(1, 1, 'c-1')]]);
   await answered(1, SENT, { outcome: results, accepted: 1, states, again: [held] });
   expect([...suspects.changes()].map(({ id, state }) => [id, state])).toEqual([['2', agreed(1, 1, 'c-1')]]);
+});
+
+test('what was overtaken is read anew with what it still contains', async () => {
+  const { backlog, told, answered } = makeAftermath();
+  backlog.add([makeChange({ id: '7' })], Number.POSITIVE_INFINITY, new Map(), makeLimits(10));
+  await answered(1, SENT, { outcome: results, anew: new Set([makeChange({ id: '1' }).key]) });
+  expect([told.at(-1), backlog.size]).toEqual([['abandon'], 0]);
 });
 
 test('only an answer that accepts something proves that the cloud takes pushes', async () => {

@@ -28,11 +28,24 @@ const plan = (changes: ReturnType<typeof stock>[], outcome: ChangeOutcome, moved
     () => 'merge',
   );
 
-test('a conflict leaves all of them as they were, and says that they are to go one by one', () => {
+test('a conflict of something that was overtaken leaves all of it as it was, to be read anew', () => {
+  const [folded] = read(new Backlog(), [stock(1), stock(2), stock(3)]);
+  const change = folded as ReturnType<typeof stock>;
+  const verdicts = [{ change, outcome: conflict, overtaken: true as const }];
+  const { settlement, held, anew, hasConflicts } = planSettlement(
+    verdicts,
+    none,
+    policy,
+    () => 0,
+    () => 'merge',
+  );
+  expect([[...anew], held.size, hasConflicts, settlement.others.ids]).toEqual([[change.key], 0, false, []]);
+});
+
+test('any other conflict is put on record with the newest state, whose row is compared', () => {
   const folded = read(new Backlog(), [stock(1), stock(2), stock(3)]);
-  const { settlement, held, apart, hasConflicts } = plan(folded, conflict);
-  expect([folded.length, [...apart], held.size, hasConflicts]).toEqual([1, [folded[0]?.key], 0, false]);
-  expect(settlement.others.ids).toEqual([]);
+  const { settlement, anew } = plan(folded, conflict);
+  expect([settlement.conflicts.ids, settlement.others.ids, anew.size]).toEqual([['3'], ['3'], 0]);
 });
 
 test('a change that names what a correction or a resolution replaces is in conflict at once', () => {
@@ -63,18 +76,4 @@ test('a newer state that goes first, for it was tried before, is not taken in by
   const backlog = new Backlog();
   backlog.addFirst([stock(3, { retried: true })]);
   expect(read(backlog, [stock(1), stock(2)]).map(({ id }) => id)).toEqual(['2', '3']);
-});
-
-test('they go one by one until the first of them was answered', () => {
-  const backlog = new Backlog();
-  const [one] = [stock(1)];
-  backlog.unfold(one.key);
-  expect(read(backlog, [stock(1), stock(2)]).map(({ id }) => id)).toEqual(['1', '2']);
-  backlog.settled(one.key, one.state);
-  expect(read(backlog, [stock(3), stock(4)]).map(({ id }) => id)).toEqual(['4']);
-  backlog.unfold(one.key);
-  backlog.clear();
-  expect(read(backlog, [stock(5), stock(6)]).map(({ id }) => id)).toEqual(['5', '6']);
-  backlog.drop(one.key);
-  expect(read(backlog, [stock(7), stock(8)]).map(({ id }) => id)).toEqual(['8']);
 });
