@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { installCapture } from '../capture/install.js';
 import { loadSettings } from '../config/load.js';
+import { refuseOthers } from '../ops/identity/outlet.js';
 import { adminUrl, asAdministrator } from './admin-url.js';
 import { print, printJson, remark } from './output.js';
 import { commonOptions } from './session.js';
@@ -24,9 +25,11 @@ than a second for it. Tables that left the configuration are captured no more.
       for (const warning of warnings) remark(`warning: ${warning}`);
       const dryRun = own.dryRun === true;
       const report = options.json ? () => {} : print;
-      const { changes, notices } = await asAdministrator('install', own.adminUrl, async () =>
-        installCapture({ adminUrl: await adminUrl(own.adminUrl, settings), settings, dryRun, report }),
-      );
+      const { changes, notices } = await asAdministrator('install', own.adminUrl, async () => {
+        const url = await adminUrl(own.adminUrl, settings);
+        await refuseOthers(url, settings);
+        return installCapture({ adminUrl: url, settings, dryRun, report });
+      });
       if (options.json) return printJson({ dry_run: dryRun, changes, notices });
       for (const notice of notices) remark(`note: ${notice}`);
       if (changes.length === 0) print('The database matches the configuration; nothing was to do.');

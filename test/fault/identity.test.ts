@@ -169,12 +169,15 @@ test('a clone becomes an outlet of its own only by name, and the original notice
   await wrong.stop();
   const clone = stage.outlet('sub', 'sub', 'state-sub');
   await expect(stage.run(clone).ended).rejects.toMatchObject({ code: 'configuration' });
+  const mistaken = stage.outlet('sub', 'bdg', 'state-bdg');
+  const turned = await stage.type(mistaken, 'install', '--admin-url', stage.cluster.url('bdg'));
+  expect([turned.code, turned.stderr]).toEqual([78, expect.stringContaining('belongs to outlet bdg')]);
   const refusals = [
     [copied, ['--as', 'clone', '--yes'], 1, 'outlet.id'],
     [clone, ['--as', 'clone', '--new-outlet', 'bdg', '--yes'], 64, 'syncd.yaml says sub'],
     [clone, ['--as', 'move', '--new-outlet', 'sub', '--yes'], 64, 'goes with --as clone'],
     [clone, ['--yes'], 64, '--as'],
-    [stage.outlet('sub', 'bdg', 'state-bdg'), ['--as', 'clone', '--yes'], 1, 'a daemon works on it as outlet bdg'],
+    [mistaken, ['--as', 'clone', '--yes'], 1, 'a daemon works on it as outlet bdg'],
   ] as const;
   const refused = await Promise.all(refusals.map(([outlet, args]) => stage.type(outlet, 'adopt', ...args)));
   expect(refused.map(({ code, stderr }) => [code, stderr])).toEqual(
@@ -198,7 +201,8 @@ test('a clone becomes an outlet of its own only by name, and the original notice
   await sell('bdg', 4);
   await stage.drained('bdg');
   expect(effects('bdg').map((one) => one.entity_id)).toEqual(['1', '2', '3', '4']);
-  expect((await stage.sql('bdg', 'SELECT stopped_code, epoch FROM syncd.outlet_config'))[0]).toEqual({
+  expect((await stage.sql('bdg', 'SELECT outlet_id, stopped_code, epoch FROM syncd.outlet_config'))[0]).toEqual({
+    outlet_id: 'bdg',
     stopped_code: null,
     epoch: '1',
   });

@@ -1,7 +1,7 @@
 /** Who this outlet is, as the installation wrote it down: what every push says of its sender, and what tells it from a copy. */
 import { sql } from 'kysely';
 import type { Settings } from '../../config/settings.js';
-import type { Db } from '../../db/connect.js';
+import { type Db, databaseError, nameOf, openDb } from '../../db/connect.js';
 import { type Place, placeColumns } from '../../db/place.js';
 import { TABLE_NAMED } from '../../drift/look.js';
 import { INSTALL, SyncError } from '../../errors.js';
@@ -32,6 +32,35 @@ export async function readIdentity(db: Db, settings: Settings): Promise<Identity
       hint: `Make the database match the configuration: ${INSTALL}`,
     },
   );
+}
+
+/**
+ * Before an install: where a daemon has worked for one outlet, the configuration of another one would end the capture of its tables.
+ * @param url of a login that may read schema syncd
+ * @throws SyncError `configuration` where it is another outlet's; what Postgres says
+ */
+export async function refuseOthers(url: string, { outlet }: Settings): Promise<void> {
+  const db = openDb(url, { role: 'install' });
+  try {
+    const { rows: found } = await sql<{ there: boolean }>`
+      SELECT to_regclass('syncd.outlet_config') IS NOT NULL AS there`.execute(db);
+    if (!found[0]?.there) return;
+    const { rows } = await sql<{ id: string }>`
+      SELECT outlet_id AS id FROM syncd.outlet_config o WHERE to_json(o) ->> 'home_outlet_id' IS NOT NULL`.execute(db);
+    const id = rows[0]?.id;
+    if (id === undefined || id === outlet.id) return;
+    throw new SyncError(
+      'configuration',
+      `nothing was changed: outlet.id is ${outlet.id}, but ${nameOf(url)} belongs to outlet ${id}`,
+      {
+        hint: `Is it the right configuration, and the right database? Only where this database becomes outlet ${outlet.id}: syncd adopt --as clone`,
+      },
+    );
+  } catch (error) {
+    throw databaseError(error, url);
+  } finally {
+    await db.destroy();
+  }
 }
 
 /** What else stands in the row: for the report of `syncd adopt`. */
