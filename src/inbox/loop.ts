@@ -165,7 +165,7 @@ export class InboxLoop {
       return TROUBLE_MS;
     }
     if (waiting.due) return 0;
-    return busy > 0 ? Math.min(BUSY_POLL_MS, later) : later;
+    return busy > 0 ? BUSY_POLL_MS : later;
   }
 
   /** @returns why the server cannot, where it cannot */

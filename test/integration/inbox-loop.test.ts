@@ -33,8 +33,16 @@ afterEach(async () => {
 
 type Running = { loop: InboxLoop; asked: string[]; told: number[]; stop: () => Promise<void> };
 
-/** Runs the loop while `work` does. @param fetched what asking the cloud for one entity brings */
-async function running(fetched: (id: string) => Promise<Fetched> | Fetched, work: (running: Running) => Promise<void>) {
+/**
+ * Runs the loop while `work` does.
+ * @param fetched what asking the cloud for one entity brings
+ * @param resolved what becomes of open conflicts
+ */
+async function running(
+  fetched: (id: string) => Promise<Fetched> | Fetched,
+  work: (running: Running) => Promise<void>,
+  resolved = { minted: 0, busy: 0 },
+) {
   const asked: string[] = [];
   const told: number[] = [];
   const loop = new InboxLoop({
@@ -43,7 +51,7 @@ async function running(fetched: (id: string) => Promise<Fetched> | Fetched, work
     settings: captureSettings(ENTITIES),
     leader_epoch: '1',
     conflicts: conflictBook,
-    resolveOpen: async () => ({ minted: 0, busy: 0 }),
+    resolveOpen: async () => resolved,
     fetchEntity: async (_type, id) => {
       asked.push(id);
       return fetched(id);
@@ -182,4 +190,12 @@ test('another leader ends it', async () => {
   await stage.send({ id: '1', data: { id: 1, n: 7 } });
   await expect(running(later, async () => {})).rejects.toMatchObject({ code: 'anotherDaemon' });
   await stage.pos.sql.query('DELETE FROM syncd.daemon WHERE leader_epoch = 2');
+});
+
+test('a conflict whose time has come is not looked at without a pause while a sale holds its row', async () => {
+  await stage.pos.sql.query(
+    `INSERT INTO syncd.sync_conflicts (entity_type, entity_id, source, strategy, cloud_version, reason, attempts, next_attempt_at)
+     VALUES ('item', '1', 'pull', 'cloud-wins', 2, 'its parent is missing', 1, now() - interval '1 s')`,
+  );
+  await running(later, async ({ loop }) => expect(await loop.step()).toBe(100), { minted: 0, busy: 1 });
 });
