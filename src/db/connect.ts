@@ -131,6 +131,10 @@ export async function findPrimary(urls: string[], latest?: { system: string; tim
           },
         );
       }
+      if (!server.heeds)
+        throw new SyncError('unavailable', `${nameOf(url)} is a pooler that keeps our settings to itself`, {
+          hint: DIRECTLY,
+        });
       const outdated =
         urls.length > 1 && latest !== undefined && server.system === latest.system && server.timeline < latest.timeline;
       if (!server.recovery && !outdated) {
@@ -163,11 +167,12 @@ export async function findPrimary(urls: string[], latest?: { system: string; tim
   );
 }
 
-type Server = { version: number; recovery: boolean; system: string; timeline: number };
+type Server = { version: number; recovery: boolean; heeds: boolean; system: string; timeline: number };
 
 /** A server in recovery is on no timeline of its own. */
 const SERVER = `
   SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS recovery,
+         current_setting('search_path') = 'pg_catalog' AS heeds,
          (SELECT system_identifier::text FROM pg_control_system()) AS system,
          CASE WHEN pg_is_in_recovery() THEN 0
               ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END AS timeline`;
@@ -209,6 +214,9 @@ export function nameOf(url: string): string {
     return 'the database';
   }
 }
+
+/** Told to ignore our settings, a pooler would let row security hide rows from us, and dates come in the server's own style. */
+const DIRECTLY = 'Name the server itself in database.url: syncd needs sessions, and settings, of its own.';
 
 const UNREACHABLE = new Set([
   'ECONNREFUSED',
@@ -253,6 +261,12 @@ export function databaseError(error: unknown, url: string): SyncError {
   if (code === '55P03') {
     return new SyncError('unavailable', `${server}: somebody else holds a lock on what this needs: ${wordsOf(error)}`, {
       hint: `Try again when it is gone. Whose it may be, the oldest first: ${LOCKERS}`,
+      cause: error,
+    });
+  }
+  if (wordsOf(error).startsWith('unsupported startup parameter')) {
+    return new SyncError('unavailable', `${server} is a pooler, not PostgreSQL itself: ${wordsOf(error)}`, {
+      hint: DIRECTLY,
       cause: error,
     });
   }

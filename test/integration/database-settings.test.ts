@@ -1,7 +1,9 @@
 /** A POS's database may have settings of its own: our connections work under theirs all the same. */
-import { openClient, openDb } from '../../src/db/connect.js';
+import type { AddressInfo } from 'node:net';
+import { findPrimary, openClient, openDb } from '../../src/db/connect.js';
 import { watchOnce } from '../../src/drift/watch.js';
 import { captureSettings, onEachServer } from '../support/capture.js';
+import { poolerProxy } from '../support/pooler-proxy.js';
 
 const SETTINGS = [
   ['default_transaction_isolation', 'serializable', 'read committed'],
@@ -40,5 +42,20 @@ onEachServer('a database with settings of its own', (pos, server) => {
     }
     const { rows } = await pos().sql.query('SELECT drift FROM syncd.capture');
     expect(rows).toEqual([{ drift: null }]);
+  });
+
+  test.each(['refused', 'dropped'] as const)('are not read through a pooler that has ours %s', async (options) => {
+    const url = new URL(pos().url);
+    const pooler = await poolerProxy(Number(url.port), url.hostname, options);
+    url.port = String((pooler.address() as AddressInfo).port);
+    try {
+      await expect(findPrimary([url.href])).rejects.toMatchObject({
+        code: 'unavailable',
+        message: expect.stringContaining('is a pooler'),
+        hint: expect.stringContaining('database.url'),
+      });
+    } finally {
+      await new Promise((closed) => pooler.close(closed));
+    }
   });
 });
