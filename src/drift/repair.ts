@@ -136,7 +136,7 @@ export function recordSteps(
       steps.push({
         about: `${plan.entity}: what was sent before is in the cloud as it was then`,
         asOwner: true,
-        statements: [`UPDATE syncd.capture SET older_rows = true WHERE entity_type = ${literal(plan.entity)}`],
+        statements: sentAsTheyWere(plan.entity),
       });
   }
   if (stale.length > 0) {
@@ -158,6 +158,12 @@ SET recorded = syncd.table_shape((${TABLE_NAMED}), true),
     drift = NULL, drift_kind = NULL, drift_at = NULL, drift_hint = NULL, drift_misses = false, holds_push = false, holds_apply = false
 WHERE c.entity_type IN (${entities.map(literal).join(', ')})`;
 }
+
+/** A walk that is half done has passed rows as they were, and its end would tell that all are known. */
+const sentAsTheyWere = (entity: string) => [
+  `UPDATE syncd.capture SET older_rows = true WHERE entity_type = ${literal(entity)}`,
+  `UPDATE syncd.backfills SET position = NULL WHERE entity_type = ${literal(entity)} AND kind <> 'delete' AND finished_at IS NULL`,
+];
 
 /** What left the table before it was captured no more is known again; the comparison finds the older rows, too. */
 const broughtBack = (entity: string) => [

@@ -229,6 +229,19 @@ onEachServer('a reconcile', (_, server) => {
     expect(await older()).toEqual({ older_rows: false });
   });
 
+  test('a walk that is half done when the columns are changed begins again', async () => {
+    const table = await agreed();
+    await stage.request('backfill', table);
+    await stage.rows(
+      'UPDATE syncd.backfills SET started_at = now(), position = $2 WHERE entity_type = $1 AND finished_at IS NULL',
+      [table, JSON.stringify({ part: `ONLY public.${table}`, after: ['4'] })],
+    );
+    await stage.rows(`ALTER TABLE ${table} ALTER v TYPE int USING length(v)`);
+    await stage.install();
+    await stage.goOn();
+    expect(await stage.queue()).toHaveLength(6);
+  });
+
   test('the rows of another table count as older than capture, and what stands in the first one alone stays in the cloud', async () => {
     const table = await agreed();
     const [other, empty] = [`${table}_other`, `${table}_empty`];
