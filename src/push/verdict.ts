@@ -83,6 +83,8 @@ export function planSettlement(
   const again = new Map<string, PendingChange[]>();
   const anew = new Set<string>();
   const outcomes: string[] = [];
+  /** By entity key; looked for only where something was not accepted. */
+  let newest: Map<string, PendingChange> | undefined;
   let accepted = 0;
   for (let index = 0; index < verdicts.length; index++) {
     const { change, outcome, overtaken } = verdicts[index] as Verdict;
@@ -90,6 +92,15 @@ export function planSettlement(
     latest.push(earlier);
     if (outcome.kind !== 'accepted') {
       outcomes.push(outcome.kind);
+      newest ??= newestAccepted(verdicts);
+      const container = newest.get(change.key);
+      if (container && container.place > change.place) {
+        for (const { id } of [change, ...change.supersedes]) {
+          settlement.superseded.ids.push(id);
+          settlement.superseded.by.push(container.change_id);
+        }
+        continue;
+      }
       const behind = again.get(change.key);
       if (behind || held.has(change.key) || anew.has(change.key)) {
         // Behind a change of its own entity that was not accepted, whatever the cloud says of it is nothing new.
@@ -201,6 +212,15 @@ export function planSettlement(
  */
 export function leadOf({ id, folded, supersedes }: PendingChange): string {
   return (folded && supersedes.find((older) => older.id !== SETTLED)?.id) || id;
+}
+
+/**
+ * A row contains all that came before it, whatever the cloud says of that: before a person let a failed change go again, its
+ * correction may have arrived unheard.
+ */
+function newestAccepted(verdicts: readonly Verdict[]): Map<string, PendingChange> {
+  const accepted = verdicts.filter(({ outcome }) => outcome.kind === 'accepted');
+  return new Map(accepted.map(({ change }) => [change.key, change]));
 }
 
 function agree(on: Agreement, change: PendingChange, { cloudVersion, cloudId }: Accepted, version: number): void {

@@ -282,4 +282,14 @@ describe('a conflict of a correction', () => {
     expect(await stage.row(newest?.id)).toMatchObject({ hold_count: 2, retry_count: 0 });
     expect(await stage.count('sync_conflicts')).toBe(0);
   });
+
+  test('is none where a person let the failed change go again, and the answer says that its correction had arrived', async () => {
+    const [failed, lost] = await corrections();
+    await stage.one("UPDATE syncd.sync_queue SET status = 'pending', next_attempt_at = now() WHERE status = 'failed'");
+    const both = [{ ...(failed as PendingChange), retried: true }, lost as PendingChange];
+    await push(both, 200, answered(conflict(failed, '{}'), duplicate(lost)));
+    expect(await statuses()).toEqual(['synced', 'synced', 'pending']);
+    expect(await stage.row(failed?.id)).toMatchObject({ settled_as: 'superseded', superseded_by: lost?.change_id });
+    expect(await stage.count('sync_conflicts')).toBe(0);
+  });
 });
