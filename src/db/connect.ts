@@ -160,11 +160,12 @@ export async function findPrimary(urls: string[], latest?: { system: string; tim
     }
   }
   if (found) return found.url;
-  throw (
-    faults.find((fault) => fault.code === 'configuration') ??
-    faults[0] ??
-    new SyncError('configuration', 'no database.url')
-  );
+  const worst = faults.find((fault) => fault.code === 'configuration');
+  const [first] = faults;
+  if (worst || !first) throw worst ?? new SyncError('configuration', 'no database.url');
+  if (faults.length === 1) throw first;
+  const each = faults.map((fault) => fault.message).join('; ');
+  throw new SyncError('unavailable', `no server in database.url takes writes: ${each}`, { hint: first.hint });
 }
 
 type Server = { version: number; recovery: boolean; heeds: boolean; system: string; timeline: number };

@@ -1,6 +1,6 @@
 /** A POS's database may have settings of its own: our connections work under theirs all the same. */
 import type { AddressInfo } from 'node:net';
-import { findPrimary, openClient, openDb } from '../../src/db/connect.js';
+import { findPrimary, nameOf, openClient, openDb } from '../../src/db/connect.js';
 import { watchOnce } from '../../src/drift/watch.js';
 import { captureSettings, onEachServer } from '../support/capture.js';
 import { poolerProxy } from '../support/pooler-proxy.js';
@@ -58,4 +58,17 @@ onEachServer('a database with settings of its own', (pos, server) => {
       await new Promise((closed) => pooler.close(closed));
     }
   });
+});
+
+test('of several servers none of which serves, each is told with what is wrong with it', async () => {
+  const looking = findPrimary(['postgres://127.0.0.1:1/pos', 'postgres://127.0.0.1:2/pos']);
+  await expect(looking).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringMatching(/127\.0\.0\.1:1\/pos does not answer: .*; 127\.0\.0\.1:2\/pos does not answer: /),
+  });
+});
+
+test('a server is called what it is, by its socket and port as well', () => {
+  expect(nameOf('postgres://syncd:secret@[::1]:5433/a%20b')).toBe('[::1]:5433/a b');
+  expect(nameOf('postgres:///pos?host=%2Ftmp%2Fso%2541ck&port=5433')).toBe('/tmp/so%41ck:5433/pos');
 });
