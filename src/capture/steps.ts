@@ -153,14 +153,14 @@ export function entitySteps(objects: EntityObjects, state: State, written: Reado
   statements.push(...functionStatements(differing, installed));
   const before = state.captures.find((capture) => capture.entity_type === plan.entity)?.record;
   if (statements.length > 0 || !before || recordDiffers(before, objects)) statements.push(objects.record);
+  const here = `WHERE entity_type = ${literal(plan.entity)}`;
   // Without the record of the old table, which a look before the end of this install would hold against the new one.
-  if (hasMoved(plan, state))
-    statements.push(
-      `UPDATE syncd.capture SET older_rows = true, recorded = NULL WHERE entity_type = ${literal(plan.entity)}`,
-    );
+  if (hasMoved(plan, state)) statements.push(`UPDATE syncd.capture SET older_rows = true, recorded = NULL ${here}`);
+  // While it was only sent, what came of it was left out, and the cursor moved on.
+  if (before?.direction === 'push' && plan.direction !== 'push')
+    statements.push('UPDATE syncd.outlet_config SET pull_cursor = NULL');
   const former = state.formers.some(({ entity_type }) => entity_type === plan.entity);
-  if (former && !hasReturned(plan, state))
-    statements.push(`DELETE FROM syncd.former_captures WHERE entity_type = ${literal(plan.entity)}`);
+  if (former && !hasReturned(plan, state)) statements.push(`DELETE FROM syncd.former_captures ${here}`);
   // The functions capture again: what is put aside is forgotten, and what was written meanwhile is looked for.
   if (before?.suspended_at && statements.length > 0) {
     statements.unshift(`SELECT syncd.resume_capture(${literal(plan.entity)}, 'syncd install')`);

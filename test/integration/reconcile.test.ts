@@ -229,6 +229,19 @@ onEachServer('a reconcile', (_, server) => {
     expect(await older()).toEqual({ older_rows: false });
   });
 
+  test('a table that was only sent and comes in from now on has the cloud asked from the beginning', async () => {
+    const table = await agreed();
+    const cursor = async () => (await stage.rows('SELECT pull_cursor FROM syncd.outlet_config'))[0];
+    await stage.rows("UPDATE syncd.outlet_config SET pull_cursor = 'far'");
+    await stage.install();
+    expect(await cursor()).toEqual({ pull_cursor: 'far' });
+    await stage.tables('', { [table]: { table, direction: 'both' } });
+    expect(await cursor()).toEqual({ pull_cursor: null });
+    await stage.rows("UPDATE syncd.outlet_config SET pull_cursor = 'far'");
+    await stage.tables('', { [table]: table });
+    expect(await cursor()).toEqual({ pull_cursor: 'far' });
+  });
+
   test('a walk that is half done when the columns are changed begins again', async () => {
     const table = await agreed();
     await stage.request('backfill', table);
