@@ -1,4 +1,5 @@
 /** Ways in which a shop's own machine can be out of order, and what the doctor has to say of each. */
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EntitySettings } from '../../src/config/settings.js';
 import type { Change, DoctorStage } from './doctor-stage.js';
@@ -218,6 +219,20 @@ export const shopBreaches: Breach[] = [
     state: 'warn',
     says: /is not there yet/,
     change: (stage) => ({ state_dir: join(stage.directory, 'none') as never }),
+  },
+  {
+    broken: 'another outlet uses the state directory too',
+    check: 'files',
+    state: 'warn',
+    says: /remembers outlet b, not outlet-7/,
+    types: /^state_dir /,
+    change: (stage) => {
+      const state_dir = join(stage.directory, 'shared');
+      const ids = { epoch: '1', system: '1', database: '1', queue: '1', settled_id: '0', timeline: 1, noted_ms: 0 };
+      mkdirSync(state_dir, { recursive: true });
+      writeFileSync(join(state_dir, 'identity.json'), JSON.stringify({ outlet_id: 'b', install_id: 'i', ...ids }));
+      return { state_dir: state_dir as never };
+    },
   },
   {
     broken: 'no entity is configured',

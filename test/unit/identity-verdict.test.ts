@@ -120,3 +120,14 @@ test.each([
 test('a whole memory is read as it was written', () => {
   expect(parseMemory(JSON.stringify(memory))).toEqual(memory);
 });
+
+test('a state directory that another outlet uses too is told as that', () => {
+  const judged = judgeIdentity(
+    { ...memory, outlet_id: 'b', install_id: 'i2' },
+    { ...found, ...at({ server_started_at: 'later' }) },
+  );
+  expect(judged).toMatchObject({
+    kind: 'unknown',
+    reason: expect.stringMatching(/^state_dir remembers outlet b, and two outlets of one machine need one each/),
+  });
+});

@@ -4,6 +4,7 @@ import { access, stat, statfs } from 'node:fs/promises';
 import type { Fault } from '../../config/faults.js';
 import type { LoadedSettings } from '../../config/load.js';
 import { codeOf } from '../../errors.js';
+import { readMemory } from '../../ops/identity/file.js';
 import { fail, ok, skipped, type Unnamed, warn } from '../finding.js';
 import type { Check } from '../patient.js';
 
@@ -68,6 +69,15 @@ export const files: Check = {
           `${state_dir} has ${Math.round((bavail * bsize) / 1e6)} MB left`,
           'Syncing goes on without it, logs may not.',
           `df -h ${state_dir}`,
+        ),
+      ];
+    const memory = await readMemory(state_dir).catch(() => undefined);
+    if (typeof memory === 'object' && memory.outlet_id !== settings.outlet.id)
+      return [
+        warn(
+          `${state_dir} remembers outlet ${memory.outlet_id}, not ${settings.outlet.id}`,
+          'Where two outlets share it each forgets its own database, and one stops after a restart of PostgreSQL.',
+          'state_dir   # in syncd.yaml: one of its own for each outlet of this machine',
         ),
       ];
     return [ok(`${state_dir} can be written`)];

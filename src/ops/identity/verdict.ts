@@ -57,7 +57,7 @@ export function judgeIdentity(memory: Memory, found: Found, vouched = false): Id
   const { home } = found;
   if (home !== null && home.outlet_id !== found.outlet_id)
     return cloned(`the database worked for outlet ${home.outlet_id}, and now it is said to be ${found.outlet_id}`);
-  if (memory === 'lost' || memory === 'damaged') return withoutMemory(memory, found, vouched);
+  if (memory === 'lost' || memory === 'damaged') return withoutMemory(MEMORIES[memory], found, vouched);
   if (memory.install_id !== found.install_id) return otherInstall(memory, found, vouched);
   if (memory.outlet_id !== found.outlet_id)
     return cloned(`the state directory remembers outlet ${memory.outlet_id}, the database is ${found.outlet_id}`);
@@ -84,18 +84,19 @@ function onTheSameServer(memory: Remembered, found: Found, behind: boolean): Ide
   return behind ? restored(lacking(memory, found)) : { kind: 'fits', why: 'remembered' };
 }
 
-function withoutMemory(memory: 'lost' | 'damaged' | 'outdated', found: Found, vouched: boolean): IdentityVerdict {
+/** @param why there is none, in words */
+function withoutMemory(why: string, found: Found, vouched: boolean): IdentityVerdict {
   const { home, place } = found;
   if (home === null) return { kind: 'fits', why: 'first' };
   const elsewhere = elsewhereThan(home, place);
   if (elsewhere !== undefined)
     return found.original_beside
       ? cloned(`it is ${elsewhere}, and the one that the outlet worked on is still there`)
-      : { kind: 'unknown', reason: `the database was copied or restored: it is ${elsewhere}; ${MEMORIES[memory]}` };
+      : { kind: 'unknown', reason: `the database was copied or restored: it is ${elsewhere}; ${why}` };
   if (vouched || home.server_started_at === place.server_started_at) return { kind: 'fits', why: 'vouched' };
   return {
     kind: 'unknown',
-    reason: `${MEMORIES[memory]}, and PostgreSQL was restarted since the daemon last worked: nobody can tell whether the database is a restored backup`,
+    reason: `${why}, and PostgreSQL was restarted since the daemon last worked: nobody can tell whether the database is a restored backup`,
   };
 }
 
@@ -112,10 +113,13 @@ function isAdopted(memory: Remembered, { epoch, home, place }: Found): boolean {
 
 function otherInstall(memory: Remembered, found: Found, vouched: boolean): IdentityVerdict {
   if (found.adopted_from === memory.install_id) {
-    const verdict = withoutMemory('outdated', found, true);
+    const verdict = withoutMemory(MEMORIES.outdated, found, true);
     return verdict.kind === 'fits' ? { kind: 'fits', why: 'adopted' } : verdict;
   }
-  if (memory.outlet_id !== found.outlet_id) return withoutMemory('outdated', found, vouched);
+  if (memory.outlet_id !== found.outlet_id) {
+    const why = `state_dir remembers outlet ${memory.outlet_id}, and two outlets of one machine need one each`;
+    return withoutMemory(why, found, vouched);
+  }
   if (found.home !== null && elsewhereThan(found.home, found.place) === undefined && vouched)
     return { kind: 'fits', why: 'vouched' };
   return {
