@@ -167,7 +167,6 @@ onEachServer('a capture', (pos, server) => {
       'SELECT FROM syncd.outlet_config',
       'DELETE FROM syncd.sync_queue',
       `UPDATE syncd.sync_queue SET status = 'synced'`,
-      `INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, status) VALUES ('cup', '1', 'delete', 'synced')`,
       'TRUNCATE syncd.sync_queue',
       'ALTER TABLE syncd.outlet_config DISABLE TRIGGER ALL',
       'CREATE TRIGGER lurk BEFORE UPDATE ON syncd.outlet_config FOR EACH ROW EXECUTE FUNCTION keeper.lurk()',

@@ -270,8 +270,8 @@ onEachServer('install', (_, server) => {
 
   test.each([
     ['the schema', 'REVOKE USAGE ON SCHEMA syncd FROM syncd_capture'],
-    ['a column', 'REVOKE INSERT (previous) ON syncd.sync_queue FROM syncd_capture'],
-    ['the marker of a TRUNCATE', 'REVOKE INSERT (table_name) ON syncd.truncations FROM syncd_capture'],
+    ['the queue', 'REVOKE INSERT ON syncd.sync_queue FROM syncd_capture'],
+    ['the marker of a TRUNCATE', 'REVOKE INSERT ON syncd.truncations FROM syncd_capture'],
     ['a counter', 'REVOKE USAGE ON SEQUENCE syncd.failures_sale FROM syncd_capture'],
     ['a function', 'REVOKE EXECUTE ON FUNCTION syncd.wake() FROM syncd_capture'],
   ])('gives the triggers back what somebody has revoked: %s', async (_what, revoke) => {
