@@ -2,50 +2,25 @@
 import { spawn } from 'node:child_process';
 import dns from 'node:dns';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
-import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
+import type { IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { jest } from '@jest/globals';
-import { chooseEncoding, createCloudClient, isNameable } from '../../src/cloud/client.js';
+import { chooseEncoding, isNameable } from '../../src/cloud/client.js';
 import { sleep } from '../../src/time.js';
+import { answeringServer, type Handler } from '../support/answering-server.js';
 
-type Handler = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
 let handle: Handler;
 let requests: { request: IncomingMessage; body: Buffer }[];
-let base: string;
-const server = createServer((request, response) => {
-  const chunks: Buffer[] = [];
-  request.on('data', (chunk) => chunks.push(chunk));
-  request.on('end', () => {
-    const body = Buffer.concat(chunks);
-    requests.push({ request, body });
-    handle(request, response, body);
-  });
+const { base, client, close } = await answeringServer((request, response, body) => {
+  requests.push({ request, body });
+  handle(request, response, body);
 });
-beforeAll(async () => {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1`;
-});
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-});
+afterAll(close);
 beforeEach(() => {
   requests = [];
   handle = (_request, response) => response.end('{}');
 });
-
-const client = (more: Partial<Parameters<typeof createCloudClient>[0]> = {}) =>
-  createCloudClient({
-    url: base,
-    outletId: 'outlet-7',
-    apiKey: 'secret-key',
-    timeoutMs: 2_000,
-    compression: 'auto',
-    ca: undefined,
-    version: '1.2.3',
-    ...more,
-  });
 
 describe('a push', () => {
   test('goes to its place with every header, small as it is, large compressed as the cloud likes', async () => {
@@ -227,81 +202,6 @@ describe('a name with several addresses', () => {
     jest.spyOn(dns, 'lookup').mockImplementation(stubbed);
     const reply = await client({ url: 'http://cloud.test:1/api/v1' }).health();
     expect(reply).toMatchObject({ kind: 'none', error: expect.stringContaining('connect ECONNREFUSED 127.0.0.1:1') });
-  });
-});
-
-describe('an answer', () => {
-  const bomb = gzipSync(Buffer.alloc(40_000_000));
-  // Tens of megabytes are judged by their size here: on a busy machine they take longer than an answer is given otherwise.
-  const replyTo = async (answer: (response: ServerResponse) => void) => {
-    handle = (_request, response) => answer(response);
-    return client({ timeoutMs: 10_000 }).health();
-  };
-
-  test.each(['gzip', 'br'] as const)('is read also when it comes as %s', async (encoding) => {
-    const packed = encoding === 'gzip' ? gzipSync('{"é":1}') : brotliCompressSync('{"é":1}');
-    expect(
-      await replyTo((response) => response.writeHead(200, { 'content-encoding': encoding }).end(packed)),
-    ).toMatchObject({
-      kind: 'answer',
-      body: '{"é":1}',
-    });
-  });
-
-  test.each<[string, string, (response: ServerResponse) => void]>([
-    ['that is no UTF-8', 'the answer is not UTF-8 text', (response) => response.end(Buffer.from([0x7b, 0xff, 0x7d]))],
-    ...(['gzip', 'br'] as const).map((encoding): [string, string, (response: ServerResponse) => void] => [
-      `that is not the ${encoding} that it says it is`,
-      'the answer is not packed as it says it is',
-      (response) => response.writeHead(200, { 'content-encoding': encoding }).end('{}'),
-    ]),
-  ])('%s is none, and its fault is told in plain words', async (_title, error, answer) => {
-    expect(await replyTo(answer)).toMatchObject({ kind: 'none', timedOut: false, error });
-  });
-
-  test.each(['GZIP', 'x-gzip', 'Br'])('is read also where its packing is called %s', async (encoding) => {
-    const packed = encoding === 'Br' ? brotliCompressSync('{}') : gzipSync('{}');
-    expect(
-      await replyTo((response) => response.writeHead(200, { 'content-encoding': encoding }).end(packed)),
-    ).toMatchObject({ kind: 'answer', body: '{}' });
-  });
-
-  test.each<[number, string, Record<string, string>, Buffer]>([
-    [401, 'a page in Latin-1', {}, Buffer.from('<p>Schlüssel?</p>', 'latin1')],
-    [413, 'nothing, said to be packed', { 'content-encoding': 'gzip' }, Buffer.alloc(0)],
-    [503, 'what is not packed as it says', { 'content-encoding': 'br', 'retry-after': '7' }, Buffer.from('later')],
-    [403, 'what unpacks beyond every bound', { 'content-encoding': 'gzip' }, bomb],
-  ])('of %i counts by its status, though its body is %s', async (status, _what, headers, body) => {
-    expect(await replyTo((response) => response.writeHead(status, headers).end(body))).toMatchObject({
-      kind: 'answer',
-      status,
-      body: '',
-      retryAfter: headers['retry-after'],
-    });
-  });
-
-  test.each<[string, (response: ServerResponse) => void]>([
-    [
-      'that unpacks beyond every bound',
-      (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb),
-    ],
-    [
-      'that ends early',
-      (response) => response.writeHead(200, { 'content-length': 100 }).write('{', () => response.destroy()),
-    ],
-  ])('%s is none', async (_title, answer) => {
-    expect(await replyTo(answer)).toMatchObject({ kind: 'none', timedOut: false });
-  });
-
-  test.each<[string, (response: ServerResponse) => void]>([
-    ['as it is', (response) => response.end(Buffer.alloc(34_000_000))],
-    ['once unpacked', (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb)],
-  ])('beyond every bound %s is told as that', async (_title, answer) => {
-    expect(await replyTo(answer)).toMatchObject({
-      kind: 'none',
-      tooLarge: true,
-      error: expect.stringContaining('32 MB'),
-    });
   });
 });
 

@@ -1,56 +1,10 @@
 /** Where a setting comes from: flag over environment over secret files over the file over defaults, each on record. */
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { areKeptFromThisUser, withCredentials } from '../../src/config/credentials.js';
 import { type LoadedSettings, type LoadOptions, loadSettings } from '../../src/config/load.js';
-import { prepareStateDir, unusable } from '../../src/config/state-dir.js';
+import { at, DOCUMENTED, file, load } from '../support/documented-config.js';
 
-let directory: string;
-let file: string;
-const at = (name: string) => join(directory, name);
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'syncd-config-'));
-  file = at('syncd.yaml');
-});
-afterEach(() => rmSync(directory, { recursive: true }));
-
-const DOCUMENTED = `
-outlet: { id: 6f1c, code: JKT-014, timezone: Asia/Jakarta }
-database: { url: "postgres:///pos?host=/var/run/postgresql" }
-state_dir: /var/lib/syncd
-cloud:
-  url: https://cloud.example.com/api/v1/
-  timeout: 30s
-  api_key_file: KEYFILE
-  compression: auto
-sync: { enabled: true, interval: 30s, long_poll: 25s, since: 2026-11-01T00:00:00+07:00, conflict: newest_wins, retry: { max_retries: 3, initial_backoff: 1m, max_backoff: 30m, multiplier: 2 } }
-entities:
-  order:   { table: public.orders, direction: push }
-  product: { table: public.products, direction: both, conflict: merge, merge_fallback: manual, exclude: [cost_secret] }
-  tax:     { table: '"Tax Rates"', key: [code], direction: pull }
-  stock:   { table: public.stock, direction: both, conflict: merge, delta: [qty], coalesce: true, local: [updated_at], also_writes: [public.stock_log] }
-  payment: { table: public.payments, direction: push, date_field: paid_at, money_field: amount }
-webhook: { listen: 0.0.0.0:8420, profile: auto, secrets_file: SECRETSFILE, allow_ips: [203.0.113.0/24], trusted_proxies: [] }
-admin:   { listen: 127.0.0.1:8421, token_file: TOKENFILE, read_token_file: READFILE, hosts: [till-7.local] }
-alerts:  { failure_rate: 5%, window: 15m, oldest_pending: 5m, offline: 30m, send: [ { url: https://x.example/planted-hook }, { command: [/usr/local/bin/notify-owner] } ] }
-retention: { queue: 30d, logs: 30d }
-capture: { notify: gate, on_error: continue }
-disk: { path: /var/lib/postgresql, warn: 14d, floor: 1GB }
-`;
-
-/** Writes the documented file with a key file beside it, and loads it. */
-function load(options: LoadOptions & { yaml?: string } = {}): LoadedSettings {
-  writeFileSync(at('key'), 'planted-file-key\n', { mode: 0o600 });
-  writeFileSync(at('secrets'), `planted-webhook-1\nwhsec_${Buffer.from('planted-webhook-2').toString('base64')}\n`, {
-    mode: 0o600,
-  });
-  writeFileSync(at('token'), 'planted-admin-token\n', { mode: 0o600 });
-  writeFileSync(at('read'), 'planted-read-token\n', { mode: 0o600 });
-  const yaml = (options.yaml ?? DOCUMENTED).replace('KEYFILE', at('key')).replace('SECRETSFILE', at('secrets'));
-  writeFileSync(file, yaml.replace('TOKENFILE', at('token')).replace('READFILE', at('read')), { mode: 0o600 });
-  return loadSettings({ file, env: {}, ...options });
-}
 const origin = (loaded: LoadedSettings, path: string) => loaded.origins.find((one) => one.path === path);
 
 test('the documented configuration is taken as a whole', () => {
@@ -254,74 +208,5 @@ describe('secrets', () => {
       expect.stringMatching(/key can be read by every user; chmod o= /),
       expect.stringMatching(/syncd.yaml holds a secret/),
     ]);
-  });
-});
-
-describe('finding the file', () => {
-  test('--config, then $SYNCD_CONFIG, else the error names where it looked', () => {
-    load();
-    expect(loadSettings({ env: { SYNCD_CONFIG: file } }).file).toBe(file);
-    expect(() => loadSettings({ file: at('other.yaml'), env: { SYNCD_CONFIG: file } })).toThrow(
-      /other.yaml does not exist/,
-    );
-    expect(() => loadSettings({ env: {} })).toThrow(/neither .*syncd.yaml nor \/etc\/syncd\/syncd.yaml exists/);
-  });
-
-  describe('where the command is typed', () => {
-    const before = process.cwd();
-    afterEach(() => process.chdir(before));
-
-    test("the caller's own counts, another user's does not", () => {
-      load();
-      process.chdir(directory);
-      expect(loadSettings({ env: {} }).file).toBe(file);
-      const { geteuid } = process;
-      // Root's own counts for everybody.
-      if (geteuid?.() === 0) chownSync(file, 12_345, 12_345);
-      process.geteuid = () => 54_321;
-      try {
-        expect(() => loadSettings({ env: {} })).toThrow(
-          /syncd.yaml is another user's, and \/etc\/syncd\/syncd.yaml does/,
-        );
-      } finally {
-        Object.assign(process, { geteuid });
-      }
-    });
-
-    test('a directory that is gone, or that the caller may not look into, is passed over', () => {
-      const gone = mkdtempSync(join(tmpdir(), 'syncd-gone-'));
-      process.chdir(gone);
-      rmSync(gone, { recursive: true });
-      expect(() => loadSettings({ env: {} })).toThrow('no configuration: /etc/syncd/syncd.yaml does not exist');
-    });
-  });
-});
-
-describe('the state directory', () => {
-  test('the file goes before $STATE_DIRECTORY, that before the default', () => {
-    const without = DOCUMENTED.replace('state_dir: /var/lib/syncd\n', '');
-    expect(load({ yaml: without }).settings.state_dir).toBe('/var/lib/syncd');
-    expect(load({ yaml: without, env: { STATE_DIRECTORY: '/run/a:/run/b' } }).settings.state_dir).toBe('/run/a');
-    expect(load({ env: { STATE_DIRECTORY: '/run/a' } }).settings.state_dir).toBe('/var/lib/syncd');
-  });
-
-  test('is made where it can be, and refused with what to type where not', () => {
-    prepareStateDir(at('state/deep'));
-    prepareStateDir(at('state/deep'));
-    writeFileSync(at('taken'), '');
-    for (const place of [at('taken'), join(at('taken'), 'below'), '/proc/syncd']) {
-      expect(() => prepareStateDir(place)).toThrow(
-        expect.objectContaining({ code: 'configuration', hint: expect.stringContaining('install -d') }),
-      );
-    }
-  });
-
-  // Exit code 78 would keep the service manager from trying again once there is room.
-  test.each(['ENOSPC', 'EDQUOT', 'EROFS'])('%s may pass by itself, and is no fault of the configuration', (code) => {
-    const fault = unusable('/var/lib/syncd', Object.assign(new Error(), { code }));
-    expect(fault).toMatchObject({
-      code: 'failed',
-      hint: expect.stringMatching(/(df -h|findmnt -T) \/var\/lib\/syncd/),
-    });
   });
 });
