@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { runDaemon } from '../../src/daemon.js';
 import { Cluster } from '../../src/demo/postgres.js';
-import { setEnabled } from '../../src/ops/control.js';
 import { discardChanges } from '../../src/queue/manage.js';
 import { eventually } from '../support/eventually.js';
-import { type Outlet, openOutlet } from '../support/running-daemon.js';
+import { atOnce, type Outlet, openOutlet, statuses } from '../support/running-daemon.js';
 
 let cluster: Cluster;
 const open: Outlet[] = [];
@@ -26,21 +25,8 @@ async function start(options: Parameters<typeof openOutlet>[2] = {}): Promise<Ou
   open.push(outlet);
   return outlet;
 }
-const statuses = async (outlet: Outlet) =>
-  (await outlet.shop.sql.query('SELECT entity_id, status, error_message FROM syncd.sync_queue ORDER BY id')).rows;
 const insert = (outlet: Outlet, from: number, to: number) =>
   outlet.shop.sql.query('INSERT INTO exact SELECT n, n FROM generate_series($1::int, $2::int) n', [from, to]);
-/** Everything that waits is in one batch then. */
-async function atOnce(outlet: Outlet, write: () => Promise<unknown>): Promise<void> {
-  await setEnabled(outlet.shop.db, false, 'budi', undefined);
-  await eventually(
-    () => outlet.lines.some((line) => line.message.startsWith('paused')),
-    (told) => told,
-    'paused',
-  );
-  await write();
-  await setEnabled(outlet.shop.db, true, 'budi', undefined);
-}
 
 test('a cloud without capabilities gets the contract’s defaults: 500 changes, gzip', async () => {
   const outlet = await start({
@@ -263,40 +249,4 @@ test('a second daemon, and one for another outlet, end and say why', async () =>
     daemons: 2,
     stopped: 2,
   });
-});
-
-test('in a database that takes any bytes a row that is no UTF-8 text fails alone, and its correction goes', async () => {
-  const encode = (encoding: number) =>
-    open[0]?.shop.sql.query('UPDATE pg_database SET encoding = $1 WHERE datname = $2', [encoding, 'template1']);
-  await start();
-  await encode(0);
-  const outlet = await start().finally(() => encode(6));
-  expect(await outlet.one('SHOW server_encoding')).toEqual({ server_encoding: 'SQL_ASCII' });
-  const sell = async (status: string): Promise<string> =>
-    (await outlet.one(`INSERT INTO orders (status) VALUES (${status}) RETURNING id`)).id;
-  const ids: string[] = [];
-  await atOnce(outlet, async () => {
-    for (const status of ["'open'", "E'caf\\351'", "E'caf\\303\\251'"]) ids.push(await sell(status));
-    await outlet.shop.sql.query(
-      "INSERT INTO syncd.sync_queue (entity_type, entity_id, operation) VALUES ('order', E'caf\\351', 'delete')",
-    );
-  });
-  await outlet.drained();
-  const [plain, spoilt, accented] = ids as [string, string, string];
-  expect(JSON.parse(outlet.entity('order', accented)?.data ?? '')).toMatchObject({ status: 'café' });
-  const why = expect.stringMatching(/^its row holds bytes that are not UTF-8 text/);
-  expect(await statuses(outlet)).toEqual([
-    { entity_id: plain, status: 'synced', error_message: null },
-    { entity_id: spoilt, status: 'failed', error_message: why },
-    { entity_id: accented, status: 'synced', error_message: null },
-    { entity_id: 'caf\\351', status: 'failed', error_message: why },
-  ]);
-  expect(outlet.lines.filter(({ message }) => /^changes whose text is not UTF-8/.test(message))).toHaveLength(1);
-  await outlet.shop.sql.query("UPDATE orders SET status = 'paid' WHERE id = $1", [spoilt]);
-  await outlet.arrives('order', spoilt);
-  await outlet.drained();
-  expect((await statuses(outlet)).filter(({ entity_id }) => entity_id === spoilt)).toEqual([
-    { entity_id: spoilt, status: 'synced', error_message: null },
-    { entity_id: spoilt, status: 'synced', error_message: null },
-  ]);
 });

@@ -4,6 +4,7 @@ import type { Finding } from '../../src/doctor/finding.js';
 import { syncd } from '../support/cli.js';
 import { shopBreaches } from '../support/doctor-breaches.js';
 import { lineBreaches } from '../support/doctor-breaches-line.js';
+import { rightsBreaches } from '../support/doctor-breaches-rights.js';
 import { DoctorStage } from '../support/doctor-stage.js';
 
 let stage: DoctorStage;
@@ -50,7 +51,7 @@ test('the role that install makes sees the sessions of others', async () => {
   expect(found.find(({ name }) => name === 'sessions')).toMatchObject({ state: 'ok' });
 });
 
-test.each([...shopBreaches, ...lineBreaches])(
+test.each([...shopBreaches, ...rightsBreaches, ...lineBreaches])(
   'found: $broken',
   async ({ check, state, says, types = /./, sql, mend, change }) => {
     if (sql) await stage.shop.sql.query(sql);

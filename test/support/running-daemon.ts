@@ -7,6 +7,7 @@ import type { CloudOptions } from '../../src/demo/cloud/open.js';
 import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/server.js';
 import type { Cluster } from '../../src/demo/postgres.js';
 import type { Log, LogFields } from '../../src/log.js';
+import { setEnabled } from '../../src/ops/control.js';
 import { eventually } from './eventually.js';
 import { openShop } from './shop.js';
 
@@ -115,6 +116,22 @@ export async function openOutlet(cluster: Cluster, name: string, options: Outlet
       await shop.close();
     },
   };
+}
+
+/** What became of every change in the queue, in its order. */
+export const statuses = async ({ shop }: Outlet) =>
+  (await shop.sql.query('SELECT entity_id, status, error_message FROM syncd.sync_queue ORDER BY id')).rows;
+
+/** Everything that waits is in one batch then. */
+export async function atOnce(outlet: Outlet, write: () => Promise<unknown>): Promise<void> {
+  await setEnabled(outlet.shop.db, false, 'budi', undefined);
+  await eventually(
+    () => outlet.lines.some((line) => line.message.startsWith('paused')),
+    (told) => told,
+    'paused',
+  );
+  await write();
+  await setEnabled(outlet.shop.db, true, 'budi', undefined);
 }
 
 function collect(lines: Line[]): Log {
