@@ -28,7 +28,7 @@ beforeEach(async () => {
     INSERT INTO syncd.incoming (inbox_id, source, entity_type, entity_id, operation, cloud_version, data, status, attempts,
                                 next_attempt_at, reason, waits_for_type, waits_for_id, received_at) VALUES
       (1, 'pull', 'order', '7', 'update', 9, '{"id":"x"}', 'parked', 1, NULL, 'total: out of range', NULL, NULL, '2026-01-02 01:00Z'),
-      (1, 'pull', 'line', '["7","1"]', 'create', 1, '{}', 'parked', 2, now() + interval '1 hour', 'waits for order 8', 'order', '8', '2026-01-03 01:00Z'),
+      (1, 'pull', 'line', '["7","1"]', 'create', 1, '{}', 'parked', 2, now() + interval '59 min 20 s', 'waits for order 8', 'order', '8', '2026-01-03 01:00Z'),
       (2, 'webhook', 'order', '', 'update', NULL, NULL, 'parked', 0, NULL, 'entity_id is empty', NULL, NULL, '2026-01-04 01:00Z'),
       (2, 'pull', 'order', '9', 'update', 1, '{}', 'waiting', 0, NULL, NULL, NULL, NULL, now()),
       (2, 'pull', 'order', '10', 'update', 1, '{}', 'waiting', 1, now() + interval '1 hour', NULL, NULL, NULL, now())`);
