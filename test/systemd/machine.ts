@@ -6,6 +6,7 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  chmodSync,
   copyFileSync,
   cpSync,
   existsSync,
@@ -55,6 +56,9 @@ export class Machine {
     ];
     const nspawn = spawn('systemd-nspawn', flags, { stdio: ['ignore', 'ignore', 'inherit'] });
     const forget = () => {
+      // Its first process outlives a killed nspawn, and everything in the machine ends with it.
+      const first = firstProcess(nspawn.pid as number);
+      if (first !== undefined) process.kill(Number(first), 'SIGKILL');
       nspawn.kill('SIGKILL');
       rmSync(tree, { recursive: true, force: true });
     };
@@ -132,6 +136,8 @@ function plainTree(suite: string): string {
   if (existsSync(tree)) return tree;
   mkdirSync(CACHE, { recursive: true });
   const half = mkdtempSync(join(CACHE, 'half-'));
+  // The machine's root: users of its own have to come in, from the package that makes a cluster as postgres onwards.
+  chmodSync(half, 0o755);
   execFileSync('debootstrap', ['--variant=minbase', `--include=${PACKAGES}`, suite, half], { stdio: ['ignore', 2, 2] });
   rmSync(join(half, 'var/cache/apt/archives'), { recursive: true, force: true });
   renameSync(half, tree);
