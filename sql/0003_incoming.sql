@@ -68,7 +68,10 @@ COMMENT ON COLUMN syncd.incoming.received_at IS 'When it was stored. The event t
 -- Changes that this one contains and that are settled with it already: the cloud may have applied one of them unheard.
 ALTER TABLE syncd.sync_queue ADD COLUMN supersedes uuid[];
 COMMENT ON COLUMN syncd.sync_queue.supersedes IS 'Settled changes whose effect a resolution put into this one.';
--- Again as it was, so that it shows the new column.
+-- Null at a sale, which costs nothing: the row has its map of nulls anyway.
+ALTER TABLE syncd.sync_queue ADD COLUMN undated boolean;
+COMMENT ON COLUMN syncd.sync_queue.undated IS 'True: when the shop made the edit is not on record, or it made none: a row that was queued as it stood, or what triggers of the POS made of one that came in.';
+-- Again as it was, so that it shows the new columns.
 CREATE OR REPLACE VIEW syncd.unsettled AS
   SELECT * FROM syncd.sync_queue WHERE status = 'pending' AND next_attempt_at IS NULL
   UNION ALL

@@ -41,42 +41,64 @@ export function takingBackAll(tables: readonly AppliedTable[], position: string)
     )`;
 }
 
+/** What was captured of these in this transaction, and what was sent of them. */
+const captured = (table: AppliedTable, source: Source, position: string) => sql`
+  SELECT q.ctid AS place, q.id, q.entity_id, q.operation, q.payload, q.previous, s.data
+  FROM syncd.sync_queue q JOIN (${source}) AS s ON s.entity_id = q.entity_id
+  WHERE q.status = 'pending' AND q.next_attempt_at IS NULL AND q.id > ${position}::bigint
+    AND q.txid = pg_catalog.pg_current_xact_id() AND q.entity_type = ${table.entity}`;
+
 /**
  * @param source what was written: the rows with their data, and with null those that were deleted
  * @param position of the queue before the first write
- * @returns how many rows of the queue went
  */
-export async function takeBackEcho(trx: Db, table: AppliedTable, source: Source, position: string): Promise<number> {
+export async function takeBackEcho(trx: Db, table: AppliedTable, source: Source, position: string): Promise<void> {
   // Nothing is captured there.
-  if (table.direction === 'pull') return 0;
-  const { numAffectedRows } = await sql`
-    WITH own AS MATERIALIZED (
-      SELECT q.ctid AS place, q.id, q.entity_id, q.operation, q.payload, s.data
-      FROM syncd.sync_queue q JOIN (${source}) AS s ON s.entity_id = q.entity_id
-      WHERE q.status = 'pending' AND q.next_attempt_at IS NULL AND q.id > ${position}::bigint
-        AND q.txid = pg_catalog.pg_current_xact_id() AND q.entity_type = ${table.entity}
+  if (table.direction === 'pull') return;
+  const { rows } = await sql<{ stays: boolean }>`
+    WITH own AS MATERIALIZED (${captured(table, source, position)}
     ), looked AS (
       SELECT s.place, s.id, s.entity_id,
         CASE WHEN s.data IS NULL THEN s.operation = 'delete'
              WHEN now.t IS NULL THEN false
              WHEN ${sameImage(table)} THEN true
-             ELSE s.operation <> 'delete' AND ${sameColumns(table)} END AS same
+             ELSE s.operation <> 'delete' AND ${sentOtherwise(table)} IS NULL END AS same
       FROM own AS s LEFT JOIN LATERAL (${compared(table)}) AS now ON true
     ), judged AS (
       SELECT place, same OR last_value(same) OVER (PARTITION BY entity_id ORDER BY id
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS echo FROM looked
+    ), echo AS (
+      DELETE FROM syncd.sync_queue WHERE ctid = ANY (ARRAY(SELECT place FROM judged WHERE echo))
     )
-    DELETE FROM syncd.sync_queue WHERE ctid = ANY (ARRAY(SELECT place FROM judged WHERE echo))`.execute(trx);
-  return Number(numAffectedRows ?? 0n);
+    SELECT EXISTS (SELECT FROM judged WHERE NOT echo) AS stays`.execute(trx);
+  if (rows[0]?.stays) await buildOnCloudsRow(trx, table, source, position);
 }
 
-/** The queue's text and the data agree in every column that both have, but for those that nobody wrote or nobody cares about. */
-function sameColumns(table: AppliedTable) {
+/**
+ * What triggers of the POS made of a row that came in stays, and builds on the row that the cloud sent, not on the one that stood
+ * here before: a later version of the cloud would be merged with its own change once more. Nobody in the shop has made that edit.
+ */
+async function buildOnCloudsRow(trx: Db, table: AppliedTable, source: Source, position: string): Promise<void> {
+  await sql`
+    WITH own AS (
+      SELECT *, row_number() OVER (PARTITION BY entity_id ORDER BY id) = 1 AS first,
+             bool_or(operation = 'delete') OVER (PARTITION BY entity_id) AS goes
+      FROM (${captured(table, source, position)}) AS q
+    ), told AS MATERIALIZED (
+      SELECT s.place, CASE WHEN s.first THEN ${sentOtherwise(table)} ELSE s.previous END AS previous
+      FROM own AS s CROSS JOIN LATERAL (${compared(table)}) AS now WHERE s.data IS NOT NULL AND NOT s.goes
+    )
+    UPDATE syncd.sync_queue q SET operation = 'update', previous = told.previous, undated = true
+    FROM told WHERE q.ctid = told.place`.execute(trx);
+}
+
+/** What was sent in the columns that the queue's text holds otherwise, but for those that nobody wrote or nobody cares about; null: none. */
+function sentOtherwise(table: AppliedTable) {
   const apart = table.columns.filter(
     (column) => column.kind === 'generated' || column.excluded || table.local.includes(column.name),
   );
-  return sql`NOT EXISTS (
-    SELECT FROM pg_catalog.json_each(s.payload) AS a(key, value)
+  return sql`(
+    SELECT pg_catalog.json_object_agg(b.key, b.value) FROM pg_catalog.json_each(s.payload) AS a(key, value)
     JOIN pg_catalog.json_each(pg_catalog.row_to_json(now.n)) AS b(key, value) ON b.key = a.key
     WHERE a.value::text <> b.value::text AND a.key <> ALL (${arrayLiteral(apart.map((column) => column.name))}::text[]))`;
 }

@@ -18,8 +18,8 @@ export type Mint = {
   previous: string | null;
   status: 'pending' | 'conflict';
   supersedes: string[];
-  /** When the edit was made that it carries, by the outlet's clock; null: now. */
-  edited_at: string | null;
+  /** When the edit was made that it carries, by the outlet's clock; null: that is not on record. */
+  edited_at: string | 'now' | null;
   /** Why it does not go out at once; like a retry it holds its entity back. */
   brake?: Brake | undefined;
 };
@@ -28,12 +28,13 @@ export type Minted = { id: string; change_id: string };
 
 export async function mintChange(trx: Db, mint: Mint): Promise<Minted> {
   const { rows } = await sql<Minted>`
-    INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, previous, status, supersedes, created_at,
+    INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, previous, status, supersedes, created_at, undated,
                                   next_attempt_at, error_message)
     VALUES (${mint.entity_type}, ${mint.entity_id}, ${mint.operation}, ${mint.payload}::pg_catalog.json,
             ${mint.previous}::pg_catalog.json, ${mint.status},
             nullif(${arrayLiteral(mint.supersedes)}::pg_catalog.uuid[], '{}'),
-            coalesce(${mint.edited_at}::pg_catalog.timestamptz, pg_catalog.clock_timestamp()),
+            coalesce(nullif(${mint.edited_at}::text, 'now')::pg_catalog.timestamptz, pg_catalog.clock_timestamp()),
+            ${mint.edited_at === null ? true : null}::boolean,
             pg_catalog.clock_timestamp() + ${mint.brake?.waitMs ?? null}::float8 * interval '1 ms', ${mint.brake?.reason ?? null})
     RETURNING id, change_id`.execute(trx);
   return rows[0] as Minted;

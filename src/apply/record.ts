@@ -90,7 +90,7 @@ export async function finish(trx: Db, ended: Ended, requested: Requested): Promi
       status: 'pending',
       supersedes: [...new Set(names)],
       // A person's choice is an edit of now; a rule only decides between edits that were made.
-      edited_at: automatic ? sides.edited_at : null,
+      edited_at: automatic ? sides.edited_at : 'now',
       brake,
     });
   }

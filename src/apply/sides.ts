@@ -30,9 +30,6 @@ export type Conflict = {
   id: string;
   entity_type: string;
   entity_id: string;
-  change_id: string | null;
-  /** The change that ran into it; null where it was found on a row from before capture. */
-  queue_id: string | null;
   strategy: string;
   /** As the cloud wrote it. */
   cloud: string | null;
@@ -45,7 +42,7 @@ export type Sides = {
   columns: ColumnFacts[];
   /** Columns that differ, the shop's own aside. */
   fields: string[];
-  /** When the shop's newest edit was made, by its own clock; null: before capture. */
+  /** When the shop's newest edit was made, by its own clock; null: that is not on record. */
   edited_at: string | null;
   /** The earliest old values of the columns that the shop changed, as a JSON object. */
   base: string | null;
@@ -116,15 +113,18 @@ export async function lookAtSides(
   live: string | undefined,
 ): Promise<Sides> {
   const both = live !== undefined && conflict.cloud !== null;
-  const columns = both ? await compare(trx, table, conflict, changes, live) : [];
+  const based = live !== undefined && (await isBased(trx, table, conflict.entity_id, changes));
+  const columns = both ? await compare(trx, table, conflict, live, { changes, based }) : [];
   const fields = both ? apart(columns) : shownColumns(table);
   const edit = await dateEdit(trx, conflict, changes);
+  // A row that was sent once more as it was, or what a trigger made of the cloud's row: nobody in the shop has edited it.
+  const unedited = based && changes.length > 0 && edit.edited_at === null;
   return {
     divergence: {
       local: localOperation(changes, live),
       cloud: cloudSide(conflict),
       equal: both && fields.length === 0,
-      order: orderOf(edit.local_ms, edit.cloud_ms, edit),
+      order: unedited ? { newer: 'cloud' } : orderOf(edit.local_ms, edit.cloud_ms, edit),
       merge: mergeColumns(columns),
     },
     columns,
@@ -148,7 +148,7 @@ export async function differingNow(
 ): Promise<string[]> {
   if (live === undefined && conflict.cloud === null) return [];
   if (live === undefined || conflict.cloud === null) return shownColumns(table);
-  return apart(await compare(db, table, conflict, [], live));
+  return apart(await compare(db, table, conflict, live, { changes: [], based: true }));
 }
 
 const apart = (columns: readonly ColumnFacts[]): string[] =>
@@ -200,8 +200,8 @@ async function compare(
   trx: Db,
   table: AppliedTable,
   conflict: Pick<Conflict, 'entity_id' | 'cloud'>,
-  changes: readonly Unsettled[],
   live: string,
+  { changes, based }: { changes: readonly Unsettled[]; based: boolean },
 ): Promise<ColumnFacts[]> {
   const names = table.columns
     .filter((one) => !one.key && !one.excluded && one.kind !== 'generated')
@@ -219,7 +219,6 @@ async function compare(
     WHERE l.key = ANY (${arrayLiteral(names)}::text[]) ORDER BY array_position(${arrayLiteral(names)}::text[], l.key)`.execute(
     trx,
   );
-  const based = await isBased(trx, table, conflict.entity_id, changes);
   return rows.map((row) => ({
     ...row,
     kind: kindOf(table, row.name),
@@ -234,15 +233,16 @@ function kindOf(table: AppliedTable, name: string): ColumnKind {
   return table.delta.includes(name) ? 'delta' : 'plain';
 }
 
-/** The shop's newest edit and what was known of the clock then. The stand-in for a row from before capture is no edit. */
+/** The shop's newest edit and what was known of the clock then. What was queued as it stood may be of any time, or no edit at all. */
 async function dateEdit(trx: Db, conflict: Conflict, changes: readonly Unsettled[]): Promise<Edit> {
-  const edits = changes.filter(({ change_id }) => conflict.queue_id !== null || change_id !== conflict.change_id);
   const { rows } = await sql<Edit>`
     SELECT e.at::text AS edited_at, extract(epoch FROM e.at)::float8 * 1000 AS local_ms,
            extract(epoch FROM ${conflict.cloud_updated_at}::timestamptz)::float8 * 1000 AS cloud_ms,
            ${offsetAt(sql`e.at`)} AS offset_ms, ${jumpedSince(sql`e.at`)} AS jumped,
            (SELECT json_object_agg(b.key, b.value)::text FROM (${bases(changes)}) AS b) AS base
     FROM (SELECT max(q.created_at) AS at FROM syncd.sync_queue q
-          WHERE q.ctid = ANY (${arrayLiteral(edits.map(({ place }) => place))}::tid[])) e`.execute(trx);
+          WHERE q.ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[]) AND q.undated IS NOT TRUE) e`.execute(
+    trx,
+  );
   return rows[0] as Edit;
 }

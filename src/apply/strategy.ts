@@ -48,12 +48,12 @@ const MOST_OFFSET_MS = 60_000;
 
 /**
  * Which edit is newer, by the cloud's clock.
- * @param localMs the shop's edit by its own wall clock, epoch ms; null: no edit is on record
+ * @param localMs the shop's edit by its own wall clock, epoch ms; null: that is not on record
  * @param cloudMs the cloud's edit, epoch ms; null: the cloud did not say
  */
 export function orderOf(localMs: number | null, cloudMs: number | null, clock: ClockTrust): Order {
   if (cloudMs === null) return { newer: 'unknown', why: 'the cloud did not say when its edit was made' };
-  if (localMs === null) return { newer: 'unknown', why: "the shop's edit was made before its changes were captured" };
+  if (localMs === null) return { newer: 'unknown', why: 'when the shop made its edit is not on record' };
   if (clock.jumped) return { newer: 'unknown', why: "the shop's clock was set after its edit" };
   if (clock.offset_ms === null) {
     return { newer: 'unknown', why: "how far the shop's clock was off at its edit is not known" };

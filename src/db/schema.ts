@@ -1,8 +1,7 @@
 /**
  * The rows of schema `syncd` as Kysely and pg see them, and the words that the whole program uses for them:
  *
- * - **change**: one row of `sync_queue`, one captured create, update or delete.
- * - **batch**: the changes that one push request carries.
+ * - **change**: one row of `sync_queue`, one captured create, update or delete. **batch**: those that one push request carries.
  * - **outcome**: what an answer, or its absence, means for a batch or for one change.
  * - **entity**: one row of the shop, named by (`entity_type`, `entity_id`).
  * - **state**: what outlet and cloud last agreed on for an entity.
@@ -48,6 +47,7 @@ export interface SyncQueueTable {
   settled_as: SettledAs | null;
   superseded_by: string | null;
   supersedes: string[] | null;
+  undated: boolean | null;
 }
 
 export interface EntityStateTable {

@@ -82,9 +82,9 @@ async function attempt(trx: Db, { entityType, captured, parts, who, deadline }: 
       SELECT k.id FROM syncd.sync_conflicts k, named n
       WHERE k.status = 'open' AND k.entity_type = ${entityType} AND k.entity_id = n.entity_id
     ), queued AS (
-      INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload)
+      INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, undated)
       SELECT ${entityType}, coalesce(f.entity_id, n.entity_id),
-             CASE WHEN f.entity_id IS NULL THEN 'delete' WHEN k.known THEN 'update' ELSE 'create' END, f.payload
+             CASE WHEN f.entity_id IS NULL THEN 'delete' WHEN k.known THEN 'update' ELSE 'create' END, f.payload, true
       FROM named n CROSS JOIN known k LEFT JOIN found f ON true
       WHERE (f.entity_id IS NOT NULL OR k.known) AND NOT EXISTS (SELECT FROM conflict)
       RETURNING id, change_id, entity_type, entity_id, operation

@@ -89,8 +89,8 @@ export async function queueRows(trx: Db, walked: WalkedTable, asked: RowsAsked):
     ), cut AS (
       SELECT coalesce(min(n), 9223372036854775807) AS n FROM wanted WHERE place > ${MOST_QUEUED} OR (place > 1 AND bytes > ${MOST_BYTES})
     ), queued AS (
-      INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload)
-      SELECT ${entity}, w.entity_id, w.operation, w.payload FROM wanted w, cut WHERE w.n < cut.n ORDER BY w.n
+      INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, undated)
+      SELECT ${entity}, w.entity_id, w.operation, w.payload, true FROM wanted w, cut WHERE w.n < cut.n ORDER BY w.n
       RETURNING id
     )
     SELECT (SELECT count(*)::int FROM judged j WHERE j.n < cut.n) AS walked,
@@ -123,8 +123,8 @@ export async function queueGone(trx: Db, walked: WalkedTable, after: string | un
     ), cut AS (
       SELECT coalesce(min(n), 9223372036854775807) AS n FROM wanted WHERE place > ${MOST_QUEUED}
     ), queued AS (
-      INSERT INTO syncd.sync_queue (entity_type, entity_id, operation)
-      SELECT ${entity}, w.entity_id, 'delete' FROM wanted w, cut WHERE w.n < cut.n ORDER BY w.n
+      INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, undated)
+      SELECT ${entity}, w.entity_id, 'delete', true FROM wanted w, cut WHERE w.n < cut.n ORDER BY w.n
       RETURNING id
     )
     SELECT (SELECT count(*)::int FROM judged j WHERE j.n < cut.n) AS walked,

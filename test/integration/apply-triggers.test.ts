@@ -28,10 +28,33 @@ onEachServer('a row of the cloud', (_pos, server) => {
     });
     const data = { id: 1, name: 'Kopi', updated_at: '2020-01-01T00:00:00Z' };
     await stage.apply({ type: 'stamped', id: '1', data }, { type: 'tended', id: '1', data });
-    expect(await stage.queue()).toEqual(['stamped create 1']);
-    await stage.settleAll();
-    await stage.apply({ type: 'stamped', id: '1', version: 5, data }, { type: 'tended', id: '1', version: 5, data });
+    // It builds on the cloud's row, which is there already, and nobody has edited it.
+    const left = () => stage.rows('SELECT previous, undated FROM syncd.unsettled');
+    const onCloudsRow = [{ previous: { updated_at: '2020-01-01T00:00:00+00:00' }, undated: true }];
     expect(await stage.queue()).toEqual(['stamped update 1']);
+    expect(await left()).toEqual(onCloudsRow);
+    await stage.settleAll();
+    const renamed = { ...data, name: 'Teh' };
+    await stage.apply(
+      { type: 'stamped', id: '1', version: 5, data: renamed },
+      { type: 'tended', id: '1', version: 5, data: renamed },
+    );
+    expect(await stage.queue()).toEqual(['stamped update 1']);
+    expect(await left()).toEqual(onCloudsRow);
+  });
+
+  test('that a BEFORE and an AFTER trigger change builds on what was sent, whichever changed it first', async () => {
+    await stage.tables(
+      `CREATE TABLE both_ways (id int PRIMARY KEY, name text, n int, twice int);
+       ${trigger('shout', 'BEFORE INSERT OR UPDATE', 'both_ways', 'NEW.name = upper(NEW.name); RETURN NEW;')};
+       ${trigger('double_it', 'AFTER INSERT OR UPDATE OF n', 'both_ways', 'UPDATE both_ways SET twice = NEW.n * 2 WHERE id = NEW.id; RETURN NULL;')}`,
+      { both_ways: 'both_ways' },
+    );
+    await stage.apply({ type: 'both_ways', id: '1', data: { id: 1, name: 'kopi', n: 4, twice: 0 } });
+    expect(await stage.rows('SELECT operation, previous, undated FROM syncd.unsettled ORDER BY id')).toEqual([
+      { operation: 'update', previous: { name: 'kopi', twice: 0 }, undated: true },
+      { operation: 'update', previous: null, undated: true },
+    ]);
   });
 
   test('that makes an AFTER trigger write elsewhere sends that, and nothing of itself', async () => {

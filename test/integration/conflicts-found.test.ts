@@ -2,7 +2,10 @@
 import { conflictBook } from '../../src/apply/conflicts.js';
 import type { Incoming } from '../../src/apply/incoming.js';
 import type { AppliedTable } from '../../src/apply/tables.js';
+import { enqueueEntity } from '../../src/queue/enqueue.js';
 import { discardChanges } from '../../src/queue/manage.js';
+import { requestWalks } from '../../src/walk/request.js';
+import { Walks } from '../../src/walk/walks.js';
 import { type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
 
 let stage: ConflictStage;
@@ -68,10 +71,23 @@ test('a row from before capture gets a change that stands for it and is never se
   expect((await stage.pending()).map((one) => [one.status, one.operation])).toEqual([['conflict', 'create']]);
   expect(await stage.byRule()).toMatchObject({ left: 1 });
   expect((await stage.conflict(id)).reason).toBe(
-    "newest_wins is suspended: the shop's edit was made before its changes were captured",
+    'newest_wins is suspended: when the shop made its edit is not on record',
   );
   await stage.byHand(id, { strategy: 'cloud_wins' });
   expect([await stage.pending(), (await stage.product()).name]).toEqual([[], 'Cloud']);
+});
+
+test('nor has a backfilled one an instant: what head office holds is not laid over by what may be older', async () => {
+  await stage.edits(MADE, 'TRUNCATE syncd.sync_queue');
+  const log = { error() {}, warn() {}, info() {}, debug() {} };
+  const walks = new Walks({ db: stage.db, leader_epoch: '1', log, onQueued: () => {} });
+  await requestWalks(stage.db, 'backfill', ['product'], 'a test asks', 'test');
+  while (await walks.turn(AbortSignal.timeout(20_000)));
+  const id = await stage.meets({ ...CLOUD, updatedAt: new Date(Date.now() - 3_600_000).toISOString() }, 'newest_wins');
+  expect(await stage.byRule()).toMatchObject({ resolved: 0, left: 1 });
+  expect((await stage.conflict(id)).reason).toBe(
+    'newest_wins is suspended: when the shop made its edit is not on record',
+  );
 });
 
 test('an edit on top of such a row has an instant again', async () => {
@@ -122,4 +138,57 @@ test('what was parked of a version that a resolution has dealt with is not told 
   await stage.edits("UPDATE syncd.incoming SET status = 'parked', attempts = 1, reason = 'many is no number'");
   expect(await stage.byHand(id, { strategy: 'local_wins' })).toMatchObject({ done: true });
   expect(await stage.all('SELECT cloud_version FROM syncd.incoming')).toEqual([{ cloud_version: '8' }]);
+});
+
+describe('under newest_wins', () => {
+  const HOUR = 3_600_000;
+  const ago = (ms: number) => new Date(Date.now() - ms).toISOString();
+  const office = (updatedAt: string) => ({
+    data: { id: 1, name: 'Cloud', price: 20, qty: 9 },
+    version: 7,
+    updatedAt,
+  });
+  beforeEach(async () => {
+    await stage.edits(MADE);
+    await stage.accepted(6);
+  });
+
+  test('a row that was sent once more as it had been agreed on is no edit, and the cloud’s wins', async () => {
+    await enqueueEntity(stage.db, 'product', '1', 'budi');
+    const id = await stage.meets(office(ago(HOUR)), 'newest_wins');
+    expect(await stage.byRule()).toMatchObject({ resolved: 1, minted: 0 });
+    expect(await stage.product()).toMatchObject({ name: 'Cloud', qty: 9 });
+    expect(await stage.conflict(id)).toMatchObject({ resolution: 'cloud', resolved_by: 'newest_wins' });
+  });
+
+  test.each([
+    ['before', 1.5, 'cloud'],
+    ['after', 2.5, 'local'],
+  ] as const)('an edit that was sent once more is as old as it was: made %s the cloud’s', async (_, hours, kept) => {
+    await stage.edits(
+      `UPDATE products SET name = 'Shop' WHERE id = 1`,
+      `UPDATE syncd.sync_queue SET created_at = now() - interval '2 h' WHERE status = 'pending'`,
+    );
+    await enqueueEntity(stage.db, 'product', '1', 'budi');
+    const id = await stage.meets(office(ago(hours * HOUR)), 'newest_wins');
+    expect(await stage.byRule()).toMatchObject({ resolved: 1 });
+    expect(await stage.conflict(id)).toMatchObject({ resolution: kept });
+  });
+
+  test('what went by uncaptured and was queued by hand has no instant: a person chooses', async () => {
+    await stage.edits(
+      'ALTER TABLE products DISABLE TRIGGER USER',
+      `UPDATE products SET qty = 3 WHERE id = 1`,
+      'ALTER TABLE products ENABLE TRIGGER USER',
+    );
+    await enqueueEntity(stage.db, 'product', '1', 'budi');
+    const id = await stage.meets(office(ago(HOUR)), 'newest_wins');
+    expect(await stage.byRule()).toMatchObject({ resolved: 0, left: 1 });
+    expect(await stage.conflict(id)).toMatchObject({ reason: expect.stringContaining('is not on record') });
+    // A person's choice is an edit of that moment.
+    await stage.byHand(id, { strategy: 'local_wins' });
+    const again = await stage.meets({ ...office(ago(HOUR)), version: 8 }, 'newest_wins');
+    expect(await stage.byRule()).toMatchObject({ resolved: 1, minted: 1 });
+    expect(await stage.conflict(again)).toMatchObject({ resolution: 'local' });
+  });
 });

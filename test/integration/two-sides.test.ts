@@ -163,6 +163,33 @@ test(
   SOAK ? 3_600_000 : 60_000,
 );
 
+describe('where a trigger of the shop touches every row', () => {
+  beforeAll(() =>
+    stage.edits(
+      `CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.note = 'at ' || clock_timestamp(); RETURN NEW; END $$`,
+      'CREATE TRIGGER touch BEFORE UPDATE ON products FOR EACH ROW EXECUTE FUNCTION touch()',
+    ),
+  );
+  afterAll(() => stage.edits('DROP TRIGGER touch ON products', 'DROP FUNCTION touch'));
+
+  test.each(['newest_wins', 'merge'] as const)(
+    'head office’s next edit counts once, and is not laid over by the one before: %s',
+    async (conflict) => {
+      await stage.reset();
+      const sides = new TwoSides(stage, { conflict, local: [], delta: ['qty'] });
+      await stage.edits(`INSERT INTO products (id, name, price, qty) VALUES (1, 'Kopi', 10, 10)`);
+      await sides.quieten(ROUNDS);
+      sides.office(1, { qty: 15, price: 20 }, Date.now() - 7_200_000);
+      await sides.deliverAll();
+      await sides.apply();
+      sides.office(1, { qty: 18, price: 30 }, Date.now() - 3_600_000);
+      await sides.quieten(ROUNDS);
+      expect(await sides.shopRows()).toMatchObject([{ qty: 18, price: 30 }]);
+      expect(sides.cloudRow(1)).toMatchObject({ qty: 18, price: 30 });
+    },
+  );
+});
+
 /** In the queue stands what the shop did and what resolutions made; where the cloud's side was kept they made nothing. */
 async function nothingElseWasSent(sides: TwoSides): Promise<void> {
   const { queued, minted, idle } = await stage.one(
