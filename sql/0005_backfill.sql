@@ -126,6 +126,21 @@ $$;
 REVOKE ALL ON FUNCTION syncd.resume_capture(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION syncd.resume_capture(text, text) IS 'Lets an entity''s triggers capture again, and has its table compared. False: they were not suspended.';
 
+-- A key that was made of another type leaves agreements under names that the new one cannot read, and one such cast ends a whole
+-- statement. Asked only once that has happened: it costs a sub-transaction.
+CREATE FUNCTION syncd.may_name(id text, types text[]) RETURNS boolean LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+  FOR place IN 1 .. cardinality(types) LOOP
+    EXECUTE format('SELECT $1::%s', types[place]) USING CASE cardinality(types) WHEN 1 THEN id ELSE id::json ->> place - 1 END;
+  END LOOP;
+  RETURN true;
+EXCEPTION WHEN data_exception THEN
+  RETURN false;
+END
+$$;
+REVOKE ALL ON FUNCTION syncd.may_name(text, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION syncd.may_name(text, text[]) IS 'Whether an entity''s id can be read as a key of these types.';
+
 CREATE TABLE syncd.disk_readings (
   at             timestamptz CONSTRAINT "one reading for one span of time" PRIMARY KEY,
   path           text NOT NULL,

@@ -7,10 +7,13 @@ import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
 import { INSTALL, SyncError } from '../errors.js';
 import { keyText } from './expressions.js';
-import { identifier } from './names.js';
+import { identifier, literal } from './names.js';
 import type { KeyColumn } from './recipe.js';
 
-/** `type`: as SQL writes it in a cast. `collation`: the column's, also one that is the database's own; null where its type has none. */
+/**
+ * `type`: as SQL writes it in a cast; of a domain what it is made of, for a rule that it got later says nothing of older rows.
+ * `collation`: the column's, also one that is the database's own; null where its type has none.
+ */
 export type TypedKey = Omit<KeyColumn, 'exact'> & { type: string; collation: string | null };
 
 /** @throws SyncError `failed` where a key column is gone */
@@ -20,7 +23,7 @@ export async function readKeys(db: Db, table: string, names: string[]): Promise<
       SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attcollation AS collation, a.atttypid AS oid
       FROM pg_attribute a WHERE a.attrelid = ${table}::regclass AND a.attname = ANY (${names}::text[]) AND NOT a.attisdropped
       UNION ALL
-      SELECT b.name, b.type, b.collation, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'
+      SELECT b.name, format_type(t.typbasetype, -1), b.collation, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'
     )
     SELECT b.name, b.type, (SELECT format('%I.%I', n.nspname, c.collname) FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
                             WHERE c.oid = b.collation) AS collation, b.oid IN ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype) AS iso,
@@ -55,9 +58,40 @@ export function keyMatch(keys: readonly TypedKey[], id: string): string {
  */
 export function keyValue(keys: readonly TypedKey[], place: number, id: string): string {
   const { type, collation } = keys[place] as TypedKey;
-  const text = keys.length === 1 ? id : `(${id}::pg_catalog.json OPERATOR(pg_catalog.->>) ${place})`;
-  return `${text}::${type}${collation === null ? '' : ` COLLATE ${collation}`}`;
+  return `${textAt(keys, place, id)}::${type}${collation === null ? '' : ` COLLATE ${collation}`}`;
 }
+
+const textAt = (keys: readonly TypedKey[], place: number, id: string): string =>
+  keys.length === 1 ? id : `(${id}::pg_catalog.json OPERATOR(pg_catalog.->>) ${place})`;
+
+/**
+ * Whether an id can be read as such a key at all: an expression. Under an older key of the table the names were others, and a cast
+ * of one of those fails.
+ * @param id an expression of type text
+ */
+export function mayName(keys: readonly TypedKey[], id: string): string {
+  return readableAs(
+    keys.map(({ type }) => type),
+    id,
+  );
+}
+
+/** The same of the number of its columns alone, whatever their types. */
+export function mayHaveNamed(keys: readonly TypedKey[], id: string): string {
+  return readableAs(
+    keys.map(() => 'text'),
+    id,
+  );
+}
+
+/** As keyValue; null where the text cannot be read as that column's value. The id's columns must be as many. */
+export function keyValueIfReadable(keys: readonly TypedKey[], place: number, id: string): string {
+  const readable = readableAs([(keys[place] as TypedKey).type], textAt(keys, place, id));
+  return `CASE WHEN ${readable} THEN ${keyValue(keys, place, id)} END`;
+}
+
+const readableAs = (types: readonly string[], text: string): string =>
+  `syncd.may_name(${text}, ARRAY[${types.map(literal).join(', ')}]::pg_catalog.text[])`;
 
 /** The texts of a key, in key order; undefined where the entity's id cannot be one of this key's. */
 export function keyTexts(keys: readonly TypedKey[], entityId: string): string[] | undefined {

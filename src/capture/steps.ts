@@ -91,6 +91,7 @@ export function admission(): Step {
         'wake()',
         'table_shape(oid, boolean)',
         'departed(text)',
+        'may_name(text, text[])',
         'suspend_capture(text, text, text)',
         'resume_capture(text, text)',
       ].map((signature) => `GRANT EXECUTE ON FUNCTION ${SCHEMA}.${signature} TO ${DAEMON}`),

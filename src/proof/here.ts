@@ -92,7 +92,7 @@ export async function mayDifferHere(
     SELECT coalesce(k.entity_id, l.entity_id) AS entity_id, k.cloud_version::text, coalesce(k.deleted, true) AS deleted,
            live.entity_id IS NOT NULL AS row, ${table.day === undefined ? sql`NULL` : sql`live.bucket`} AS bucket,
            coalesce(h.moving, false) AS moving, h.moving IS NOT DISTINCT FROM false AS stuck,
-           live.entity_id IS NULL AND ${hasDeparted(keys, departed, 'coalesce(k.entity_id, l.entity_id)')} AS departed
+           live.entity_id IS NULL AND ${hasDeparted(keys, departed, 'coalesce(k.entity_id, l.entity_id)', true)} AS departed
     FROM known k FULL JOIN listed l ON l.entity_id = k.entity_id
     LEFT JOIN held h ON h.entity_id = coalesce(k.entity_id, l.entity_id)
     LEFT JOIN ${rowsOf(table)} AS live ON live.entity_id = coalesce(k.entity_id, l.entity_id)

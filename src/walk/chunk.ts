@@ -17,7 +17,7 @@ import { readDeparted } from './departed.js';
 import { type GivenUp, markEmptied, queueGone, queueRows, takeBackOutdated } from './pages.js';
 import { type Place, placeAfterwards, placeBehind } from './place.js';
 import type { WalkKind } from './request.js';
-import { excludesAsInstalled, type WalkedTable } from './table.js';
+import { excludesAsInstalled, orderOf, type WalkedTable } from './table.js';
 
 export type Chunk = {
   id: string;
@@ -53,22 +53,28 @@ class Undone extends Error {
 /** Who asks for a lock that our reading stands in the way of makes the sales behind it wait: we do not stand there for long. */
 const LOCK_TIMEOUT_MS = 500;
 const LOCK_NOT_AVAILABLE = '55P03';
+/** The class of values that a type cannot read. */
+const DATA = '22';
 
-/** @throws what Postgres says */
-export async function walkChunk(db: Db, chunk: Chunk): Promise<ChunkResult> {
+/**
+ * @param doubted agreements may have names from under an older key; asked again so where one of them could not be read
+ * @throws what Postgres says
+ */
+export async function walkChunk(db: Db, chunk: Chunk, doubted = false): Promise<ChunkResult> {
   try {
     return await db
       .transaction()
       .setIsolationLevel('read committed')
-      .execute((trx) => attempt(trx, chunk));
+      .execute((trx) => attempt(trx, chunk, doubted));
   } catch (error) {
     if (error instanceof Undone) return error.result;
     if (codeOf(error) === LOCK_NOT_AVAILABLE) return { kind: 'busy' };
+    if (!doubted && 'gone' in chunk.place && codeOf(error)?.startsWith(DATA)) return walkChunk(db, chunk, true);
     throw error;
   }
 }
 
-async function attempt(trx: Db, chunk: Chunk): Promise<ChunkResult> {
+async function attempt(trx: Db, chunk: Chunk, doubted: boolean): Promise<ChunkResult> {
   const { walked, place, kind } = chunk;
   // The one setting of the capture triggers that our connections do not have anyway, our own patience, and every row by its index:
   // with statistics from before the queue and the states grew, a page of 500 rows took half a minute.
@@ -81,7 +87,7 @@ async function attempt(trx: Db, chunk: Chunk): Promise<ChunkResult> {
     return { kind: 'done', queued: 0, position: null };
   }
   const page = atGone
-    ? await queueGone(trx, walked, place.after, chunk.size)
+    ? await queueGone(trx, walked, place.after, chunk.size, doubted)
     : await queueRows(trx, walked, { ...chunk, part: place.part, after: place.after });
   if (!(await excludesAsInstalled(trx, walked))) throw new Undone({ kind: 'altered' });
   // A part that left before our statement saw the table, and after its bounds were read: the next attempt knows them.
@@ -91,10 +97,10 @@ async function attempt(trx: Db, chunk: Chunk): Promise<ChunkResult> {
   if (queued > 0) {
     if (!(await writersHaveEnded(trx, walked.table, monotonicMs() + chunk.patienceMs)))
       throw new Undone({ kind: 'busy' });
-    queued -= await takeBackOutdated(trx, walked, page.ids, atGone ? undefined : place.part);
+    queued -= await takeBackOutdated(trx, walked, page.ids, atGone ? { doubted } : place);
     if (queued > 0) await sql`SELECT syncd.wake()`.execute(trx);
   }
-  const next = page.more ? placeBehind(place, page.last) : placeAfterwards(place, kind, walked.parts);
+  const next = page.more ? placeBehind(place, page.last, orderOf(walked)) : placeAfterwards(place, kind, walked.parts);
   const position = next === undefined ? null : JSON.stringify(next);
   await note(trx, chunk, position, page.walked, queued);
   return { kind: 'done', queued, position };

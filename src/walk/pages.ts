@@ -11,7 +11,7 @@ import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { hasDeparted } from './departed.js';
 import type { WalkKind } from './request.js';
-import { beyond, inOrder, placeOf, type WalkedTable } from './table.js';
+import { beyond, hasRow, inOrder, placeOf, type WalkedTable } from './table.js';
 
 export type Page = {
   /** Looked at; what comes behind `last` is still to be looked at. */
@@ -101,9 +101,18 @@ export async function queueRows(trx: Db, walked: WalkedTable, asked: RowsAsked):
   return pageOf(rows[0]);
 }
 
-/** The next entities that shop and cloud agreed on, or that wait to be sent; where the row is gone, that is queued. */
-export async function queueGone(trx: Db, walked: WalkedTable, after: string | undefined, size: number): Promise<Page> {
-  const { entity, table, keys, departed } = walked;
+/**
+ * The next entities that shop and cloud agreed on, or that wait to be sent; where the row is gone, that is queued.
+ * @param doubted see hasRow
+ */
+export async function queueGone(
+  trx: Db,
+  walked: WalkedTable,
+  after: string | undefined,
+  size: number,
+  doubted: boolean,
+): Promise<Page> {
+  const { entity, keys, departed } = walked;
   const behind = after === undefined ? sql`true` : sql`entity_id > ${after}`;
   const { rows } = await sql<{ walked: number; last: string | null; ids: string | null; more: boolean }>`
     WITH ${said(entity)}, judged AS MATERIALIZED (
@@ -116,8 +125,8 @@ export async function queueGone(trx: Db, walked: WalkedTable, after: string | un
       LEFT JOIN said u ON u.entity_id = one.entity_id
     ), wanted AS (
       SELECT j.n, j.entity_id, count(*) OVER (ORDER BY j.n) AS place FROM judged j
-      WHERE NOT EXISTS (SELECT FROM ${sql.raw(table)} AS t WHERE ${sql.raw(keyMatch(keys, 'j.entity_id'))} OFFSET 0)
-        AND NOT ${hasDeparted(keys, departed, 'j.entity_id')}
+      WHERE NOT ${hasRow(walked, 'j.entity_id', doubted)}
+        AND NOT ${hasDeparted(keys, departed, 'j.entity_id', doubted)}
         AND (CASE WHEN j.said IS NULL THEN NOT ${undecided(entity, sql`j.entity_id`)} ELSE j.said <> 'delete' END)
         AND NOT EXISTS (SELECT FROM syncd.truncations WHERE entity_type = ${entity} AND settled_at IS NULL)
     ), cut AS (
@@ -162,20 +171,20 @@ function pageOf(row: { walked: number; last: string | null; ids: string | null; 
 /**
  * Takes back, of what this transaction has queued, whatever is not so any more: who changed the row meanwhile has queued it, with
  * a place that may lie before ours. To be asked when all have ended who were writing once our rows had their places.
- * @param part what the rows were read from; undefined: they were missed in the whole table
+ * @param from the part that the rows were read from; or they were missed in the whole table, see hasRow
  * @returns how many were taken back
  */
 export async function takeBackOutdated(
   trx: Db,
   walked: WalkedTable,
   ids: readonly string[],
-  part?: string,
+  from: { part: string } | { doubted: boolean },
 ): Promise<number> {
   const match = sql.raw(keyMatch(walked.keys, 'm.entity_id'));
   const still =
-    part === undefined
-      ? sql`NOT EXISTS (SELECT FROM ${sql.raw(walked.table)} AS t WHERE ${match} OFFSET 0)`
-      : sql`EXISTS (SELECT FROM (SELECT ${sql.raw(payload(walked, 't'))} AS payload FROM ${sql.raw(part)} AS t WHERE ${match} OFFSET 0) AS now
+    'doubted' in from
+      ? sql`NOT ${hasRow(walked, 'm.entity_id', from.doubted)}`
+      : sql`EXISTS (SELECT FROM (SELECT ${sql.raw(payload(walked, 't'))} AS payload FROM ${sql.raw(from.part)} AS t WHERE ${match} OFFSET 0) AS now
                     WHERE now.payload::text = m.payload::text)`;
   const { rows } = await sql<{ taken: number }>`
     WITH mine AS MATERIALIZED (

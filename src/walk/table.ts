@@ -6,7 +6,7 @@
 
 import { type RawBuilder, sql } from 'kysely';
 import { keyPart } from '../capture/expressions.js';
-import { readKeys, type TypedKey } from '../capture/keys.js';
+import { keyMatch, mayName, readKeys, type TypedKey } from '../capture/keys.js';
 import { identifier } from '../capture/names.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
@@ -92,7 +92,21 @@ export async function excludesAsInstalled(trx: Db, { table, excluded }: WalkedTa
   return rows[0]?.found === excluded.length;
 }
 
+/**
+ * The table has a row of this name.
+ * @param id an expression of type text
+ * @param doubted it may come from under an older key, which this one cannot read
+ */
+export function hasRow({ table, keys }: WalkedTable, id: string, doubted: boolean): RawBuilder<boolean> {
+  const found = sql<boolean>`EXISTS (SELECT FROM ${sql.raw(table)} AS t WHERE ${sql.raw(keyMatch(keys, id))} OFFSET 0)`;
+  return doubted ? sql<boolean>`CASE WHEN ${sql.raw(mayName(keys, id))} THEN ${found} ELSE false END` : found;
+}
+
 const column = ({ name }: TypedKey) => `t.${identifier(name)}`;
+
+/** What the walk follows, in words that are others as soon as the rows come in another order. */
+export const orderOf = ({ order }: WalkedTable): string =>
+  order.map(({ name, type, collation }) => [name, type, collation].join(' ')).join(', ');
 
 export const inOrder = ({ order }: WalkedTable): RawBuilder<unknown> => sql.raw(order.map(column).join(', '));
 

@@ -4,7 +4,6 @@
  * daemon does; restoring is done row by row by the one who asks (see apply/restore), and is noted here when it is done.
  */
 import { type RawBuilder, sql } from 'kysely';
-import { keyMatch } from '../capture/keys.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { byIndex } from '../db/indexed.js';
@@ -12,7 +11,7 @@ import { SyncError } from '../errors.js';
 import { requester, wakeDaemon } from '../queue/manage.js';
 import { hasDeparted } from './departed.js';
 import { requestWalks } from './request.js';
-import type { WalkedTable } from './table.js';
+import { hasRow, type WalkedTable } from './table.js';
 
 export type OpenTruncation = { entity_type: string; truncated_at: string; together: string[] };
 
@@ -76,7 +75,7 @@ export type LostPage = { rows: LostRow[]; last: string | null };
  * @param limit how many entities are looked at
  */
 export async function lostRows(db: Db, walked: WalkedTable, after: string | null, limit: number): Promise<LostPage> {
-  const { entity, table, keys, departed } = walked;
+  const { entity, keys, departed } = walked;
   const behind: RawBuilder<boolean> = after === null ? sql<boolean>`true` : sql<boolean>`entity_id > ${after}`;
   const { rows } = await byIndex(db, (trx) =>
     sql<LostRow & { lost: boolean }>`
@@ -84,9 +83,8 @@ export async function lostRows(db: Db, walked: WalkedTable, after: string | null
       SELECT DISTINCT ON (entity_id) entity_id, operation, payload FROM syncd.unsettled
       WHERE entity_type = ${entity} ORDER BY entity_id, id DESC
     )
-    SELECT one.entity_id, u.payload::text AS payload, u.operation IS DISTINCT FROM 'delete' AND NOT EXISTS (
-      SELECT FROM ${sql.raw(table)} AS t WHERE ${sql.raw(keyMatch(keys, 'one.entity_id'))} OFFSET 0)
-      AND NOT ${hasDeparted(keys, departed, 'one.entity_id')} AS lost
+    SELECT one.entity_id, u.payload::text AS payload, u.operation IS DISTINCT FROM 'delete' AND NOT ${hasRow(walked, 'one.entity_id', true)}
+      AND NOT ${hasDeparted(keys, departed, 'one.entity_id', true)} AS lost
     FROM ((SELECT entity_id FROM syncd.entity_state WHERE ${behind} AND entity_type = ${entity} AND NOT deleted
            ORDER BY entity_id LIMIT ${limit})
           UNION SELECT entity_id FROM said WHERE ${behind}

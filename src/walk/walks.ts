@@ -3,7 +3,7 @@
  * goes on with it chunk by chunk while the queue has room, and tells what it waits for. A walk whose table is held or locked lets
  * the next one go first. What it keeps in memory may be lost: a new daemon goes on from the stored position.
  */
-import type { Db } from '../db/connect.js';
+import { type Db, isConnectionLoss } from '../db/connect.js';
 import { codeOf, INSTALL, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { writersLeft, writersNow } from '../queue/writers.js';
@@ -23,7 +23,7 @@ import { walkChunk } from './chunk.js';
 import { estimateRows } from './estimate.js';
 import { type GivenUp, MOST_QUEUED } from './pages.js';
 import { nextPageSize, placeAt, SMALLEST_PAGE } from './place.js';
-import { readWalkedTable, type WalkedTable } from './table.js';
+import { orderOf, readWalkedTable, type WalkedTable } from './table.js';
 
 export type WalksDeps = {
   db: Db;
@@ -66,12 +66,21 @@ export class Walks {
     const walks = await unfinishedWalks(this.#deps.db);
     if (walks.length === 0) this.#memory.clear();
     const deadline = monotonicMs() + TURN_MS;
+    const troubles: unknown[] = [];
     for (const walk of walks) {
       let step: Step = 'on';
-      while (step === 'on' && monotonicMs() < deadline && !signal.aborted)
-        step = await this.#goOn(walk, deadline, signal);
+      try {
+        while (step === 'on' && monotonicMs() < deadline && !signal.aborted)
+          step = await this.#goOn(walk, deadline, signal);
+      } catch (error) {
+        // One table's trouble must not keep the others waiting.
+        if (isConnectionLoss(error)) throw error;
+        troubles.push(error);
+        step = await this.#wait(walk, wordsOf(error));
+      }
       if (step === 'on') return true;
     }
+    if (troubles.length > 0) throw troubles[0];
     return false;
   }
 
@@ -133,7 +142,7 @@ export class Walks {
       kind: walk.kind,
       walked,
       position: walk.position,
-      place: placeAt(walk.position, walk.kind, walked.parts),
+      place: placeAt(walk.position, walk.kind, walked.parts, orderOf(walked)),
       size: memory.size,
       givenUp: memory.givenUp,
       leader_epoch,

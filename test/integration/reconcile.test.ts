@@ -196,9 +196,17 @@ onEachServer('a reconcile', (_, server) => {
     expect(await stage.queue()).toEqual([`${table} delete 32`]);
   });
 
-  test('another key gives every row another name: the cloud has none of them twice', async () => {
-    const table = await agreed(', code text NOT NULL UNIQUE DEFAULT gen_random_uuid()::text');
-    await stage.tables('', { [table]: { table, key: ['code'] } });
+  test.each<[string, string, string[]]>([
+    ['ADD code text NOT NULL UNIQUE DEFAULT gen_random_uuid()', '', ['code']],
+    ["ALTER id TYPE text USING 'T-' || id", 'ADD area int NOT NULL DEFAULT 1, ADD UNIQUE (id, area)', ['id', 'area']],
+    ['ADD UNIQUE (id)', 'ALTER id TYPE uuid USING md5(id::text)::uuid', ['id']],
+  ])('another key (%s, %s) gives every row another name: no row is in the cloud twice', async (before, after, key) => {
+    const table = await agreed();
+    await stage.rows(`ALTER TABLE ${table} ${before}`);
+    await stage.install();
+    await stage.goOn();
+    await stage.settleAll();
+    await stage.tables(after && `ALTER TABLE ${table} ${after}`, { [table]: { table, key } });
     await stage.goOn();
     const words = (await stage.queue()).map((line) => line.split(' ')[1]);
     expect(words).toEqual([...Array(6).fill('create'), ...Array(6).fill('delete')]);
@@ -247,7 +255,7 @@ onEachServer('a reconcile', (_, server) => {
     await stage.request('backfill', table);
     await stage.rows(
       'UPDATE syncd.backfills SET started_at = now(), position = $2 WHERE entity_type = $1 AND finished_at IS NULL',
-      [table, JSON.stringify({ part: `ONLY public.${table}`, after: ['4'] })],
+      [table, JSON.stringify({ part: `ONLY public.${table}`, by: 'id integer ', after: ['4'] })],
     );
     await stage.rows(`ALTER TABLE ${table} ALTER v TYPE int USING length(v)`);
     await stage.install();

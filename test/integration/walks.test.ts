@@ -184,6 +184,57 @@ onEachServer('a backfill', (_, server) => {
     expect(await stage.queue()).toHaveLength(2_000);
   });
 
+  test.each<[string, string, string, string]>([
+    [
+      'a column got another collation',
+      'sorted',
+      'k text COLLATE "C" PRIMARY KEY, n int',
+      'ALTER TABLE sorted ALTER k TYPE text COLLATE "en-x-icu"',
+    ],
+    [
+      'the first of two indexes was made anew',
+      'linked',
+      'k text, n int, CONSTRAINT linked_k PRIMARY KEY (k, n), UNIQUE (n, k)',
+      'REINDEX INDEX CONCURRENTLY linked_k',
+    ],
+  ])('leaves out no row where %s while it was half done', async (_what, table, columns, ddl) => {
+    await stage.tables(
+      `CREATE TABLE ${table} (${columns});
+       INSERT INTO ${table} SELECT CASE n % 2 WHEN 0 THEN 'B' ELSE 'a' END || n, 1201 - n FROM generate_series(1, 1200) n`,
+      { [table]: table },
+    );
+    await stage.request('backfill', table);
+    const half = new AbortController();
+    await stage.walks(() => half.abort()).turn(half.signal);
+    expect(await stage.queue()).toHaveLength(500);
+    await stage.settleAll();
+    await stage.rows(ddl);
+    await stage.goOn();
+    await stage.settleAll();
+    expect(await stage.rows('SELECT entity_id FROM syncd.entity_state WHERE entity_type = $1', [table])).toHaveLength(
+      1_200,
+    );
+  });
+
+  test('goes on with the other tables where one fails, and tells what that one waits for', async () => {
+    await stage.tables(
+      'CREATE TABLE bad (id int PRIMARY KEY); INSERT INTO bad VALUES (1); CREATE TABLE good (id int PRIMARY KEY); INSERT INTO good VALUES (1)',
+      { bad: 'bad', good: 'good' },
+    );
+    await stage.rows(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'out of order'; END $$;
+      CREATE TRIGGER refuse BEFORE INSERT ON syncd.sync_queue FOR EACH ROW WHEN (NEW.entity_type = 'bad') EXECUTE FUNCTION refuse()`);
+    await expect(stage.walk('backfill', 'bad', 'good')).rejects.toThrow('out of order');
+    expect(await stage.queue()).toEqual(['good create 1']);
+    expect(await stage.log()).toMatchObject([
+      { finished: false, waits_for: 'out of order' },
+      { finished: true, error: null },
+    ]);
+    await stage.rows('DROP TRIGGER refuse ON syncd.sync_queue');
+    await stage.goOn();
+    expect(await stage.queue()).toEqual(['good create 1', 'bad create 1']);
+  });
+
   test('leaves a column at home whose new name nobody has excluded', async () => {
     await stage.tables(
       "CREATE TABLE renamed (id int PRIMARY KEY, pin text); INSERT INTO renamed VALUES (1, 'planted')",
