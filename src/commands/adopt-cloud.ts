@@ -16,7 +16,7 @@ import { confirm } from './ask.js';
 import { print, printJson } from './output.js';
 import { progressLine } from './progress.js';
 import type { CommonOptions, Session } from './session.js';
-import { QUERY_MS } from './verify.js';
+import { PATIENCE, QUERY_MS } from './verify.js';
 import { differenceLines } from './verify-view.js';
 
 type Options = CommonOptions & { yes?: boolean; by?: string };
@@ -62,11 +62,11 @@ async function compareAll(
   client: CloudClient,
   options: Options,
 ): Promise<Pick<RestoredCloud, 'proofs' | 'tombstones'>> {
-  const patient = openDb(url, { role: 'adopt', queryTimeoutMs: QUERY_MS });
+  const patient = openDb(url, { role: 'adopt', queryTimeoutMs: QUERY_MS, settings: [PATIENCE] });
   const line = progressLine(options);
   try {
     // Pushing and applying are stopped: what is seen once stays so.
-    const deps = { db: patient, client, settings, pauseMs: null };
+    const deps = { db: patient, beside: db, client, settings, pauseMs: null };
     const proofs = await verifyTypes(deps, await installedTypes(db, []), (type) => line.show(`comparing ${type}`));
     const known: Proof[] = [];
     const tombstones = new Map<string, Map<string, number | null>>();

@@ -25,6 +25,8 @@ type Options = CommonOptions & { repair?: true; by?: string };
 const PAUSE_MS = 3_000;
 /** A type is read as a whole, in one statement: 1,000,000 rows take some seconds. */
 export const QUERY_MS = 600_000;
+/** Whatever limit the database or the role has, and so that none goes on that nobody waits for any more. */
+export const PATIENCE = `statement_timeout=${QUERY_MS}`;
 
 export function verifyCommand(): Command {
   const command = new Command('verify')
@@ -85,11 +87,11 @@ async function verify(
   // The key of one outlet must not be asked about another one's rows.
   await readIdentity(db, settings);
   await mustBeSameHistory(db, await mustOfferDigest(client));
-  const patient = openDb(url, { role: 'verify', queryTimeoutMs: QUERY_MS });
+  const patient = openDb(url, { role: 'verify', queryTimeoutMs: QUERY_MS, settings: [PATIENCE] });
   const line = progressLine(options);
   let proofs: Proof[];
   try {
-    const deps = { db: patient, client, settings, pauseMs: PAUSE_MS };
+    const deps = { db: patient, beside: db, client, settings, pauseMs: PAUSE_MS };
     proofs = await verifyTypes(deps, types, (type) => line.show(`comparing ${type}`));
   } finally {
     line.end();

@@ -115,9 +115,14 @@ function listOf<T>(value: unknown, is: (one: unknown) => one is T): T[] | undefi
 }
 
 function isBucket(value: unknown): value is WireBucket {
-  return typeof value === 'object' && value !== null && 'bucket' in value && typeof value.bucket === 'string';
+  return typeof value === 'object' && value !== null && 'bucket' in value && isText(value.bucket);
 }
 
 function isEntity(value: unknown): value is [string, number] {
-  return Array.isArray(value) && typeof value[0] === 'string' && Number.isSafeInteger(value[1]) && value[1] > 0;
+  return Array.isArray(value) && isText(value[0]) && Number.isSafeInteger(value[1]) && value[1] > 0;
+}
+
+/** One that PostgreSQL can hold too. */
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && !value.includes('\0');
 }

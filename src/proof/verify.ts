@@ -6,17 +6,16 @@
 import { sql } from 'kysely';
 import type { Direction, Settings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
-import { INSTALL, SyncError } from '../errors.js';
+import { codeOf, INSTALL, SyncError, wordsOf } from '../errors.js';
 import { sleep } from '../time.js';
 import { readWalkedTable } from '../walk/table.js';
+import { InTheWay, type Reader, readAside } from './aside.js';
 import { type Compared, compare, confirmed, type Difference } from './difference.js';
 import { bucketsHere, mayDifferHere, type ProvenTable, provenTable } from './here.js';
 import { differingBuckets, entitiesThere, type ProofClient } from './there.js';
 import { NOTHING_UNDECIDED, type Undecided, undecidedOf } from './undecided.js';
 
-export type VerifyDeps = {
-  /** With time for whole tables. */
-  db: Db;
+export type VerifyDeps = Reader & {
   client: ProofClient;
   settings: Pick<Settings, 'entities' | 'outlet'>;
   /** Between two looks at what differs, so that what is on its way may arrive. Null: nothing travels, and one look is enough. */
@@ -70,14 +69,18 @@ export async function verifyTypes(
   const looked: Looked[] = [];
   for (const type of types) {
     onType(type.entity_type);
-    looked.push(await lookAt(deps, type));
+    looked.push(await unlessUnreadable(newProof(type), (proof) => lookAt(deps, proof)));
   }
   const differ = looked.filter(({ proof }) => proof.differences.length > 0);
   if (differ.length > 0 && deps.pauseMs !== null) {
     await sleep(deps.pauseMs);
     for (const { proof, again } of differ) {
       onType(proof.entity_type);
-      if (again) confirm(proof, await again());
+      if (again)
+        await unlessUnreadable(proof, async () => {
+          confirm(proof, await again());
+          return { proof };
+        });
     }
   }
   const undecided = await undecidedOf(
@@ -87,28 +90,41 @@ export async function verifyTypes(
   return looked.map(({ proof }) => ({ ...proof, ...undecided.get(proof.entity_type) }));
 }
 
+/** A table that cannot be read as it is keeps no other from being compared. */
+async function unlessUnreadable(proof: Proof, look: (proof: Proof) => Promise<Looked>): Promise<Looked> {
+  try {
+    return await look(proof);
+  } catch (error) {
+    // Class 22 and 42: this table and this statement do not fit each other, or it may not be read.
+    if (!(error instanceof InTheWay || /^(22|42)/.test(codeOf(error) ?? ''))) throw error;
+    return { proof: Object.assign(proof, { differences: [], skipped: wordsOf(error) }) };
+  }
+}
+
 function confirm(proof: Proof, second: Compared): void {
   proof.on_the_way = second.moving;
   proof.differences = confirmed(proof.differences, second.differences);
 }
 
-async function lookAt({ db, client, settings, pauseMs }: VerifyDeps, type: InstalledType): Promise<Looked> {
-  const { entity_type } = type;
-  const proof: Proof = {
-    ...type,
-    skipped: null,
-    entities: 0,
-    buckets: 0,
-    on_the_way: 0,
-    ...NOTHING_UNDECIDED,
-    differences: [],
-  };
+const newProof = (type: InstalledType): Proof => ({
+  ...type,
+  skipped: null,
+  entities: 0,
+  buckets: 0,
+  on_the_way: 0,
+  ...NOTHING_UNDECIDED,
+  differences: [],
+});
+
+async function lookAt({ db, beside, client, settings, pauseMs }: VerifyDeps, proof: Proof): Promise<Looked> {
+  const { entity_type } = proof;
   const walked = await readWalkedTable(db, entity_type);
   if (typeof walked === 'string') return { proof: { ...proof, skipped: walked } };
   const dateField = settings.entities.get(entity_type)?.date_field;
   const table = await provenTable(db, walked, dateField, settings.outlet.timezone);
   const named = { entity_type, date_field: table.day?.column ?? null, timezone: table.timezone };
-  const buckets = await bucketsHere(db, table);
+  const reader = { db, beside };
+  const buckets = await readAside(reader, (one) => bucketsHere(one, table));
   proof.buckets = buckets.length;
   proof.entities = buckets.reduce((sum, { count }) => sum + count, 0);
   const differ = await differingBuckets(client, { ...named, buckets });
@@ -119,7 +135,8 @@ async function lookAt({ db, client, settings, pauseMs }: VerifyDeps, type: Insta
   if (large !== undefined) return { proof: { ...proof, skipped: tooLarge(table, large.count) } };
   const look = async () => {
     const there = await entitiesThere(client, named, differ);
-    return compare(await mayDifferHere(db, table, differ, there), there, pauseMs === null);
+    const here = await readAside(reader, (one) => mayDifferHere(one, table, differ, there));
+    return compare(here, there, pauseMs === null);
   };
   const { moving, differences } = await look();
   return { proof: { ...proof, on_the_way: moving, differences }, again: look };

@@ -1,8 +1,11 @@
 /** The comparison with the cloud by digest: what both sides add up, what is found to differ, and how it is mended. */
+import pg from 'pg';
+import { type Db, openDb } from '../../src/db/connect.js';
 import { mustBeSameHistory } from '../../src/proof/history.js';
 import { repair } from '../../src/proof/repair.js';
 import { installedTypes, type Proof, type VerifyDeps, verifyTypes } from '../../src/proof/verify.js';
 import { captureSettings, type Entities, onEachServer } from '../support/capture.js';
+import { eventually } from '../support/eventually.js';
 import { PretendDigest } from '../support/pretend-digest.js';
 import { WalkStage } from '../support/walk-stage.js';
 
@@ -24,21 +27,26 @@ const TABLES = `
 
 onEachServer('the comparison with the cloud', (_, server) => {
   let stage: WalkStage;
+  let beside: Db;
   let cloud: PretendDigest;
   let deps: VerifyDeps;
 
   beforeAll(async () => {
     stage = await WalkStage.open(server.cluster(), 'proven');
     await stage.tables(TABLES, ENTITIES);
+    beside = openDb(server.cluster().url('proven', 'syncd'), { role: 'beside' });
   });
   beforeEach(async () => {
     await stage.reset();
     await stage.unseen('TRUNCATE sales, visits, notes, menus, taxes');
     await stage.reset();
     cloud = new PretendDigest();
-    deps = { db: stage.db, client: cloud, settings: captureSettings(ENTITIES), pauseMs: 1 };
+    deps = { db: stage.db, beside, client: cloud, settings: captureSettings(ENTITIES), pauseMs: 1 };
   });
-  afterAll(() => stage.close());
+  afterAll(async () => {
+    await beside.destroy();
+    await stage.close();
+  });
 
   /** The table's entities as both sides agreed on them, version 1 each. */
   const agreed = async (type: string, days: Record<string, string>) => {
@@ -236,12 +244,13 @@ onEachServer('the comparison with the cloud', (_, server) => {
       [answers(404, ''), /HTTP 404/],
       [answers(200, '<html>'), /\/sync\/digest cannot be read/],
       [answers(200, '{"differ":[{"bucket":7}]}'), /\/sync\/digest cannot be read/],
+      [answers(200, '{"differ":[{"bucket":"\\u0000"}]}'), /\/sync\/digest cannot be read/],
       [answers(200, '{"differ":"none"}'), /\/sync\/digest cannot be read/],
     ] as const) {
       deps = { ...deps, client: Object.assign(new PretendDigest(), { digest }) };
       await expect(proofOf('sale')).rejects.toThrow(words);
     }
-    for (const entities of ['[["1"]]', '[[1,1]]', '[["1",0]]', '[["1",1.5]]', '{}', 'null']) {
+    for (const entities of ['[["1"]]', '[[1,1]]', '[["1",0]]', '[["1",1.5]]', '[["\\u0000",1]]', '{}', 'null']) {
       const digestEntities = answers(200, `{"entities":${entities}}`);
       deps = { ...deps, client: Object.assign(new PretendDigest(), { digestEntities }) };
       (deps.client as PretendDigest).put('sale', '1', 2, '2026-11-22');
@@ -257,9 +266,35 @@ onEachServer('the comparison with the cloud', (_, server) => {
     await expect(installedTypes(stage.db, ['sale', 'ghost'])).rejects.toThrow('not installed: ghost');
   });
 
-  test('a table that is gone is skipped with the reason', async () => {
-    await stage.pos.sql.query('ALTER TABLE notes RENAME TO moved_notes');
-    expect(await proofOf('note')).toMatchObject({ skipped: expect.stringContaining('notes is gone'), differences: [] });
-    await stage.pos.sql.query('ALTER TABLE moved_notes RENAME TO notes');
+  test('a table that is gone, or may not be read, is skipped with the reason, and keeps no other from being compared', async () => {
+    await threeSales();
+    cloud.put('menu', '9', 1);
+    await stage.pos.sql.query('ALTER TABLE notes RENAME TO moved_notes; REVOKE SELECT ON sales FROM syncd');
+    expect(await verifyTypes(deps, await installedTypes(stage.db, ['menu', 'note', 'sale']))).toMatchObject([
+      { skipped: null, differences: [{ entity_id: '9' }] },
+      { skipped: expect.stringContaining('notes is gone'), differences: [] },
+      { skipped: 'permission denied for table sales', differences: [] },
+    ]);
+    await stage.pos.sql.query('ALTER TABLE moved_notes RENAME TO notes; GRANT SELECT ON sales TO syncd');
+  });
+
+  test('whoever needs a table for himself does not wait until all of it was read', async () => {
+    await stage.pos.sql.query(
+      "INSERT INTO visits VALUES (1, 'a', '2026-11-22'); INSERT INTO late_visits VALUES (2, 'b', NULL)",
+    );
+    await agreed('visit', { '["1","a"]': '2026-11-22', '["2","b"]': '*' });
+    const migration = new pg.Client(stage.pos.url);
+    await migration.connect();
+    await stage.pos.sql.query('BEGIN; LOCK TABLE late_visits');
+    const proof = proofOf('visit');
+    await eventually(
+      () => stage.rows("SELECT FROM pg_locks WHERE relation = 'late_visits'::regclass AND NOT granted"),
+      (waiting) => waiting.length > 0,
+      'it reads the first part and waits for the second',
+    );
+    await migration.query("SET lock_timeout = '5s'; BEGIN; LOCK TABLE ONLY visits; COMMIT");
+    await stage.pos.sql.query('COMMIT');
+    expect(await proof).toMatchObject({ entities: 2, buckets: 2, differences: [], skipped: null });
+    await migration.end();
   });
 });
