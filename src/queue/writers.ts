@@ -33,14 +33,24 @@ export async function writersLeft(db: Db, table: string, then: readonly string[]
   return rows.map((row) => row.virtualtransaction);
 }
 
+/** Somebody waits for a table that our own transaction has read: whoever sells stands behind him. */
+async function areWaitedFor(trx: Db): Promise<boolean> {
+  const { rows } = await sql`
+    SELECT FROM pg_locks l WHERE NOT l.granted AND l.locktype = 'relation' AND pg_backend_pid() = ANY (pg_blocking_pids(l.pid)) LIMIT 1`.execute(
+    trx,
+  );
+  return rows.length > 0;
+}
+
 /**
  * @param deadline on the monotonic clock
- * @returns true when nobody who holds a write lock on the table or a part of it now holds one any more; false: too late
+ * @returns true when nobody who holds a write lock on the table or a part of it now holds one any more; false: too late, or one of
+ *   them, or another, waits for us
  */
 export async function writersHaveEnded(trx: Db, table: string, deadline: number): Promise<boolean> {
   const then = await writersNow(trx, table);
   while ((await writersLeft(trx, table, then)).length > 0) {
-    if (monotonicMs() > deadline) return false;
+    if (monotonicMs() > deadline || (await areWaitedFor(trx))) return false;
     await sleep(LOOK_MS);
   }
   return true;

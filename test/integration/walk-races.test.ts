@@ -4,6 +4,9 @@
  */
 import pg from 'pg';
 import { Cluster } from '../../src/demo/postgres.js';
+import { walkChunk } from '../../src/walk/chunk.js';
+import { placeAt } from '../../src/walk/place.js';
+import { readWalkedTable } from '../../src/walk/table.js';
 import { eventually } from '../support/eventually.js';
 import { timed, WalkStage } from '../support/walk-stage.js';
 
@@ -146,6 +149,37 @@ describe('a walk beside tills', () => {
     await upgrade.query('COMMIT');
     await stage.goOn();
     expect(await stage.queue()).toHaveLength(10);
+  });
+
+  test('does not wait for one who waits for it: who has written, and alters the table then', async () => {
+    await stage.tables('CREATE TABLE moved (id int PRIMARY KEY); INSERT INTO moved VALUES (1), (2)', {
+      moved: 'moved',
+    });
+    const upgrade = await till();
+    await stage.request('backfill', 'moved');
+    const walked = await readWalkedTable(stage.db, 'moved');
+    if (typeof walked === 'string') throw new Error(walked);
+    await upgrade.query("SET lock_timeout = '5s'; BEGIN; DELETE FROM moved WHERE id = 1");
+    const [walk] = await stage.rows<{ id: string }>('SELECT id::text FROM syncd.backfills');
+    const chunk = walkChunk(stage.db, {
+      ...{
+        id: walk?.id ?? '',
+        kind: 'backfill',
+        walked,
+        position: null,
+        place: placeAt(null, 'backfill', walked.parts, ''),
+      },
+      ...{ size: 500, givenUp: new Map(), leader_epoch: '1', patienceMs: 60_000 },
+    });
+    await eventually(
+      () => stage.rows("SELECT FROM pg_locks WHERE relation = 'moved'::regclass AND mode = 'AccessShareLock'"),
+      (rows) => rows.length > 0,
+      'the chunk reads the table',
+    );
+    await upgrade.query('ALTER TABLE moved ADD note text; COMMIT');
+    expect(await chunk).toEqual({ kind: 'busy' });
+    await stage.goOn();
+    expect((await stage.queue()).sort()).toEqual(['moved create 2', 'moved delete 1']);
   });
 
   test('goes on where it was when its connection was cut again and again, and queues every row once', async () => {
