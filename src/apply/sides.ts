@@ -117,14 +117,13 @@ export async function lookAtSides(
   const columns = both ? await compare(trx, table, conflict, live, { changes, based }) : [];
   const fields = both ? apart(columns) : shownColumns(table);
   const edit = await dateEdit(trx, conflict, changes);
-  // A row that was sent once more as it was, or what a trigger made of the cloud's row: nobody in the shop has edited it.
-  const unedited = based && changes.length > 0 && edit.edited_at === null;
   return {
     divergence: {
       local: localOperation(changes, live),
       cloud: cloudSide(conflict),
       equal: both && fields.length === 0,
-      order: unedited ? { newer: 'cloud' } : orderOf(edit.local_ms, edit.cloud_ms, edit),
+      unedited: based && changes.length > 0 && edit.edited_at === null,
+      order: orderOf(edit.local_ms, edit.cloud_ms, edit),
       merge: mergeColumns(columns),
     },
     columns,

@@ -16,6 +16,8 @@ export type Divergence = {
   cloud: CloudSide;
   /** Both sides hold the same row. Where neither holds one they are the same anyway. */
   equal: boolean;
+  /** Nobody in the shop has edited the row: it was sent once more as it was, or triggers of the POS touched what came in. */
+  unedited: boolean;
   order: Order;
   /** Looked at only where both sides hold a row. */
   merge: Merge;
@@ -23,7 +25,7 @@ export type Divergence = {
 
 export type Choice =
   | { keep: 'local' | 'cloud' | 'merged'; by: Exclude<Strategy, 'manual'>; reason: string }
-  | { keep: 'equal'; reason: string }
+  | { keep: 'cloud' | 'merged' | 'equal'; reason: string }
   | { keep: 'open'; reason: string };
 
 /** What was known of the outlet's clock when the edit was captured. */
@@ -78,6 +80,7 @@ export function choose(strategy: Strategy, fallback: Strategy, divergence: Diver
   // Two sides that took two each from ten hold the same, and still something is to be done.
   const adds = strategy === 'merge' && merge.kind === 'merged' && merge.take.some(({ from }) => from === 'sum');
   if (equal && !adds) return { keep: 'equal', reason: 'both sides hold the same' };
+  if (divergence.unedited && cloud !== 'nothing' && !asked) return followed(divergence);
   switch (strategy) {
     case 'manual':
       return { keep: 'open', reason: 'a person is to choose' };
@@ -93,6 +96,13 @@ export function choose(strategy: Strategy, fallback: Strategy, divergence: Diver
     default:
       return strategy satisfies never;
   }
+}
+
+/** A change of the cloud that comes before any edit of the shop's is no matter of strategy, whichever way it is heard of. */
+function followed({ cloud, merge }: Divergence): Choice {
+  const why = 'nobody in the shop has edited it';
+  if (cloud === 'row' && merge.kind === 'merged') return { keep: 'merged', reason: `${why}: ${merge.reason}` };
+  return { keep: 'cloud', reason: why };
 }
 
 /** What a cloud has lost is no edit of its own: it must not make an automatism delete the shop's row. */

@@ -158,7 +158,11 @@ describe('under newest_wins', () => {
     const id = await stage.meets(office(ago(HOUR)), 'newest_wins');
     expect(await stage.byRule()).toMatchObject({ resolved: 1, minted: 0 });
     expect(await stage.product()).toMatchObject({ name: 'Cloud', qty: 9 });
-    expect(await stage.conflict(id)).toMatchObject({ resolution: 'cloud', resolved_by: 'newest_wins' });
+    expect(await stage.conflict(id)).toMatchObject({
+      resolution: 'merged',
+      resolved_by: 'syncd',
+      reason: "nobody in the shop has edited it: the cloud's name, price, qty",
+    });
   });
 
   test.each([

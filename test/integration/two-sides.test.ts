@@ -172,7 +172,7 @@ describe('where a trigger of the shop touches every row', () => {
   );
   afterAll(() => stage.edits('DROP TRIGGER touch ON products', 'DROP FUNCTION touch'));
 
-  test.each(['newest_wins', 'merge'] as const)(
+  test.each(['newest_wins', 'merge', 'local_wins', 'manual'] as const)(
     'head office’s next edit counts once, and is not laid over by the one before: %s',
     async (conflict) => {
       await stage.reset();

@@ -52,14 +52,14 @@ test('the whole table of decisions', () => {
           const choice = choose(
             strategy,
             'manual',
-            { local, cloud, equal: false, order: ORDERS[1] as Order, merge: clash },
+            { local, cloud, equal: false, unedited: false, order: ORDERS[1] as Order, merge: clash },
             false,
           );
           lines.push(`${local.padEnd(10)} ${cloud.padEnd(10)} ${''.padEnd(42)} ${keep(choice)}`);
           continue;
         }
         const cases: [string, Divergence, Strategy][] = [];
-        const given = { local, cloud, equal: false, order: ORDERS[1] as Order, merge: clash };
+        const given = { local, cloud, equal: false, unedited: false, order: ORDERS[1] as Order, merge: clash };
         if (strategy === 'newest_wins') {
           for (const order of ORDERS) cases.push([told(order), { ...given, order }, 'manual']);
         } else if (strategy === 'merge') {
@@ -86,6 +86,7 @@ describe.each(OPERATIONS)('the shop did %s', (local) => {
       local,
       cloud,
       equal: false,
+      unedited: false,
       order: { newer: 'cloud' },
       merge: clash,
       ...more,
@@ -143,9 +144,41 @@ describe.each(OPERATIONS)('the shop did %s', (local) => {
   });
 });
 
+describe('what nobody in the shop has edited takes the cloud’s side, whatever the strategy', () => {
+  const given = (cloud: CloudSide, merge = clash): Divergence => ({
+    local: 'update',
+    cloud,
+    equal: false,
+    unedited: true,
+    order: { newer: 'local' },
+    merge,
+  });
+
+  test.each(STRATEGIES)('%s', (strategy) => {
+    expect(choose(strategy, 'local_wins', given('row'), false).keep).toBe('cloud');
+    expect(choose(strategy, 'local_wins', given('deleted'), false).keep).toBe('cloud');
+    // What a trigger of the shop's made of the row stays where the cloud left it alone.
+    expect(choose(strategy, 'local_wins', given('row', apart), false).keep).toBe('merged');
+    expect(choose(strategy, 'local_wins', { ...given('row'), equal: true }, false).keep).toBe('equal');
+  });
+
+  test('but for what the cloud has lost, and for what a person wishes', () => {
+    expect(choose('cloud_wins', 'manual', given('nothing'), false).keep).toBe('open');
+    expect(choose('local_wins', 'manual', given('nothing'), false).keep).toBe('local');
+    expect(choose('local_wins', 'manual', given('row'), true).keep).toBe('local');
+  });
+});
+
 test('equal rows still merge where their changes add up, and only under merge', () => {
   const sum = mergeColumns([column({ kind: 'delta', local_changed: true, cloud_changed: true, equal: true })]);
-  const given: Divergence = { local: 'update', cloud: 'row', equal: true, order: { newer: 'cloud' }, merge: sum };
+  const given: Divergence = {
+    local: 'update',
+    cloud: 'row',
+    equal: true,
+    unedited: false,
+    order: { newer: 'cloud' },
+    merge: sum,
+  };
   expect(STRATEGIES.map((strategy) => choose(strategy, 'manual', given, false).keep)).toEqual([
     'equal',
     'equal',
