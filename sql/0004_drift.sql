@@ -62,6 +62,9 @@ SET search_path = pg_catalog SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS 
     'policies', c.relrowsecurity,
     'columns', (
       SELECT json_agg(json_build_object('number', a.attnum, 'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
+               'made', a.atttypid || ' ' || a.atttypmod, 'labels', (
+                 SELECT json_object_agg(e.oid::text, e.enumlabel ORDER BY e.oid) FROM pg_type t
+                 JOIN pg_enum e ON e.enumtypid IN (t.oid, t.typelem, t.typbasetype) WHERE t.oid = a.atttypid),
                'nullable', NOT a.attnotnull, 'given', a.atthasdef OR a.attidentity <> '',
                'filled', a.atthasmissing) ORDER BY a.attnum)
       FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),

@@ -5,7 +5,7 @@
 import { INSTALL } from '../errors.js';
 import { looksSecret } from '../init/words.js';
 import type { Finding } from './kinds.js';
-import type { Observed, Shape } from './shape.js';
+import type { Observed, Shape, ShapeColumn } from './shape.js';
 
 export function keyFindings(seen: Observed, recorded: Shape, now: Shape): Finding[] {
   const { entity_type, keys, table } = seen;
@@ -22,10 +22,13 @@ export function keyFindings(seen: Observed, recorded: Shape, now: Shape): Findin
   for (const [place, column] of after.entries()) {
     const was = before[place];
     if (!was) continue;
+    const renamed = column && relabelled(was, column);
     if (!column) findings.push(finding(`the key column ${was.name} of ${table} is gone`));
     else if (column.name !== was.name)
       findings.push(finding(`the key column ${was.name} of ${table} is called ${column.name} now`));
-    else if (family(column.type) !== family(was.type))
+    else if (renamed)
+      findings.push(finding(`the value ${renamed.was} of the key column ${was.name} of ${table} is ${renamed.is} now`));
+    else if (!sameTexts(was, column))
       findings.push(finding(`the key column ${was.name} of ${table} was ${was.type} and is ${column.type} now`));
   }
   if (findings.length > 0) return findings;
@@ -42,7 +45,7 @@ export function keyFindings(seen: Observed, recorded: Shape, now: Shape): Findin
 
 /**
  * Whether rows that nobody has written to since have another text now than when they were sent: a type was changed (perhaps USING
- * other values), a column came with a value in it, has another name, or stays at home now or no longer does.
+ * other values), a value of an enum or a column has another name, a column came with a value in it, or stays at home now or no longer does.
  */
 export function rowsDiffer(recorded: Shape, now: Shape, stayed: readonly string[], stay: readonly string[]): boolean {
   return now.columns.some((column) => {
@@ -50,8 +53,24 @@ export function rowsDiffer(recorded: Shape, now: Shape, stayed: readonly string[
     const home = stay.includes(column.name);
     if (!was) return !home && (column.given || !column.nullable || column.filled === true);
     if (stayed.includes(was.name) !== home) return true;
-    return !home && (column.name !== was.name || family(column.type) !== family(was.type));
+    return !home && (column.name !== was.name || !sameTexts(was, column) || relabelled(was, column) !== undefined);
   });
+}
+
+const sameTexts = (was: ShapeColumn, now: ShapeColumn): boolean =>
+  family(was.type) === family(now.type) || sameType(was, now);
+
+/** It may have another name now, or be in another schema. */
+const sameType = (was: ShapeColumn, now: ShapeColumn): boolean =>
+  was.type === now.type || (was.made !== undefined && was.made === now.made);
+
+/** A value of an enum that has another name now. One that came says nothing of the rows that are there. */
+function relabelled(was: ShapeColumn, now: ShapeColumn): { was: string; is: string } | undefined {
+  for (const [value, label] of Object.entries(was.labels ?? {})) {
+    const is = now.labels?.[value];
+    if (is !== undefined && is !== label) return { was: label, is };
+  }
+  return undefined;
 }
 
 /** Types whose values have the same text: widening such a key column renames no row. */
@@ -91,7 +110,10 @@ export function columnFindings(seen: Observed, recorded: Shape, now: Shape): Fin
           `Add ${column.name} to entities.${entity_type}.exclude in syncd.yaml, then: ${INSTALL}`,
         );
       else finding('columns', what, 'it is sent from now on; the cloud must know it');
-    } else if (keys.includes(was.name)) {
+      continue;
+    }
+    const renamed = relabelled(was, column);
+    if (keys.includes(was.name)) {
       // The key has findings of its own.
     } else if (excluded.includes(was.name)) {
       if (was.name !== column.name)
@@ -101,7 +123,7 @@ export function columnFindings(seen: Observed, recorded: Shape, now: Shape): Fin
           'it stays in the shop as before',
           atHome(was.name, `Write ${column.name} in place of ${was.name} under`),
         );
-      else if (was.type !== column.type)
+      else if (!sameType(was, column))
         finding('columns', `the excluded column ${was.name} of ${table} is ${column.type} now`, 'it stays in the shop');
     } else if (was.name !== column.name) {
       finding(
@@ -112,7 +134,13 @@ export function columnFindings(seen: Observed, recorded: Shape, now: Shape): Fin
           : 'it is sent by its new name; what the cloud sends waits until it knows that',
         `Once the cloud knows the new name: ${INSTALL}`,
       );
-    } else if (was.type !== column.type) {
+    } else if (renamed) {
+      finding(
+        'columns',
+        `the value ${renamed.was} in the column ${column.name} of ${table} is ${renamed.is} now`,
+        'it is sent so; rows that nobody writes to are in the cloud as they were',
+      );
+    } else if (!sameType(was, column)) {
       finding(
         'columns',
         `the column ${was.name} of ${table} was ${was.type} and is ${column.type} now`,

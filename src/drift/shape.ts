@@ -5,6 +5,10 @@ export type ShapeColumn = {
   number: number;
   name: string;
   type: string;
+  /** The type and its modifier by their numbers, whatever it is called; missing in older records. */
+  made?: string;
+  /** The values of an enum by their numbers, also of one in an array or a domain; null: it is none. Missing in older records. */
+  labels?: Record<string, string> | null;
   nullable: boolean;
   /** A new row has a value in it by itself. */
   given: boolean;

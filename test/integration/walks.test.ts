@@ -1,5 +1,6 @@
 /** Rows that are older than capture are queued as capture would have written them, each once, whatever their key. */
-import { onEachServer } from '../support/capture.js';
+import { watchOnce } from '../../src/drift/watch.js';
+import { captureSettings, onEachServer } from '../support/capture.js';
 import { eventually } from '../support/eventually.js';
 import { WalkStage } from '../support/walk-stage.js';
 
@@ -214,6 +215,37 @@ onEachServer('a backfill', (_, server) => {
     expect(await stage.rows('SELECT entity_id FROM syncd.entity_state WHERE entity_type = $1', [table])).toHaveLength(
       1_200,
     );
+  });
+
+  test('sends what stands in rows by another name, since a value of an enum got one, and asks for nothing where its type got one', async () => {
+    await stage.tables(
+      `CREATE SCHEMA words; CREATE TYPE words.state AS ENUM ('open', 'paid');
+       CREATE TABLE bill (id int PRIMARY KEY, state words.state, past words.state[]);
+       CREATE TABLE step (state words.state PRIMARY KEY);
+       INSERT INTO bill VALUES (1, 'paid', NULL), (2, 'open', '{paid}'), (3, 'open', NULL); INSERT INTO step VALUES ('paid')`,
+      { bill: 'bill', step: 'step' },
+    );
+    await stage.walk('backfill', 'bill', 'step');
+    await stage.settleAll();
+    const drifts = async (...ddl: string[]) => {
+      for (const statement of ddl) await stage.rows(statement);
+      const settings = captureSettings({ bill: 'bill', step: 'step' });
+      const log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
+      await watchOnce({ db: stage.db, settings, log, onHolds: () => {} });
+      return stage.rows(
+        "SELECT entity_type AS type, drift_kind AS kind FROM syncd.capture WHERE drift_kind IN ('key', 'columns') ORDER BY 1",
+      );
+    };
+    expect(await drifts("ALTER TYPE words.state ADD VALUE 'void'")).toEqual([]);
+    const known = [
+      { type: 'bill', kind: 'columns' },
+      { type: 'step', kind: 'key' },
+    ];
+    expect(await drifts("ALTER TYPE words.state RENAME VALUE 'paid' TO 'settled'")).toEqual(known);
+    expect(await stage.install()).toContain('bill: what was sent before is in the cloud as it was then');
+    await stage.walk('backfill', 'bill');
+    expect(await stage.queue()).toEqual(['step create settled', 'step delete paid', 'bill update 1', 'bill update 2']);
+    expect(await drifts('ALTER TYPE words.state SET SCHEMA public')).toEqual([]);
   });
 
   test('goes on with the other tables where one fails, and tells what that one waits for', async () => {

@@ -5,6 +5,7 @@ import { column, ID, RECORDED } from '../support/drift-shapes.js';
 
 const STATUS = column(2, 'status');
 const TOTAL = column(3, 'total', 'numeric(12,2)');
+const MOOD = column(5, 'mood', 'mood', { made: '900 -1', labels: { 7: 'sad' } });
 const now = (...columns: ShapeColumn[]): Shape => ({ ...RECORDED, columns });
 
 test.each<[string, Shape, boolean]>([
@@ -15,6 +16,12 @@ test.each<[string, Shape, boolean]>([
     now(column(1, 'id', 'bigint'), column(2, 'status', 'character varying(9)'), TOTAL),
     false,
   ],
+  [
+    'a type that is called otherwise, and a value that came',
+    now(ID, STATUS, TOTAL, { ...MOOD, type: 'other.mood', labels: { 7: 'sad', 8: 'ok' } }),
+    false,
+  ],
+  ['a value that is called otherwise', now(ID, STATUS, TOTAL, { ...MOOD, labels: { 7: 'unhappy' } }), true],
   ['another name', now(ID, column(2, 'state'), TOTAL), true],
   ['a column less', now(ID, STATUS), false],
   ['a column that may be empty', now(ID, STATUS, TOTAL, column(4, 'note')), false],
@@ -26,7 +33,7 @@ test.each<[string, Shape, boolean]>([
     true,
   ],
 ])('%s: %#', (_, shape, differ) => {
-  expect(rowsDiffer(RECORDED, shape, [], [])).toBe(differ);
+  expect(rowsDiffer({ ...RECORDED, columns: [...RECORDED.columns, MOOD] }, shape, [], [])).toBe(differ);
 });
 
 test('a column that stays at home counts only where it did not before, or does not any more', () => {
