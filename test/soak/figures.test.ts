@@ -1,7 +1,7 @@
 /** The soak's bounds on what is written: more work for a sale, or space that nobody takes again, is found; larger tables alone are not. */
-import { FIGURES, type Name } from '../soak/look.js';
-import { judge, type Sample } from '../soak/slope.js';
-import { Cycles } from '../soak/wal.js';
+import { FIGURES, type Name } from './look.js';
+import { judge, type Sample } from './slope.js';
+import { Cycles } from './wal.js';
 
 const series = (value: (minute: number) => number, minutes = 60): Sample[] =>
   Array.from({ length: minutes }, (_, minute) => ({ minute, value: value(minute) }));

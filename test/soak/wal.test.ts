@@ -1,7 +1,7 @@
 /** What the soak reads from the log: images of pages grow with a table, records only with the work that is done. */
 import pg from 'pg';
 import { Cluster } from '../../src/demo/postgres.js';
-import { openWal, WAL_SETTINGS, type WalBytes, walBetween, walPosition } from '../soak/wal.js';
+import { openWal, WAL_SETTINGS, type WalBytes, walBetween, walPosition } from './wal.js';
 
 const SALES = 2_000;
 

@@ -1,5 +1,5 @@
 /** The soak's judgement: what grows is found, what trembles or fills up at the start is not. */
-import { judge, type Sample, slopeOf } from '../soak/slope.js';
+import { judge, type Sample, slopeOf } from './slope.js';
 
 const series = (value: (minute: number) => number, minutes = 60): Sample[] =>
   Array.from({ length: minutes }, (_, minute) => ({ minute, value: value(minute) }));

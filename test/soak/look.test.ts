@@ -1,10 +1,10 @@
 /** The soak's looks at a real database: a sale that costs ever more is found, and checkpoints amid the same work are not taken for it. */
 import pg from 'pg';
 import { Cluster } from '../../src/demo/postgres.js';
-import { FIGURES, Lookout } from '../soak/look.js';
-import { judge, type Sample } from '../soak/slope.js';
-import { openWal, WAL_SETTINGS } from '../soak/wal.js';
 import { openShop, type Shop } from '../support/shop.js';
+import { FIGURES, Lookout } from './look.js';
+import { judge, type Sample } from './slope.js';
+import { openWal, WAL_SETTINGS } from './wal.js';
 
 const WRITTEN = ['wal', 'images', 'size'] as const;
 type Written = (typeof WRITTEN)[number];
