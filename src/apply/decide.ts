@@ -4,7 +4,7 @@
  * there before capture equals the cloud's; what becomes of a conflict is decided elsewhere.
  *
  * A change that was captured and never answered may be at the cloud already, unheard: the entity waits for that answer. Only
- * what the cloud is known not to have applied (refused, held, put off) is held against the incoming change at once.
+ * what the cloud is known not to have applied (refused for good or for now) is held against the incoming change at once.
  */
 import type { Operation } from '../cloud/wire.js';
 

@@ -21,6 +21,11 @@ type Odd = {
   held_id: string | null;
   due: boolean | null;
   holding: boolean | null;
+  /** Put off by a hold: what a doubtful answer was about is held, too. */
+  holds: boolean | null;
+  failed: boolean | null;
+  /** Of those that are held back, how many may go again. */
+  waiting: number | null;
 };
 /** Bits of what is common: the row is there; an agreement is known; it is one about a deletion. */
 const [PRESENT, KNOWN, DELETED] = [1, 2, 4];
@@ -50,7 +55,8 @@ export async function lookAt(
            string_agg((CASE WHEN t.present THEN ${PRESENT}::int ELSE 0 END + CASE WHEN e.known THEN ${KNOWN}::int ELSE 0 END
                        + CASE WHEN e.deleted THEN ${DELETED}::int ELSE 0 END)::text, '') AS bits,
            (json_agg(json_build_object('place', s.place, 'conflict', c.cloud_version, 'fresh', f.operation, 'fresh_id', f.id::text,
-                                       'held', h.operation, 'held_id', h.id::text, 'due', h.due, 'holding', h.holding))
+                                       'held', h.operation, 'held_id', h.id::text, 'due', h.due, 'holding', h.holding,
+                                       'holds', h.holds, 'failed', h.failed, 'waiting', h.waiting))
             FILTER (WHERE c.cloud_version IS NOT NULL OR f.id IS NOT NULL OR h.id IS NOT NULL))::text AS odd
     FROM unnest(${arrayLiteral(entityIds)}::text[]) WITH ORDINALITY AS s (entity_id, place)
     LEFT JOIN LATERAL (SELECT true AS present FROM ${sql.raw(table.table)} AS t WHERE ${matches(table)} LIMIT 1) t ON true
@@ -63,7 +69,9 @@ export async function lookAt(
     LEFT JOIN LATERAL (
       SELECT (array_agg(operation ORDER BY id DESC))[1] AS operation, max(id) AS id,
              bool_or(status = 'pending' AND next_attempt_at <= clock_timestamp()) AS due,
-             bool_or(status = 'conflict' OR (status = 'pending' AND next_attempt_at > clock_timestamp())) AS holding
+             bool_or(status = 'conflict' OR (status = 'pending' AND next_attempt_at > clock_timestamp())) AS holding,
+             bool_or(status = 'pending' AND hold_count > 0) AS holds, bool_or(status = 'failed') AS failed,
+             count(*) FILTER (WHERE status = 'pending') AS waiting
       FROM syncd.sync_queue
       WHERE (SELECT held FROM trouble) AND entity_type = ${table.entity} AND entity_id = s.entity_id
         AND (status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL) AND status <> 'synced') h ON true
@@ -84,9 +92,20 @@ export async function lookAt(
       conflict: one?.conflict ?? undefined,
       pending: one && pendingOf(one),
       // What waits behind a change that was put off waits here too; behind a failed one it goes out as its correction.
-      inFlight: one !== undefined && (one.due === true || (one.fresh !== null && one.holding !== true)),
+      inFlight:
+        one !== undefined &&
+        (one.due === true || (one.fresh !== null && one.holding !== true) || isInDoubt(one, table)),
     };
   });
+}
+
+/**
+ * Something of it is put off, and still the cloud may have applied some of it: the answer was no clear one, or the refused change
+ * contained others, of which one may have arrived unheard. Before its next answer the push asks for them.
+ */
+function isInDoubt({ holds, failed, fresh, waiting }: Odd, { coalesce }: AppliedTable): boolean {
+  if (holds === true) return true;
+  return (failed === true || coalesce) && (waiting ?? 0) + (fresh === null ? 0 : 1) > 1;
 }
 
 /** The newest of both kinds. */

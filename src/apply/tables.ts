@@ -40,6 +40,8 @@ export type AppliedTable = {
   delta: string[];
   conflict: Strategy;
   merge_fallback: Strategy;
+  /** A waiting change may be sent as a part of a newer one. */
+  coalesce: boolean;
   /** Parents have a lower one than their children; in a cycle anything goes. */
   rank: number;
   references: Reference[];
@@ -165,6 +167,7 @@ function joined(captured: Captured, keys: TypedKey[], facts: Facts, settings: Se
     delta: plain(wanted?.delta),
     conflict: wanted?.conflict ?? settings.sync.conflict,
     merge_fallback: wanted?.merge_fallback ?? 'manual',
+    coalesce: wanted?.coalesce ?? false,
     rank: 0,
     references: facts.references,
     sequences: facts.sequences,

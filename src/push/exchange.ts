@@ -12,10 +12,10 @@ import type { Db } from '../db/connect.js';
 import { exchanged, isAtHome } from '../db/place.js';
 import { codeOf, SyncError } from '../errors.js';
 import type { Log } from '../log.js';
-import { claimThose } from '../queue/claim.js';
 import { type LogEntry, logExchange, movedSinceHeld, settle } from '../queue/settle.js';
+import { claimUnheard } from '../queue/unheard.js';
 import { type EntityState, newerState, type PendingChange } from './backlog.js';
-import { containedIds, inquire, inTheLightOf, newestArrived } from './inquiry.js';
+import { containedIds, inquire, inTheLightOf, kinToAsk, newestArrived } from './inquiry.js';
 import { type ChangeOutcome, type ExchangeOutcome, judgeChanges } from './outcome.js';
 import { olderOf } from './pending.js';
 import { type SendDeps, send } from './send.js';
@@ -87,21 +87,24 @@ export async function pushBatch(
 }
 
 /**
- * Settles what had arrived unheard of all that changes in conflict contain (see push/inquiry): they go out anew then, without it.
- * Where the cloud does not say whether it has something of that, they are held: no conflict is judged on a guess.
+ * Settles what had arrived unheard of all that changes in conflict contain, or may be contained in (see push/inquiry): they go out
+ * anew then, without it, or not at all. Where the cloud does not say whether it has something of that, they are held: no conflict is judged on a guess.
  */
 async function hearOfOlder(deps: ExchangeDeps, verdicts: Verdict[], encodings: readonly string[]) {
   const states = new Map<string, EntityState>();
   const ids = containedIds(verdicts);
-  if (ids.length === 0) return { verdicts, states };
-  const rows = await claimThose(deps.db, ids, deps.clock.correctionMs);
-  const older = rows.map(olderOf);
+  const kin = kinToAsk(verdicts);
+  if (ids.length + kin.length === 0) return { verdicts, states };
+  const answered = new Set(verdicts.map(({ change }) => change.id));
+  const rows = await claimUnheard(deps.db, ids, kin, deps.clock.correctionMs);
+  const older = rows.filter(({ id }) => !answered.has(id)).map(olderOf);
+  const refused = verdicts.filter(({ outcome }) => outcome.kind !== 'accepted').map(({ change }) => change);
   const answers = await inquire(older, async (changes) => {
     const batch_id = randomUUID();
     const { outcome, log } = await send(deps, batch_id, changes, encodings);
     const judged = outcome.kind === 'results' ? judgeChanges(changes, outcome.results) : undefined;
     for (const fault of judged?.faults ?? []) deps.log.warn('the cloud broke the contract', { batch_id, fault });
-    const found = judged?.faults.length === 0 ? newestArrived(changes, judged.outcomes, older) : [];
+    const found = judged?.faults.length === 0 ? newestArrived(changes, judged.outcomes, [...older, ...refused]) : [];
     if (found.length === 0) {
       await logExchange(deps.db, { ...log, outcomes: judged?.outcomes.map(({ kind }) => kind) ?? log.outcomes });
     } else {

@@ -1,10 +1,11 @@
 /**
  * Before a conflict is judged: which of the changes that the refused one contains (folded into it, corrected by it) has the cloud?
  * One of them may have been sent before and have arrived unheard, and head office's edit have it in it already: counted into the
- * shop's side once more, what was sold would be taken off the stock twice. Sent once more as it was, each of them is answered:
- * `duplicate`, or anything else. A row contains all that came before it, so the newest that arrived is what counts, and of an
- * entity nothing older is asked for then.
+ * shop's side once more, what was sold would be taken off the stock twice. So may a later one that contained the refused one when
+ * it was sent, and the conflict be with it. Sent once more as it was, each of them is answered: `duplicate`, or anything else. A
+ * row contains all that came before it, so the newest that arrived is what counts, and of an entity nothing older is asked for then.
  */
+import type { Kin } from '../queue/unheard.js';
 import { type PendingChange, SETTLED } from './backlog.js';
 import type { ChangeOutcome } from './outcome.js';
 import type { Verdict } from './verdict.js';
@@ -35,6 +36,17 @@ export function containedIds(verdicts: readonly Verdict[]): string[] {
     for (const { id } of change.supersedes) if (id !== SETTLED) ids.push(id);
   }
   return ids;
+}
+
+/**
+ * The entities in conflict of which a later change may have been sent before: the refused one was tried before, and may have been
+ * corrected; or states are folded, and what they were folded into depends on how much had been read by then.
+ */
+export function kinToAsk(verdicts: readonly Verdict[]): Kin[] {
+  const kin: Kin[] = [];
+  for (const { change, outcome } of verdicts)
+    if (outcome.kind === 'conflict' && (change.retried || change.coalesce)) kin.push(change);
+  return kin;
 }
 
 /**
@@ -91,7 +103,7 @@ function parts(changes: readonly PendingChange[]): PendingChange[][] {
 /**
  * Of each entity the newest change that the cloud has, and with it all that came before.
  * @param sent the oldest first, parallel to `outcomes`
- * @param older all that is asked about
+ * @param older all that is asked about, and what was refused itself
  */
 export function newestArrived(
   sent: readonly PendingChange[],

@@ -66,6 +66,7 @@ export function planSettlement(
       delays_ms: [],
       errors: [],
     },
+    put_off_with: { ids: [], delays_ms: [] },
     conflicts: {
       ids: [],
       indexes: [],
@@ -203,6 +204,12 @@ export function planSettlement(
     others.hold_counts.push(after.holdCount);
     others.delays_ms.push(after.delayMs);
     others.errors.push(reason.replaceAll('\u0000', ''));
+    if (after.delayMs === null || change.folded) return;
+    for (const older of change.supersedes) {
+      if (older.id === SETTLED) continue;
+      settlement.put_off_with.ids.push(older.id);
+      settlement.put_off_with.delays_ms.push(after.delayMs);
+    }
   }
 }
 

@@ -15,7 +15,6 @@ import type { Db } from '../db/connect.js';
 import { atHome, exchanged } from '../db/place.js';
 import { PLANNED_ANEW } from '../db/prepared.js';
 import { type PageTexts, pageTexts, rfc3339, rowsOf } from './page-text.js';
-import { places } from './places.js';
 
 /** A row of the queue with its entity's state, as text. */
 export type ClaimedRow = {
@@ -54,8 +53,8 @@ export type Page = {
 /** Payload bytes, as stored, after which a page ends early; a row above it comes alone. */
 const PAGE_BYTES = 8 * 1024 * 1024;
 
-/** What a change needs on the wire. */
-const columns = (offsetMs: number, payload = sql`q.payload::text`) => sql`
+/** What a change `q` needs on the wire. */
+export const changeColumns = (offsetMs: number, payload = sql`q.payload::text`) => sql`
   q.id, q.change_id, q.txid::text AS txid, q.entity_type, q.entity_id, q.operation, ${payload} AS payload,
   ${offsetMs === 0 ? sql`q.created_at` : sql`(q.created_at + ${offsetMs} * interval '1 ms')`}::text AS changed_at,
   s.version, s.cloud_version, s.cloud_id`;
@@ -63,10 +62,10 @@ const columns = (offsetMs: number, payload = sql`q.payload::text`) => sql`
 const changedFields = sql`
   CASE WHEN q.previous IS NOT NULL THEN (SELECT json_agg(k)::text FROM json_object_keys(q.previous) AS k) END`;
 
-const details = sql`${changedFields} AS changed_fields, q.supersedes AS replaces, q.retry_count, q.hold_count, q.next_attempt_at IS NOT NULL AS retried`;
+export const changeDetails = sql`${changedFields} AS changed_fields, q.supersedes AS replaces, q.retry_count, q.hold_count, q.next_attempt_at IS NOT NULL AS retried`;
 
-/** OFFSET 0 leaves the planner one way: to look up each row's state by its key. */
-const state = sql`LEFT JOIN LATERAL (
+/** As `s`. OFFSET 0 leaves the planner one way: to look up each row's state by its key. */
+export const changeState = sql`LEFT JOIN LATERAL (
   SELECT * FROM syncd.entity_state s WHERE s.entity_type = q.entity_type AND s.entity_id = q.entity_id OFFSET 0) AS s ON true`;
 
 /** What keeps an entity's fresh changes back, again looked up for each row: a conflict, a failed change, or a retry that is not due (or not in `due`). */
@@ -130,8 +129,8 @@ export async function claimPage(db: Db, pass: PassState, limit: number, offsetMs
   // A large payload is left out, and with it the need to add up the bytes of every page: that would be a fifth of its price.
   const { rows: found } = await sql<PageTexts & Glimpse>`
     SELECT ${pageTexts}, ${glimpse(pass)}
-    FROM (SELECT ${columns(offsetMs, sql`CASE WHEN pg_column_size(q.payload) <= ${mean} THEN q.payload::text END`)}, ${rare}
-          FROM (${fresh(pass, limit)}) AS q ${state}
+    FROM (SELECT ${changeColumns(offsetMs, sql`CASE WHEN pg_column_size(q.payload) <= ${mean} THEN q.payload::text END`)}, ${rare}
+          FROM (${fresh(pass, limit)}) AS q ${changeState}
           ORDER BY q.id) AS p`.execute(db);
   const texts = found[0] as PageTexts & Glimpse;
   if (texts.at_home === false || hasGoneBack(texts, pass)) throw exchanged();
@@ -153,8 +152,8 @@ async function claimBounded(db: Db, pass: PassState, limit: number, offsetMs: nu
       SELECT *, sum(coalesce(pg_column_size(payload), 0)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
       FROM (${fresh(pass, limit)}) AS fresh
     )
-    SELECT ${columns(offsetMs)}, ${rare}, ${glimpse(pass)}, (SELECT count(*) FROM page) AS found
-    FROM page q ${state}
+    SELECT ${changeColumns(offsetMs)}, ${rare}, ${glimpse(pass)}, (SELECT count(*) FROM page) AS found
+    FROM page q ${changeState}
     WHERE q.before IS NULL OR q.before < ${PAGE_BYTES}
     ORDER BY q.id`.execute(db);
   for (const row of rows) {
@@ -185,7 +184,7 @@ export function claimDue(
 ): Promise<Page> {
   return claimSpecial(
     db,
-    sql`SELECT ${columns(offsetMs)}, ${details}, NULL AS supersedes FROM syncd.sync_queue q ${state}
+    sql`SELECT ${changeColumns(offsetMs)}, ${changeDetails}, NULL AS supersedes FROM syncd.sync_queue q ${changeState}
     WHERE q.status = 'pending' AND ${isDue(farthestMs)} ${free(held)}
       AND NOT EXISTS (
         SELECT FROM syncd.sync_queue h
@@ -235,26 +234,16 @@ export function claimCorrections(
         -- In a CASE it is no join either.
         SELECT c.spot FROM candidates c WHERE CASE WHEN (c.entity_type, c.entity_id) IN (SELECT n.entity_type, n.entity_id FROM newest n) THEN true ELSE false END))
     )
-    SELECT ${columns(offsetMs)}, ${details},
+    SELECT ${changeColumns(offsetMs)}, ${changeDetails},
       (SELECT json_agg(json_build_object('id', CASE WHEN c.id = o.change_id THEN o.id ELSE 0 END::text, 'change_id', c.id) ORDER BY o.id)
        FROM alike o CROSS JOIN unnest(o.change_id || o.supersedes) AS c (id) WHERE o.entity_type = q.entity_type AND o.entity_id = q.entity_id AND o.id < q.id) AS supersedes
-    FROM alike q JOIN newest USING (entity_type, entity_id, id) ${state}
+    FROM alike q JOIN newest USING (entity_type, entity_id, id) ${changeState}
     ORDER BY q.id`,
   );
 }
 
-/** Those of these changes that are unsettled, failed ones included, the oldest first. */
-export async function claimThose(db: Db, ids: string[], offsetMs: number): Promise<ClaimedRow[]> {
-  const page = await claimSpecial(
-    db,
-    sql`SELECT ${columns(offsetMs)}, ${details}, q.status = 'failed' AS failed, NULL AS supersedes FROM syncd.sync_queue q ${state}
-    WHERE q.ctid = ANY (ARRAY(SELECT spot FROM ${places(ids)} AS p)) AND q.status IN ('pending', 'failed')
-    ORDER BY q.id`,
-  );
-  return page.rows;
-}
-
-async function claimSpecial(db: Db, query: RawBuilder<unknown>): Promise<Page> {
+/** Reads by a query that wants a plan of its own. */
+export async function claimSpecial(db: Db, query: RawBuilder<unknown>): Promise<Page> {
   type Row = Omit<ClaimedRow, 'supersedes'> & { supersedes: string | null; flushed: boolean };
   const { rows } = await sql<Row>`
     SELECT ${PLANNED_ANEW} special.*, (SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()) AS flushed

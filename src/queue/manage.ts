@@ -22,8 +22,9 @@ export const requester = (who: string): RawBuilder<string> => sql`${who}::text |
 /**
  * Failed changes, and those that wait for their next try, go again at once with all their attempts. The cloud's last words stay
  * until it has answered anew. Each stays marked as a retry, now due: a pass that is already beyond it must go on holding back
- * what follows it. Where a failed change's correction failed too, what was captured between the two is marked with them: read as
- * what follows, it would go out behind the newest, and the cloud would keep the older row. @param ids undefined: every failed one
+ * what follows it. What was captured before them and still waits (between a failed change and its failed correction, say) is marked
+ * with them: read as what follows, it would go out behind the newest, and the cloud would keep the older row.
+ * @param ids undefined: every failed one
  */
 export async function retryChanges(db: Db, ids: string[] | undefined, who: string): Promise<Verdict[]> {
   const which =
@@ -38,12 +39,8 @@ export async function retryChanges(db: Db, ids: string[] | undefined, who: strin
       FROM found WHERE q.id = found.id AND (q.status = 'failed' OR (q.status = 'pending' AND q.next_attempt_at IS NOT NULL))
       RETURNING q.id, q.entity_type, q.entity_id, found.status AS was
     ), latest AS MATERIALIZED (
-      SELECT d.entity_type, d.entity_id, max(d.id) AS id FROM done d
-      WHERE EXISTS (
-        SELECT FROM syncd.sync_queue h WHERE h.entity_type = d.entity_type AND h.entity_id = d.entity_id AND h.id <> d.id
-          AND (h.status = 'failed' OR (h.status = 'pending' AND h.next_attempt_at IS NOT NULL)))
-      GROUP BY d.entity_type, d.entity_id
-    ), between_them AS (
+      SELECT d.entity_type, d.entity_id, max(d.id) AS id FROM done d GROUP BY d.entity_type, d.entity_id
+    ), before_them AS (
       UPDATE syncd.sync_queue q SET next_attempt_at = clock_timestamp() FROM latest l
       WHERE q.status = 'pending' AND q.next_attempt_at IS NULL
         AND q.entity_type = l.entity_type AND q.entity_id = l.entity_id AND q.id < l.id

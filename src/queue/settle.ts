@@ -13,6 +13,7 @@ import { PLANNED_ANEW } from '../db/prepared.js';
 import { codeOf } from '../errors.js';
 import { divergences } from './divergence.js';
 import { placed, places } from './places.js';
+import { type PutOffWith, puttingOffWith } from './put-off.js';
 
 /** Every array is parallel to its neighbours. */
 export type Settlement = {
@@ -34,6 +35,7 @@ export type Settlement = {
     delays_ms: (number | null)[];
     errors: (string | null)[];
   };
+  put_off_with: PutOffWith;
   /** `indexes`: where in the answer's results the cloud's values stand. */
   conflicts: {
     ids: string[];
@@ -133,6 +135,7 @@ async function write(db: Db, s: Settlement): Promise<boolean> {
     ${s.accepted.retried.length === 0 ? sql`` : retried(s)}
     ${s.superseded.ids.length === 0 ? sql`` : superseded(s)}
     ${s.others.ids.length === 0 ? sql`` : others(s)}
+    ${puttingOffWith(s.put_off_with)}
     ${s.first.entity_ids.length === 0 ? sql`` : first(s)}
     ${s.states.entity_ids.length === 0 ? sql`` : states(s)}
     ${s.others.ids.length === 0 ? sql`` : troubled(s)}

@@ -3,6 +3,8 @@ import type { CloudClient } from '../../src/cloud/client.js';
 import { ClockOffset } from '../../src/cloud/clock.js';
 import type { PendingChange } from '../../src/push/backlog.js';
 import { type ExchangeReport, pushBatch } from '../../src/push/exchange.js';
+import { claimDue } from '../../src/queue/claim.js';
+import { discardChanges } from '../../src/queue/manage.js';
 import { makeChange, uuid } from '../support/changes.js';
 import { openSettleStage, type SettleStage } from '../support/settle-stage.js';
 
@@ -216,6 +218,20 @@ test('a hold counts anew where what it waits for was settled since, and spends a
   expect(await again()).toMatchObject({ status: 'pending', hold_count: 1 });
 });
 
+test('what a correction contains is put off with it: let go, the failed change is followed by all of it in its order', async () => {
+  const entity = 'e';
+  const ids = await stage.add({ entity, status: 'failed' }, { entity }, { entity });
+  const { rows } = await stage.shop.sql.query('SELECT id, change_id, entity_id FROM syncd.sync_queue ORDER BY id');
+  const supersedes = rows.slice(0, 2).map(({ id, change_id }) => ({ id, change_id }));
+  const correction = makeChange({ ...rows[2], supersedes });
+  const busy = `{"change_id":"${correction.change_id}","status":"rejected","error":{"code":"busy","message":"later","retryable":true}}`;
+  await push([correction], 200, answered(busy));
+  for (const id of ids.slice(1)) expect(await stage.row(id)).toMatchObject({ status: 'pending', next_s: 60 });
+  await discardChanges(stage.shop.db, ids.slice(0, 1), 'budi', 'never');
+  await stage.one('UPDATE syncd.sync_queue SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL');
+  expect((await claimDue(stage.db, 10, 0)).rows.map(({ id }) => id)).toEqual(ids.slice(1, 2));
+});
+
 describe('a conflict of a correction', () => {
   const entity = 'e';
   const duplicate = (change: PendingChange | undefined) => accepted(change).replace('accepted', 'duplicate');
@@ -281,6 +297,29 @@ describe('a conflict of a correction', () => {
     expect(await statuses()).toEqual(['failed', 'pending', 'pending']);
     expect(await stage.row(newest?.id)).toMatchObject({ hold_count: 2, retry_count: 0 });
     expect(await stage.count('sync_conflicts')).toBe(0);
+  });
+
+  test.each<[string, Partial<PendingChange>]>([
+    ['was tried before and is in a correction', { retried: true }],
+    ['is folded with newer states', { coalesce: true }],
+  ])('is none where what %s goes out alone, and that had arrived unheard', async (_title, given) => {
+    const [first, second, lost] = await corrections();
+    await stage.one("UPDATE syncd.sync_queue SET status = 'pending', next_attempt_at = now() WHERE status = 'failed'");
+    afterwards = [[200, answered(conflict(second, '{}'), duplicate(lost))]];
+    const report = await push([{ ...(first as PendingChange), ...given }], 200, answered(conflict(first, '{}')));
+    expect(sent).toEqual([names(first), names(second, lost)]);
+    expect(await statuses()).toEqual(['synced', 'synced', 'synced']);
+    expect(await stage.row(first?.id)).toMatchObject({ settled_as: 'superseded', superseded_by: lost?.change_id });
+    expect([[...report.anew], report.held.size]).toEqual([[first?.key], 0]);
+    expect(await stage.count('sync_conflicts')).toBe(0);
+  });
+
+  test('is judged where a later change is only waiting, and the cloud has it not', async () => {
+    const [first, ...later] = await corrections();
+    await stage.one("UPDATE syncd.sync_queue SET status = 'pending', next_attempt_at = now() WHERE status = 'failed'");
+    afterwards = [[200, answered(...later.map((one) => conflict(one, '{}')))]];
+    await push([{ ...(first as PendingChange), retried: true }], 200, answered(conflict(first, '{}')));
+    expect(await statuses()).toEqual(['conflict', 'pending', 'pending']);
   });
 
   test('is none where a person let the failed change go again, and the answer says that its correction had arrived', async () => {

