@@ -151,8 +151,7 @@ export class PushLoop {
   configure(enabled: boolean, trouble: boolean, troubles: number, held: readonly string[]): void {
     this.#trouble = trouble;
     this.#knownTroubles = troubles;
-    const sameHeld = held.join('\n') === this.#held.join('\n');
-    if (enabled === this.#enabled && sameHeld) return;
+    if (enabled === this.#enabled && held.join('\n') === this.#held.join('\n')) return;
     this.#enabled = enabled;
     this.#held = held;
     // What was read before a pause, or before something was held, may be discarded, outdated or held by now.
@@ -242,8 +241,7 @@ export class PushLoop {
     }
     if (this.#backlog.size > 0) return Number.POSITIVE_INFINITY;
     const waitMs = this.#idling.waitMs();
-    if (waitMs > 0) return waitMs;
-    return this.#look();
+    return waitMs > 0 ? waitMs : this.#look();
   }
 
   /** Begins a new pass. */
@@ -287,6 +285,8 @@ export class PushLoop {
       .catch((error) => this.#fail(error))
       .finally(() => {
         if (generation !== this.#generation) this.#suspects.retain(({ id }) => changes.every((one) => one.id !== id));
+        // A pass that began meanwhile has left them out.
+        if (generation !== this.#generation) this.#readAnew();
         this.#flights.end(changes);
         this.#flights.keep([...this.#suspects.changes()]);
         this.#flag.raise();

@@ -1,0 +1,247 @@
+/**
+ * The order of the push loop's steps: what a pause, a hold, a person's decision or the end may meet half done. Each answer and each
+ * page comes when the test says so.
+ */
+import { discardChanges } from '../../src/queue/manage.js';
+import { openSettleStage, type SettleStage } from '../support/settle-stage.js';
+import { accepted, rejected, SteppedLoop, turn } from '../support/stepped-loop.js';
+
+let stage: SettleStage;
+let stepped: SteppedLoop;
+beforeAll(async () => {
+  stage = await openSettleStage('embedded-postgres');
+});
+afterAll(() => stage?.close());
+beforeEach(() => stage.reset());
+afterEach(() => stepped.end());
+
+const statuses = async () =>
+  (await stage.shop.sql.query('SELECT status FROM syncd.sync_queue ORDER BY id')).rows.map((row) => row.status);
+async function discardNewest(): Promise<void> {
+  const { id } = await stage.one('SELECT max(id) AS id FROM syncd.sync_queue');
+  await discardChanges(stage.db, [id], 'budi', 'a mistake');
+}
+/** Somebody else has brought both sides to agree on these versions. */
+const agree = (type: string, entity: string) =>
+  stage.shop.sql.query(
+    'INSERT INTO syncd.entity_state (entity_type, entity_id, version, cloud_version) VALUES ($1, $2, 3, 9)',
+    [type, entity],
+  );
+const answered = (...results: object[]) => JSON.stringify({ results });
+/** These leave, and nobody answers; every wait is dropped before. */
+async function unanswered(entities: string[]): Promise<void> {
+  stepped.loop.tryNow();
+  const sent = await stepped.sent();
+  expect(sent.entities).toEqual(entities);
+  sent.lose();
+  await stepped.standsAs('offline');
+}
+const [order, line] = [{ entity: 'o' }, { entity: 'l', type: 'line' }];
+
+test('what comes to wait as a whole is not sent once more, and goes out when it may', async () => {
+  await stage.add(order, line);
+  stepped = new SteppedLoop(stage);
+  const both = await stepped.sent();
+  expect(both.entities).toEqual(['o', 'l']);
+  both.answer(400, '');
+  const half = await stepped.sent();
+  expect(half.entities).toEqual(['o']);
+  stepped.loop.configure(true, false, 0, ['line']);
+  half.answer();
+  expect(await stepped.next()).toBe('nothing');
+  stepped.loop.configure(true, false, 0, []);
+  const other = await stepped.sent();
+  expect(other.entities).toEqual(['l']);
+  other.answer();
+  expect(await stepped.next()).toBe('nothing');
+  expect(await statuses()).toEqual(['synced', 'synced']);
+});
+
+test('what was read before a pause is read anew after it', async () => {
+  await stage.add(order);
+  stepped = new SteppedLoop(stage);
+  const first = await stepped.sent();
+  await stepped.takenIn(() => stage.add(order));
+  stepped.loop.configure(false, false, 0, []);
+  await discardNewest();
+  first.answer();
+  stepped.loop.configure(true, false, 0, []);
+  expect(await stepped.next()).toBe('nothing');
+});
+
+test('a page that was on its way at a pause is read anew after it', async () => {
+  stepped = new SteppedLoop(stage);
+  expect(await stepped.next()).toBe('nothing');
+  const letGo = await stepped.holdWhatSees(() => stage.add(order));
+  stepped.loop.configure(false, false, 0, []);
+  await discardNewest();
+  stepped.loop.configure(true, false, 0, []);
+  await letGo();
+  expect(await stepped.next()).toBe('nothing');
+});
+
+test('what was sent before a person decided is not sent once more as it was', async () => {
+  await stage.add(order, line);
+  stepped = new SteppedLoop(stage);
+  const before = await stepped.sent();
+  await agree('order', 'o');
+  stepped.loop.goOn();
+  before.answer(400, '');
+  const anew = await stepped.sent();
+  expect(anew.changes).toMatchObject([{ entity_id: 'o', base_cloud_version: 9 }, { entity_id: 'l' }]);
+});
+
+test('what was to be sent once more when a person decided is read anew', async () => {
+  await stage.add(order, line);
+  stepped = new SteppedLoop(stage);
+  (await stepped.sent()).answer(400, '');
+  const half = await stepped.sent();
+  await agree('line', 'l');
+  stepped.loop.goOn();
+  half.answer();
+  expect((await stepped.sent()).changes).toMatchObject([{ entity_id: 'l', base_cloud_version: 9 }]);
+});
+
+test('nobody is told that all is sent while an answer is awaited, or something is to be sent once more', async () => {
+  await stage.add(order, line);
+  stepped = new SteppedLoop(stage);
+  const both = await stepped.sent();
+  expect(await stepped.looked()).toEqual([]);
+  expect(stepped.quiet).toEqual([]);
+  both.answer(400, '');
+  const half = await stepped.sent();
+  expect(stepped.quiet).toEqual([]);
+  half.answer();
+  const other = await stepped.sent();
+  expect(stepped.quiet).toEqual([]);
+  other.answer();
+  expect(await stepped.next()).toBe('nothing');
+});
+
+test('what follows a change that was just put off waits with it, whatever an earlier look at the table said', async () => {
+  await stage.add(order);
+  stepped = new SteppedLoop(stage);
+  const first = await stepped.sent();
+  const { troubles } = stepped.loop;
+  first.answer(200, answered(...first.changes.map(rejected)));
+  expect(await stepped.next()).toBe('nothing');
+  stepped.loop.configure(true, false, troubles, []);
+  await stage.add(order, line);
+  const other = await stepped.sent();
+  expect(other.entities).toEqual(['l']);
+  other.answer();
+  expect(await stepped.next()).toBe('nothing');
+  expect(await statuses()).toEqual(['pending', 'pending', 'synced']);
+});
+
+test('what was to be sent once more when it came to wait as a whole goes out when it may', async () => {
+  await stage.add(order, line);
+  stepped = new SteppedLoop(stage);
+  await unanswered(['o', 'l']);
+  stepped.loop.configure(true, false, 0, ['order', 'line']);
+  stepped.loop.tryNow();
+  expect(await stepped.next()).toBe('nothing');
+  stepped.loop.configure(true, false, 0, []);
+  expect((await stepped.sent()).entities).toEqual(['o', 'l']);
+});
+
+test('what a person discards while the cloud is away is not sent once more, and what it answers at last is in nobody’s way', async () => {
+  await stage.add(order, line);
+  stepped = new SteppedLoop(stage);
+  await unanswered(['o', 'l']);
+  await discardNewest();
+  stepped.loop.tryNow();
+  const other = await stepped.sent();
+  expect(other.entities).toEqual(['o']);
+  other.answer();
+  await stage.add(order);
+  expect((await stepped.sent()).entities).toEqual(['o']);
+});
+
+test('what nobody had answered when a person decided is read anew', async () => {
+  await stage.add(order);
+  stepped = new SteppedLoop(stage);
+  await unanswered(['o']);
+  await agree('order', 'o');
+  stepped.loop.goOn();
+  expect((await stepped.sent()).changes).toMatchObject([{ base_cloud_version: 9 }]);
+});
+
+test('what had been read when a person decided is read anew', async () => {
+  stepped = new SteppedLoop(stage);
+  const letGo = await stepped.holdWhatSees(() => stage.add(order));
+  stepped.loop.stop('another copy lives');
+  await letGo();
+  await agree('order', 'o');
+  stepped.loop.goOn();
+  expect((await stepped.sent()).changes).toMatchObject([{ base_cloud_version: 9 }]);
+});
+
+test('what waits behind a change in flight is read once', async () => {
+  await stage.add(order);
+  stepped = new SteppedLoop(stage);
+  const first = await stepped.sent();
+  await stepped.takenIn(() => stage.add(order));
+  stepped.loop.wake();
+  await turn();
+  await statuses();
+  first.answer();
+  const second = await stepped.sent();
+  expect(second.entities).toEqual(['o']);
+  second.answer();
+  expect(await stepped.next()).toBe('nothing');
+});
+
+test('a change that nobody ever answers lets a fresh one try its luck in each round', async () => {
+  const [first] = await stage.add(order);
+  stepped = new SteppedLoop(stage);
+  for (let time = 0; time < 4; time++) await unanswered(['o']);
+  await stage.add(line);
+  stepped.loop.tryNow();
+  const fresh = await stepped.sent();
+  expect(fresh.entities).toEqual(['l']);
+  fresh.answer();
+  (await stepped.sent()).lose();
+  expect(await stepped.next()).toBe('nothing');
+  expect(await stage.row(first)).toMatchObject({ status: 'pending', retry_count: 1 });
+});
+
+test('an answer that another daemon’s lead keeps from being settled ends the loop', async () => {
+  await stage.add(order);
+  stepped = new SteppedLoop(stage);
+  const sent = await stepped.sent();
+  await stage.lead(2);
+  sent.answer();
+  await expect(stepped.running).rejects.toMatchObject({ code: 'anotherDaemon' });
+  expect(stepped.loop.health().ok).toBe(false);
+});
+
+test('the end waits for what is in flight, and settles its answer', async () => {
+  await stage.add(order);
+  stepped = new SteppedLoop(stage);
+  const last = await stepped.sent();
+  let ended = false;
+  void stepped.running.then(() => {
+    ended = true;
+  });
+  stepped.ending.abort();
+  await stage.add(line);
+  expect(ended).toBe(false);
+  last.answer(200, answered(...last.changes.map(accepted)));
+  await stepped.running;
+  expect(await statuses()).toEqual(['synced', 'pending']);
+});
+
+test('the end waits for a page that is on its way', async () => {
+  stepped = new SteppedLoop(stage);
+  const letGo = await stepped.holdWhatSees(() => stage.add(order));
+  let ended = false;
+  void stepped.running.then(() => {
+    ended = true;
+  });
+  stepped.ending.abort();
+  await statuses();
+  expect(ended).toBe(false);
+  await letGo();
+  await stepped.running;
+});
