@@ -3,7 +3,7 @@
  * PostgreSQL calls a cast of the column's type where its owner has written one: so they run with the least that they need, never
  * as the owner of the schema.
  */
-import { CAPTURE, OWNER, qualified, SCHEMA } from './names.js';
+import { CAPTURE, identifier, OWNER, qualified, SCHEMA } from './names.js';
 import type { EntityObjects, FunctionObject } from './objects.js';
 import type { InstalledFunction, State } from './state.js';
 import type { Step } from './steps.js';
@@ -12,12 +12,12 @@ import type { Step } from './steps.js';
  * Whole tables: rights on the five columns of the queue that the triggers fill are looked up one by one at every statement, which
  * costs a sale 33,000 instructions of 2.1 million (A6), and whoever may add a change can do as much harm with these five.
  */
-const FILLED = ['sync_queue', 'truncations'];
+export const FILLED = ['sync_queue', 'truncations'];
 
 /** Drawn by a default of syncd.truncations, which asks for the right; the number of an identity column does not. */
-const DRAWN = 'sync_queue_id_seq';
+export const DRAWN = 'sync_queue_id_seq';
 
-const CALLED = ['wake()', 'excluded_columns(oid, text, text[], int2[])'];
+export const CALLED = ['wake()', 'excluded_columns(oid, text, text[], int2[])'];
 
 /** For a sequence of the schema: the failure counters, and what a default draws. */
 export const drawsFrom = (sequence: string) => `GRANT USAGE ON SEQUENCE ${qualified(SCHEMA, sequence)} TO ${CAPTURE}`;
@@ -53,18 +53,20 @@ export const ADMITTED = `
   ) AS given(may) WHERE r.rolname = $1`;
 
 /** The owner exchanges the bodies of functions that are not its own, and gives new ones away. */
-export function membershipSteps({ captureRole }: State): Step[] {
-  if (captureRole.joined) return [];
-  // Since 16 a membership says by itself what it is good for; before, the member does.
-  const uses = captureRole.membershipsHaveOptions ? ' WITH INHERIT TRUE, SET TRUE' : '';
+export function membershipSteps(state: State): Step[] {
+  if (state.captureRole.joined) return [];
   return [
     {
       about: `${OWNER} may act as ${CAPTURE}`,
       sharedByDatabases: true,
-      statements: [`GRANT ${CAPTURE} TO ${OWNER}${uses}`],
+      statements: [`GRANT ${CAPTURE} TO ${OWNER}${membershipOptions(state)}`],
     },
   ];
 }
+
+/** Since 16 a membership says by itself what it is good for, and one that the server made (createrole_self_grant) may lack a part; before, the member does. */
+export const membershipOptions = ({ captureRole }: State): string =>
+  captureRole.membershipsHaveOptions ? ' WITH INHERIT TRUE, SET TRUE' : '';
 
 /** Where a table's policies would hide rows from the triggers themselves. */
 export function policySteps(entities: EntityObjects[], state: State): Step[] {
@@ -102,4 +104,23 @@ export function functionStatements(
     ...given.map(({ name }) => `ALTER FUNCTION ${qualified(SCHEMA, name)}() OWNER TO ${CAPTURE}`),
     `REVOKE CREATE ON SCHEMA ${SCHEMA} FROM ${CAPTURE}`,
   ];
+}
+
+/**
+ * PostgreSQL clones a row trigger to a new partition in the name of whoever makes that one, and asks whether he may execute its
+ * function: else the POS could make no partition. Run as the schema's owner.
+ */
+export function executionStatements(
+  wanted: readonly FunctionObject[],
+  found: (name: string) => InstalledFunction | undefined,
+): string[] {
+  return wanted.flatMap(({ name, executors }) => {
+    const before = found(name);
+    const now = (before?.executors ?? []).filter((role) => ![CAPTURE, OWNER, before?.owner].includes(role));
+    const on = `ON FUNCTION ${qualified(SCHEMA, name)}()`;
+    return [
+      ...executors.filter((role) => !now.includes(role)).map((role) => `GRANT EXECUTE ${on} TO ${identifier(role)}`),
+      ...now.filter((role) => !executors.includes(role)).map((role) => `REVOKE ALL ${on} FROM ${identifier(role)}`),
+    ];
+  });
 }

@@ -11,7 +11,16 @@ import type { Recipe } from './recipe.js';
 import type { Member, Part } from './shape.js';
 
 const ROOT = { schema: 'public', name: 'sample', oid: '1' };
-const MEMBER: Member = { ...ROOT, kind: 'r', depth: 0, partition: false, triggers: [], mayTrigger: true, owned: true };
+const MEMBER: Member = {
+  ...ROOT,
+  kind: 'r',
+  depth: 0,
+  partition: false,
+  triggers: [],
+  owner: 'sample',
+  mayTrigger: true,
+  owned: true,
+};
 const TYPES = ['int4', 'text', 'float8', 'bytea', 'interval', 'timestamptz', 'date', 'money', 'regclass'];
 
 export function generatorMark({ notify, on_error }: Settings['capture']): string {
@@ -51,6 +60,7 @@ function planOf(recipe: Recipe): EntityPlan {
     root: ROOT,
     direction: 'both',
     bypassesPolicies: false,
+    typeSchemas: [],
     coalesce: false,
     recipe,
     fingerprint: '',

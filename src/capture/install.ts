@@ -18,7 +18,7 @@ import { OWNER, parseTable } from './names.js';
 import { objectsOf } from './objects.js';
 import { capturedAnew, nothingBefore, withRows } from './older-rows.js';
 import { type Plan, planCapture } from './plan.js';
-import { rightsIssues } from './rights.js';
+import { backupNotice, refuseStrangers, rightsIssues } from './rights.js';
 import { printStep, runStep } from './run-step.js';
 import type { TableShape, Written } from './shape.js';
 import { readState, type State } from './state.js';
@@ -31,6 +31,7 @@ import {
   type Step,
   sessionsSteps,
 } from './steps.js';
+import { connectionSteps } from './table-rights.js';
 
 export type InstallOptions = {
   /** A role that may create roles and triggers: rights that the daemon must not have. */
@@ -56,6 +57,7 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
   const client = await openClient(url, { role: 'install', queryTimeoutMs: 0 }, () => {});
   try {
     await client.query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.install]);
+    await refuseStrangers(client, 'install');
     const state = await readState(client);
     const shapes = await readShapes(client, settings);
     const plan = planCapture(settings, shapes, await readWritten(client, settings));
@@ -74,6 +76,7 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
       ...(fresh || !state.daemonAdmitted ? [admission()] : []),
       ...(fresh || !state.captureRole.admitted ? [captureAdmission(state.sequences)] : []),
       ...strangersSteps(state),
+      ...connectionSteps(state),
       ...sessionsSteps(state),
       ...outletSteps(settings, state),
       ...policySteps(objects, state),
@@ -83,6 +86,7 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
     ];
     const changes = [...foundation, ...pending.map(migrationStep), ...rest].map((step) => step.about);
     const anew = capturedAnew(plan.entities, state);
+    if (state.schemaOwner === undefined) plan.notices.push(...(await backupNotice(client, objects)));
     if (dryRun) {
       const filled = await withRows(client, anew);
       const after = nothingBefore(anew, filled);

@@ -40,6 +40,15 @@ const COLUMNS = `
   WHERE a.attrelid = $1::oid
   GROUP BY a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated ORDER BY a.attnum`;
 
+const TYPE_SCHEMAS = `
+  WITH RECURSIVE part(oid) AS (
+    SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+    UNION SELECT next.oid FROM part p JOIN pg_type t ON t.oid = p.oid
+    CROSS JOIN LATERAL (VALUES (t.typbasetype), (t.typelem)) AS next(oid) WHERE next.oid <> 0
+  )
+  SELECT DISTINCT n.nspname::text AS name FROM part p JOIN pg_type t ON t.oid = p.oid JOIN pg_namespace n ON n.oid = t.typnamespace
+  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1`;
+
 const INDEXES = `
   SELECT c.relname AS name, i.indisprimary AS primary,
          i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL AS usable,
@@ -62,7 +71,7 @@ const MEMBERS = `
     UNION SELECT i.inhrelid, m.depth + 1 FROM member m JOIN pg_inherits i ON i.inhparent = m.oid
   )
   SELECT n.nspname AS schema, c.relname AS name, c.oid::text AS oid, c.relkind::text AS kind, m.depth, c.relispartition AS partition,
-         has_table_privilege(c.oid, 'TRIGGER') AS "mayTrigger", pg_has_role(c.relowner, 'USAGE') AS owned,
+         pg_get_userbyid(c.relowner)::text AS owner, has_table_privilege(c.oid, 'TRIGGER') AS "mayTrigger", pg_has_role(c.relowner, 'USAGE') AS owned,
          coalesce((SELECT json_agg(json_build_object('name', t.tgname, 'row', t.tgtype & 1 = 1, 'after', t.tgtype & 66 = 0,
                           'enabled', t.tgenabled IN ('O', 'A'), 'ours', CASE WHEN fn.nspname = $2 THEN f.proname END) ORDER BY t.tgname)
                    FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_namespace fn ON fn.oid = f.pronamespace
@@ -93,15 +102,15 @@ export async function introspectWritten(client: pg.Client, schema: string, name:
 
 /** The table's shape; undefined where there is no such table. */
 export async function introspect(client: pg.Client, schema: string, name: string): Promise<TableShape | undefined> {
-  const { rows } = await client.query<Omit<TableShape, 'columns' | 'columnsOfChildren' | 'indexes' | 'members'>>(
-    TABLE,
-    [schema, name],
-  );
+  const { rows } = await client.query<
+    Omit<TableShape, 'columns' | 'columnsOfChildren' | 'typeSchemas' | 'indexes' | 'members'>
+  >(TABLE, [schema, name]);
   const [table] = rows;
   if (!table) return undefined;
   const columns = await columnsOf(client, table.oid);
   const indexes = await client.query<UniqueIndex>(INDEXES, [table.oid]);
   const members = await client.query<Omit<Member, 'triggers'> & { triggers: string }>(MEMBERS, [table.oid, SCHEMA]);
+  const typeSchemas = await client.query<{ name: string }>(TYPE_SCHEMAS, [members.rows.map(({ oid }) => oid)]);
   const columnsOfChildren: Column[] = [];
   for (const child of members.rows.filter(({ depth, partition }) => depth > 0 && !partition)) {
     const theirs = await columnsOf(client, child.oid);
@@ -111,6 +120,7 @@ export async function introspect(client: pg.Client, schema: string, name: string
     ...table,
     columns,
     columnsOfChildren,
+    typeSchemas: typeSchemas.rows.map(({ name }) => name),
     indexes: indexes.rows,
     members: members.rows.map((member) => ({ ...member, triggers: readTriggers(member.triggers) })),
   };

@@ -18,7 +18,14 @@ import type { EntityPlan } from './plan.js';
 import type { Member } from './shape.js';
 import { grantedFor } from './withdrawal.js';
 
-export type FunctionObject = { name: string; body: string; settings: string[]; create: string };
+export type FunctionObject = {
+  name: string;
+  body: string;
+  settings: string[];
+  create: string;
+  /** Besides its owner. */
+  executors: string[];
+};
 export type TriggerObject = { member: Member; name: string; function: string; row: boolean; create: string };
 export type EntityObjects = {
   plan: EntityPlan;
@@ -76,6 +83,8 @@ function functionObject(plan: EntityPlan, member: Member, event: CaptureEvent, n
     name,
     body,
     settings,
+    // Whoever makes a partition of it is its owner, or acts as him.
+    executors: recipe.level === 'row' && member.kind === 'p' && event !== 'truncate' ? [member.owner] : [],
     create: `CREATE OR REPLACE FUNCTION ${qualified(SCHEMA, name)}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER${sets.join('')}
 AS ${dollarQuoted(body)}`,
   };

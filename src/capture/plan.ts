@@ -15,6 +15,8 @@ export type EntityPlan = {
   direction: EntitySettings['direction'];
   /** Its triggers read a table with row-level security, which the owner must be able to bypass. */
   bypassesPolicies: boolean;
+  /** Where the types of its columns stand, but for PostgreSQL's own. */
+  typeSchemas: string[];
   coalesce: boolean;
   recipe: Recipe;
   /** Digest of the columns as they are now. */
@@ -190,6 +192,7 @@ function planEntity(
     root: { schema: shape.schema, name: shape.name, oid: shape.oid },
     direction: wanted.direction,
     bypassesPolicies: reread && shape.rowSecurity && wanted.direction !== 'pull',
+    typeSchemas: shape.typeSchemas,
     coalesce: wanted.coalesce,
     fingerprint: digest(
       JSON.stringify(shape.columns.map(({ name, type, notNull, generated }) => [name, type, notNull, generated])),

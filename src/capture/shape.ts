@@ -53,7 +53,9 @@ export type Member = {
   depth: number;
   partition: boolean;
   triggers: Trigger[];
+  owner: string;
   mayTrigger: boolean;
+  /** By the connected role, or one that it acts as. */
   owned: boolean;
 };
 
@@ -79,6 +81,8 @@ export type TableShape = {
   columns: Column[];
   /** What inheritance children have beside these: their rows are captured whole. */
   columnsOfChildren: Column[];
+  /** Where the types of its columns stand, but for PostgreSQL's own. */
+  typeSchemas: string[];
   indexes: UniqueIndex[];
   /** A foreign key of this table may change its rows when another table's row goes or changes its key. */
   changedByCascade: boolean;

@@ -3,7 +3,17 @@ import type pg from 'pg';
 import { ADMITTED } from './capture-role.js';
 import { CAPTURE, DAEMON, OWNER, SCHEMA, SESSIONS, WRITTEN_BY_DAEMON } from './names.js';
 
-export type InstalledFunction = { name: string; body: string; settings: string[]; owner: string; definer: boolean };
+export type InstalledFunction = {
+  name: string;
+  body: string;
+  settings: string[];
+  owner: string;
+  /** By the connected role, or one that it acts as. */
+  owned: boolean;
+  definer: boolean;
+  /** Who may execute it, by name. */
+  executors: string[];
+};
 export type InstalledTrigger = {
   schema: string;
   table: string;
@@ -14,7 +24,7 @@ export type InstalledTrigger = {
   enabled: boolean;
   owned: boolean;
 };
-/** `object` names a table or a sequence by its oid and a schema by its name, `target` as SQL wants it. */
+/** `object` names a table or a sequence by its oid, a schema or a database by its name, `target` as SQL wants it. */
 export type Grant = { grantee: string; object: string; target: string; privilege: string };
 
 export type State = {
@@ -23,7 +33,10 @@ export type State = {
   superuser: boolean;
   mayCreateRoles: boolean;
   mayCreateSchemas: boolean;
-  roles: { name: string; usable: boolean; ours: boolean; bypassesPolicies: boolean }[];
+  /** `usable`: the connected role may act as it, `mayTake`: it may let itself. */
+  roles: { name: string; usable: boolean; mayTake: boolean; ours: boolean; bypassesPolicies: boolean }[];
+  /** The connected role has the rights of its roles by itself. */
+  inherits: boolean;
   /** Undefined where there is no schema syncd. */
   schemaOwner: string | undefined;
   functions: InstalledFunction[];
@@ -31,6 +44,9 @@ export type State = {
   triggers: InstalledTrigger[];
   /** Explicit grants outside schema syncd to our roles, and on schemas to PUBLIC. */
   grants: Grant[];
+  /** What the connected role may pass on, named as in `grants`; undefined: everything. */
+  grantable: { object: string; owner: string | null; privileges: string[] }[] | undefined;
+  daemonConnects: boolean;
   /** `tableOid` is null where the table is gone. */
   captures: { entity_type: string; tableOid: string | null; record: Record<string, unknown> }[];
   /** What was captured until its entity left the configuration, in the form of `captures`. */
@@ -56,7 +72,7 @@ export type State = {
 export const ROLE_MARK = 'made by syncd install';
 
 const SELF = `
-  SELECT current_database() AS database, current_user::text AS user, r.rolsuper AS superuser,
+  SELECT current_database() AS database, current_user::text AS user, r.rolsuper AS superuser, r.rolinherit AS inherits,
          r.rolsuper OR r.rolcreaterole AS "mayCreateRoles",
          has_database_privilege(current_database(), 'CREATE') AS "mayCreateSchemas",
          (SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = $1) AS "schemaOwner",
@@ -70,30 +86,37 @@ const SELF = `
                                          AND has_table_privilege(d.oid, c.oid, 'DELETE')) END)
                    FROM pg_roles d, pg_namespace n WHERE d.rolname = $2 AND n.nspname = $1), false) AS "daemonAdmitted",
          coalesce((SELECT pg_has_role(d.oid, '${SESSIONS}', 'USAGE') FROM pg_roles d WHERE d.rolname = $2), false) AS "daemonSeesSessions",
+         (SELECT bool_or(has_database_privilege(d.name, current_database(), 'CONNECT'))
+          FROM (SELECT 'public' UNION ALL SELECT rolname::text FROM pg_roles WHERE rolname = $2) AS d(name)) AS "daemonConnects",
          -- Until 15 whoever may create roles may grant every role.
          pg_has_role('${SESSIONS}', 'MEMBER WITH ADMIN OPTION') OR r.rolsuper
            OR r.rolcreaterole AND current_setting('server_version_num')::int < 160000 AS "mayShowSessions"
   FROM pg_roles r WHERE r.rolname = current_user`;
 
+/** Since 16 a membership may let its member have the rights of a role, or become it, or neither. */
+const OPTIONS = `(SELECT current_setting('server_version_num')::int >= 160000 AS options) v`;
+const mayActAs = (member: string, role: string) =>
+  `pg_has_role(${member}, ${role}, 'USAGE') AND pg_has_role(${member}, ${role}, CASE WHEN v.options THEN 'SET' ELSE 'MEMBER' END)`;
+const mayLet = (self: string, role: string) =>
+  `${self}.rolsuper OR pg_has_role(${role}, 'MEMBER WITH ADMIN OPTION') OR ${self}.rolcreaterole AND NOT v.options`;
+
 const ROLES = `
-  SELECT r.rolname::text AS name, pg_has_role(r.oid, 'USAGE') AS usable, r.rolsuper OR r.rolbypassrls AS "bypassesPolicies",
-         coalesce(shobj_description(r.oid, 'pg_authid') = $2, false) AS ours
-  FROM pg_roles r WHERE r.rolname = ANY ($1::text[]) ORDER BY 1`;
+  SELECT r.rolname::text AS name, ${mayActAs('me.oid', 'r.oid')} AS usable, ${mayLet('me', 'r.oid')} AS "mayTake",
+         r.rolsuper OR r.rolbypassrls AS "bypassesPolicies", coalesce(shobj_description(r.oid, 'pg_authid') = $2, false) AS ours
+  FROM ${OPTIONS} CROSS JOIN pg_roles r JOIN pg_roles me ON me.rolname = current_user
+  WHERE r.rolname = ANY ($1::text[]) ORDER BY 1`;
 
 const FUNCTIONS = `
   SELECT p.proname::text AS name, p.prosrc AS body, coalesce(p.proconfig, '{}') AS settings,
-         pg_get_userbyid(p.proowner)::text AS owner, p.prosecdef AS definer
+         pg_get_userbyid(p.proowner)::text AS owner, pg_has_role(p.proowner, 'USAGE') AS owned, p.prosecdef AS definer,
+         ARRAY(SELECT pg_get_userbyid(a.grantee)::text FROM aclexplode(p.proacl) a WHERE a.grantee <> 0 ORDER BY 1) AS executors
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
   WHERE n.nspname = $1 AND p.proname LIKE 'capture\\_%' AND p.prorettype = 'trigger'::regtype ORDER BY 1`;
 
 const CAPTURE_ROLE = `
-  SELECT coalesce((SELECT pg_has_role(o.oid, k.oid, 'USAGE') AND pg_has_role(o.oid, k.oid, CASE WHEN v.options THEN 'SET' ELSE 'MEMBER' END)
-                   FROM pg_roles o WHERE o.rolname = $2), false) AS joined,
-         coalesce(r.rolsuper OR k.oid IS NULL OR pg_has_role(k.oid, 'MEMBER WITH ADMIN OPTION')
-                  OR r.rolcreaterole AND NOT v.options, false) AS "mayJoin",
-         v.options AS "membershipsHaveOptions"
-  FROM (SELECT current_setting('server_version_num')::int >= 160000 AS options) v
-  JOIN pg_roles r ON r.rolname = current_user LEFT JOIN pg_roles k ON k.rolname = $1`;
+  SELECT coalesce((SELECT ${mayActAs('o.oid', 'k.oid')} FROM pg_roles o WHERE o.rolname = $2), false) AS joined,
+         coalesce(k.oid IS NULL OR ${mayLet('r', 'k.oid')}, false) AS "mayJoin", v.options AS "membershipsHaveOptions"
+  FROM ${OPTIONS} JOIN pg_roles r ON r.rolname = current_user LEFT JOIN pg_roles k ON k.rolname = $1`;
 
 const SEQUENCES = `
   SELECT c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -116,9 +139,28 @@ const GRANTS = `
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname <> $1 AND c.relkind IN ('r', 'p')
         UNION ALL SELECT format('SEQUENCE %s', c.oid), 'SEQUENCE ' || ${quoted('n.nspname')} || '.' || ${quoted('c.relname')}, c.relacl
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname <> $1 AND c.relkind = 'S'
-        UNION ALL SELECT format('SCHEMA %s', nspname), 'SCHEMA ' || ${quoted('nspname')}, nspacl FROM pg_namespace WHERE nspname <> $1) g
+        UNION ALL SELECT format('SCHEMA %s', nspname), 'SCHEMA ' || ${quoted('nspname')}, nspacl FROM pg_namespace WHERE nspname <> $1
+        UNION ALL SELECT format('DATABASE %s', datname), 'DATABASE ' || ${quoted('datname')}, datacl FROM pg_database
+        WHERE datname = current_database()) g
   CROSS JOIN LATERAL aclexplode(g.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
   WHERE r.rolname = ANY ($2::text[]) OR a.grantee = 0 AND g.object LIKE 'SCHEMA %'`;
+
+/** None of a superuser's, nor of PostgreSQL's own: a membership in these is no advice. */
+const ownerNamed = (owner: string) =>
+  `(SELECT o.rolname::text FROM pg_roles o WHERE o.oid = ${owner} AND NOT o.rolsuper AND o.oid >= 16384)`;
+
+const GRANTABLE = `
+  SELECT format('%s %s', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid) AS object, ${ownerNamed('c.relowner')} AS owner,
+         ARRAY(SELECT p FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'USAGE']) AS p WHERE CASE
+                 WHEN c.relkind = 'S' THEN p NOT IN ('INSERT', 'DELETE') AND has_sequence_privilege(c.oid, p || ' WITH GRANT OPTION')
+                 ELSE p <> 'USAGE' AND has_table_privilege(c.oid, p || ' WITH GRANT OPTION') END) AS privileges
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p', 'S') AND n.nspname NOT IN ($1, 'pg_catalog', 'information_schema')
+  UNION ALL SELECT format('SCHEMA %s', nspname), ${ownerNamed('nspowner')},
+         ARRAY(SELECT 'USAGE' WHERE has_schema_privilege(oid, 'USAGE WITH GRANT OPTION')) FROM pg_namespace
+  UNION ALL SELECT format('DATABASE %s', datname), ${ownerNamed('datdba')},
+         ARRAY(SELECT 'CONNECT' WHERE has_database_privilege(oid, 'CONNECT WITH GRANT OPTION')) FROM pg_database
+  WHERE datname = current_database()`;
 
 const CAPTURES = `
   SELECT entity_type, to_regclass(table_name)::oid::text AS "tableOid", to_json(c)::text AS record
@@ -140,6 +182,7 @@ export async function readState(client: pg.Client): Promise<State> {
     | 'sequences'
     | 'triggers'
     | 'grants'
+    | 'grantable'
     | 'captures'
     | 'formers'
     | 'outlet'
@@ -172,6 +215,7 @@ export async function readState(client: pg.Client): Promise<State> {
     sequences: (await rows<{ name: string }>(SEQUENCES, [SCHEMA])).map((sequence) => sequence.name),
     triggers: await rows(TRIGGERS, [SCHEMA]),
     grants: await rows(GRANTS, [SCHEMA, [OWNER, CAPTURE, DAEMON]]),
+    grantable: who.superuser ? undefined : await rows(GRANTABLE, [SCHEMA]),
     captures: captures.map(read),
     formers: formers.map(read),
     outlet: outlet[0],

@@ -3,7 +3,13 @@
  * the POS locks that one only, and functions come before the triggers that call them.
  */
 import type { Settings } from '../config/settings.js';
-import { drawsFrom, functionStatements, membershipSteps } from './capture-role.js';
+import {
+  drawsFrom,
+  executionStatements,
+  functionStatements,
+  membershipOptions,
+  membershipSteps,
+} from './capture-role.js';
 import { hasMoved, hasReturned } from './moved.js';
 import {
   CAPTURE,
@@ -18,6 +24,7 @@ import {
 } from './names.js';
 import type { EntityObjects, FunctionObject } from './objects.js';
 import { type InstalledFunction, type InstalledTrigger, ROLE_MARK, type State } from './state.js';
+import { rightsStatements } from './table-rights.js';
 import { grantedFor, withdrawals } from './withdrawal.js';
 
 export type Step = {
@@ -52,7 +59,8 @@ export function foundationSteps(state: State): Step[] {
   if (!state.superuser && !owner?.usable) {
     steps.push({
       about: `${state.user} may act as ${OWNER}`,
-      statements: [`GRANT ${OWNER} TO ${identifier(state.user)}`],
+      sharedByDatabases: true,
+      statements: [`GRANT ${OWNER} TO ${identifier(state.user)}${membershipOptions(state)}`],
     });
   }
   steps.push(...membershipSteps(state));
@@ -151,7 +159,7 @@ export function entitySteps(objects: EntityObjects, state: State, written: Reado
   }
   const installed = (name: string) => state.functions.find((candidate) => candidate.name === name);
   const differing = objects.functions.filter((wanted) => !fits(installed(wanted.name), wanted));
-  statements.push(...functionStatements(differing, installed));
+  statements.push(...functionStatements(differing, installed), ...executionStatements(objects.functions, installed));
   const before = state.captures.find((capture) => capture.entity_type === plan.entity)?.record;
   if (statements.length > 0 || !before || recordDiffers(before, objects)) statements.push(objects.record);
   const here = `WHERE entity_type = ${literal(plan.entity)}`;
@@ -166,7 +174,7 @@ export function entitySteps(objects: EntityObjects, state: State, written: Reado
   if (before?.suspended_at && statements.length > 0) {
     statements.unshift(`SELECT syncd.resume_capture(${literal(plan.entity)}, 'syncd install')`);
   }
-  const rights = rightsOf(objects, state, written);
+  const rights = rightsStatements(objects, state, written);
   if (rights.length > 0) steps.push({ about: `${plan.entity}: rights on ${plan.table}`, statements: rights });
   if (statements.length > 0) steps.push({ about: `${plan.entity}: ${plan.table}`, statements, asOwner: true });
   return [...steps, ...triggerSteps(objects, state)];
@@ -200,39 +208,6 @@ function recordDiffers(before: Record<string, unknown>, { plan, triggerVersion }
     String(before.granted) !== String(grantedFor(plan)) ||
     before.trigger_version !== triggerVersion
   );
-}
-
-type Named = { schema: string; name: string; oid: string };
-
-/** Reading for what is captured, writing only for what is pulled and what its own triggers write; the triggers read where they read again. */
-function rightsOf({ plan, triggers }: EntityObjects, state: State, written: ReadonlySet<string>): string[] {
-  const held = (grantee: string, object: string, privilege: string) =>
-    state.grants.some((grant) => grant.grantee === grantee && grant.object === object && grant.privilege === privilege);
-  const statements: string[] = [];
-  const grant = (role: string, table: Named, privileges: string[], kind: 'TABLE' | 'SEQUENCE' = 'TABLE') => {
-    const schema = `SCHEMA ${table.schema}`;
-    const use = `GRANT USAGE ON SCHEMA ${identifier(table.schema)} TO ${role}`;
-    if (!held(role, schema, 'USAGE') && !held('PUBLIC', schema, 'USAGE') && !statements.includes(use))
-      statements.push(use);
-    const missing = privileges.filter((privilege) => !held(role, `${kind} ${table.oid}`, privilege));
-    if (missing.length > 0)
-      statements.push(`GRANT ${missing.join(', ')} ON ${kind} ${qualified(table.schema, table.name)} TO ${role}`);
-  };
-  if (plan.direction === 'push') grant(DAEMON, plan.root, ['SELECT']);
-  // A walk reads an inheritance child itself, for its own columns.
-  if (plan.recipe.level === 'row') for (const { member } of triggers) grant(DAEMON, member, ['SELECT']);
-  for (const table of plan.written) {
-    grant(DAEMON, table, ['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
-    for (const sequence of table.sequences) grant(DAEMON, sequence, ['SELECT', 'USAGE', 'UPDATE'], 'SEQUENCE');
-  }
-  const surplus = plan.direction === 'push' && !written.has(plan.root.oid) ? ['INSERT', 'UPDATE', 'DELETE'] : [];
-  const withdrawn = surplus.filter((privilege) => held(DAEMON, `TABLE ${plan.root.oid}`, privilege));
-  if (withdrawn.length > 0) statements.push(`REVOKE ${withdrawn.join(', ')} ON ${plan.table} FROM ${DAEMON}`);
-  if (plan.recipe.rereadFrom !== undefined && triggers.length > 0) {
-    grant(CAPTURE, plan.root, ['SELECT']);
-    if (plan.recipe.level === 'row') for (const { member } of triggers) grant(CAPTURE, member, ['SELECT']);
-  }
-  return [...new Set(statements)];
 }
 
 function triggerSteps(objects: EntityObjects, state: State): Step[] {

@@ -7,6 +7,7 @@ import { databaseError, findPrimary, openClient } from '../db/connect.js';
 import { LOCK_CLASS, LOCKS } from '../db/schema.js';
 import { codeOf, SyncError } from '../errors.js';
 import { CAPTURE, DAEMON, identifier, OWNER, SCHEMA } from './names.js';
+import { refuseStrangers } from './rights.js';
 import { printStep, runStep } from './run-step.js';
 import { readState, type State } from './state.js';
 import { removalSteps, type Step } from './steps.js';
@@ -32,8 +33,10 @@ export async function uninstallCapture(options: UninstallOptions): Promise<Unins
   const client = await openClient(url, { role: 'uninstall', queryTimeoutMs: 0 }, () => {});
   try {
     await client.query('SELECT pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.install]);
+    await refuseStrangers(client, 'uninstall');
     const state = await readState(client);
     refuseUnlessAllowed(state);
+    await refuseWhileLeantOn(client);
     if (!discardPending) await refuseWhilePending(client, state);
     await refuseWhileUsed(client);
     const steps = [...triggerRemoval(state), ...schemaRemoval(state)];
@@ -86,6 +89,35 @@ async function refuseWhilePending(client: pg.Client, state: State): Promise<void
   });
 }
 
+/** What of the POS's would go with the schema: a view that shows a lamp at the till, say. */
+const LEANING = `
+  WITH ours AS (
+    SELECT 'pg_class'::regclass AS class, oid FROM pg_class WHERE relnamespace = to_regnamespace($1)
+    UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE pronamespace = to_regnamespace($1)
+    UNION ALL SELECT 'pg_type'::regclass, oid FROM pg_type WHERE typnamespace = to_regnamespace($1)
+  ), leaning AS (
+    SELECT DISTINCT CASE WHEN d.classid = 'pg_proc'::regclass THEN d.classid ELSE 'pg_class'::regclass END AS class,
+      CASE d.classid WHEN 'pg_rewrite'::regclass THEN (SELECT ev_class FROM pg_rewrite WHERE oid = d.objid)
+                     WHEN 'pg_attrdef'::regclass THEN (SELECT adrelid FROM pg_attrdef WHERE oid = d.objid)
+                     WHEN 'pg_constraint'::regclass THEN (SELECT conrelid FROM pg_constraint WHERE oid = d.objid)
+                     ELSE d.objid END AS oid
+    FROM pg_depend d JOIN ours o ON o.class = d.refclassid AND o.oid = d.refobjid
+    WHERE d.classid IN ('pg_rewrite'::regclass, 'pg_attrdef'::regclass, 'pg_constraint'::regclass, 'pg_class'::regclass, 'pg_proc'::regclass)
+  )
+  SELECT pg_describe_object(l.class, l.oid, 0) AS what FROM leaning l
+  WHERE l.oid <> 0 AND NOT EXISTS (SELECT FROM ours o WHERE o.class = l.class AND o.oid = l.oid)
+    AND NOT EXISTS (SELECT FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace AND n.nspname LIKE 'pg\\_%'
+                    WHERE l.class = 'pg_class'::regclass AND t.oid = l.oid) ORDER BY 1`;
+
+async function refuseWhileLeantOn(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ what: string }>(LEANING, [SCHEMA]);
+  if (rows.length === 0) return;
+  const what = rows.map((row) => row.what).join(', ');
+  throw new SyncError('failed', `nothing was changed: ${what} would be dropped with the schema ${SCHEMA}`, {
+    hint: 'It uses something of syncd, and is none of it. Have the POS do without, drop it or define it anew, then run the same command again.',
+  });
+}
+
 /** A running daemon would only see its tables vanish. */
 async function refuseWhileUsed(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ pid: number }>(
@@ -133,7 +165,8 @@ async function dropRoles(client: pg.Client, state: State, report: (line: string)
     } catch (error) {
       // 2BP01: other objects depend on it. 42501: not ours to drop.
       if (!['2BP01', '42501'].includes(codeOf(error) ?? '')) throw error;
-      notices.push(`role ${role.name} stays: something else uses it`);
+      const why = codeOf(error) === '42501' ? `${state.user} may not drop it` : 'something else uses it';
+      notices.push(`role ${role.name} stays: ${why}`);
     }
   }
   return { dropped, notices };

@@ -9,8 +9,8 @@ import type { EntityPlan } from './plan.js';
 import type { State } from './state.js';
 
 /** What the daemon's role is given for an entity, as GRANT wants it named. */
-export function grantedFor(plan: Pick<EntityPlan, 'root' | 'written'>): string[] {
-  const targets = new Set<string>();
+export function grantedFor(plan: Pick<EntityPlan, 'root' | 'written' | 'typeSchemas'>): string[] {
+  const targets = new Set(plan.typeSchemas.map((schema) => `SCHEMA ${identifier(schema)}`));
   const add = (kind: 'TABLE' | 'SEQUENCE', { schema, name }: { schema: string; name: string }) =>
     targets.add(`${kind} ${qualified(schema, name)}`).add(`SCHEMA ${identifier(schema)}`);
   add('TABLE', plan.root);

@@ -3,6 +3,7 @@
  * them; what is told of other commands, to be the user syncd, would lead astray here.
  */
 import { userInfo } from 'node:os';
+import { administratorsLogin } from '../capture/rights.js';
 import { databaseUrl } from '../config/scalars.js';
 import type { Settings } from '../config/settings.js';
 import { codeOf, SyncError } from '../errors.js';
@@ -29,8 +30,7 @@ export async function asAdministrator<T>(
     return await work();
   } catch (error) {
     if (!(error instanceof SyncError) || !NO_RIGHT.includes(codeOf(error.cause) ?? '')) throw error;
-    const hint = `It needs an administrator's login: sudo -u postgres syncd ${name}, or name one with --admin-url URL.`;
-    throw new SyncError(error.code, error.message, { hint, cause: error.cause });
+    throw new SyncError(error.code, error.message, { hint: administratorsLogin(name), cause: error.cause });
   }
 }
 

@@ -19,6 +19,7 @@ export function compare(seen: Observed, around: Surroundings): Finding[] {
   if (seen.direction !== 'pull' && !seen.suspended) {
     findings.push(...triggerFindings(recorded, now), ...replicaFindings(now, around.replicas));
     if (seen.invoked) findings.push(invoked(table));
+    findings.push(...powerless(seen));
   }
   if (seen.policed && (seen.direction !== 'push' || !recorded.policies)) findings.push(policies(seen));
   findings.push(...columnFindings(seen, recorded, now), ...configurationFindings(seen));
@@ -135,6 +136,33 @@ function invoked(table: string): Finding {
     means: 'what is written by a role without rights in the schema syncd is not captured',
     hint: INSTALL,
   };
+}
+
+/** What somebody has revoked, or policies that came later. */
+function powerless({ table, lacking = [], shutOut = [] }: Observed): Finding[] {
+  const owners = listed(shutOut);
+  return [
+    ...(lacking.length === 0
+      ? []
+      : [
+          {
+            kind: 'triggers' as const,
+            what: `the triggers of ${table} may not ${listed(lacking)}`,
+            means: 'what is changed there may go by uncaptured',
+            hint: INSTALL,
+          },
+        ]),
+    ...(shutOut.length === 0
+      ? []
+      : [
+          {
+            kind: 'outdated' as const,
+            what: `${owners} may not execute the triggers of ${table}`,
+            means: `it is captured as before, but ${owners} cannot make a partition of it`,
+            hint: INSTALL,
+          },
+        ]),
+  ];
 }
 
 function replicaFindings(now: Shape, replicas: readonly string[]): Finding[] {

@@ -8,6 +8,7 @@ import { CAPTURE, DAEMON, OWNER, parseName, parseTable, qualified } from '../cap
 import type { Direction, Settings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
 import type { DriftKind } from './kinds.js';
+import { OWNERS_LACK, TRIGGERS_LACK } from './powers.js';
 import type { Observed, Shape } from './shape.js';
 
 /** What the last look wrote down. */
@@ -36,6 +37,8 @@ type Row = {
   rereads: boolean;
   policed: boolean;
   invoked: boolean;
+  lacking: string[];
+  shut_out: string[];
   suspended: boolean;
   known: string;
 };
@@ -55,6 +58,7 @@ export async function lookForDrift(db: Db, settings: Pick<Settings, 'entities'>)
            coalesce(row_security_active(named.oid), false) AS policed,
            EXISTS (SELECT FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace AND s.nspname = 'syncd'
                    WHERE p.proname::text = ANY (c.functions) AND NOT p.prosecdef) AS invoked,
+           ${sql.raw(TRIGGERS_LACK)} AS lacking, ${sql.raw(OWNERS_LACK)} AS shut_out,
            c.suspended_at IS NOT NULL AS suspended,
            json_build_object('kind', c.drift_kind, 'text', c.drift, 'hint', c.drift_hint, 'misses', c.drift_misses,
                              'holdsPush', c.holds_push, 'holdsApply', c.holds_apply, 'marks', c.trigger_marks)::text AS known
@@ -70,7 +74,7 @@ function read(row: Row, settings: Pick<Settings, 'entities'>): Looked['tables'][
   const [recorded, named] = [shape(row.recorded), shape(row.named)];
   const original = recorded !== null && named?.oid === recorded.oid ? named : shape(row.original);
   const table = recorded?.table ?? row.table_name;
-  const { entity_type, direction, keys, excluded, generator, rereads, policed, invoked, suspended } = row;
+  const { entity_type, direction, keys, excluded, generator, rereads, policed, invoked, lacking, suspended } = row;
   return {
     entity_type,
     direction,
@@ -85,6 +89,8 @@ function read(row: Row, settings: Pick<Settings, 'entities'>): Looked['tables'][
     rereads,
     policed,
     invoked,
+    lacking,
+    shutOut: row.shut_out,
     suspended,
     known: JSON.parse(row.known),
     marks: marksOf(original),

@@ -69,6 +69,10 @@ export type Observed = {
   policed: boolean;
   /** Its trigger functions run with the rights of whoever sells, who has none in the schema syncd. */
   invoked?: boolean;
+  /** What its trigger functions need and may not do, in words that follow "may not". */
+  lacking?: string[];
+  /** Owners of a partitioned table to whose new partitions its triggers could not be cloned. */
+  shutOut?: string[];
   /** A person, or a full disk, has made the triggers step aside. */
   suspended: boolean;
 };

@@ -1,5 +1,7 @@
 /** What the roles that `install` makes may do: no more than is needed, given back where it was revoked, taken back where it was left over. */
+import pg from 'pg';
 import { uninstallCapture } from '../../src/capture/uninstall.js';
+import type { SyncError } from '../../src/errors.js';
 import { onEachServer, type Pos } from '../support/capture.js';
 import { installStage, refusal } from '../support/install-stage.js';
 
@@ -71,14 +73,32 @@ onEachServer('install', (_, server) => {
       expect.stringMatching(/clerk may not create roles/),
       expect.stringMatching(/clerk may not create a schema/),
       'entity sale: clerk has no TRIGGER right on "public"."sale"',
+      expect.stringMatching(
+        /^entity sale: clerk may not grant SELECT .* to syncd: .*\(GRANT "boss" TO "clerk"\), or a superuser$/,
+      ),
       'entity stock: clerk has no TRIGGER right on "public"."stock"',
+      expect.stringMatching(
+        /^entity stock: clerk may not grant SELECT .* to syncd: only its owner may, or a superuser$/,
+      ),
     ]);
+    // Of such a GRANT PostgreSQL makes a warning: nothing would be given, and install would call it done.
+    await pos.sql.query('GRANT TRIGGER, SELECT ON sale TO clerk');
+    expect((await refusal(install({ sale: 'sale' }, { adminUrl: as('clerk') }))).issues).toContainEqual(
+      expect.stringMatching(/^entity sale: clerk may not grant SELECT/),
+    );
     // Whether the table holds rows is told also to one who may not read them.
     await pos.sql.query('INSERT INTO sale VALUES (0); REVOKE SELECT ON sale FROM boss');
-    const { notices } = await install({ sale: 'sale' }, { adminUrl: as('boss') });
-    expect(notices).toEqual([expect.stringMatching(/^the rows that sale had before/)]);
+    await pos.sql.query('ALTER TABLE stock OWNER TO clerk; GRANT clerk TO boss');
+    const { notices } = await install({ sale: 'sale', stock: 'stock' }, { adminUrl: as('boss') });
+    expect(notices).toEqual([
+      expect.stringMatching(/^a pg_dump of this database as clerk is refused from now on.*-N syncd/),
+      expect.stringMatching(/^the rows that sale had before/),
+    ]);
     expect(await pos.write('INSERT INTO sale VALUES (1)')).toEqual(['create 1']);
-    expect((await install({ sale: 'sale' }, { adminUrl: as('boss') })).changes).toEqual([]);
+    expect(await install({ sale: 'sale', stock: 'stock' }, { adminUrl: as('boss') })).toMatchObject({
+      changes: [],
+      notices: [],
+    });
     await uninstallCapture({ adminUrl: as('boss'), discardPending: true });
     expect((await pos.sql.query(`SELECT rolname FROM pg_roles WHERE rolname LIKE 'syncd%'`)).rows).toEqual([]);
   });
@@ -102,10 +122,15 @@ onEachServer('install', (_, server) => {
     ['the marker of a TRUNCATE', 'REVOKE INSERT ON syncd.truncations FROM syncd_capture'],
     ['a counter', 'REVOKE USAGE ON SEQUENCE syncd.failures_sale FROM syncd_capture'],
     ['a function', 'REVOKE EXECUTE ON FUNCTION syncd.wake() FROM syncd_capture'],
-  ])('gives the triggers back what somebody has revoked: %s', async (_what, revoke) => {
+  ])('gives the triggers back what somebody has revoked, and looks for what went by: %s', async (_what, revoke) => {
     await install({ sale: 'sale' });
     await pos.sql.query(revoke);
-    expect((await install({ sale: 'sale' })).changes).toEqual(['grants to syncd_capture in schema syncd']);
+    // Without the schema or the counter a failure is not even counted: the comparison alone finds what went by.
+    expect((await install({ sale: 'sale' })).changes).toEqual([
+      'grants to syncd_capture in schema syncd',
+      'sale: what went by uncaptured is looked for',
+      'sale: written down as it is now',
+    ]);
     expect((await install({ sale: 'sale' })).changes).toEqual([]);
   });
 
@@ -163,5 +188,107 @@ onEachServer('install', (_, server) => {
     ]);
     expect((await install({ sale: 'sale' })).changes).toEqual([]);
     expect(await pos.write('INSERT INTO sale VALUES (1)')).toEqual(['create 1']);
+  });
+
+  test('lets the POS make partitions of a partition whose row triggers PostgreSQL clones, also under another owner', async () => {
+    await pos.sql.query(`DROP ROLE IF EXISTS till, manager; CREATE ROLE till; CREATE ROLE manager; CREATE SCHEMA shop;
+      GRANT ALL ON SCHEMA shop TO till, manager; GRANT manager TO till;
+      CREATE TABLE shop.bill (id int, y int, m int, PRIMARY KEY (id, y, m)) PARTITION BY LIST (y);
+      CREATE TABLE shop.bill_26 PARTITION OF shop.bill FOR VALUES IN (26) PARTITION BY LIST (m);
+      ALTER TABLE shop.bill OWNER TO till; ALTER TABLE shop.bill_26 OWNER TO till`);
+    await install({ bill: 'shop.bill_26' });
+    const made = (month: number, role: string) =>
+      pos.sql.query(
+        `SET ROLE ${role}; CREATE TABLE shop.bill_26_${month} PARTITION OF shop.bill_26 FOR VALUES IN (${month})`,
+      );
+    await made(1, 'till');
+    expect(await pos.write('INSERT INTO shop.bill VALUES (7, 26, 1)', 'RESET ROLE')).toEqual(['create ["7","26","1"]']);
+    await pos.sql.query('ALTER TABLE shop.bill_26 OWNER TO manager');
+    expect((await install({ bill: 'shop.bill_26' })).changes).toContain('bill: "shop"."bill_26"');
+    await made(2, 'manager');
+    await pos.sql.query('RESET ROLE');
+    // What a former owner may not have by another role any more.
+    expect(
+      (
+        await pos.sql.query(`SELECT has_function_privilege('manager', 'syncd.capture_bill_insert()', 'EXECUTE') AS now,
+        (SELECT count(*)::int FROM pg_proc p, aclexplode(p.proacl) a WHERE p.proname = 'capture_bill_insert' AND a.grantee = 'till'::regrole) AS before`)
+      ).rows,
+    ).toEqual([{ now: true, before: 0 }]);
+  });
+
+  test('leaves nothing to PUBLIC, from which an administrator revokes: neither the schemas of tables, types and operators nor the database', async () => {
+    await pos.sql.query(`CREATE FUNCTION noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+      CREATE SCHEMA types; CREATE EXTENSION citext SCHEMA types; CREATE TABLE client (code types.citext PRIMARY KEY, n int);
+      CREATE TRIGGER noop AFTER INSERT ON client FOR EACH ROW EXECUTE FUNCTION noop()`);
+    const database = new URL(pos.url).pathname.slice(1);
+    await install({ client: 'client' });
+    await pos.sql.query(`REVOKE ALL ON SCHEMA public FROM PUBLIC; REVOKE ALL ON DATABASE ${database} FROM PUBLIC`);
+    expect(await pos.write(`INSERT INTO client VALUES ('Ab', 1)`)).toEqual(['create Ab']);
+    expect((await install({ client: 'client' })).changes).toEqual([`syncd may connect to database ${database}`]);
+    expect((await install({ client: 'client' })).changes).toEqual([]);
+    const daemon = new pg.Client(server.cluster().url(database, 'syncd'));
+    await daemon.connect();
+    expect(
+      (await daemon.query(`SELECT n FROM public.client WHERE code OPERATOR(types.=) 'AB'::types.citext`)).rows,
+    ).toEqual([{ n: 1 }]);
+    await daemon.end();
+    await uninstallEverywhere();
+  });
+
+  test('tells who may not act as the owner of an installation what to grant, and works for him then', async () => {
+    await install({ sale: 'sale' });
+    await pos.sql.query(
+      'DROP ROLE IF EXISTS deputy; CREATE ROLE deputy LOGIN CREATEROLE; ALTER TABLE sale OWNER TO deputy',
+    );
+    const adminUrl = server.cluster().url(new URL(pos.url).pathname.slice(1), 'deputy');
+    const refused = {
+      code: 'configuration',
+      message: 'nothing was changed: deputy may not act as syncd_owner, which has the schema',
+    };
+    const error = await install({ sale: 'sale' }, { adminUrl }).catch((thrown: SyncError) => thrown as SyncError);
+    expect(error).toMatchObject(refused);
+    await expect(uninstallCapture({ adminUrl })).rejects.toMatchObject(refused);
+    await pos.sql.query((error as SyncError).hint.replace(/^.*: (?=GRANT)/, ''));
+    expect((await install({ sale: 'sale' }, { adminUrl })).changes).toEqual([]);
+    await pos.sql.query('ALTER TABLE sale OWNER TO postgres');
+  });
+
+  test('works for one whose roles give him nothing by themselves, or says what to alter', async () => {
+    await uninstallEverywhere();
+    const database = new URL(pos.url).pathname.slice(1);
+    await pos.sql.query(`DROP ROLE IF EXISTS modest; CREATE ROLE modest LOGIN CREATEROLE NOINHERIT; ALTER TABLE sale OWNER TO modest;
+      GRANT CREATE ON DATABASE ${database} TO modest`);
+    const adminUrl = server.cluster().url(database, 'modest');
+    if (server.version < 16) {
+      expect((await refusal(install({ sale: 'sale' }, { adminUrl }))).issues).toEqual([
+        'modest does not have the rights of its roles by itself: ALTER ROLE "modest" INHERIT',
+      ]);
+      await pos.sql.query('ALTER ROLE modest INHERIT');
+    } else await pos.sql.query(`ALTER ROLE modest SET createrole_self_grant = 'inherit'`);
+    await install({ sale: 'sale' }, { adminUrl });
+    expect((await install({ sale: 'sale' }, { adminUrl })).changes).toEqual([]);
+    expect(await pos.write('INSERT INTO sale VALUES (1)')).toEqual(['create 1']);
+    await uninstallCapture({ adminUrl, discardPending: true });
+  });
+
+  test('tells of policies that came later where the triggers read rows again, and looks for what went by meanwhile', async () => {
+    await pos.sql.query(`CREATE FUNCTION noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+      CREATE TRIGGER noop AFTER INSERT ON stock FOR EACH ROW EXECUTE FUNCTION noop()`);
+    await install({ stock: 'stock' });
+    await pos.sql.query('ALTER ROLE syncd_capture NOBYPASSRLS; ALTER TABLE stock ENABLE ROW LEVEL SECURITY');
+    expect(await pos.write('INSERT INTO stock VALUES (1)')).toEqual([]);
+    expect((await install({ stock: 'stock' })).changes).toEqual([
+      'syncd_capture bypasses row-level security',
+      'stock: what went by uncaptured is looked for',
+      'stock: written down as it is now',
+    ]);
+    expect(await pos.write('INSERT INTO stock VALUES (2)')).toEqual(['create 2']);
+    expect((await pos.sql.query('SELECT cause FROM syncd.backfills')).rows).toEqual([
+      {
+        cause: expect.stringMatching(
+          /^drift: the triggers of public.stock may not read public.stock past its policies: /,
+        ),
+      },
+    ]);
   });
 });

@@ -66,6 +66,19 @@ onEachServer('uninstall', (pos, server) => {
     await daemon.end();
   });
 
+  test("is refused while something of the POS's leans on the schema: it would go with it", async () => {
+    await pos().capture('', ENTITIES);
+    await pos().sql.query(`CREATE VIEW back.lamp AS SELECT safe FROM syncd.sync_light;
+      CREATE FUNCTION back.waits(syncd.sync_light) RETURNS bigint LANGUAGE sql AS 'SELECT $1.waiting'`);
+    await expect(uninstallCapture({ adminUrl: pos().url, discardPending: true })).rejects.toMatchObject({
+      code: 'failed',
+      message:
+        'nothing was changed: function back.waits(syncd.sync_light), view back.lamp would be dropped with the schema syncd',
+    });
+    expect((await pos().sql.query('SELECT count(*)::int AS n FROM back.lamp')).rows).toEqual([{ n: 1 }]);
+    await pos().sql.query('DROP VIEW back.lamp; DROP FUNCTION back.waits');
+  });
+
   test('keeps roles that another database uses or that were there before, and says so', async () => {
     const url = await server.cluster().createDatabase('other');
     const other = new pg.Client(url);

@@ -22,6 +22,8 @@ const ENTITIES: Entities = {
 const ALTERED: Record<string, [ddl: string, kind: string]> = {
   disabled: ['ALTER TABLE disabled DISABLE TRIGGER "!syncd insert"', 'triggers'],
   invoked: ['ALTER FUNCTION syncd.capture_invoked_insert() SECURITY INVOKER', 'triggers'],
+  powerless: ['ALTER FUNCTION syncd.capture_powerless_insert() OWNER TO pg_monitor', 'triggers'],
+  uncounted: ['REVOKE ALL ON SEQUENCE syncd.failures_uncounted FROM syncd_capture', 'triggers'],
   silenced: ['ALTER TABLE silenced DISABLE TRIGGER ALL', 'triggers'],
   replica: ['ALTER TABLE replica ENABLE REPLICA TRIGGER "!syncd update"', 'triggers'],
   dropped: ['DROP TRIGGER "!syncd truncate" ON dropped', 'triggers'],

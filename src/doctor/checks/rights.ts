@@ -1,5 +1,6 @@
 /** Whether this role may do what the daemon does: use the schema, read what is captured, write what comes from the cloud. */
 import { sql } from 'kysely';
+import { TABLE_NAMED } from '../../drift/look.js';
 import { INSTALL } from '../../errors.js';
 import { fail, ok } from '../finding.js';
 import type { Check } from '../patient.js';
@@ -15,11 +16,12 @@ export const rights: Check = {
       SELECT current_user::text AS role,
         (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS owner,
         ARRAY(
-          SELECT format('%s on %s', r.name, to_regclass(c.table_name)) FROM syncd.capture c
-          CROSS JOIN LATERAL unnest(CASE c.direction WHEN 'push' THEN ARRAY['SELECT'] ELSE ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] END) AS r (name)
-          WHERE to_regclass(c.table_name) IS NOT NULL
-            AND NOT (has_table_privilege(to_regclass(c.table_name), r.name)
-                     OR r.name <> 'DELETE' AND has_any_column_privilege(to_regclass(c.table_name), r.name))
+          SELECT l.what FROM syncd.capture c CROSS JOIN LATERAL (${sql.raw(TABLE_NAMED)}) AS named
+          JOIN pg_class t ON t.oid = named.oid JOIN pg_namespace n ON n.oid = t.relnamespace CROSS JOIN LATERAL (
+            SELECT format('%s on %I.%I', r.name, n.nspname, t.relname)
+            FROM unnest(CASE c.direction WHEN 'push' THEN ARRAY['SELECT'] ELSE ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] END) AS r (name)
+            WHERE NOT (has_table_privilege(t.oid, r.name) OR r.name <> 'DELETE' AND has_any_column_privilege(t.oid, r.name))
+            UNION SELECT format('USAGE on schema %I', n.nspname) WHERE NOT has_schema_privilege(n.oid, 'USAGE')) AS l(what)
           ORDER BY 1) AS lacking`.execute(db);
     const { role, owner, lacking } = rows[0] as Right;
     if (lacking.length > 0)

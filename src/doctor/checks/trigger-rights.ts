@@ -3,7 +3,7 @@
  * PostgreSQL, which calls a cast of the column's type where there is one, and whoever owns an enum or a range may make such a cast.
  */
 import { sql } from 'kysely';
-import { CAPTURE, SCHEMA } from '../../capture/names.js';
+import { CAPTURE, OWNER, SCHEMA } from '../../capture/names.js';
 import type { Db } from '../../db/connect.js';
 import { INSTALL } from '../../errors.js';
 import { fail, type Unnamed, warn } from '../finding.js';
@@ -29,12 +29,20 @@ const SURPLUS = sql<{ surplus: string[] }>`
       WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'v') AND has_table_privilege(k.oid, c.oid, p.name)) AS surplus
   FROM pg_roles k, pg_namespace n WHERE k.rolname = ${CAPTURE} AND n.nspname = ${SCHEMA}`;
 
+/** Where whoever had let it was dropped, his grants went with him. */
+const UNJOINED = sql<{ unjoined: boolean }>`
+  SELECT NOT (pg_has_role(o.oid, k.oid, 'USAGE') AND pg_has_role(o.oid, k.oid, CASE WHEN v.options THEN 'SET' ELSE 'MEMBER' END)) AS unjoined
+  FROM pg_roles o, pg_roles k, (SELECT current_setting('server_version_num')::int >= 160000 AS options) v
+  WHERE o.rolname = ${OWNER} AND k.rolname = ${CAPTURE}`;
+
 type Cast = { cast: string; owner: string; entities: string };
 
 const CASTS = sql<Cast>`
   WITH RECURSIVE part(entity_type, oid) AS (
     SELECT k.entity_type, a.atttypid FROM syncd.capture k
-    JOIN pg_attribute a ON a.attrelid = to_regclass(k.table_name) AND a.attnum > 0 AND NOT a.attisdropped
+    JOIN pg_class t ON t.relname = (parse_ident(k.table_name))[2]
+    JOIN pg_namespace s ON s.oid = t.relnamespace AND s.nspname = (parse_ident(k.table_name))[1]
+    JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
     UNION
     SELECT p.entity_type, next.oid FROM part p JOIN pg_type t ON t.oid = p.oid CROSS JOIN LATERAL (
       SELECT t.typbasetype AS oid WHERE t.typtype = 'd'
@@ -58,6 +66,7 @@ export async function triggersFindings(db: Db, daemon: string): Promise<Unnamed[
     ),
   );
   const surplus = (await SURPLUS.execute(db)).rows[0]?.surplus ?? [];
+  const unjoined = (await UNJOINED.execute(db)).rows[0]?.unjoined === true;
   const rich = `role ${CAPTURE} may do more than the triggers need: ${surplus.slice(0, 5).join(', ')}${surplus.length > 5 ? ` and ${surplus.length - 5} more` : ''}`;
   const casts = (await CASTS.execute(db)).rows.map(({ cast, owner, entities }) =>
     warn(
@@ -74,6 +83,15 @@ export async function triggersFindings(db: Db, daemon: string): Promise<Unnamed[
             rich,
             'A cast that a role of the POS writes for a type of its own runs with its rights at every sale.',
             'sudo -u postgres psql   # and REVOKE it: install has granted none of this',
+          ),
+        ]
+      : []),
+    ...(unjoined
+      ? [
+          fail(
+            `${OWNER} may not act as ${CAPTURE}`,
+            'Then the triggers cannot step aside: neither by syncd capture --suspend nor when the disk is full.',
+            `${INSTALL}   # lets it`,
           ),
         ]
       : []),

@@ -36,14 +36,16 @@ export async function readIdentity(db: Db, settings: Settings): Promise<Identity
 
 /**
  * Before an install: where a daemon has worked for one outlet, the configuration of another one would end the capture of its tables.
- * @param url of a login that may read schema syncd
+ * @param url of the login that installs
  * @throws SyncError `configuration` where it is another outlet's; what Postgres says
  */
 export async function refuseOthers(url: string, { outlet }: Settings): Promise<void> {
   const db = openDb(url, { role: 'install' });
   try {
     const { rows: found } = await sql<{ there: boolean }>`
-      SELECT to_regclass('syncd.outlet_config') IS NOT NULL AS there`.execute(db);
+      SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'syncd'
+                     WHERE c.relname = 'outlet_config' AND has_schema_privilege(n.oid, 'USAGE')) AS there`.execute(db);
+    // Who may not look is refused by the install itself, and told what he lacks.
     if (!found[0]?.there) return;
     const { rows } = await sql<{ id: string }>`
       SELECT outlet_id AS id FROM syncd.outlet_config o WHERE to_json(o) ->> 'home_outlet_id' IS NOT NULL`.execute(db);
