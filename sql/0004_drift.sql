@@ -26,7 +26,7 @@ COMMENT ON COLUMN syncd.capture.drift_hint IS 'What repairs it.';
 COMMENT ON COLUMN syncd.capture.drift_misses IS 'Changes of the table may go by uncaptured while it lasts; it is compared once that is over.';
 COMMENT ON COLUMN syncd.capture.holds_push IS 'Its captured changes wait: they might be taken for those of another row.';
 COMMENT ON COLUMN syncd.capture.holds_apply IS 'What the cloud sends for it waits: it cannot be written, or might overwrite a change that nobody captured.';
-COMMENT ON COLUMN syncd.capture.trigger_marks IS 'The triggers'' own row versions as last seen: a trigger that was switched off for a moment has another one.';
+COMMENT ON COLUMN syncd.capture.trigger_marks IS 'The row versions of its triggers and columns, and its files, as last seen: a trigger that was switched off for a moment has another one, and so have rows that an ALTER wrote anew.';
 
 -- An entity that comes back is compared with what was agreed on while it was captured: nobody saw what was written since.
 CREATE TABLE syncd.former_captures (
@@ -66,7 +66,7 @@ SET search_path = pg_catalog SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS 
                  SELECT json_object_agg(e.oid::text, e.enumlabel ORDER BY e.oid) FROM pg_type t
                  JOIN pg_enum e ON e.enumtypid IN (t.oid, t.typelem, t.typbasetype) WHERE t.oid = a.atttypid),
                'nullable', NOT a.attnotnull, 'given', a.atthasdef OR a.attidentity <> '',
-               'filled', a.atthasmissing) ORDER BY a.attnum)
+               'filled', a.atthasmissing, 'mark', a.xmin::text) ORDER BY a.attnum)
       FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
     'unique', (
       SELECT coalesce(json_agg(keys.numbers ORDER BY keys.numbers::text), '[]')
@@ -76,7 +76,7 @@ SET search_path = pg_catalog SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS 
               AND k.place <= i.indnkeyatts
             GROUP BY i.indexrelid) AS keys),
     'members', (
-      SELECT json_agg(json_build_object('oid', r.oid::text, 'table', format('%I.%I', rn.nspname, r.relname), 'kind', r.relkind,
+      SELECT json_agg(json_build_object('oid', r.oid::text, 'table', format('%I.%I', rn.nspname, r.relname), 'kind', r.relkind, 'file', r.relfilenode::text,
                'partition', r.relispartition, 'bounds', (
                  SELECT d.bounds FROM pg_get_partition_constraintdef(CASE WHEN with_bounds THEN r.oid END) AS d(bounds)
                  WHERE d.bounds NOT LIKE '%satisfies_hash_partition%'),

@@ -58,7 +58,7 @@ export function rowsDiffer(recorded: Shape, now: Shape, stayed: readonly string[
 }
 
 const sameTexts = (was: ShapeColumn, now: ShapeColumn): boolean =>
-  family(was.type) === family(now.type) || sameType(was, now);
+  textFamily(was.type) === textFamily(now.type) || sameType(was, now);
 
 /** It may have another name now, or be in another schema. */
 const sameType = (was: ShapeColumn, now: ShapeColumn): boolean =>
@@ -74,7 +74,7 @@ function relabelled(was: ShapeColumn, now: ShapeColumn): { was: string; is: stri
 }
 
 /** Types whose values have the same text: widening such a key column renames no row. */
-function family(type: string): string {
+export function textFamily(type: string): string {
   if (/^(smallint|integer|bigint)$/.test(type)) return 'integer';
   if (/^(text|character varying(\(\d+\))?)$/.test(type)) return 'text';
   return type;

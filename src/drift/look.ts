@@ -8,6 +8,7 @@ import { CAPTURE, DAEMON, OWNER, parseName, parseTable, qualified } from '../cap
 import type { Direction, Settings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
 import type { DriftKind } from './kinds.js';
+import { marksOf } from './marks.js';
 import { OWNERS_LACK, TRIGGERS_LACK } from './powers.js';
 import type { Observed, Shape } from './shape.js';
 
@@ -111,13 +112,6 @@ function configuredOf(settings: Pick<Settings, 'entities'>, row: Row, table: str
 }
 
 const plain = (name: string): string => parseName(name)?.[0] ?? name;
-
-function marksOf(shape: Shape | null): string {
-  const marks = shape?.members.flatMap(({ oid, triggers }) =>
-    triggers.map(({ name, mark }) => `${oid} ${name} ${mark}`),
-  );
-  return (marks ?? []).sort().join('\n');
-}
 
 /** Who writes as a replica by a standing setting; what a session sets for itself nobody else can see. */
 async function readReplicas(db: Db): Promise<string[]> {

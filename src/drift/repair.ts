@@ -16,6 +16,7 @@ import { rowsDiffer } from './columns.js';
 import { compare } from './compare.js';
 import { type Drift, type DriftKind, driftOf } from './kinds.js';
 import { type Looked, lookForDrift, TABLE_NAMED } from './look.js';
+import { alteredSince } from './marks.js';
 import type { Observed } from './shape.js';
 
 /** By entity type; an entity that was never recorded is not among them. */
@@ -101,9 +102,8 @@ function gapOf(
   if (recorded?.members.every(({ triggers }) => triggers.length === 0)) return `direction: ${table} was only pulled`;
   if (drift?.misses) return `drift: ${drift.text}`;
   if (known.misses) return `drift: ${known.text}`;
-  return known.marks !== null && known.marks !== marks
-    ? `drift: triggers of ${table} were altered meanwhile`
-    : undefined;
+  const altered = alteredSince(known.marks, marks);
+  return altered && `drift: ${altered} ${table} were altered meanwhile`;
 }
 
 /**

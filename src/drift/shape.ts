@@ -14,6 +14,8 @@ export type ShapeColumn = {
   given: boolean;
   /** Rows from before the column have a value in it that nobody has written; missing in older records. */
   filled?: boolean;
+  /** The transaction that last altered it; missing in older records. */
+  mark?: string;
 };
 export type ShapeTrigger = {
   name: string;
@@ -26,7 +28,14 @@ export type ShapeTrigger = {
   /** The transaction that last altered it. */
   mark: string;
 };
-export type ShapeMember = { oid: string; table: string; kind: string; partition: boolean; triggers: ShapeTrigger[] };
+export type ShapeMember = {
+  oid: string;
+  table: string;
+  kind: string;
+  partition: boolean;
+  triggers: ShapeTrigger[];
+  file?: string;
+};
 export type Shape = {
   oid: string;
   table: string;

@@ -1,7 +1,7 @@
 /**
  * The chore that watches for drift: looks, compares, writes down in syncd.capture what has changed, and tells the log once. Where
  * changes may have gone by uncaptured and that is over, by an install or by hand, it asks for the table to be compared. A trigger
- * that was switched off and on again between two looks is known by its mark. A crash between the two leaves the finding as it
+ * that was switched off and on again between two looks is known by its mark (drift/marks). A crash between the two leaves the finding as it
  * was, so that the next look does both again.
  */
 import { sql } from 'kysely';
@@ -15,6 +15,7 @@ import { requestReconcile } from '../walk/request.js';
 import { compare } from './compare.js';
 import { type Drift, driftOf } from './kinds.js';
 import { type Looked, lookForDrift } from './look.js';
+import { alteredSince } from './marks.js';
 
 export type DriftDeps = {
   db: Db;
@@ -79,9 +80,8 @@ function gapOf({ table, drift }: Seen): string | undefined {
   const { known, marks, direction, suspended } = table;
   if (drift?.misses || suspended || direction === 'pull') return undefined;
   if (known.misses) return `drift: ${known.text}`;
-  return known.marks !== null && known.marks !== marks
-    ? `drift: triggers of ${table.table} were altered meanwhile`
-    : undefined;
+  const altered = alteredSince(known.marks, marks);
+  return altered && `drift: ${altered} ${table.table} were altered meanwhile`;
 }
 
 async function writeDown(db: Db, changed: Seen[]): Promise<void> {

@@ -217,6 +217,15 @@ onEachServer('drift', (_, server) => {
     expect(await asked()).toEqual([
       expect.objectContaining({ entity_type: 'sale', cause: 'drift: triggers of public.sale were altered meanwhile' }),
     ]);
+    await pos.sql.query("INSERT INTO sale VALUES (1, ' x'); TRUNCATE syncd.backfills");
+    await pos.sql.query('VACUUM FULL sale');
+    await look();
+    expect(await asked()).toEqual([]);
+    await pos.sql.query('ALTER TABLE sale ALTER name TYPE text USING trim(name)');
+    await look();
+    expect(await asked()).toEqual([
+      expect.objectContaining({ entity_type: 'sale', cause: 'drift: rows of public.sale were altered meanwhile' }),
+    ]);
     await pos.sql.query('TRUNCATE syncd.backfills; DROP TRIGGER "!syncd insert" ON stock');
     await install();
     await look();
