@@ -201,6 +201,18 @@ test('a daemon does not work on a schema that is newer than itself, and says so'
   }
 });
 
+test('a SIGHUP that comes before the daemon is loaded does not end it', async () => {
+  // By the program's own first call.
+  const atOnce = `
+    const first = process.setSourceMapsEnabled;
+    process.setSourceMapsEnabled = (on) => { first(on); process.kill(process.pid, 'SIGHUP'); };`;
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(atOnce)}` };
+  expect(await syncd(['run', '--config', `${shop.config}.none`], env)).toMatchObject({
+    code: 78,
+    stderr: expect.stringContaining('none'),
+  });
+});
+
 test.each(['install', 'uninstall'])('%s by a login that may not is told which login may', async (command) => {
   await shop.sql.query('DROP ROLE IF EXISTS waiter');
   await shop.sql.query('CREATE ROLE waiter LOGIN');
