@@ -6,10 +6,11 @@
  * concern. Else only those rows of the queue go that equal what was sent, column by column of the data, `local` ones aside.
  */
 import { type RawBuilder, sql } from 'kysely';
+import { payload } from '../capture/expressions.js';
 import { textHash } from '../capture/row-hash.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
-import { compared, type Source, sameImage } from './rows.js';
+import { compared, matches, type Source, sameImage } from './rows.js';
 import type { AppliedTable } from './tables.js';
 
 /**
@@ -55,7 +56,7 @@ const captured = (table: AppliedTable, source: Source, position: string) => sql`
 export async function takeBackEcho(trx: Db, table: AppliedTable, source: Source, position: string): Promise<void> {
   // Nothing is captured there.
   if (table.direction === 'pull') return;
-  const { rows } = await sql<{ stays: boolean }>`
+  const { rows } = await sql<{ stays: boolean; unsaid: boolean }>`
     WITH own AS MATERIALIZED (${captured(table, source, position)}
     ), looked AS (
       SELECT s.place, s.id, s.entity_id,
@@ -70,8 +71,12 @@ export async function takeBackEcho(trx: Db, table: AppliedTable, source: Source,
     ), echo AS (
       DELETE FROM syncd.sync_queue WHERE ctid = ANY (ARRAY(SELECT place FROM judged WHERE echo))
     )
-    SELECT EXISTS (SELECT FROM judged WHERE NOT echo) AS stays`.execute(trx);
+    SELECT EXISTS (SELECT FROM judged WHERE NOT echo) AS stays,
+           EXISTS (SELECT FROM (${source}) AS s WHERE s.data IS NOT NULL AND s.entity_id NOT IN (SELECT entity_id FROM own)) AS unsaid`.execute(
+    trx,
+  );
   if (rows[0]?.stays) await buildOnCloudsRow(trx, table, source, position);
+  if (rows[0]?.unsaid) await sayWhatStands(trx, table, source, position);
 }
 
 /**
@@ -90,6 +95,26 @@ async function buildOnCloudsRow(trx: Db, table: AppliedTable, source: Source, po
     )
     UPDATE syncd.sync_queue q SET operation = 'update', previous = told.previous, undated = true
     FROM told WHERE q.ctid = told.place`.execute(trx);
+}
+
+/**
+ * A trigger of the POS that gives a row back what it held leaves nothing to capture: the row is as it was, and not as the cloud
+ * sent it. It goes out as what any other trigger makes of a row, or both sides would differ and nobody would know.
+ */
+async function sayWhatStands(trx: Db, table: AppliedTable, source: Source, position: string): Promise<void> {
+  await sql`
+    WITH own AS MATERIALIZED (${captured(table, source, position)})
+    INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, previous, undated)
+    SELECT ${table.entity}, s.entity_id, 'update', s.payload, sent.otherwise, true
+    FROM (
+      SELECT w.entity_id, w.data, t.payload FROM (${source}) AS w
+      CROSS JOIN LATERAL (SELECT ${sql.raw(payload(table, 't'))} AS payload FROM ${sql.raw(table.table)} AS t
+                          WHERE ${matches(table, 'w.entity_id')} LIMIT 1) AS t
+      WHERE w.data IS NOT NULL AND w.entity_id NOT IN (SELECT entity_id FROM own)
+    ) AS s
+    CROSS JOIN LATERAL (${compared(table)}) AS now
+    CROSS JOIN LATERAL (SELECT ${sentOtherwise(table)} AS otherwise) AS sent
+    WHERE NOT ${sameImage(table)} AND sent.otherwise IS NOT NULL`.execute(trx);
 }
 
 /** What was sent in the columns that the queue's text holds otherwise, but for those that nobody wrote or nobody cares about; null: none. */

@@ -179,6 +179,18 @@ describe('under newest_wins', () => {
     expect(await stage.conflict(id)).toMatchObject({ resolution: kept });
   });
 
+  test('an edit that has won once is no newer for that: the next one of head office’s may win over it', async () => {
+    await stage.edits(
+      `UPDATE products SET name = 'Shop' WHERE id = 1`,
+      `UPDATE syncd.sync_queue SET created_at = now() - interval '2 h' WHERE status = 'pending'`,
+    );
+    await stage.meets(office(ago(3 * HOUR)), 'newest_wins');
+    expect(await stage.byRule()).toMatchObject({ resolved: 1, minted: 1 });
+    const next = await stage.meets({ ...office(ago(HOUR)), version: 8 }, 'newest_wins');
+    await stage.byRule();
+    expect(await stage.conflict(next)).toMatchObject({ resolution: 'cloud' });
+  });
+
   test('what went by uncaptured and was queued by hand has no instant: a person chooses', async () => {
     await stage.edits(
       'ALTER TABLE products DISABLE TRIGGER USER',

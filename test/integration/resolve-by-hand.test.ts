@@ -99,6 +99,16 @@ describe('values', () => {
   });
 });
 
+test('on record stands what the shop held when it was decided, not when it was found, and what came of it', async () => {
+  const id = await diverged();
+  await stage.edits(`UPDATE products SET name = 'Later', qty = 4 WHERE id = 1`);
+  await stage.byHand(id, { strategy: 'cloud_wins' });
+  const { local, result, base, fields } = await stage.conflict(id);
+  expect(JSON.parse(local)).toMatchObject({ name: 'Later', qty: 4 });
+  expect(JSON.parse(result)).toMatchObject({ name: 'Cloud', qty: 5 });
+  expect([base, fields]).toEqual([{ name: 'Kopi', qty: 5, doubled: 10 }, ['name', 'qty']]);
+});
+
 test('a conflict that is over stays as it is, and says by whom', async () => {
   const id = await diverged();
   await stage.byHand(id, { strategy: 'cloud_wins' });

@@ -190,6 +190,24 @@ describe('where a trigger of the shop touches every row', () => {
   );
 });
 
+test('what a trigger of the shop turns back into what stood there goes back to the cloud, or both would differ in silence', async () => {
+  await stage.reset();
+  await stage.edits(
+    `CREATE FUNCTION floor_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.price = greatest(NEW.price, 8); RETURN NEW; END $$`,
+    'CREATE TRIGGER floor_it BEFORE UPDATE ON products FOR EACH ROW EXECUTE FUNCTION floor_it()',
+    `INSERT INTO products (id, name, price, qty) VALUES (1, 'Kopi', 8, 10), (2, 'Teh', 9, 10)`,
+  );
+  const sides = new TwoSides(stage, {});
+  await sides.quieten(ROUNDS);
+  const before = sides.pushes;
+  sides.office(1, { price: 5 });
+  sides.office(2, { note: 'another, which is the shop’s own' });
+  await sides.quieten(ROUNDS);
+  expect((await sides.shopRows()).map(imageOf)).toEqual(imagesAtCloud(sides));
+  expect([sides.cloudRow(1)?.price, sides.pushes - before]).toEqual([8, 1]);
+  await stage.edits('DROP TRIGGER floor_it ON products', 'DROP FUNCTION floor_it');
+});
+
 /** In the queue stands what the shop did and what resolutions made; where the cloud's side was kept they made nothing. */
 async function nothingElseWasSent(sides: TwoSides): Promise<void> {
   const { queued, minted, idle } = await stage.one(
