@@ -38,7 +38,9 @@ onEachServer('a reconcile', (_, server) => {
 
   test('sees what went by behind a change that still waits, and leaves alone what the queue says already', async () => {
     const table = await agreed();
-    await stage.rows(`UPDATE ${table} SET v = 'told' WHERE id IN (1, 2, 3)`, []);
+    await stage.rows(
+      `UPDATE ${table} SET v = 'told' WHERE id IN (1, 2, 3, 5); UPDATE ${table} SET v = 'anew' WHERE id = 5`,
+    );
     await stage.rows(`DELETE FROM ${table} WHERE id = 4`);
     await stage.rows("UPDATE syncd.sync_queue SET status = 'failed' WHERE entity_id = '3'");
     await stage.unseen(
@@ -46,7 +48,6 @@ onEachServer('a reconcile', (_, server) => {
       `INSERT INTO ${table} VALUES (4, 'back')`,
       `DELETE FROM ${table} WHERE id = 1`,
     );
-    await stage.rows('SELECT 1');
     const before = (await stage.queue()).length;
     await stage.walk('reconcile', table);
     expect((await stage.queue()).slice(before)).toEqual([
@@ -108,10 +109,11 @@ onEachServer('a reconcile', (_, server) => {
   test('a conflict that waits for a person is left to the person', async () => {
     const table = await agreed();
     await stage.rows(`
-      INSERT INTO syncd.sync_conflicts (entity_type, entity_id, source, cloud_version) VALUES ('${table}', '1', 'pull', 3), ('${table}', '2', 'pull', 3)`);
-    await stage.unseen(`UPDATE ${table} SET v = 'x' WHERE id = 1`, `DELETE FROM ${table} WHERE id = 2`);
+      INSERT INTO syncd.sync_conflicts (entity_type, entity_id, source, cloud_version) SELECT '${table}', n, 'pull', 3 FROM generate_series(1, 4) n;
+      UPDATE syncd.sync_conflicts SET status = 'resolved', resolved_at = now(), resolved_by = 'siti' WHERE entity_id IN ('3', '4')`);
+    await stage.unseen(`UPDATE ${table} SET v = 'x' WHERE id IN (1, 3)`, `DELETE FROM ${table} WHERE id IN (2, 4)`);
     await stage.walk('reconcile', table);
-    expect(await stage.queue()).toEqual([]);
+    expect(await stage.queue()).toEqual([`${table} update 3`, `${table} delete 4`]);
   });
 
   test('a table that was found without a row is a TRUNCATE: nothing is deleted before a person has decided', async () => {
