@@ -12,6 +12,8 @@ export type Link = {
   readonly bytes: number;
   /** When it shrank last, by the clock of the answers. What was under way by then was of the old size, and fails for the same reason. */
   readonly shrunkAtMs: number;
+  /** How long the late answer took on whose account it shrank last; null: it has grown since, or no answer was late. */
+  readonly lateMs: number | null;
 };
 
 /** How long the answer took, or the last try of a request that got none, and when that was over, by a clock that never jumps. */
@@ -24,6 +26,8 @@ const FIRST_BYTES = 256 * 1024;
 /** An answer slower than this share of the deadline is a warning: the next size up would come close to it. */
 const SLOW_SHARE = 0.25;
 const FAST_SHARE = 0.1;
+/** Where half the size still takes this share of the time, the size is not what takes it. */
+const NO_GAIN_SHARE = 0.75;
 
 export function newLink(maxChanges: number, maxBytes: number): Link {
   return {
@@ -32,6 +36,7 @@ export function newLink(maxChanges: number, maxBytes: number): Link {
     changes: Math.min(FIRST_CHANGES, maxChanges),
     bytes: Math.min(FIRST_BYTES, maxBytes),
     shrunkAtMs: Number.NEGATIVE_INFINITY,
+    lateMs: null,
   };
 }
 
@@ -50,10 +55,21 @@ export function afterAnswer(
   took: Took,
   deadlineMs: number,
 ): Link {
-  if (took.durationMs > deadlineMs * SLOW_SHARE) return shrunk(link, link.changes / 2, link.bytes / 2, took);
+  if (took.durationMs > deadlineMs * SLOW_SHARE) return afterLateAnswer(link, took);
   const full = sent.changes >= link.changes * 0.9 || sent.bytes >= link.bytes * 0.9;
-  if (full && took.durationMs < deadlineMs * FAST_SHARE) return clamp(link, link.changes * 2, link.bytes * 2);
+  if (full && took.durationMs < deadlineMs * FAST_SHARE)
+    return { ...clamp(link, link.changes * 2, link.bytes * 2), lateMs: null };
   return link;
+}
+
+/**
+ * Halves the size, but not again where that gained nothing: a cloud that is late with every answer, however small, would be sent
+ * ten changes at a time, in a hundred times the requests, and a backlog would never be gone. What times out halves it all the same.
+ */
+function afterLateAnswer(link: Link, took: Took): Link {
+  if (link.lateMs !== null && took.durationMs >= link.lateMs * NO_GAIN_SHARE) return link;
+  const smaller = shrunk(link, link.changes / 2, link.bytes / 2, took);
+  return smaller === link ? link : { ...smaller, lateMs: took.durationMs };
 }
 
 /** After a time-out or a 413. */

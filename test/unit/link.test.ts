@@ -50,6 +50,41 @@ test('what was under way together shrinks it once; what was sent after that shri
   expect(link.changes).toBe(125);
 });
 
+/** Three at a time, for ten minutes, on a line that takes `latencyMs` for a batch and `msPerChange` for each change under way. */
+function smallestOn(latencyMs: number, msPerChange: number): { smallest: number; last: Link } {
+  let link = newLink(1_000, 4_194_304);
+  let [smallest, nowMs] = [link.changes, 0];
+  while (nowMs < 600_000) {
+    const sent = [3, 2, 1].map((free) => staggered(link, free));
+    const durationMs = latencyMs + msPerChange * sent.reduce((sum, { changes }) => sum + changes, 0);
+    nowMs += durationMs;
+    for (const one of sent)
+      link =
+        durationMs > DEADLINE
+          ? afterTooMuch(link, one, took(DEADLINE, nowMs))
+          : afterAnswer(link, { ...one, bytes: 1 }, took(durationMs, nowMs), DEADLINE);
+    smallest = Math.min(smallest, link.changes);
+  }
+  return { smallest, last: link };
+}
+
+test('a cloud that is late with every answer, whatever its size, is not sent ever smaller batches', () => {
+  expect(smallestOn(9_000, 0).smallest).toBe(125);
+  expect(smallestOn(20_000, 1).smallest).toBe(125);
+});
+
+test('on a line that is slow by the size the batches shrink until they are in time', () => {
+  const { last } = smallestOn(300, 150);
+  expect(300 + 150 * last.changes * (1 + 1 / 2 + 1 / 3)).toBeLessThan(DEADLINE * 0.25 + 1_000);
+});
+
+test('when the cloud is quick again the batches grow, and late answers after that shrink them again', () => {
+  let link = afterAnswer(newLink(1_000, 4_194_304), { changes: 250, bytes: 1 }, took(9_000), DEADLINE);
+  link = afterAnswer(link, full(link), took(100, 20_000), DEADLINE);
+  expect(link.changes).toBe(250);
+  expect(afterAnswer(link, full(link), took(9_000, 40_000), DEADLINE).changes).toBe(125);
+});
+
 test('what leaves at once leaves in different sizes; what leaves as another comes back has the full one', () => {
   const link = newLink(1_000, 4_194_304);
   expect([3, 2, 1].map((free) => staggered(link, free).changes)).toEqual([84, 125, 250]);
