@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { isatty } from 'node:tty';
+
 // Whoever has changed the configuration may tell the daemon so (SIGHUP) before it is loaded: the file is read after this.
 if (process.argv.includes('run') && !isatty(1)) process.on('SIGHUP', () => {});
 // Everybody on the machine may read the command line of a process: a URL with a password does not stay there.
