@@ -75,16 +75,9 @@ onEachServer('the comparison with the cloud', (_, server) => {
         (4, 'infinity', 1), (5, '0044-03-15 BC', 1), (6, '12026-01-01', 1), (7, '0999-07-01', 1);
       INSERT INTO visits VALUES (1, 'x "y"', '2026-11-22'), (2, 'é', '-infinity');
       INSERT INTO late_visits VALUES (3, 'z', '2026-11-22');
-      INSERT INTO notes VALUES ('n 1', '2026-11-22')`);
-    await agreed('sale', {
-      1: '2026-11-21',
-      2: '2026-11-22',
-      3: '*',
-      4: '*',
-      5: '*',
-      6: '*',
-      7: '0999-07-01',
-    });
+      INSERT INTO notes VALUES ('n 1', '2026-11-22'), ('n 2', NULL); DELETE FROM notes WHERE id = 'n 2'`);
+    const days = { 1: '2026-11-21', 2: '2026-11-22', 3: '*', 4: '*', 5: '*', 6: '*', 7: '0999-07-01' };
+    await agreed('sale', days);
     await agreed('visit', { '["1","x \\"y\\""]': '2026-11-22', '["2","é"]': '*', '["3","z"]': '2026-11-22' });
     await agreed('note', { 'n 1': '*' });
     for (const [type, entities, buckets] of [
@@ -121,12 +114,13 @@ onEachServer('the comparison with the cloud', (_, server) => {
     await stage.pos.sql.query("UPDATE syncd.entity_state SET cloud_version = 3 WHERE entity_id = '2'");
     await stage.pos.sql.query("UPDATE syncd.entity_state SET deleted = true WHERE entity_id = '5'");
     cloud.lose('sale', '1');
+    cloud.lose('sale', '6');
     cloud.put('sale', '2', 2, '2026-11-22');
     cloud.put('sale', '3', 9, '2026-11-22');
     cloud.put('sale', '99', 1, '2026-11-22');
     await stage.unseen(
       "UPDATE sales SET sold_at = '2026-11-23 03:00+00' WHERE id = 4",
-      'DELETE FROM sales WHERE id = 5',
+      'DELETE FROM sales WHERE id IN (5, 6)',
     );
     const { differences } = await proofOf('sale');
     expect([...differences].sort((a, b) => Number(a.entity_id) - Number(b.entity_id))).toEqual([
@@ -135,6 +129,7 @@ onEachServer('the comparison with the cloud', (_, server) => {
       { entity_id: '3', kind: 'newer_there', here: 1, there: 9, row: true, departed: false },
       { entity_id: '4', kind: 'other_day', here: 1, there: 1, row: true, departed: false },
       { entity_id: '5', kind: 'older_there', here: null, there: 1, row: false, departed: false },
+      { entity_id: '6', kind: 'missing_there', here: 1, there: null, row: false, departed: false },
       { entity_id: '99', kind: 'unknown_here', here: null, there: 1, row: false, departed: false },
     ]);
   });
@@ -163,14 +158,18 @@ onEachServer('the comparison with the cloud', (_, server) => {
     await stage.pos.sql.query(`
       UPDATE syncd.sync_queue SET status = 'failed', error_message = 'no' WHERE entity_id = '1' AND status = 'pending';
       UPDATE syncd.sync_queue SET status = 'conflict' WHERE entity_id = '2' AND status = 'pending';
-      INSERT INTO syncd.sync_conflicts (entity_type, entity_id, source, cloud_version) VALUES ('sale', '2', 'push', 2);
+      INSERT INTO syncd.sync_conflicts (entity_type, entity_id, source, cloud_version) VALUES ('sale', '2', 'push', 2), ('menu', '9', 'pull', 2);
       INSERT INTO syncd.incoming (inbox_id, source, entity_type, entity_id, operation, cloud_version, status, reason)
       VALUES (1, 'pull', 'menu', '7', 'delete', 2, 'parked', 'no'), (1, 'pull', 'menu', '8', 'delete', 2, 'waiting', NULL)`);
     cloud.put('sale', '2', 2, '2026-11-22');
+    for (const id of ['7', '8', '9']) cloud.put('menu', id, 2);
+    // A correction of what had failed is on its way.
+    await stage.pos.sql.query('UPDATE sales SET total = 8 WHERE id = 1');
+    cloud.put('sale', '1', 2, '2026-11-22');
     const proofs = await verifyTypes(deps, await installedTypes(stage.db, ['menu', 'sale', 'tax']));
     expect(proofs).toMatchObject([
-      { entity_type: 'menu', differences: [], open_conflicts: 0, failed: 0, parked: 1 },
-      { entity_type: 'sale', differences: [], open_conflicts: 1, failed: 1, parked: 0 },
+      { entity_type: 'menu', differences: [], on_the_way: 1, open_conflicts: 1, failed: 0, parked: 1 },
+      { entity_type: 'sale', differences: [], on_the_way: 1, open_conflicts: 1, failed: 1, parked: 0 },
       { entity_type: 'tax', differences: [], open_conflicts: 0, failed: 0, parked: 0 },
     ]);
     await stage.pos.sql.query('TRUNCATE syncd.incoming, syncd.sync_conflicts');
