@@ -12,9 +12,10 @@ import { LOCK_CLASS, LOCKS } from '../db/schema.js';
 import { type Drifts, readDrifts, recordSteps, returnedSince } from '../drift/repair.js';
 import { SyncError } from '../errors.js';
 import { captureAdmission, policySteps, strangersSteps } from './capture-role.js';
+import { eventTriggerFault } from './event-triggers.js';
 import { introspect, introspectWritten } from './introspect.js';
 import { hasMoved, hasReturned } from './moved.js';
-import { OWNER, parseTable } from './names.js';
+import { OWNER, parseTable, SCHEMA } from './names.js';
 import { objectsOf } from './objects.js';
 import { capturedAnew, nothingBefore, withRows } from './older-rows.js';
 import { type Plan, planCapture } from './plan.js';
@@ -180,6 +181,8 @@ async function applyMigrations(url: string, report: (line: string) => void): Pro
     // One connection in the pool: the role stays set for everything that follows.
     await sql`SET ROLE ${sql.id(OWNER)}`.execute(db);
     for (const name of await migrate(db)) report(`migration ${name}`);
+  } catch (error) {
+    throw eventTriggerFault(`schema ${SCHEMA}`, error) ?? error;
   } finally {
     await db.destroy();
   }

@@ -35,6 +35,16 @@ export const WRITTEN_BY_DAEMON = [
   'proofs',
 ];
 
+/** The functions of the schema that the daemon calls. */
+export const CALLED_BY_DAEMON = [
+  'wake()',
+  'table_shape(oid, boolean)',
+  'departed(text)',
+  'may_name(text, text[])',
+  'suspend_capture(text, text, text)',
+  'resume_capture(text, text)',
+];
+
 /** The transition tables; nothing else in a generated function carries these names. */
 export const OLD_ROWS = 'syncd_old';
 export const NEW_ROWS = 'syncd_new';

@@ -5,6 +5,7 @@
 import type pg from 'pg';
 import { codeOf, SyncError, wordsOf } from '../errors.js';
 import { monotonicMs, sleep } from '../time.js';
+import { eventTriggerFault } from './event-triggers.js';
 import { OWNER } from './names.js';
 import type { Step } from './steps.js';
 
@@ -29,7 +30,7 @@ export async function runStep(client: pg.Client, step: Step, report: (line: stri
     } catch (error) {
       await client.query('ROLLBACK').catch(() => {});
       if (step.sharedByDatabases && ALREADY_THERE.has(codeOf(error) ?? '')) return;
-      if (!PASSING.has(codeOf(error) ?? '')) throw failure(step, error);
+      if (!PASSING.has(codeOf(error) ?? '')) throw eventTriggerFault(step.about, error) ?? failure(step, error);
       if (monotonicMs() > deadline) throw busy(step, error);
       await sleep(pauseMs);
     }

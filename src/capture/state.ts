@@ -1,7 +1,7 @@
 /** Reads what an earlier install left in the database and what the connected role may do. Reads only. */
 import type pg from 'pg';
 import { ADMITTED } from './capture-role.js';
-import { CAPTURE, DAEMON, OWNER, SCHEMA, SESSIONS, WRITTEN_BY_DAEMON } from './names.js';
+import { CALLED_BY_DAEMON, CAPTURE, DAEMON, OWNER, SCHEMA, SESSIONS, WRITTEN_BY_DAEMON } from './names.js';
 
 export type InstalledFunction = {
   name: string;
@@ -84,6 +84,8 @@ const SELF = `
                               WHEN 'r' THEN NOT has_table_privilege(d.oid, c.oid, 'SELECT') OR c.relname = ANY ($3::text[])
                                 AND NOT (has_table_privilege(d.oid, c.oid, 'INSERT') AND has_table_privilege(d.oid, c.oid, 'UPDATE')
                                          AND has_table_privilege(d.oid, c.oid, 'DELETE')) END)
+                          AND NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = n.oid AND p.proname = ANY ($4::text[])
+                                            AND NOT has_function_privilege(d.oid, p.oid, 'EXECUTE'))
                    FROM pg_roles d, pg_namespace n WHERE d.rolname = $2 AND n.nspname = $1), false) AS "daemonAdmitted",
          coalesce((SELECT pg_has_role(d.oid, '${SESSIONS}', 'USAGE') FROM pg_roles d WHERE d.rolname = $2), false) AS "daemonSeesSessions",
          (SELECT bool_or(has_database_privilege(d.name, current_database(), 'CONNECT'))
@@ -191,6 +193,7 @@ export async function readState(client: pg.Client): Promise<State> {
     SCHEMA,
     DAEMON,
     WRITTEN_BY_DAEMON,
+    CALLED_BY_DAEMON.map((signature) => signature.replace(/\(.*/, '')),
   ]);
   if (!self) throw new Error('the current role is not in pg_roles');
   const { hasTables, hasFormers, schemaOwner, ...who } = self;

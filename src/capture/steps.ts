@@ -12,6 +12,7 @@ import {
 } from './capture-role.js';
 import { hasMoved, hasReturned } from './moved.js';
 import {
+  CALLED_BY_DAEMON,
   CAPTURE,
   DAEMON,
   identifier,
@@ -95,14 +96,7 @@ export function admission(): Step {
       `GRANT UPDATE (${DRIFT.join(', ')}) ON ${qualified(SCHEMA, 'capture')} TO ${DAEMON}`,
       `GRANT SELECT, USAGE ON ALL SEQUENCES IN SCHEMA ${SCHEMA} TO ${DAEMON}`,
       `GRANT UPDATE (failures_seen, older_rows) ON ${qualified(SCHEMA, 'capture')} TO ${DAEMON}`,
-      ...[
-        'wake()',
-        'table_shape(oid, boolean)',
-        'departed(text)',
-        'may_name(text, text[])',
-        'suspend_capture(text, text, text)',
-        'resume_capture(text, text)',
-      ].map((signature) => `GRANT EXECUTE ON FUNCTION ${SCHEMA}.${signature} TO ${DAEMON}`),
+      ...CALLED_BY_DAEMON.map((signature) => `GRANT EXECUTE ON FUNCTION ${SCHEMA}.${signature} TO ${DAEMON}`),
     ],
   };
 }

@@ -7,6 +7,7 @@ import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
 import { INSTALL, SyncError } from '../errors.js';
 import { requester } from '../queue/manage.js';
+import { eventTriggerFault } from './event-triggers.js';
 
 /** All captured tables where none is named. @returns those whose triggers have stepped aside now */
 export function suspendCapture(db: Db, named: readonly string[], who: string, reason: string): Promise<string[]> {
@@ -41,7 +42,7 @@ async function change(
   reason: string | undefined,
   statement: (entity: string) => ReturnType<typeof sql>,
 ): Promise<string[]> {
-  return db.transaction().execute(async (trx) => {
+  const work = db.transaction().execute(async (trx) => {
     const done: string[] = [];
     for (const entity of await capturedEntities(trx, named)) {
       const { rows } = await (statement(entity) as ReturnType<typeof sql<{ done: boolean }>>).execute(trx);
@@ -53,6 +54,9 @@ async function change(
         VALUES (${command}, json_build_object('entities', ${JSON.stringify(done)}::json, 'reason', ${reason ?? null}::text),
                 ${requester(who)}, clock_timestamp(), ${`${done.join(', ')}`})`.execute(trx);
     return done;
+  });
+  return work.catch((error: unknown) => {
+    throw eventTriggerFault(command, error) ?? error;
   });
 }
 

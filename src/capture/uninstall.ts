@@ -96,16 +96,20 @@ const LEANING = `
     UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE pronamespace = to_regnamespace($1)
     UNION ALL SELECT 'pg_type'::regclass, oid FROM pg_type WHERE typnamespace = to_regnamespace($1)
   ), leaning AS (
-    SELECT DISTINCT CASE WHEN d.classid = 'pg_proc'::regclass THEN d.classid ELSE 'pg_class'::regclass END AS class,
+    SELECT DISTINCT CASE WHEN d.classid IN ('pg_proc'::regclass, 'pg_type'::regclass) THEN d.classid ELSE 'pg_class'::regclass END AS class,
       CASE d.classid WHEN 'pg_rewrite'::regclass THEN (SELECT ev_class FROM pg_rewrite WHERE oid = d.objid)
                      WHEN 'pg_attrdef'::regclass THEN (SELECT adrelid FROM pg_attrdef WHERE oid = d.objid)
+                     WHEN 'pg_policy'::regclass THEN (SELECT polrelid FROM pg_policy WHERE oid = d.objid)
                      WHEN 'pg_constraint'::regclass THEN (SELECT conrelid FROM pg_constraint WHERE oid = d.objid)
                      ELSE d.objid END AS oid
     FROM pg_depend d JOIN ours o ON o.class = d.refclassid AND o.oid = d.refobjid
-    WHERE d.classid IN ('pg_rewrite'::regclass, 'pg_attrdef'::regclass, 'pg_constraint'::regclass, 'pg_class'::regclass, 'pg_proc'::regclass)
+    WHERE d.classid IN ('pg_rewrite'::regclass, 'pg_attrdef'::regclass, 'pg_policy'::regclass, 'pg_constraint'::regclass,
+                        'pg_class'::regclass, 'pg_proc'::regclass, 'pg_type'::regclass)
   )
   SELECT pg_describe_object(l.class, l.oid, 0) AS what FROM leaning l
   WHERE l.oid <> 0 AND NOT EXISTS (SELECT FROM ours o WHERE o.class = l.class AND o.oid = l.oid)
+    AND NOT EXISTS (SELECT FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace AND n.nspname LIKE 'pg\\_%'
+                    WHERE l.class = 'pg_type'::regclass AND t.oid = l.oid)
     AND NOT EXISTS (SELECT FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace AND n.nspname LIKE 'pg\\_%'
                     WHERE l.class = 'pg_class'::regclass AND t.oid = l.oid) ORDER BY 1`;
 

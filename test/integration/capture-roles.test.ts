@@ -109,6 +109,7 @@ onEachServer('install', (_, server) => {
     ['a table that it writes', 'REVOKE DELETE ON syncd.sync_queue FROM syncd'],
     ['a view', 'REVOKE ALL ON syncd.unsettled FROM syncd'],
     ['a sequence', 'REVOKE ALL ON SEQUENCE syncd.sync_logs_id_seq FROM syncd'],
+    ['a function', 'REVOKE ALL ON FUNCTION syncd.table_shape FROM syncd'],
   ])('gives the daemon back what somebody has revoked: %s', async (_what, revoke) => {
     await install({ sale: 'sale' });
     await pos.sql.query(revoke);

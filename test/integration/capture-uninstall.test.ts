@@ -1,6 +1,8 @@
 /** `uninstall` leaves the database as it was, and nothing while changes wait. */
 import pg from 'pg';
+import { suspendCapture } from '../../src/capture/suspend.js';
 import { uninstallCapture } from '../../src/capture/uninstall.js';
+import { openDb } from '../../src/db/connect.js';
 import { LOCK_CLASS, LOCKS } from '../../src/db/schema.js';
 import { onEachServer } from '../support/capture.js';
 import { catalogue } from '../support/catalogue.js';
@@ -69,14 +71,38 @@ onEachServer('uninstall', (pos, server) => {
   test("is refused while something of the POS's leans on the schema: it would go with it", async () => {
     await pos().capture('', ENTITIES);
     await pos().sql.query(`CREATE VIEW back.lamp AS SELECT safe FROM syncd.sync_light;
-      CREATE FUNCTION back.waits(syncd.sync_light) RETURNS bigint LANGUAGE sql AS 'SELECT $1.waiting'`);
+      CREATE FUNCTION back.waits(syncd.sync_light) RETURNS bigint LANGUAGE sql AS 'SELECT $1.waiting';
+      CREATE POLICY mine ON back.stock USING (EXISTS (SELECT FROM syncd.sync_light)); CREATE DOMAIN back.standing AS syncd.change_status`);
     await expect(uninstallCapture({ adminUrl: pos().url, discardPending: true })).rejects.toMatchObject({
       code: 'failed',
       message:
-        'nothing was changed: function back.waits(syncd.sync_light), view back.lamp would be dropped with the schema syncd',
+        'nothing was changed: function back.waits(syncd.sync_light), table back.stock, type back.standing, view back.lamp would be dropped with the schema syncd',
     });
     expect((await pos().sql.query('SELECT count(*)::int AS n FROM back.lamp')).rows).toEqual([{ n: 1 }]);
-    await pos().sql.query('DROP VIEW back.lamp; DROP FUNCTION back.waits');
+    await pos().sql.query(
+      'DROP VIEW back.lamp; DROP FUNCTION back.waits; DROP POLICY mine ON back.stock; DROP DOMAIN back.standing',
+    );
+  });
+
+  test("names an event trigger of the POS's that cannot work as the owner of the schema, as install and a suspension do", async () => {
+    await pos().capture('', ENTITIES);
+    await pos().sql.query(`CREATE TABLE ddl (tag text); CREATE FUNCTION log_ddl() RETURNS event_trigger LANGUAGE plpgsql
+      AS 'BEGIN INSERT INTO public.ddl VALUES (tg_tag); END'; CREATE EVENT TRIGGER audit ON ddl_command_end EXECUTE FUNCTION log_ddl()`);
+    const db = openDb(server.cluster().url('pos', 'syncd'), { role: 'test' });
+    const blamed = {
+      code: 'failed',
+      message: expect.stringContaining(
+        'public.log_ddl() failed, which an event trigger of this database calls: permission denied',
+      ),
+      hint: expect.stringContaining('ALTER FUNCTION public.log_ddl() SECURITY DEFINER'),
+    };
+    await expect(suspendCapture(db, ['sale'], 'test', 'an upgrade')).rejects.toMatchObject(blamed);
+    await expect(pos().capture('', { sale: { table: 'sale', exclude: ['name'] } })).rejects.toMatchObject(blamed);
+    await pos().sql.query('ALTER FUNCTION public.log_ddl() SECURITY DEFINER');
+    expect(await suspendCapture(db, ['sale'], 'test', 'an upgrade')).toEqual(['sale']);
+    await db.destroy();
+    await pos().sql.query('DROP EVENT TRIGGER audit; DROP FUNCTION log_ddl; DROP TABLE ddl');
+    await pos().capture('', ENTITIES);
   });
 
   test('keeps roles that another database uses or that were there before, and says so', async () => {
