@@ -17,3 +17,22 @@ export function nextChunkSize(size: number, taken: number, lockedMs: number): nu
   if (taken < size && fits >= taken) return size;
   return Math.max(FEWEST, Math.min(MOST, fits, size * 2));
 }
+
+export type Divided = {
+  /** A chunk took too long and was divided. */
+  brokenOff: boolean;
+  /** Rows of the largest chunk that came to its end. */
+  largest: number;
+  lockedMs: number;
+};
+
+/**
+ * The same below the fewest, where a trigger of the POS takes its time for each row. Not by what a chunk took: on a busy machine that
+ * is our own waiting for the processor, which even a single row does not spare; only by what the server had to break off.
+ * @param most rows that a chunk may hold so far; undefined: as many as it takes
+ */
+export function nextMost(most: number | undefined, { brokenOff, largest, lockedMs }: Divided): number | undefined {
+  if (brokenOff) return Math.max(1, largest);
+  if (most === undefined || lockedMs * 2 > TARGET_MS) return most;
+  return most * 2 < FEWEST ? most * 2 : undefined;
+}

@@ -8,6 +8,7 @@
 import { sql } from 'kysely';
 import { plainLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
+import { holdingRows } from '../db/holding.js';
 import { SyncError } from '../errors.js';
 import type { OnStep } from '../step.js';
 import { monotonicMs } from '../time.js';
@@ -60,6 +61,9 @@ const waiting = ({ id, attempts }: Incoming): PutOff => ({
   reason: null,
 });
 
+/** So few rows are not divided when they take too long: they may refer to each other, and a busy machine is slow with a single one too. */
+const FEW = 4;
+
 type Judged = Work & { local: Looked; decision: Decision };
 
 /**
@@ -75,22 +79,20 @@ export async function applyChunk(
   writing: (table: AppliedTable) => void,
 ): Promise<ChunkReport> {
   let lockedAt = monotonicMs();
-  const report = await deps.db
-    .transaction()
-    .setIsolationLevel('read committed')
-    .execute(async (trx) => {
-      lockedAt = monotonicMs();
-      const judged: Judged[] = [];
-      for (const [table, some] of byTable(work)) {
-        writing(table);
-        judged.push(...(await judge(trx, table, some, ahead)));
-      }
-      deps.onStep?.('chunk judged');
-      const { done, putOff } = await write(trx, judged, writing);
-      const settled = await settle(deps, trx, judged, done, putOff, dropped, { lockedAt, position, troubled }, writing);
-      deps.onStep?.('chunk recorded');
-      return settled;
-    });
+  const attempt = async (trx: Db) => {
+    lockedAt = monotonicMs();
+    const judged: Judged[] = [];
+    for (const [table, some] of byTable(work)) {
+      writing(table);
+      judged.push(...(await judge(trx, table, some, ahead)));
+    }
+    deps.onStep?.('chunk judged');
+    const { done, putOff } = await write(trx, judged, writing);
+    const settled = await settle(deps, trx, judged, done, putOff, dropped, { lockedAt, position, troubled }, writing);
+    deps.onStep?.('chunk recorded');
+    return settled;
+  };
+  const report = await holdingRows(deps.db, attempt, work.length > FEW);
   deps.onStep?.('chunk committed');
   return { ...report, lockedMs: monotonicMs() - lockedAt };
 }

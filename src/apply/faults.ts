@@ -8,7 +8,7 @@ export type Fault =
   | 'up'
   /** The server cannot at this moment: its disk is full, say. */
   | 'server'
-  /** A sale was there first. */
+  /** A sale was there first, or must not be kept waiting. */
   | 'soon'
   /** The table is not what it was. */
   | 'table'
@@ -21,7 +21,8 @@ export type Fault =
   /** This row cannot be applied as it is. */
   | 'row';
 
-const SOON = new Set(['40001', '40P01', '55P03', '57014']);
+/** Serialization failure, deadlock, lock not available; what db/holding has the server put an end to. */
+const SOON = new Set(['40001', '40P01', '55P03', '57014', '25P03']);
 /** Undefined column, table, function, object; a type, a generated column or the key's index that changed. */
 const TABLE = new Set(['42703', '42P01', '42883', '42704', '42804', '428C9', '42P10', '3F000']);
 

@@ -2,11 +2,11 @@
  * Settles open conflicts: those that a rule decides as soon as they appear, and any one when a person says how. Each in a
  * transaction of its own; whatever stands in the way leaves everything as it was. Works without the daemon and beside it.
  */
-import { type Kysely, sql, type Transaction } from 'kysely';
+import { sql } from 'kysely';
 import type { Settings, Strategy } from '../config/settings.js';
 import { arrayLiteral } from '../db/array.js';
 import { type Db, isConnectionLoss } from '../db/connect.js';
-import type { Database } from '../db/schema.js';
+import { holdingRows, wasTooLong } from '../db/holding.js';
 import { codeOf, INSTALL, SyncError, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { requester } from '../queue/manage.js';
@@ -81,7 +81,7 @@ async function byRule(deps: ResolveDeps, id: string, seen: Seen, final: boolean)
   const { db, tables, leader_epoch, log, longestWaitMs, onStep } = deps;
   const requested: Requested = { wish: { kind: 'automatic', longestWaitMs }, who: 'syncd', reason: null };
   try {
-    const ending = await inTransaction(db, async (trx) => {
+    const ending = await holdingRows(db, async (trx) => {
       await fence(trx, leader_epoch);
       const ended = await endConflict(trx, tables, id, seen, requested);
       if (ended.kind === 'resolved') onStep?.('conflict recorded');
@@ -211,7 +211,7 @@ async function attempt(
   requested: Requested,
 ): Promise<Ending | Refused> {
   try {
-    return await inTransaction(db, async (trx) => {
+    return await holdingRows(db, async (trx) => {
       // What a person was told is done must outlive a crash.
       await sql`SET LOCAL synchronous_commit = local`.execute(trx);
       const ending = await endConflict(trx, tables, id, seen, requested);
@@ -236,13 +236,6 @@ async function recordCommand(trx: Db, { id, resolution, change_id }: Result, req
   if (change_id !== null) await sql`SELECT syncd.wake()`.execute(trx);
 }
 
-function inTransaction<T>(db: Db, work: (trx: Db) => Promise<T>): Promise<T> {
-  return db
-    .transaction()
-    .setIsolationLevel('read committed')
-    .execute((trx: Transaction<Database>) => work(trx as Kysely<Database>));
-}
-
 /** `passing`: another row that comes or goes may end it. */
 type TableFault = { message: string; hint: string; passing: boolean };
 
@@ -252,8 +245,8 @@ function faultOf(error: unknown): 'busy' | TableFault {
   if (error instanceof Refusal) return { message: error.message, hint: error.hint, passing: false };
   if (error instanceof SyncError || isConnectionLoss(error)) throw error;
   const code = codeOf(error) ?? '';
-  // Deadlock, serialization failure, lock not available, query cancelled.
-  if (code.startsWith('40') || code === '55P03' || code === '57014') return 'busy';
+  // Deadlock, serialization failure, lock not available.
+  if (code.startsWith('40') || code === '55P03' || wasTooLong(error)) return 'busy';
   if (!(error instanceof Error) || !('severity' in error)) throw error;
   const hint = code === '42501' ? `Grant it: list the table under also_writes of this entity. Then: ${INSTALL}` : '';
   const fault = judgeFault(code);

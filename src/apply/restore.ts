@@ -5,6 +5,7 @@
  */
 import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
+import { holdingRows } from '../db/holding.js';
 import { queuePosition } from '../queue/position.js';
 import { takeBackEcho } from './echo.js';
 import { oneRow } from './rows.js';
@@ -24,28 +25,23 @@ export type Restored = {
  * @returns false where it was not made: it is there, or the data is the row of another entity
  * @throws what Postgres says of the row
  */
-export async function restoreRow(
-  db: Db,
-  table: AppliedTable,
-  { entity_id, data, version }: Restored,
-): Promise<boolean> {
-  return db
-    .transaction()
-    .setIsolationLevel('read committed')
-    .execute(async (trx) => {
-      const position = await queuePosition(trx);
-      const source = oneRow(entity_id, data);
-      const [group] = await columnGroups(trx, table, source);
-      const made = await insertRows(trx, table, source, [entity_id], group?.columns ?? []);
-      if (made.length === 0) return false;
-      if (table.deferrable) await sql`SET CONSTRAINTS ALL IMMEDIATE`.execute(trx);
-      await takeBackEcho(trx, table, source, position);
-      if (version) {
-        const row = await currentRow(trx, table, entity_id);
-        await agree(trx, oneAgreement({ entity_type: table.entity, entity_id, deleted: false, row, ...version }));
-      }
-      return true;
-    });
+export function restoreRow(db: Db, table: AppliedTable, row: Restored): Promise<boolean> {
+  return holdingRows(db, (trx) => makeAnew(trx, table, row));
+}
+
+async function makeAnew(trx: Db, table: AppliedTable, { entity_id, data, version }: Restored): Promise<boolean> {
+  const position = await queuePosition(trx);
+  const source = oneRow(entity_id, data);
+  const [group] = await columnGroups(trx, table, source);
+  const made = await insertRows(trx, table, source, [entity_id], group?.columns ?? []);
+  if (made.length === 0) return false;
+  if (table.deferrable) await sql`SET CONSTRAINTS ALL IMMEDIATE`.execute(trx);
+  await takeBackEcho(trx, table, source, position);
+  if (version) {
+    const row = await currentRow(trx, table, entity_id);
+    await agree(trx, oneAgreement({ entity_type: table.entity, entity_id, deleted: false, row, ...version }));
+  }
+  return true;
 }
 
 /** The cloud has deleted it as well: then both agree. */

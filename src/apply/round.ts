@@ -4,10 +4,12 @@
  * are taken out together. What is parked costs the others nothing any more. Nothing is kept in memory that a crash would lose.
  */
 import type { Db } from '../db/connect.js';
+import { tookTooLong } from '../db/holding.js';
 import { codeOf, INSTALL, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { queuePosition } from '../queue/position.js';
 import { anotherDaemon, applyChunk, type ChunkDeps, type ChunkReport, type Surroundings, type Work } from './chunk.js';
+import type { Divided } from './chunk-size.js';
 import { joinCircles } from './circles.js';
 import { type Fault, judgeFault, parkedMs, soonMs } from './faults.js';
 import type { Horizon } from './horizon.js';
@@ -21,6 +23,7 @@ import {
   settleIncoming,
 } from './incoming.js';
 import { askForParents, findOrphans, type Orphan } from './orphans.js';
+import { inOrder, partsOf } from './parts.js';
 import { sortOut } from './sort-out.js';
 import { passOver } from './strangers.js';
 import type { AppliedTable, AppliedTables } from './tables.js';
@@ -40,8 +43,8 @@ export type RoundReport = {
   pushOnly: number;
   parked: number;
   hints: Incoming[];
-  /** Of the chunk that held its locks longest. */
-  lockedMs: number;
+  /** `lockedMs`: of the chunk that held its locks longest. */
+  divided: Divided;
   /** Some table is not as it was read: read it again. */
   outdated: boolean;
   /** The server cannot at this moment; what was picked still waits. */
@@ -65,8 +68,14 @@ export async function lookAhead(db: Db, limit: number, held?: readonly string[],
   return { position, ...picked, full: picked.incoming.length >= limit };
 }
 
-export async function applyRound(deps: RoundDeps, tables: AppliedTables, look: Look): Promise<RoundReport> {
-  return new Round(deps, tables, look).run();
+/** @param most rows that one transaction holds */
+export async function applyRound(
+  deps: RoundDeps,
+  tables: AppliedTables,
+  look: Look,
+  most = look.incoming.length,
+): Promise<RoundReport> {
+  return new Round(deps, tables, look).run(most);
 }
 
 class Round {
@@ -78,7 +87,7 @@ class Round {
     pushOnly: 0,
     parked: 0,
     hints: [],
-    lockedMs: 0,
+    divided: { brokenOff: false, largest: 0, lockedMs: 0 },
     outdated: false,
     trouble: undefined,
   };
@@ -103,7 +112,7 @@ class Round {
     this.#unreadable = unreadable;
   }
 
-  async run(): Promise<RoundReport> {
+  async run(most: number): Promise<RoundReport> {
     const incoming = this.#picked;
     const report = this.#report;
     report.taken = incoming.length;
@@ -114,7 +123,7 @@ class Round {
     this.#putOff.push(...sorted.parked, ...passed.parked);
     const dropped = [...sorted.dropped, ...passed.dropped];
     const work = this.#withColumns(sorted.work);
-    for (const part of partsOf(inOrder(work))) {
+    for (const part of partsOf(inOrder(work), most)) {
       if (report.trouble !== undefined) break;
       await this.#attempt(part, dropped.splice(0));
     }
@@ -140,7 +149,7 @@ class Round {
       const chunk = await applyChunk(this.#deps, work, this.#surroundings, dropped, (table) => {
         writing = table;
       });
-      this.#add(chunk);
+      this.#add(chunk, work.length);
     } catch (error) {
       const fault = judgeFault(codeOf(error));
       if (fault === 'up') throw error;
@@ -178,17 +187,20 @@ class Round {
       for (const one of work) this.#setOff(one, fault, error);
       return this.#setAside(dropped);
     }
+    if (tookTooLong(error)) this.#report.divided.brokenOff = true;
     const middle = Math.ceil(work.length / 2);
     await this.#attempt(work.slice(0, middle), dropped);
     if (this.#report.trouble === undefined) await this.#attempt(work.slice(middle), []);
   }
 
-  #add({ counts, hints, parked, lockedMs }: ChunkReport): void {
+  #add({ counts, hints, parked, lockedMs }: ChunkReport, rows: number): void {
     const report = this.#report;
+    const { divided } = report;
+    divided.largest = Math.max(divided.largest, rows);
+    divided.lockedMs = Math.max(divided.lockedMs, lockedMs);
     report.parked += parked;
     for (const [decision, count] of Object.entries(counts)) report.counts[decision as keyof typeof counts] += count;
     report.hints.push(...hints);
-    report.lockedMs = Math.max(report.lockedMs, lockedMs);
   }
 
   /** A row that failed alone. */
@@ -270,26 +282,4 @@ class Round {
     const wanted = lonely.filter(({ parent }) => this.#tables.get(parent.entity_type)?.direction !== 'push');
     if (wanted.length > 0) await askForParents(db, wanted, ASK_AFTER);
   }
-}
-
-/**
- * Each table by itself, so that no row of one stays locked while another is written. All at once where a constraint is put off to
- * the end, or where a trigger writes elsewhere: what it writes must not look like a sale to the next part.
- */
-function partsOf(work: readonly Work[]): Work[][] {
-  if (work.some(({ table }) => table.entwined)) return [[...work]];
-  const parts = new Map<string, Work[]>();
-  for (const one of work) {
-    const name = `${one.incoming.operation === 'delete'} ${one.table.entity}`;
-    const part = parts.get(name);
-    if (part) part.push(one);
-    else parts.set(name, [one]);
-  }
-  return [...parts.values()];
-}
-
-/** Parents first, deletions last and children's first: so that two halves keep the order that the whole has. */
-function inOrder(work: readonly Work[]): Work[] {
-  const place = ({ incoming, table }: Work) => (incoming.operation === 'delete' ? 1_000_000 - table.rank : table.rank);
-  return [...work].sort((a, b) => place(a) - place(b));
 }

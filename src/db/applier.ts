@@ -5,6 +5,7 @@
  */
 import pg from 'pg';
 import { clientConfig, type Db, databaseError, openDb, UNSCANNED } from './connect.js';
+import { noteConnectionError } from './holding.js';
 
 /** While we wait for one row we may hold others, which a sale may want. */
 const LOCK_TIMEOUT_MS = 50;
@@ -18,7 +19,9 @@ export async function openApplier(url: string, role: string, queryTimeoutMs = 60
   // of 100,000 rows to change a thousand, with those locked meanwhile.
   settings.push('random_page_cost=0.1');
   settings.push(...UNSCANNED);
-  return openDb(url, { role, queryTimeoutMs, settings: settings.map(escaped), prepared: true });
+  const onError = (error: Error) => noteConnectionError(db, error);
+  const db = openDb(url, { role, queryTimeoutMs, settings: settings.map(escaped), prepared: true, onError });
+  return db;
 }
 
 /** What a session of this role has here when nothing is asked for. */

@@ -91,6 +91,8 @@ export type ConnectOptions = {
   settings?: string[];
   /** Repeated statements are prepared; see db/prepared. */
   prepared?: boolean;
+  /** Told what breaks the connection while nothing is asked, and where queries are prepared, what they are answered with. */
+  onError?: (error: Error) => void;
 };
 
 export function clientConfig(url: string, options: ConnectOptions): pg.ClientConfig {
@@ -200,8 +202,10 @@ export function openDb(url: string, options: ConnectOptions): Db {
   const pool = new pg.Pool({ ...clientConfig(url, options), max: 1, idleTimeoutMillis: 0, allowExitOnIdle: false });
   pool.on('error', () => {});
   // The pool listens only while a connection is idle; one that dies between two queries would take the process along.
-  pool.on('connect', (client) => client.on('error', () => {}));
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool: options.prepared ? preparing(pool) : pool }) });
+  const onError = options.onError ?? (() => {});
+  pool.on('connect', (client) => client.on('error', onError));
+  const dialect = new PostgresDialect({ pool: options.prepared ? preparing(pool, onError) : pool });
+  return new Kysely<Database>({ dialect });
 }
 
 /** The server's name for people: never a user's password. */

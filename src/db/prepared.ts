@@ -18,7 +18,8 @@ const SHORTEST = 200;
  */
 export const PLANNED_ANEW = sql.raw('/* planned anew */');
 
-export function preparing(pool: pg.Pool): PostgresPool {
+/** @param onError told of what a query was answered with before anybody else is */
+export function preparing(pool: pg.Pool, onError: (error: Error) => void): PostgresPool {
   const names = new Map<string, string>();
   const nameOf = (text: string): string | undefined => {
     const known = names.get(text);
@@ -31,9 +32,14 @@ export function preparing(pool: pg.Pool): PostgresPool {
   return {
     async connect() {
       const client = await pool.connect();
-      const query = (text: string, values: readonly unknown[]) => {
+      const query = async (text: string, values: readonly unknown[]) => {
         const name = nameOf(text);
-        return client.query({ text, values: [...values], ...(name !== undefined && { name }) });
+        try {
+          return await client.query({ text, values: [...values], ...(name !== undefined && { name }) });
+        } catch (error) {
+          onError(error as Error);
+          throw error;
+        }
       };
       return { query, release: () => client.release() } as unknown as PostgresPoolClient;
     },

@@ -4,7 +4,7 @@
  * memory may be lost at any moment.
  */
 import type { ConflictBook } from '../apply/chunk.js';
-import { FIRST_CHUNK, nextChunkSize } from '../apply/chunk-size.js';
+import { FIRST_CHUNK, nextChunkSize, nextMost } from '../apply/chunk-size.js';
 import { judgeFault } from '../apply/faults.js';
 import { Horizon } from '../apply/horizon.js';
 import { type Incoming, nothingDealt, releaseParked, settleIncoming, whatWaits } from '../apply/incoming.js';
@@ -69,6 +69,7 @@ export class InboxLoop {
   #looks = 0;
   #dealt: Dealt = { applied: 0, parked: 0, conflicts: 0 };
   #size = FIRST_CHUNK;
+  #most: number | undefined;
   #next: Promise<Look> | undefined;
   /** The last chunk has left something parked. */
   #parked = false;
@@ -175,9 +176,12 @@ export class InboxLoop {
     // What was read ahead may release what was parked meanwhile, or make it superfluous.
     const look = { ...read, troubled: read.troubled || this.#parked };
     this.#next = this.#readAhead(look);
-    const round = await applyRound({ ...this.#deps, configured, horizon: this.#horizon }, tables, look);
+    const round = await applyRound({ ...this.#deps, configured, horizon: this.#horizon }, tables, look, this.#most);
     this.#parked = round.parked > 0;
-    this.#size = nextChunkSize(this.#size, round.taken, round.lockedMs);
+    // What takes its time row by row is looked at as ever, so that rows which need each other are found together.
+    this.#most = nextMost(this.#most, round.divided);
+    this.#size =
+      this.#most === undefined ? nextChunkSize(this.#size, round.taken, round.divided.lockedMs) : FIRST_CHUNK;
     if (round.outdated) this.#tables = undefined;
     if (round.trouble !== undefined) this.#next = undefined;
     this.#tell(round);
@@ -223,7 +227,7 @@ export class InboxLoop {
     }
   }
 
-  #tell({ counts, taken, parked, lockedMs, trouble }: RoundReport): void {
+  #tell({ counts, taken, parked, divided, trouble }: RoundReport): void {
     if (taken > 0 && trouble === undefined)
       this.#deps.log.info('changes of the cloud are applied again', { recovered: 'apply' });
     const applied = counts.write + counts.delete + counts.adopt;
@@ -232,7 +236,7 @@ export class InboxLoop {
     this.#dealt.parked += parked;
     this.#dealt.conflicts += counts.conflict;
     if (applied + found === 0) return;
-    const fields = { changes: taken, applied, ms: Math.round(lockedMs) };
+    const fields = { changes: taken, applied, ms: Math.round(divided.lockedMs) };
     this.#deps.log.info('applied', {
       ...fields,
       ...(found > 0 && { conflicts: found }),

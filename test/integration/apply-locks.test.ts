@@ -68,6 +68,47 @@ test('no row of one table stays locked while another is written', async () => {
   expect(await stage.rows('SELECT v FROM children')).toEqual([{ v: 2 }]);
 });
 
+test('rows that take long are not locked together', async () => {
+  await stage.pos.sql.query(`CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.06); RETURN NEW; END $$;
+    CREATE TRIGGER takes_long BEFORE INSERT ON parents FOR EACH ROW EXECUTE FUNCTION take_long()`);
+  const ids = Array.from({ length: 12 }, (_, n) => n + 1);
+  await stage.apply(...ids.map((id) => ({ type: 'parent', id: String(id), data: { id, v: 1 } })));
+  await stage.pos.sql.query('DROP TRIGGER takes_long ON parents');
+  const [row] = await stage.rows<{ rows: number; chunks: number }>(
+    'SELECT count(*)::int AS rows, count(DISTINCT xmin::text)::int AS chunks FROM parents',
+  );
+  expect(row?.rows).toBe(12);
+  expect(row?.chunks).toBeGreaterThan(1);
+});
+
+/** Changes the row once the applier has locked it. */
+const SALE = `DO $$ BEGIN
+  FOR n IN 1..1000 LOOP
+    EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE relation = 'parents'::regclass AND mode = 'RowShareLock');
+    PERFORM pg_sleep(0.002);
+  END LOOP;
+  PERFORM pg_sleep(0.02);
+  UPDATE parents SET v = v + 100 WHERE id = 1; END $$`;
+
+test.each(['chunk judged', 'chunk recorded'] as const)(
+  'a daemon that freezes with rows locked keeps no sale waiting: %s',
+  async (at) => {
+    await stage.apply({ type: 'parent', id: '1', data: { id: 1, v: 1 } });
+    await stage.send({ type: 'parent', id: '1', version: 2, data: { id: 1, v: 2 } });
+    const sale = till.query(SALE);
+    const frozen = new Int32Array(new SharedArrayBuffer(4));
+    let freezes = 1;
+    const report = await stage.round(10, (step) => {
+      if (step === at && freezes-- > 0) Atomics.wait(frozen, 0, 0, 1_000);
+    });
+    await sale;
+    // It came first: nothing of ours was committed before, and the second try, on a new connection, met its change.
+    expect(await stage.rows('SELECT v FROM parents')).toEqual([{ v: 101 }]);
+    expect(await stage.queue()).toEqual(['parent update 1']);
+    expect(report).toMatchObject({ counts: { wait: 1, write: 0 }, taken: 1 });
+  },
+);
+
 test('what is deleted on one side goes before what it refers to, table by table', async () => {
   const parent = { type: 'parent', id: '1' };
   const child = { type: 'child', id: '1' };

@@ -12,6 +12,7 @@ import { openApplier } from '../../src/db/applier.js';
 import type { Db } from '../../src/db/connect.js';
 import type { Cluster } from '../../src/demo/postgres.js';
 import type { Log } from '../../src/log.js';
+import type { OnStep } from '../../src/step.js';
 import { captureSettings, type Entities, Pos } from './capture.js';
 
 export type Sent = {
@@ -81,7 +82,7 @@ export class ApplyStage {
     }
   }
 
-  async round(limit = 1_000): Promise<RoundReport> {
+  async round(limit = 1_000, onStep?: OnStep): Promise<RoundReport> {
     const settings = captureSettings(this.#entities);
     const note =
       (how: 'open' | 'refresh') =>
@@ -95,6 +96,7 @@ export class ApplyStage {
       configured: new Set(settings.entities.keys()),
       horizon: this.#horizon,
       log: SILENT,
+      onStep,
     };
     return applyRound(deps, await loadTables(this.db, settings), await lookAhead(this.db, limit));
   }

@@ -1,6 +1,6 @@
 /** What an error means for the rows, what is sorted out before a look, how far back the second look must go, and how big a chunk is. */
 import fc from 'fast-check';
-import { nextChunkSize } from '../../src/apply/chunk-size.js';
+import { nextChunkSize, nextMost } from '../../src/apply/chunk-size.js';
 import { judgeFault, parkedMs, soonMs } from '../../src/apply/faults.js';
 import { Horizon } from '../../src/apply/horizon.js';
 import type { Incoming } from '../../src/apply/incoming.js';
@@ -142,6 +142,17 @@ test('a chunk grows while its locks are short, shrinks when they are not, and st
   expect(nextChunkSize(400, 200, 100)).toBe(84);
   expect(nextChunkSize(60, 60, 5_000)).toBe(50);
   expect(nextChunkSize(2_000, 2_000, 1)).toBe(2_000);
+});
+
+test('a chunk that was broken off is followed by smaller ones, until they are quick', () => {
+  const went = (largest: number, lockedMs: number, brokenOff = false) => ({ brokenOff, largest, lockedMs });
+  expect(nextMost(undefined, went(50, 400))).toBeUndefined();
+  expect(nextMost(undefined, went(6, 30, true))).toBe(6);
+  expect(nextMost(6, went(6, 30))).toBe(6);
+  expect(nextMost(6, went(6, 20))).toBe(12);
+  expect(nextMost(6, went(1, 90, true))).toBe(1);
+  expect(nextMost(2, went(0, 0, true))).toBe(1);
+  expect(nextMost(30, went(30, 10))).toBeUndefined();
 });
 
 test('parents have a lower rank than their children, and a cycle does not hang', () => {
