@@ -26,7 +26,8 @@ export type Hearers = {
 
 /** @returns what ends it */
 export async function hear(across: Across, connections: Connections, parts: Hearers): Promise<(() => unknown)[]> {
-  return [await hearDatabase(across, connections, parts), await hearCloud(across, connections, parts)];
+  // The database comes last: of the two only the other can fail, and whoever fails leaves nothing behind.
+  return [await hearCloud(across, connections, parts), await hearDatabase(across, connections, parts)];
 }
 
 async function hearDatabase({ log }: Across, { url }: Connections, parts: Hearers): Promise<() => unknown> {

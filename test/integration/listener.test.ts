@@ -1,9 +1,14 @@
 /** The ear for sales: it hears, survives the loss of its connection in every form, and leaves none behind. */
+import type { KyselyPlugin } from 'kysely';
 import pg from 'pg';
+import type { Connections } from '../../src/connections.js';
 import { createListener } from '../../src/db/listen.js';
 import { announce } from '../../src/db/wake.js';
 import { Cluster } from '../../src/demo/postgres.js';
+import { type Hearers, hear } from '../../src/hearing.js';
 import type { Service } from '../../src/service.js';
+import type { Across } from '../../src/session.js';
+import { sleep } from '../../src/time.js';
 import { openBlackHoleProxy } from '../support/black-hole-proxy.js';
 import { eventually } from '../support/eventually.js';
 import { openShop, type Shop } from '../support/shop.js';
@@ -42,7 +47,7 @@ function listenOn(url: string): Service {
   );
   return listener;
 }
-const connections = async () =>
+const listeners = async () =>
   (await shop.sql.query("SELECT pid FROM pg_stat_activity WHERE application_name = 'syncd listen'")).rows.map(
     (row) => row.pid,
   );
@@ -76,27 +81,27 @@ test('started twice it listens once, stopped it listens no more', async () => {
   listenOn(shop.url);
   await Promise.all([listener.start(), listener.start()]);
   await listening();
-  expect((await connections()).length).toBe(1);
+  expect((await listeners()).length).toBe(1);
   await listener.stop();
   await listener.stop();
-  await eventually(connections, (pids) => pids.length === 0, 'gone');
+  await eventually(listeners, (pids) => pids.length === 0, 'gone');
   expect(listener.health().ok).toBe(false);
 });
 
 test('stopped before it was started it does nothing', async () => {
   await listenOn(shop.url).stop();
-  expect(await connections()).toEqual([]);
+  expect(await listeners()).toEqual([]);
 });
 
 test('when its backend is killed it comes back by itself and looks at once', async () => {
   await listenOn(shop.url).start();
   await listening();
-  const [pid] = await connections();
+  const [pid] = await listeners();
   const before = wakes;
   await shop.sql.query('SELECT pg_terminate_backend($1)', [pid]);
   await more(before, 'back again');
   await hears();
-  expect((await connections()).length).toBe(1);
+  expect((await listeners()).length).toBe(1);
 });
 
 test('a link that is half open is noticed and replaced', async () => {
@@ -139,4 +144,21 @@ test('stopped while the server restarts it leaves no connection behind', async (
   } finally {
     await away.destroy();
   }
+});
+
+test('where the webhooks cannot be served after all, nothing is left that listens', async () => {
+  const across = { settings: { webhook: { profile: 'auto' } }, webhooks: {}, log: { warn: () => {} } };
+  const restarted: KyselyPlugin = {
+    transformQuery: ({ node }) => node,
+    transformResult: async () => {
+      // Long enough for a listener to have come.
+      await sleep(300);
+      throw new Error('Connection terminated unexpectedly');
+    },
+  };
+  const connections = { url: shop.url, store: shop.db.withPlugin(restarted) };
+  const parts = { push: { wake: () => wakes++, tryNow: () => {} }, inbox: { wake: () => {} } };
+  const heard = hear(across as unknown as Across, connections as Connections, parts as unknown as Hearers);
+  await expect(heard).rejects.toThrow('terminated');
+  expect([await listeners(), wakes]).toEqual([[], 0]);
 });

@@ -139,6 +139,24 @@ test('other settings hold a moment later, in the same process and without a lost
   expect(new Set(stops)).toEqual(new Set([null]));
 });
 
+test('every session takes its connections along', async () => {
+  const before = sessions();
+  configure(`${good}sync: { retry: { max_retries: 8 } }\n`);
+  reload.again();
+  await worksAgain(before);
+  const twice = () =>
+    shop.sql.query(
+      `SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'syncd %'
+       GROUP BY 1 HAVING count(*) > 1`,
+    );
+  await eventually(
+    async () => (await twice()).rows,
+    (roles) => roles.length === 0,
+    'each connection once',
+    5_000,
+  );
+});
+
 test('a faulty file changes nothing and is told with every fault, each time it is asked for', async () => {
   const before = sessions();
   configure(`${good.replace('api_key_file', 'api_kye_file')}sync: { interval: soon }\n`);
