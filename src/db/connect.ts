@@ -53,6 +53,11 @@ const OPTIONS = [
   'max_parallel_workers_per_gather=0',
   // A database may have other defaults for its POS. Serializable reads of ours would make sales fail that meet them.
   'default_transaction_isolation=read\\ committed',
+  // The server notices by itself within half a minute that we cannot be reached any more. By its own count (two hours) the sessions of
+  // a line that breaks again and again would take all its connections, and the till would find none.
+  'tcp_keepalives_idle=10',
+  'tcp_keepalives_interval=5',
+  'tcp_keepalives_count=3',
   'array_nulls=on',
   'transform_null_equals=off',
   'standard_conforming_strings=on',

@@ -12,6 +12,9 @@ const SETTINGS = [
   ['standard_conforming_strings', 'off', 'on'],
   ['quote_all_identifiers', 'on', 'off'],
   ['max_parallel_workers_per_gather', '4', '0'],
+  ['tcp_keepalives_idle', '7200', '10'],
+  ['tcp_keepalives_interval', '75', '5'],
+  ['tcp_keepalives_count', '9', '3'],
 ] as const;
 
 onEachServer('a database with settings of its own', (pos, server) => {
