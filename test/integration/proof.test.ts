@@ -144,8 +144,9 @@ onEachServer('the comparison with the cloud', (_, server) => {
 
     cloud.put('sale', '2', 2, '2026-11-22');
     cloud.onListing = async (call) => {
-      if (call % 2 === 0)
-        await stage.pos.sql.query("UPDATE syncd.entity_state SET cloud_version = 2 WHERE entity_id = '2'");
+      if (call % 2 !== 0) return;
+      await stage.pos.sql.query("UPDATE syncd.entity_state SET cloud_version = 2 WHERE entity_id = '2'");
+      cloud.put('sale', '3', 2, '2026-11-22');
     };
     cloud.listings = 0;
     expect(await proofOf('sale')).toMatchObject({ differences: [] });
@@ -178,7 +179,7 @@ onEachServer('the comparison with the cloud', (_, server) => {
   test('what the cloud has lost is queued again as the shop has it, and then both sides are the same', async () => {
     await threeSales();
     cloud.lose('sale', '1');
-    await stage.pos.sql.query("UPDATE syncd.entity_state SET cloud_version = 4 WHERE entity_id = '2'");
+    await stage.pos.sql.query("UPDATE syncd.entity_state SET cloud_version = 4, row_hash = NULL WHERE entity_id = '2'");
     cloud.put('sale', '2', 3, '2026-11-22');
     await stage.pos.sql.query('DELETE FROM sales WHERE id = 3');
     await stage.settleAll();
