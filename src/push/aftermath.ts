@@ -78,14 +78,14 @@ export class Aftermath {
       case 'refused':
         // It takes other encodings than it listed: sent once more as it was, the batch would be refused for ever.
         if (outcome.status === UNSUPPORTED) this.#parts.contact.askAgain();
-        this.#backlogToTable();
+        this.#unjudged(suspect);
         break;
       case 'wait':
       case 'restored':
-        this.#backlogToTable();
+        this.#unjudged(suspect);
         break;
       case 'fork':
-        this.#backlogToTable();
+        this.#unjudged(suspect);
         await this.#deps.onFork(outcome.reason, outcome.epoch);
         break;
       default:
@@ -137,6 +137,11 @@ export class Aftermath {
     if (settled.held.size > 0) this.#deps.onHeld?.();
     // What was taken in when they were folded, or named when they were read, is in part no more.
     if (settled.anew.size > 0) this.#backlogToTable();
+  }
+
+  #unjudged(suspect: Suspect): void {
+    this.#parts.suspects.putBack(suspect);
+    this.#backlogToTable();
   }
 
   /** What was only read is read again later; it may be days until then. */

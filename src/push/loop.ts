@@ -188,12 +188,8 @@ export class PushLoop {
     }
   }
 
-  /** After an outage: what was kept in memory is held against the table first. */
-  async #resume(answers: boolean): Promise<number> {
-    if (answers) {
-      await this.#retainUnsettled();
-      this.#idling.lookNow();
-    }
+  #resume(answers: boolean): number {
+    if (answers) this.#idling.lookNow();
     return 0;
   }
 
@@ -225,9 +221,11 @@ export class PushLoop {
       this.#suspects.freshTried();
       return 0;
     }
+    // After an outage, or a wait, what was kept in memory is held against the table first.
+    if (this.#contact.standing.kind !== 'online') await this.#retainUnsettled();
     const suspect = this.#suspects.next();
     if (suspect) this.#dispatch(suspect);
-    return Number.POSITIVE_INFINITY;
+    return suspect ? Number.POSITIVE_INFINITY : 0;
   }
 
   async #send(): Promise<number> {

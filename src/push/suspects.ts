@@ -4,7 +4,8 @@
  *
  * A batch that nobody answers (while the health check is answered) is halved after three failures. A lone change that goes
  * on failing is blamed only once something else was accepted meanwhile; without that proof the cloud is simply away, however
- * lately it took a push. To find proof, suspects take turns, and every round one fresh batch may try its luck.
+ * lately it took a push. To find proof, suspects take turns, and every round one fresh batch may try its luck. Out of turn none
+ * overtakes an older change of an entity of its own.
  */
 import type { PendingChange } from './backlog.js';
 
@@ -55,7 +56,11 @@ export class Suspects {
 
   /** Takes out the next one to send. */
   next(): Suspect | undefined {
-    return this.#queue.shift();
+    const first = oldestPlaces(this.changes());
+    const overtakes = ({ changes }: Suspect) =>
+      [...oldestPlaces(changes)].some(([key, place]) => place !== first.get(key));
+    const next = this.#queue.findIndex((suspect) => !overtakes(suspect));
+    return this.#queue.splice(Math.max(0, next), 1)[0];
   }
 
   /** The cloud has just accepted something. */
@@ -87,6 +92,11 @@ export class Suspects {
     return undefined;
   }
 
+  /** Nobody has judged this one: it stays before those that it was parted from. Where there are none it is read again. */
+  putBack(suspect: Suspect): void {
+    if (this.#queue.length > 0) this.#queue.unshift(suspect);
+  }
+
   /** Takes up changes that are to go alone, without any suspicion yet. */
   add(changes: PendingChange[]): void {
     this.#queue.push({ changes, batch_id: this.#newId(), failures: 0 });
@@ -114,4 +124,11 @@ export class Suspects {
       return changes.length === 0 ? [] : [{ ...suspect, changes, batch_id: this.#newId() }];
     });
   }
+}
+
+/** By entity. */
+function oldestPlaces(changes: Iterable<PendingChange>): Map<string, number> {
+  const places = new Map<string, number>();
+  for (const { key, place } of changes) places.set(key, Math.min(place, places.get(key) ?? place));
+  return places;
 }

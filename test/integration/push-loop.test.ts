@@ -4,7 +4,7 @@
  */
 import { discardChanges } from '../../src/queue/manage.js';
 import { openSettleStage, type SettleStage } from '../support/settle-stage.js';
-import { accepted, rejected, SteppedLoop, turn } from '../support/stepped-loop.js';
+import { accepted, rejected, type Sent, SteppedLoop, turn } from '../support/stepped-loop.js';
 
 let stage: SettleStage;
 let stepped: SteppedLoop;
@@ -244,4 +244,31 @@ test('the end waits for a page that is on its way', async () => {
   expect(ended).toBe(false);
   await letGo();
   await stepped.running;
+});
+
+test.each<[string, number, (sent: Sent) => void, 'offline' | 'refused']>([
+  ['nobody answers', 3, (sent) => sent.lose(), 'offline'],
+  ['is refused with all others', 1, (sent) => sent.answer(401, ''), 'refused'],
+])('what %s is not overtaken by the later change that it was parted from', async (_title, tries, fails, standing) => {
+  await stage.add(order, order);
+  stepped = new SteppedLoop(stage);
+  const both = await stepped.sent();
+  const [older, newer] = both.changes.map(({ change_id }) => change_id);
+  both.answer(400, '');
+  const next = async () => {
+    const sent = await stepped.sent();
+    return { sent, ids: sent.changes.map(({ change_id }) => change_id) };
+  };
+  for (let n = 0; n < tries; n++) {
+    const { sent, ids } = await next();
+    expect(ids).toEqual([older]);
+    fails(sent);
+    await stepped.standsAs(standing);
+    stepped.loop.tryNow();
+  }
+  for (const expected of [older, newer]) {
+    const { sent, ids } = await next();
+    expect(ids).toEqual([expected]);
+    sent.answer();
+  }
 });

@@ -170,3 +170,10 @@ test.each<[ExchangeOutcome['kind'], ExchangeOutcome, number, string[]]>([
     expect(told.map(([name]) => name)).toEqual(what);
   },
 );
+
+test('what nobody judged stays before the half that it was parted from', async () => {
+  const { suspects, answered } = makeAftermath();
+  suspects.add([makeChange({ id: '7' })]);
+  await answered(1, SENT, { outcome: { kind: 'wait', waitMs: 1_000, reason: 'x' } });
+  expect([...suspects.changes()].map(({ id }) => id)).toEqual(['1', '2', '7']);
+});

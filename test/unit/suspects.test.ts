@@ -163,3 +163,18 @@ test('where there is nothing fresh to try a lone suspect gets its turn all the s
   expect(suspects.wantFresh).toBe(false);
   expect(suspects.next()?.changes).toEqual(suspect.changes);
 });
+
+test('a later change of an entity does not take the turn of an older one that keeps failing', () => {
+  const suspects = new Suspects(mint());
+  const [older, newer, other] = [1, 2, 3].map((id) =>
+    makeChange({ id: String(id), entity_id: `e${id % 2 === 0 ? 1 : id}` }),
+  );
+  suspects.halve([older, newer, other] as PendingChange[], 2);
+  const sent: string[] = [];
+  for (let turn = 0; turn < 4; turn++) {
+    const suspect = suspects.next() as Suspect;
+    sent.push(suspect.changes.map(({ id }) => id).join(' '));
+    suspects.unanswered(suspect, turn);
+  }
+  expect(sent).toEqual(['1 2', '1', '3', '1']);
+});
