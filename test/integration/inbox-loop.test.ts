@@ -34,15 +34,10 @@ afterEach(async () => {
 type Running = { loop: InboxLoop; asked: string[]; told: number[]; stop: () => Promise<void> };
 
 /**
- * Runs the loop while `work` does.
  * @param fetched what asking the cloud for one entity brings
  * @param resolved what becomes of open conflicts
  */
-async function running(
-  fetched: (id: string) => Promise<Fetched> | Fetched,
-  work: (running: Running) => Promise<void>,
-  resolved = { minted: 0, busy: 0 },
-) {
+function makeLoop(fetched: (id: string) => Promise<Fetched> | Fetched, resolved = { minted: 0, busy: 0 }) {
   const asked: string[] = [];
   const told: number[] = [];
   const loop = new InboxLoop({
@@ -59,6 +54,16 @@ async function running(
     onLocalChanges: () => void told.push(told.length),
     log: SILENT,
   });
+  return { loop, asked, told };
+}
+
+/** Runs the loop while `work` does. */
+async function running(
+  fetched: (id: string) => Promise<Fetched> | Fetched,
+  work: (running: Running) => Promise<void>,
+  resolved?: { minted: number; busy: number },
+) {
+  const { loop, asked, told } = makeLoop(fetched, resolved);
   const ending = new AbortController();
   const run = loop.run(ending.signal);
   const stop = async () => {
@@ -168,6 +173,19 @@ test('what was parked leaves when the very next chunk, read ahead before, brings
       'nothing is parked',
     );
   });
+});
+
+test('what was read ahead when its type came to wait as a whole waits too, and is applied when it may', async () => {
+  await fill(2 * FIRST_CHUNK);
+  const { loop } = makeLoop(later);
+  await loop.step();
+  expect(await rows()).toBe(FIRST_CHUNK);
+  loop.configure(false, ['item']);
+  await loop.step();
+  expect(await rows()).toBe(FIRST_CHUNK);
+  loop.configure(false, []);
+  await loop.step();
+  expect(await rows()).toBeGreaterThan(FIRST_CHUNK);
 });
 
 test('nothing is applied while the cloud’s history is another one', async () => {

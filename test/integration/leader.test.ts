@@ -77,11 +77,11 @@ test('one that is told to stop waits no longer', async () => {
 test('what was known of the cloud is handed on, and old runs are forgotten', async () => {
   await shop.sql.query(
     `INSERT INTO syncd.daemon (id, host, pid, version, leader_epoch, online, offline_since, last_error, refused)
-     SELECT gen_random_uuid(), 'h', 1, 'v', n - 100, false, '2026-11-22 08:00+00', 'gone', 'no' FROM generate_series(1, 30) n`,
+     SELECT gen_random_uuid(), 'h', 1, 'v', n - 100, false, '2026-11-22 08:00+00', 'gone ' || n, 'no' FROM generate_series(1, 30) n`,
   );
   const lead = await takeLead(await candidate(), 'v', 0, never);
   const all = await runs();
-  expect(all.at(-1)).toMatchObject({ id: lead.id, online: false, last_error: 'gone', refused: 'no' });
+  expect(all.at(-1)).toMatchObject({ id: lead.id, online: false, last_error: 'gone 30', refused: 'no' });
   expect(all.at(-1).offline_since.toISOString()).toBe('2026-11-22T08:00:00.000Z');
   for (let n = 0; n < 25; n++) {
     await shop.sql.query("SELECT nextval('syncd.leader_epochs')");

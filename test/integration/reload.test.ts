@@ -140,19 +140,21 @@ test('other settings hold a moment later, in the same process and without a lost
 });
 
 test('every session takes its connections along', async () => {
+  const ours = async () =>
+    (
+      await shop.sql.query(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'syncd %' AND usename = 'syncd'",
+      )
+    ).rows.map(({ pid }) => pid as number);
   const before = sessions();
+  const old = new Set(await eventually(ours, (pids) => pids.length >= 8, 'all connections'));
   configure(`${good}sync: { retry: { max_retries: 8 } }\n`);
   reload.again();
   await worksAgain(before);
-  const twice = () =>
-    shop.sql.query(
-      `SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'syncd %'
-       GROUP BY 1 HAVING count(*) > 1`,
-    );
   await eventually(
-    async () => (await twice()).rows,
-    (roles) => roles.length === 0,
-    'each connection once',
+    async () => (await ours()).filter((pid) => old.has(pid)),
+    (left) => left.length === 0,
+    'no old connection',
     5_000,
   );
 });

