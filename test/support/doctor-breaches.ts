@@ -258,4 +258,21 @@ export const shopBreaches: Breach[] = [
     sql: "CREATE TABLE kept_daemon AS TABLE syncd.daemon; UPDATE syncd.daemon SET version = '0.0.1'",
     mend: 'UPDATE syncd.daemon d SET version = k.version FROM kept_daemon k; DROP TABLE kept_daemon',
   },
+  {
+    broken: 'pushing was stopped, and the daemon is gone',
+    check: 'daemon',
+    state: 'fail',
+    says: /another copy/,
+    sql: `UPDATE syncd.daemon SET stopped_at = now(); UPDATE syncd.outlet_config SET stopped_code = 'fork', stopped_reason = 'another copy pushes', stopped_at = now()`,
+    mend: 'UPDATE syncd.daemon SET stopped_at = NULL; UPDATE syncd.outlet_config SET stopped_code = NULL, stopped_reason = NULL, stopped_at = NULL',
+  },
+  {
+    broken: 'the cloud has lost rows',
+    check: 'queue',
+    state: 'fail',
+    says: /the cloud had lost 3 rows of line/,
+    types: /verify .*--repair/,
+    sql: "INSERT INTO syncd.proofs (entity_type, compared_by, entities, on_the_way, differences, lost, beyond_repair) VALUES ('line', 'timer', 9, 0, 3, 3, 0)",
+    mend: 'DELETE FROM syncd.proofs',
+  },
 ];

@@ -1,5 +1,6 @@
 /** Whether the daemon runs, as this program's version and on the present configuration, and whether anything keeps it from sending. */
-import { isRunning } from '../../ops/status/verdict.js';
+import type { DaemonFacts, Facts } from '../../ops/status/read.js';
+import { isRunning, since } from '../../ops/status/verdict.js';
 import { age, SWITCHED_OFF } from '../../ops/status/words.js';
 import { VERSION } from '../../version.js';
 import { fail, ok, type Unnamed, warn } from '../finding.js';
@@ -11,18 +12,6 @@ export const daemon: Check = {
   async look({ facts }) {
     if (!facts) return [];
     const { daemon, outlet, enabled, switched_off } = facts;
-    if (!daemon || !isRunning(daemon)) {
-      const seen = daemon
-        ? `its last sign of life was ${age(daemon.silent_ms)} ago on ${daemon.host}`
-        : 'it has never been started here';
-      return [
-        fail(
-          `the daemon is not running: ${seen}`,
-          'Sales are captured and wait; nothing is sent.',
-          'sudo systemctl start syncd; journalctl -u syncd -n 50',
-        ),
-      ];
-    }
     const found: Unnamed[] = [];
     if (outlet.stopped_reason !== null)
       found.push(
@@ -32,6 +21,20 @@ export const daemon: Check = {
           'syncd adopt',
         ),
       );
+    if (!daemon || !isRunning(daemon)) {
+      const seen = daemon
+        ? `its last sign of life was ${age(daemon.silent_ms)} ago on ${daemon.host}`
+        : 'it has never been started here';
+      found.push(
+        fail(
+          `the daemon is not running: ${seen}`,
+          'Sales are captured and wait; nothing is sent.',
+          'sudo systemctl start syncd; journalctl -u syncd -n 50',
+        ),
+      );
+      return found;
+    }
+    found.push(...answersToIt(facts, daemon));
     if (switched_off)
       found.push(
         warn(
@@ -67,3 +70,31 @@ export const daemon: Check = {
         ];
   },
 };
+
+/** What the cloud last said to the daemon's own calls: an examination asks other questions, which may be answered all the same. */
+function answersToIt(facts: Facts, daemon: DaemonFacts): Unnamed[] {
+  const found: Unnamed[] = [];
+  const onward = 'syncd now   # once the cause is mended; tells what the cloud says to it';
+  if (daemon.refused !== null)
+    found.push(
+      fail(`the cloud refuses this outlet: ${daemon.refused}`, 'Sales are captured and wait; nothing is sent.', onward),
+    );
+  const awayMs = daemon.online === false ? since(facts, daemon.offline_since) : undefined;
+  if (awayMs !== undefined)
+    found.push(
+      warn(
+        `it has not reached the cloud for ${age(awayMs)}: ${daemon.last_error ?? 'no answer'}`,
+        'Sales are captured and wait; they go by themselves once the cloud answers.',
+        onward,
+      ),
+    );
+  else if (daemon.pull_error !== null)
+    found.push(
+      (daemon.pull_offline_since === null ? fail : warn)(
+        `it cannot fetch from the cloud: ${daemon.pull_error}`,
+        'What head office changes does not reach the shop; sales are sent all the same.',
+        onward,
+      ),
+    );
+  return found;
+}

@@ -36,9 +36,12 @@ export const database: Check = {
       return [ms > SLOW_MS ? fail(answer, 'So slow a database is slow for the till as well.', 'top') : ok(answer)];
     } catch (error) {
       const fault = databaseError(error, urls[0] as string);
-      return [
-        fail(fault.message, 'While the database is away nothing is captured and nothing is sent.', fault.hint || null),
-      ];
+      // What refuses our login alone may take the till's.
+      const why =
+        fault.code === 'unavailable'
+          ? 'While the database is away nothing is captured and nothing is sent.'
+          : 'Nothing can be sent or looked at through this login; the till has its own.';
+      return [fail(fault.message, why, fault.hint || null)];
     }
   },
 };

@@ -1,5 +1,6 @@
-/** What waits, failed or is in conflict: the shop's own question, with the commands that answer it. */
+/** What waits, failed, is in conflict or was lost: the shop's own question, with the commands that answer it. */
 
+import { differenceFindings } from '../../ops/status/table-findings.js';
 import { since } from '../../ops/status/verdict.js';
 import { age, count } from '../../ops/status/words.js';
 import { fail, ok, type Unnamed, warn } from '../finding.js';
@@ -33,6 +34,14 @@ export const queue: Check = {
           `${count(facts.parked.count, 'change')} of the cloud cannot be applied: ${facts.parked.reason ?? 'no reason known'}`,
           'The shop does not have what head office has sent.',
           'syncd inbox   # why; then syncd inbox --retry --all',
+        ),
+      );
+    for (const { state, reason } of differenceFindings(facts))
+      found.push(
+        (state === 'critical' ? fail : warn)(
+          reason,
+          'What was settled is not the same on both sides.',
+          'sudo -u syncd syncd verify   # names the rows; with --repair it mends them',
         ),
       );
     const waitingMs = since(facts, facts.oldest_pending_at);
