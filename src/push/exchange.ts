@@ -19,7 +19,7 @@ import { containedIds, inquire, inTheLightOf, kinToAsk, newestArrived } from './
 import { type ChangeOutcome, type ExchangeOutcome, judgeChanges } from './outcome.js';
 import { olderOf } from './pending.js';
 import { type SendDeps, send } from './send.js';
-import { leadOf, planSettlement, type Verdict } from './verdict.js';
+import { leadOf, planSettlement, type Verdict, withContained } from './verdict.js';
 
 export type ExchangeDeps = SendDeps & {
   db: Db;
@@ -208,7 +208,7 @@ async function settleOneByOne(
     return settleVerdicts(deps, [{ ...only, outcome }], log, null);
   }
   const sum = nothingSettled();
-  for (const verdict of verdicts) {
+  for (const verdict of withContained(verdicts)) {
     const { change, outcome } = verdict;
     // What follows a change of its own entity that was not accepted is left behind it, as where all are settled at once.
     const goesAgain = sum.again.some(({ key }) => key === change.key);

@@ -230,6 +230,22 @@ function newestAccepted(verdicts: readonly Verdict[]): Map<string, PendingChange
   return new Map(accepted.map(({ change }) => [change.key, change]));
 }
 
+/** For changes that are settled one by one: what a later accepted one of the same answer contains is settled with that one. */
+export function withContained(verdicts: readonly Verdict[]): Verdict[] {
+  const newest = newestAccepted(verdicts);
+  const isContained = ({ change, outcome }: Verdict) =>
+    outcome.kind !== 'accepted' && (newest.get(change.key)?.place ?? 0) > change.place;
+  const contained = verdicts.filter(isContained).map(({ change }) => change);
+  return verdicts
+    .filter((verdict) => !isContained(verdict))
+    .map((verdict) => {
+      const { change } = verdict;
+      const older = contained.filter(({ key }) => key === change.key).flatMap((one) => [one, ...one.supersedes]);
+      if (older.length === 0 || newest.get(change.key) !== change) return verdict;
+      return { ...verdict, change: { ...change, supersedes: [...change.supersedes, ...older] } };
+    });
+}
+
 function agree(on: Agreement, change: PendingChange, { cloudVersion, cloudId }: Accepted, version: number): void {
   const moved = cloudVersion >= on.answered;
   on.id = moved ? change.id : '0';

@@ -322,13 +322,24 @@ describe('a conflict of a correction', () => {
     expect(await statuses()).toEqual(['conflict', 'pending', 'pending']);
   });
 
-  test('is none where a person let the failed change go again, and the answer says that its correction had arrived', async () => {
-    const [failed, lost] = await corrections();
-    await stage.one("UPDATE syncd.sync_queue SET status = 'pending', next_attempt_at = now() WHERE status = 'failed'");
-    const both = [{ ...(failed as PendingChange), retried: true }, lost as PendingChange];
-    await push(both, 200, answered(conflict(failed, '{}'), duplicate(lost)));
-    expect(await statuses()).toEqual(['synced', 'synced', 'pending']);
-    expect(await stage.row(failed?.id)).toMatchObject({ settled_as: 'superseded', superseded_by: lost?.change_id });
-    expect(await stage.count('sync_conflicts')).toBe(0);
-  });
+  test.each([
+    ['', '{}'],
+    [', beside a row that cannot be stored', '{"n":"a\\u0000b"}'],
+  ])(
+    'is none where a person let the failed change go again, and the answer says that its correction had arrived%s',
+    async (_title, data) => {
+      const [failed, lost, other] = await corrections();
+      await stage.one(
+        "UPDATE syncd.sync_queue SET status = 'pending', next_attempt_at = now() WHERE status = 'failed'",
+      );
+      const apart = { ...(other as PendingChange), key: 'another', supersedes: [] };
+      const all = [{ ...(failed as PendingChange), retried: true }, lost as PendingChange, apart];
+      await push(all, 200, answered(conflict(failed, '{}'), duplicate(lost), conflict(apart, data)));
+      expect(await statuses()).toEqual(['synced', 'synced', 'conflict']);
+      expect(await stage.row(failed?.id)).toMatchObject({ settled_as: 'superseded', superseded_by: lost?.change_id });
+      expect(await stage.one('SELECT array_agg(queue_id) AS ids FROM syncd.sync_conflicts')).toEqual({
+        ids: [other?.id],
+      });
+    },
+  );
 });
