@@ -108,9 +108,15 @@ onEachServer('a backfill', (_, server) => {
       { entity_id: '5' },
       { entity_id: '7' },
     ]);
-    // A second one finds nothing to do.
+    // A second one finds nothing to do, what waits since included.
+    await stage.rows("INSERT INTO item VALUES (701, 'new')");
     await stage.walk('backfill', 'item');
-    expect(await stage.lastWalk()).toMatchObject({ walked: 700, queued: 0 });
+    expect(await stage.lastWalk()).toMatchObject({ walked: 701, queued: 0 });
+    // The last of more agreements than one page has.
+    await stage.settleAll();
+    await stage.unseen('DELETE FROM item WHERE id IN (99, 500)');
+    await stage.walk('delete', 'item');
+    expect(await stage.queue()).toEqual(['item delete 500', 'item delete 99']);
   });
 
   test('knows how many rows there are, whatever was loaded since the last ANALYZE', async () => {
