@@ -119,6 +119,15 @@ test('a newer version refreshes the open conflict, and its rule has its say agai
   expect([await stage.product(), (await stage.state()).cloud_version]).toEqual([undefined, '9']);
 });
 
+test('a version that meets a conflict which a push has just opened is its newer side; an older one is not', async () => {
+  const id = await diverged();
+  await book('open', await incoming(6, { id: 1, name: 'Old', price: 10, qty: 5 }));
+  expect(JSON.parse((await stage.conflict(id)).cloud)).toMatchObject({ name: 'Cloud' });
+  await book('open', await incoming(9, { id: 1, name: 'Newer', price: 10, qty: 5 }));
+  await stage.byHand(id, { strategy: 'cloud_wins' });
+  expect([await stage.product(), await stage.state()]).toMatchObject([{ name: 'Newer' }, { cloud_version: '9' }]);
+});
+
 test('a change in conflict is not given up behind its conflict’s back; once the cloud’s side is taken, the next change builds on it', async () => {
   const id = await diverged();
   const change = (await stage.one('SELECT id::text AS id FROM syncd.sync_queue')).id;
