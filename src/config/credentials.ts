@@ -46,3 +46,17 @@ export function credentialFile(env: NodeJS.ProcessEnv, name: string): string | u
     return codeOf(error) === 'ENOENT' ? undefined : file;
   }
 }
+
+/**
+ * Why a file that this user may not read gave nothing: systemd was to hand it over, and what came is blank, so that there was
+ * nothing in the file, or no file, when the service was started. Undefined where nothing was to come.
+ */
+export function cameBlank(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  if (!env.CREDENTIALS_DIRECTORY) return undefined;
+  try {
+    if (readFileSync(join(env.CREDENTIALS_DIRECTORY, name), 'utf8').trim() !== '') return undefined;
+  } catch {
+    return undefined;
+  }
+  return 'was empty or not there when the service was started; put the secret there, then: sudo systemctl restart syncd';
+}

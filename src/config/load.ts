@@ -81,7 +81,7 @@ export function loadSettings(options: LoadOptions = {}): LoadedSettings {
     faults.push({ where: place(['cloud', 'ca_file']), path: 'cloud.ca_file', problem: certificates.problem });
   }
   const use = options.secrets ?? 'needed';
-  const files = use === 'left' ? undefined : checkSecretFiles(tree, use, place);
+  const files = use === 'left' ? undefined : checkSecretFiles(tree, env, use, place);
   faults.push(...(files?.faults ?? []));
   if (!checked.success || faults.length > 0) throw new ConfigurationError(document.file, sorted(faults), hint);
   return {

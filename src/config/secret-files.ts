@@ -4,7 +4,7 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { codeOf } from '../errors.js';
-import { credentialFile } from './credentials.js';
+import { cameBlank, credentialFile } from './credentials.js';
 import type { Fault } from './faults.js';
 import { isTree, type Leaf, type Tree } from './layers.js';
 import type { SecretUse } from './secrets.js';
@@ -71,12 +71,13 @@ export type CheckedFiles = { faults: Fault[]; warnings: string[]; secrets: strin
 
 export function checkSecretFiles(
   tree: Tree,
+  env: NodeJS.ProcessEnv,
   use: Exclude<SecretUse, 'left'>,
   place: (path: string[]) => string,
 ): CheckedFiles {
   const checked: CheckedFiles = { faults: [], warnings: [], secrets: [] };
   const held = new Map<string, string>();
-  for (const { path, read } of FILES) {
+  for (const { path, credential, read } of FILES) {
     const section = tree[path[0]];
     const file = isTree(section) ? section[path[1]] : undefined;
     if (typeof file !== 'string' || !file.startsWith('/')) continue;
@@ -85,7 +86,7 @@ export function checkSecretFiles(
     const text = textOf(file);
     if (typeof text !== 'string') {
       if (text.forbidden && use === 'shown') checked.warnings.push(`${file} ${text.problem}`);
-      else fault(`${file} ${text.problem}`);
+      else fault(`${file} ${(text.forbidden && cameBlank(env, credential)) || text.problem}`);
       continue;
     }
     const found = read(text);

@@ -4,7 +4,7 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { codeOf } from '../errors.js';
-import { credentialFile } from './credentials.js';
+import { cameBlank, credentialFile } from './credentials.js';
 import type { Fault } from './faults.js';
 import { isTree, type Leaf, type Tree } from './layers.js';
 
@@ -49,7 +49,8 @@ export function fetchSecrets(
       fetched.warnings.push(`${file}: ${answer.problem}`);
     } else {
       const place = fromSystemd ? `$CREDENTIALS_DIRECTORY/${credential}` : where([section, fileField]);
-      fetched.faults.push({ where: place, path: `${section}.${fileField}`, problem: `${file} ${answer.problem}` });
+      const problem = (answer.forbidden && cameBlank(env, credential)) || answer.problem;
+      fetched.faults.push({ where: place, path: `${section}.${fileField}`, problem: `${file} ${problem}` });
     }
   }
   return fetched;

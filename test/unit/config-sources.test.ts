@@ -3,9 +3,20 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { areKeptFromThisUser, withCredentials } from '../../src/config/credentials.js';
 import { type LoadedSettings, type LoadOptions, loadSettings } from '../../src/config/load.js';
-import { at, DOCUMENTED, file, load } from '../support/documented-config.js';
+import { at, DOCUMENTED, directory, file, load } from '../support/documented-config.js';
 
 const origin = (loaded: LoadedSettings, path: string) => loaded.origins.find((one) => one.path === path);
+
+/** Root may read every file, whatever its mode. */
+function asNobody<T>(act: () => T): T {
+  if (process.getuid?.() !== 0) return act();
+  process.seteuid?.(65_534);
+  try {
+    return act();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
 
 test('the documented configuration is taken as a whole', () => {
   const { settings, warnings } = load();
@@ -165,6 +176,22 @@ describe('secrets', () => {
     const open = load({ yaml: without.join('\n'), env: { CREDENTIALS_DIRECTORY: credentials } });
     expect(open.settings.webhook).toBeUndefined();
     expect(open.settings.admin.tokenFile).toBe(join(credentials, 'admin_token'));
+  });
+
+  test('what systemd was to hand over and was not there is told so, not as a file that may not be read', () => {
+    const credentials = at('blank');
+    mkdirSync(credentials);
+    for (const name of ['cloud_api_key', 'admin_token']) writeFileSync(join(credentials, name), '\n');
+    mkdirSync(at('closed'), { mode: 0 });
+    const yaml = DOCUMENTED.replace('KEYFILE', at('closed/key')).replace('TOKENFILE', at('closed/token'));
+    expect(() => load({ yaml })).toThrow();
+    for (const path of [directory, credentials]) chmodSync(path, 0o755);
+    for (const name of ['syncd.yaml', 'secrets', 'read']) chmodSync(at(name), 0o644);
+    const refused = (env: NodeJS.ProcessEnv) => expect(() => asNobody(() => loadSettings({ file, env })));
+    refused({}).toThrow(/closed\/key may not be read by this user.*closed\/token may not be read by this user/s);
+    refused({ CREDENTIALS_DIRECTORY: credentials }).toThrow(
+      /closed\/key was empty or not there when the service.*closed\/token was empty or not there when the service/s,
+    );
   });
 
   test('the database URL may come from a file, also for a command that leaves the other secrets', () => {
