@@ -41,6 +41,9 @@ const AT_ONCE = 4;
 const FOREIGN_KEY = '23503';
 /** Rights on the table or on syncd's own; what will not change from one row to the next. */
 const RIGHTS = '42501';
+/** A peer login of the administrator's, with a copy of the key that only root can read, in no list of processes. */
+const AS_POSTGRES =
+  'sudo systemd-run --pipe --wait --uid=postgres -p LoadCredential=cloud_api_key:/etc/syncd/credentials/cloud_api_key';
 
 /** @throws SyncError `unavailable` when the cloud cannot be asked, `configuration` where rights are missing */
 export async function recallRows(deps: RecallDeps, table: AppliedTable, walked: WalkedTable): Promise<Recalled> {
@@ -129,7 +132,8 @@ async function put(deps: RecallDeps, table: AppliedTable, { entity_id }: LostRow
   } catch (error) {
     if (codeOf(error) === RIGHTS)
       throw new SyncError('configuration', `nothing more was restored: ${wordsOf(error)}`, {
-        hint: 'The daemon may not write a table that is only sent: give a login that may, --admin-url postgres://…',
+        hint: `The daemon may not write a table that is only sent: give a login that may, --admin-url postgres://…
+Where postgres has no password: ${AS_POSTGRES} syncd truncate TYPE --restore`,
         cause: error,
       });
     if (!/^(22|23|27|P0|42)/.test(codeOf(error) ?? '')) throw error;
