@@ -1,5 +1,6 @@
 /** `syncd support-bundle`: one archive for the person on call, made also while the database is away. */
-import { resolve } from 'node:path';
+import { statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { ConfigurationError } from '../config/faults.js';
 import { loadSettings } from '../config/load.js';
@@ -14,7 +15,7 @@ import { commonOptions } from './session.js';
 export function supportBundleCommand(): Command {
   return new Command('support-bundle')
     .description('one archive for the person on call: no rows of the shop, no secrets')
-    .option('--output <file>', 'where to write it; else ./syncd-support-OUTLET-TIME.tar.gz')
+    .option('--output <file>', 'where to write it, a file or a directory; else ./syncd-support-OUTLET-TIME.tar.gz')
     .addHelpText(
       'after',
       `
@@ -32,7 +33,9 @@ cloud's own words are in it. Look inside before you send it: tar -xzf FILE
       const at = new Date();
       const outlet = (code ?? id).replaceAll(/[^\w.-]+/g, '_').slice(0, 60);
       const folder = `syncd-support-${outlet}-${at.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}`;
-      const file = resolve(options.output ?? `${folder}.tar.gz`);
+      const given = resolve(options.output ?? '.');
+      const inside = statSync(given, { throwIfNoEntry: false })?.isDirectory() === true;
+      const file = inside ? join(given, `${folder}.tar.gz`) : given;
       const url = await primaryOf(loaded.settings).catch(() => undefined);
       const db = url === undefined ? undefined : openDb(url, { role: 'support', queryTimeoutMs: 30_000 });
       try {

@@ -7,6 +7,7 @@ import { sql } from 'kysely';
 import { keyText } from '../capture/expressions.js';
 import { keyTexts, readKeys } from '../capture/keys.js';
 import { identifier } from '../capture/names.js';
+import { isNameable } from '../cloud/client.js';
 import type { Db } from '../db/connect.js';
 import { codeOf, SyncError } from '../errors.js';
 import { lookAtDaemon } from '../ops/control.js';
@@ -50,6 +51,12 @@ const LOOK_MS = 100;
  */
 export async function askForEntity(db: Db, entity_type: string, given: string, who: string): Promise<Asked> {
   const entity_id = await spelt(db, entity_type, given);
+  // A hint that nobody can follow would stay parked until a person drops it.
+  if (!isNameable(entity_id))
+    throw new SyncError(
+      'usage',
+      `${JSON.stringify(entity_id)} cannot stand in a URL, so the cloud cannot be asked for it`,
+    );
   const asked = await db.transaction().execute(async (trx) => {
     const { rows } = await sql<{ id: string }>`
       INSERT INTO syncd.commands (command, args, requested_by)

@@ -12,10 +12,13 @@ export function entityFilter(text: string): NonNullable<Filter['entity']> | unde
   return slash < 0 ? { type: text, id: undefined } : { type: text.slice(0, slash), id: text.slice(slash + 1) };
 }
 
+/** A hundred years: nothing here is older, and PostgreSQL's own calendar ends somewhere. */
+const LONGEST_MS = 100 * 366 * 86_400_000;
+
 /** `2h`, `2026-11-22`, `2026-11-22 14:00`; without a zone it is the outlet's time. */
 export function sinceFilter(text: string, timezone: string): Since | undefined {
   const agoMs = duration(text);
-  if (agoMs !== undefined) return { agoMs };
+  if (agoMs !== undefined) return agoMs <= LONGEST_MS ? { agoMs } : undefined;
   const instant = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?$/;
   return instant.test(text) && isDay(text.slice(0, 10)) && !Number.isNaN(Date.parse(text.replace(' ', 'T')))
     ? { at: text, timezone }

@@ -54,6 +54,7 @@ const REFUSED: [string, string, Ask, number, string][] = [
   ['an entity without a type', `${API}/queue?entity=/42`, {}, 400, 'bad-parameter'],
   ['an entity with U+0000', `${API}/queue?entity=order/%00`, {}, 400, 'bad-parameter'],
   ['a word for an instant', `${API}/logs?since=yesterday`, {}, 400, 'bad-parameter'],
+  ['a span beyond every calendar', `${API}/logs?since=99999999999d`, {}, 400, 'bad-parameter'],
   ['31 June', `${API}/logs?since=2026-06-31`, {}, 400, 'bad-parameter'],
   ['a plus sign that became a blank', `${API}/logs?since=2026-06-01T00:00:00+07:00`, {}, 400, 'bad-parameter'],
   ['a limit of none', `${API}/queue?limit=0`, {}, 400, 'bad-parameter'],

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import pg from 'pg';
 import { type AppliedTable, loadTables } from '../../src/apply/tables.js';
 import { deleteRows } from '../../src/apply/write.js';
+import { askForEntity } from '../../src/inbox/ask.js';
 import { ApplyStage } from '../support/apply-stage.js';
 import { captureSettings, onEachServer } from '../support/capture.js';
 
@@ -40,6 +41,9 @@ onEachServer('what is said to be applied', (_pos, server) => {
       { type: 'numbered', id: '70', data: { id: 70, n: 1 } },
       { type: 'numbered', id: '71', data: { id: 71, n: 2 } },
     );
+    // What no URL can name is not asked for: the hint would stay parked.
+    for (const id of ['', '.', '..'])
+      await expect(askForEntity(stage.db, 'coded', id, 'budi')).rejects.toMatchObject({ code: 'usage' });
     for (let round = 0; round < 3; round++) {
       await stage.round();
       await stage.pos.sql.query('UPDATE syncd.incoming SET next_attempt_at = now()');

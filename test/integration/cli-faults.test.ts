@@ -84,6 +84,7 @@ test.each<[string[], RegExp]>([
   [['queue', '--status', 'lost'], /Allowed choices are pending, failed, conflict, synced/],
   [['queue', '--since', 'yesterday'], /It takes a span/],
   [['queue', '--since', '2026-02-30'], /It takes a span/],
+  [['queue', '--since', '99999999999d'], /It takes a span/],
   [['queue', '--limit', '0'], /a whole number from 1/],
   [['status', '--watch', '--json'], /--watch is for a screen/],
   [['discard', '1', '--reason', ' '], /It takes a few words/],

@@ -30,12 +30,14 @@ test('syncd support-bundle is one archive for its owner, without rows and withou
   await stage.shop.sql.query('DELETE FROM syncd.sync_queue');
 });
 
-test('a support bundle is made while the database is away, too', async () => {
-  const file = join(stage.directory, 'away.tar.gz');
-  const { code } = await syncd(['support-bundle', '--config', stage.shop.config, '--output', file], {
+test('a support bundle is made while the database is away, too; in a directory it names itself', async () => {
+  const output = ['--output', stage.directory, '--json'];
+  const { code, stdout } = await syncd(['support-bundle', '--config', stage.shop.config, ...output], {
     DATABASE_URL: 'postgres://u@127.0.0.1:1/pos',
   });
   expect(code).toBe(0);
+  const { file } = JSON.parse(stdout);
+  expect(file).toMatch(new RegExp(`^${stage.directory}/syncd-support-.*\\.tar\\.gz$`));
   const status = execFileSync('tar', ['-xzOf', file, '--wildcards', '*/status.json']).toString();
   expect(JSON.parse(status)).toEqual({ missing: 'the database is away' });
 });
