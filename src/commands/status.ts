@@ -1,5 +1,7 @@
 /** `syncd status`: asks the database, judges, prints; also while the daemon is down, and with an answer when PostgreSQL is away. */
 import { Command } from 'commander';
+import { sql } from 'kysely';
+import { nameOf } from '../db/connect.js';
 import { EXIT, SyncError, wordsOf } from '../errors.js';
 import type { Facts } from '../ops/status/read.js';
 import { statusOf } from '../ops/status/report.js';
@@ -83,9 +85,23 @@ async function oneScreen(
   options: StatusOptions,
 ): Promise<{ facts: Facts; report: StatusReport; text: string }> {
   const { outlet } = session.loaded.settings;
+  await mustTakeWrites(session);
   const { facts, rules, report } = await statusOf(session.db, session.loaded.settings);
   const story = tell(facts, report.state, outlet.timezone);
   const told = { facts, report, findings: findings(facts, rules), story };
   const text = statusScreen(told, { paint: painter(options), width: screenWidth(), timezone: outlet.timezone });
   return { facts, report, text };
+}
+
+/** A copy shows what was, and the daemon's silence there says nothing of the daemon. */
+async function mustTakeWrites({ db, url }: Session): Promise<void> {
+  const { rows } = await sql<{ recovery: boolean }>`SELECT pg_is_in_recovery() AS recovery`.execute(db);
+  if (rows[0]?.recovery)
+    throw new SyncError(
+      'unavailable',
+      `${nameOf(url)} is a standby: it takes no writes, and what it shows may be old`,
+      {
+        hint: 'Name the primary in database.url; a list is tried in order. If there is none any more: SELECT pg_promote()',
+      },
+    );
 }

@@ -50,6 +50,9 @@ test('a standby that lacks the last moments is promoted, and the same daemon goe
   // The standby has the sale, and will not hear that it was settled.
   await sell(2);
   await replicated();
+  // Whoever asks the copy alone is not told of a daemon that died: the heartbeat comes late there, or never.
+  const copy = stage.outlet('jkt', 'shop', 'copy', [standby]);
+  expect(await stage.type(copy, 'status')).toMatchObject({ code: 3, stderr: expect.stringMatching(/is a standby/) });
   await standby.stop();
   await stage.cloud.up();
   await stage.drained('shop');
