@@ -89,7 +89,7 @@ function schemaIssues(state: State): string[] {
 
 function policyIssues(state: State, entities: EntityObjects[]): string[] {
   const known = state.roles.find((role) => role.name === CAPTURE);
-  if (known?.bypassesPolicies) return [];
+  if (known?.bypassesPolicies || (state.mayPassPolicies && known?.mayTake !== false)) return [];
   const made = known ? `ALTER ROLE ${CAPTURE} BYPASSRLS` : `CREATE ROLE ${CAPTURE} NOLOGIN BYPASSRLS`;
   return entities
     .filter(({ plan }) => plan.bypassesPolicies)

@@ -35,6 +35,8 @@ export type State = {
   mayCreateSchemas: boolean;
   /** `usable`: the connected role may act as it, `mayTake`: it may let itself. */
   roles: { name: string; usable: boolean; mayTake: boolean; ours: boolean; bypassesPolicies: boolean }[];
+  /** Since 16 whoever passes policies himself, and may create roles, may let his roles. */
+  mayPassPolicies: boolean;
   /** The connected role has the rights of its roles by itself. */
   inherits: boolean;
   /** Undefined where there is no schema syncd. */
@@ -73,6 +75,7 @@ export const ROLE_MARK = 'made by syncd install';
 
 const SELF = `
   SELECT current_database() AS database, current_user::text AS user, r.rolsuper AS superuser, r.rolinherit AS inherits,
+         r.rolbypassrls AND r.rolcreaterole AND current_setting('server_version_num')::int >= 160000 AS "mayPassPolicies",
          r.rolsuper OR r.rolcreaterole AS "mayCreateRoles",
          has_database_privilege(current_database(), 'CREATE') AS "mayCreateSchemas",
          (SELECT pg_get_userbyid(nspowner)::text FROM pg_namespace WHERE nspname = $1) AS "schemaOwner",

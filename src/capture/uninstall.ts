@@ -169,9 +169,16 @@ async function dropRoles(client: pg.Client, state: State, report: (line: string)
     } catch (error) {
       // 2BP01: other objects depend on it. 42501: not ours to drop.
       if (!['2BP01', '42501'].includes(codeOf(error) ?? '')) throw error;
-      const why = codeOf(error) === '42501' ? `${state.user} may not drop it` : 'something else uses it';
+      const why =
+        codeOf(error) === '42501' ? `${state.user} may not drop it` : `something else uses it${usersOf(error)}`;
       notices.push(`role ${role.name} stays: ${why}`);
     }
   }
   return { dropped, notices };
+}
+
+/** `: privileges for table thing` or `: 2 objects in database other`, as PostgreSQL names the first of them. */
+function usersOf(error: unknown): string {
+  const detail = error instanceof Error && 'detail' in error ? String(error.detail ?? '') : '';
+  return detail === '' ? '' : `: ${detail.split('\n')[0]}`;
 }
