@@ -142,6 +142,8 @@ async function runSessions(across: Across, listeners: Listeners, reload: Reload 
     } catch (error) {
       const url = across.settings.database.urls[0] as string;
       const fault = error instanceof SyncError ? error : databaseError(error, url);
+      // Other settings have cut the wait for the lead short: it goes on with them.
+      if (fault.code === 'anotherDaemon' && across.renewed.aborted) continue;
       if (fault.code === 'unavailable') {
         // Nobody knows who leads, and whoever asks how things are gets an answer all the same.
         if (!across.standby) listeners.open();

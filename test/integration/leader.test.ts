@@ -1,8 +1,14 @@
 /** Who leads: one at a time, by a lock that dies with its connection, under a number that only grows. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import pg from 'pg';
+import { loadSettings } from '../../src/config/load.js';
+import { runDaemon } from '../../src/daemon.js';
 import { takeLead } from '../../src/db/leader.js';
 import { LOCK_CLASS, LOCKS } from '../../src/db/schema.js';
 import { Cluster } from '../../src/demo/postgres.js';
+import { Reload } from '../../src/reload.js';
+import { sleep } from '../../src/time.js';
+import { eventually } from '../support/eventually.js';
 import { emptyQueue } from '../support/queue-rows.js';
 import { openShop, type Shop } from '../support/shop.js';
 
@@ -89,4 +95,40 @@ test('what was known of the cloud is handed on, and old runs are forgotten', asy
   await clients.shift()?.end();
   await takeLead(await candidate(), 'v', 5_000, never);
   expect((await runs()).map((run) => run.id)).toHaveLength(1);
+});
+
+test('a daemon that waits for the lead while its configuration is read anew goes on waiting, and leads by the new one', async () => {
+  await takeLead(await candidate(), 'v', 0, never);
+  const text = readFileSync(shop.config, 'utf8').replace(shop.url, cluster.url('lead', 'syncd'));
+  writeFileSync(shop.config, text);
+  mkdirSync(shop.settings.state_dir, { recursive: true });
+  const read = () => loadSettings({ file: shop.config, env: {} });
+  const told: string[] = [];
+  const tell = (message: string) => void told.push(message);
+  const log = { error: tell, warn: tell, info: tell, debug: tell, adapt: () => {} };
+  const reload = new Reload(read(), read, log);
+  const stopping = new AbortController();
+  const running = runDaemon(read().settings, log, stopping.signal, { reload });
+  running.catch(() => {});
+  try {
+    await eventually(
+      async () => (await shop.sql.query("SELECT FROM pg_stat_activity WHERE application_name = 'syncd leader'")).rowCount,
+      (waiting) => waiting === 1,
+      'a daemon that waits',
+    );
+    writeFileSync(shop.config, `${text}sync: { interval: 7s }\n`);
+    reload.again();
+    // It asks for the lead ten times a second.
+    await sleep(300);
+    await clients.shift()?.end();
+    await eventually(
+      () => told,
+      (messages) => messages.includes('working'),
+      'the lead',
+    );
+    expect(reload.begin().settings.sync.intervalMs).toBe(7_000);
+  } finally {
+    stopping.abort();
+    await running;
+  }
 });
