@@ -72,6 +72,7 @@ onEachServer('a reconcile', (_, server) => {
     await stage.rows(`ALTER TABLE syncd.sync_queue ADD CONSTRAINT broken CHECK (entity_type <> '${table}') NOT VALID`);
     await stage.rows(`UPDATE ${table} SET v = 'unseen' WHERE id = 6`);
     await stage.rows('ALTER TABLE syncd.sync_queue DROP CONSTRAINT broken');
+    await stage.walk('backfill', table);
     expect(await stage.queue()).toEqual([]);
     expect(await stage.reconcileFailures()).toEqual([table]);
     expect(await stage.queue()).toEqual([`${table} update 6`]);
@@ -97,13 +98,13 @@ onEachServer('a reconcile', (_, server) => {
 
   test('what a person gave up stays given up until it changes', async () => {
     const table = await agreed();
-    await stage.rows(`UPDATE ${table} SET v = 'poison' WHERE id IN (1, 2)`);
-    await stage.rows(
-      `UPDATE syncd.sync_queue SET status = 'synced', settled_as = 'discarded', synced_at = now() WHERE status = 'pending'`,
-    );
+    await stage.rows(`UPDATE ${table} SET v = 'poison' WHERE id IN (1, 2, 3);
+      UPDATE syncd.sync_queue SET status = 'synced', settled_as = 'discarded', synced_at = now() WHERE status = 'pending'`);
     await stage.unseen(`UPDATE ${table} SET v = 'mended' WHERE id = 2`);
+    // A person has it sent again: the cloud lost it.
+    await stage.rows("UPDATE syncd.entity_state SET row_shape = NULL WHERE entity_id = '3'");
     await stage.walk('reconcile', table);
-    expect(await stage.queue()).toEqual([`${table} update 2`]);
+    expect(await stage.queue()).toEqual([`${table} update 2`, `${table} update 3`]);
   });
 
   test('a conflict that waits for a person is left to the person', async () => {
