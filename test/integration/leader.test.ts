@@ -112,7 +112,8 @@ test('a daemon that waits for the lead while its configuration is read anew goes
   running.catch(() => {});
   try {
     await eventually(
-      async () => (await shop.sql.query("SELECT FROM pg_stat_activity WHERE application_name = 'syncd leader'")).rowCount,
+      async () =>
+        (await shop.sql.query("SELECT FROM pg_stat_activity WHERE application_name = 'syncd leader'")).rowCount,
       (waiting) => waiting === 1,
       'a daemon that waits',
     );

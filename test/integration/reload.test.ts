@@ -184,6 +184,7 @@ test('another outlet, by mistake or not, waits for a restart, and what else the 
   expect(line?.fields).toMatchObject({ changed: ['sync.conflict'], waits_for_a_restart: ['outlet.id'] });
   await worksAgain(before);
   expect(reload.begin().settings).toMatchObject({ outlet: { id: 'outlet-7' }, sync: { conflict: 'cloud_wins' } });
+  expect(reload.unreadSince()).toBeDefined();
 });
 
 test('a file that was changed and not read is noted where status finds it, and forgotten when it is read or put back', async () => {
@@ -206,6 +207,8 @@ test('a key that was exchanged at the cloud first is found in its file by itself
       (reason) => reason !== null,
       'refused',
     );
+    // Half of what somebody is still writing.
+    configure(`${good}sync: { conflict: cloud_wins }\n`);
     write('key', `${NEW_KEY}\n`);
     await eventually(
       () => told('the API key was exchanged; the cloud is asked with the new one').length,
@@ -219,6 +222,7 @@ test('a key that was exchanged at the cloud first is found in its file by itself
     );
   });
   await drained();
+  expect(reload.begin().settings.sync.conflict).not.toBe('cloud_wins');
   expect(cloud.entities().length).toBe(before + sold);
   expect(JSON.stringify([lines, adapted.map((change) => ({ ...(change as object), secrets: [] }))])).not.toMatch(
     /planted-(old|new)/,
