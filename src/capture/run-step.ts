@@ -20,11 +20,7 @@ export async function runStep(client: pg.Client, step: Step, report: (line: stri
   const deadline = monotonicMs() + PATIENCE_MS;
   for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
     try {
-      await client.query('BEGIN');
-      await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
-      if (step.asOwner) await client.query(`SET LOCAL ROLE ${OWNER}`);
-      for (const statement of step.statements) await client.query(statement);
-      await client.query('COMMIT');
+      await client.query(transactionOf(step));
       report(step.about);
       return;
     } catch (error) {
@@ -35,6 +31,12 @@ export async function runStep(client: pg.Client, step: Step, report: (line: stri
       await sleep(pauseMs);
     }
   }
+}
+
+/** In one message: were we frozen between two statements, or a slow line away, every sale of a table that is locked would wait. */
+function transactionOf({ asOwner, statements }: Step): string {
+  const role = asOwner ? [`SET LOCAL ROLE ${OWNER}`] : [];
+  return ['BEGIN', `SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`, ...role, ...statements, 'COMMIT'].join(';\n');
 }
 
 function failure(step: Step, error: unknown): SyncError {

@@ -1,6 +1,7 @@
 /** Installing while the tills sell: nobody waits for long, and nothing that commits afterwards is missed. */
 import pg from 'pg';
 import { installCapture } from '../../src/capture/install.js';
+import { runStep } from '../../src/capture/run-step.js';
 import { uninstallCapture } from '../../src/capture/uninstall.js';
 import { captureSettings, onEachServer } from '../support/capture.js';
 
@@ -42,6 +43,24 @@ onEachServer('under write load', (pos) => {
     expect((await again.stop()).longestMs).toBeLessThan(MOST_MS);
     await slow.end();
   }, 60_000);
+
+  test('no writer waits for what lies between two statements of install, be it a slow line or a process that is stopped', async () => {
+    await pos().sql.query('CREATE TABLE far (id int)');
+    const till = new pg.Client({ connectionString: pos().url, options: '-c lock_timeout=2s' });
+    await till.connect();
+    const query = async (text: string) => {
+      const answer = await pos().sql.query(text);
+      await till.query('INSERT INTO far VALUES (1)');
+      return answer;
+    };
+    const trigger = (event: string) =>
+      `CREATE TRIGGER ${event} BEFORE ${event} ON far FOR EACH STATEMENT EXECUTE FUNCTION suppress_redundant_updates_trigger()`;
+    const step = { about: 'two triggers', statements: [trigger('DELETE'), trigger('TRUNCATE')], locks: 'far' };
+    await runStep({ query } as unknown as pg.Client, step, () => {});
+    const { rows } = await pos().sql.query("SELECT tgname FROM pg_trigger WHERE tgrelid = 'far'::regclass");
+    expect(rows).toHaveLength(2);
+    await till.end();
+  });
 });
 
 /** Tills that sell without a pause; every statement's time is taken. */
