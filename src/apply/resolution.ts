@@ -60,8 +60,8 @@ export async function endConflict(
       `${conflict.entity_type} is not configured any more`,
       'See: syncd discard; it works once syncd install has run.',
     );
-  if (!(await lockRow(trx, table, conflict))) return { kind: 'busy' };
   const position = await queuePosition(trx);
+  if (!(await lockRow(trx, table, conflict))) return { kind: 'busy' };
   const changes = await takeChanges(trx, conflict.entity_type, conflict.entity_id, seen);
   const live = await currentRow(trx, table, conflict.entity_id);
   const sides = await lookAtSides(trx, table, conflict, changes, live);

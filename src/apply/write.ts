@@ -53,6 +53,7 @@ export async function lockRows(
   purpose: 'update' | 'delete',
 ): Promise<Locked> {
   const locked = await lockThose(trx, table, entityIds, purpose);
+  if (locked.length === entityIds.length) return { locked: new Set(locked), present: new Set(locked) };
   const present = await idsOf(
     trx,
     sql`SELECT s.entity_id FROM ${named(entityIds)}
