@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { prepareStateDir } from '../../src/config/state-dir.js';
 import { Cluster } from '../../src/demo/postgres.js';
+import { files } from '../../src/doctor/checks/configuration.js';
+import type { Patient } from '../../src/doctor/patient.js';
 import type { Log, LogFields } from '../../src/log.js';
 import { diskChore } from '../../src/ops/disk.js';
 import { DISK_AUTHOR } from '../../src/ops/disk-forecast.js';
@@ -132,12 +134,15 @@ asRoot('a disk of sixteen megabytes', () => {
     await stage.rows("SELECT syncd.resume_capture('sale', 'Budi')");
   });
 
-  test('a state directory on a full disk is refused, and no try leaves a file behind', () => {
+  test('a state directory on a full disk is refused, told by the doctor, and no try leaves a file behind', async () => {
     const directory = join(disk, 'state');
     prepareStateDir(directory);
     fill(0);
     const full = { code: 'failed', message: expect.stringContaining('the disk is full') };
     expect(() => prepareStateDir(directory)).toThrow(expect.objectContaining(full));
+    expect(await files.look({ settings: { ...settings(), state_dir: directory } } as unknown as Patient)).toEqual([
+      expect.objectContaining({ state: 'warn', why: expect.stringMatching(/one that starts anew ends/) }),
+    ]);
     rmSync(filler());
     expect(readdirSync(directory)).toEqual([]);
   });

@@ -67,7 +67,7 @@ export const files: Check = {
       return [
         warn(
           `${state_dir} has ${Math.round((bavail * bsize) / 1e6)} MB left`,
-          'Syncing goes on without it, logs may not.',
+          'A daemon that runs goes on without it; one that starts anew ends until there is room.',
           `df -h ${state_dir}`,
         ),
       ];
