@@ -13,7 +13,7 @@ export type Kin = { entity_type: string; entity_id: string };
 
 /**
  * These changes, and all of these entities, the oldest first; failed ones included. Fresh ones have no index by entity: where
- * there are such entities all that waits is looked through (0.1 s among 100,000).
+ * there are such entities all that waits is looked through once, however many they are.
  */
 export async function claimUnheard(
   db: Db,
