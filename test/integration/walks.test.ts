@@ -158,12 +158,12 @@ onEachServer('a backfill', (_, server) => {
 
   test('ends a chunk where its bytes are enough for one request', async () => {
     await stage.tables(
-      "CREATE TABLE large (id int PRIMARY KEY, v text); INSERT INTO large SELECT n, repeat('x', 900000) FROM generate_series(1, 7) n",
+      "CREATE TABLE large (id int PRIMARY KEY, v text); INSERT INTO large SELECT n, repeat('x', CASE n WHEN 8 THEN 2500000 ELSE 900000 END) FROM generate_series(1, 8) n",
       { large: 'large' },
     );
     await stage.walk('backfill', 'large');
     const chunks = await stage.rows(`SELECT count(*)::int AS n FROM syncd.sync_queue GROUP BY txid ORDER BY min(id)`);
-    expect(chunks.map(({ n }) => n)).toEqual([2, 2, 2, 1]);
+    expect(chunks.map(({ n }) => n)).toEqual([2, 2, 2, 1, 1]);
   });
 
   test('queues little ahead: more only when what waits has gone', async () => {
@@ -214,6 +214,7 @@ onEachServer('a backfill', (_, server) => {
     const half = new AbortController();
     await stage.walks(() => half.abort()).turn(half.signal);
     expect(await stage.queue()).toHaveLength(500);
+    expect(await olderRows(table)).toBe(true);
     await stage.settleAll();
     await stage.rows(ddl);
     await stage.goOn();
