@@ -18,6 +18,8 @@ export type Live = {
   queueTurn: number;
   conflictTurn: number;
   logTurn: number;
+  /** How often the till, or its database, has answered again: what could not be had meanwhile is asked for anew. */
+  backTurn: number;
 };
 
 const NOTHING: Live = {
@@ -29,6 +31,7 @@ const NOTHING: Live = {
   queueTurn: 0,
   conflictTurn: 0,
   logTurn: 0,
+  backTurn: 0,
 };
 
 export const live = new Store<Live>(NOTHING);
@@ -54,7 +57,7 @@ export function goLive(): () => void {
   void listen(
     {
       onOpen: () => {
-        const { queueTurn, conflictTurn, logTurn } = live.value;
+        const { queueTurn, conflictTurn, logTurn, backTurn } = live.value;
         // What changed while nobody told is not known: every list is old.
         live.patch({
           link: 'live',
@@ -62,6 +65,7 @@ export function goLive(): () => void {
           queueTurn: queueTurn + 1,
           conflictTurn: conflictTurn + 1,
           logTurn: logTurn + 1,
+          backTurn: backTurn + 1,
         });
       },
       onLost: () => live.patch({ link: 'lost', lostAt: live.value.lostAt ?? Date.now() }),
@@ -94,5 +98,7 @@ function take(event: string, data: string): void {
 
 export function takeStatus(status: StatusReport): void {
   const clockMs = status.at === null ? live.value.clockMs : Date.parse(status.at) - Date.now();
-  live.patch({ status, clockMs, toldAt: Date.now() });
+  const isBack = live.value.status?.state === 'unknown' && status.state !== 'unknown';
+  const backTurn = live.value.backTurn + (isBack ? 1 : 0);
+  live.patch({ status, clockMs, toldAt: Date.now(), backTurn });
 }

@@ -5,6 +5,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Trouble, troubleOf } from '../api/client.js';
 import type { Page } from '../api/types.js';
+import { live } from './live.js';
+import { useStore } from './store.js';
 import { later } from './timers.js';
 
 export type Loaded<T> = {
@@ -55,15 +57,20 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, key: strin
       ending.abort();
     };
   }, [key, turn, asked]);
+  const again = () => {
+    lastAt.current = { key: '', at: 0 };
+    setAsked((n) => n + 1);
+  };
+  const back = useStore(live, (now) => now.backTurn);
+  useEffect(() => {
+    if (state.trouble) again();
+  }, [back]);
   const current = state.family === family;
   return {
     value: current ? state.value : undefined,
     trouble: current ? state.trouble : undefined,
     busy: state.key !== key,
-    again: () => {
-      lastAt.current = { key: '', at: 0 };
-      setAsked((n) => n + 1);
-    },
+    again,
   };
 }
 
