@@ -10,6 +10,7 @@ import { digest } from './chapters/digest.js';
 import { entity } from './chapters/entity.js';
 import { fork } from './chapters/fork.js';
 import { lock } from './chapters/lock.js';
+import { names } from './chapters/names.js';
 import { once } from './chapters/once.js';
 import { pull } from './chapters/pull.js';
 import { reach } from './chapters/reach.js';
@@ -26,6 +27,7 @@ export const CHAPTERS: readonly Chapter[] = [
   deletes,
   batch,
   rows,
+  names,
   fork,
   entity,
   pull,

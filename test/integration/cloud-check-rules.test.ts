@@ -38,6 +38,15 @@ const DAYLESS = 'a time without an offset counts as it is written, a row without
 const FORMS = 'values keep their form: {} and [], "" and blanks, microseconds';
 const PAGES_OF_ONE = 'pages of one change bring all that a large page brings';
 const MEANWHILE = 'nothing is left out that comes in while pages are fetched';
+const SUPERSEDED = 'a change that supersedes one that had arrived is accepted';
+const MADE_AT = 'updated_at is when the edit was made, not when it arrived';
+const FULL = 'a batch of max_batch_changes is taken';
+const ALIKE = 'ids that differ in case, blanks, accents, "+", "/" or "%2F" alone are different rows';
+const LONG_IDS = 'ids of 2000 bytes that differ at their end are different rows, or are rejected';
+const COLUMNS = 'names of columns survive: capitals, dots, "$" and blanks';
+const LONG_TEXT = 'a text of 120 kB stays whole';
+const SEQS = 'seq and tx keep their digits: two beyond 2^53 are two';
+const SUMS = 'a right digest differs in nothing; wrong or missing buckets are named';
 const UPDATE_OF_NOTHING = 'an update with base null of what the cloud does not have is accepted';
 
 const RULES: [rule: BrokenRule, failed: string[]][] = [
@@ -63,14 +72,14 @@ const RULES: [rule: BrokenRule, failed: string[]][] = [
   ['a delete of a tombstone counts', [DELETE_TWICE]],
   ['a tombstone is not found', ['a delete is accepted, and GET then shows deleted true', DELETE_UNKNOWN, DELETE_TWICE]],
   ['after is not looked at', [HELD_AGAIN, AFTER_FAILED]],
-  ['supersedes is not looked at', ['a change that supersedes one that had arrived is accepted']],
+  ['supersedes is not looked at', [SUPERSEDED]],
   ['supersedes opens the lock', [SUPERSEDED_TOO_LATE]],
   ['numbers are floats', ['numbers keep their digits: 30 of them, 1.10, 64-bit integers']],
   ['rows are patched', ['an update replaces the whole row: a column that it lacks is gone']],
   ['unknown fields are refused', ['fields that the contract does not name are ignored']],
   ['gzip is not read', ['a body in gzip is read']],
   ['a bad change takes the others down', ['one bad change (operation "upsert") does not lose the others']],
-  ['ids are not decoded', ['a composite key is accepted, and found under its percent-encoded name']],
+  ['ids are not decoded', ['a composite key is accepted, and found under its percent-encoded name', ALIKE]],
   ['an older epoch may push', FORKS.slice(0, 1)],
   ['any install may push', FORKS.slice(1, 2)],
   ['a seq may come under another name', FORKS.slice(2)],
@@ -84,10 +93,7 @@ const RULES: [rule: BrokenRule, failed: string[]][] = [
   ],
   ['a wait is not waited', ['wait=2 keeps the call open while nothing is new']],
   ['the digest counts the deleted', ['digest/entities lists the living rows with their versions']],
-  [
-    'the digest keeps still about missing buckets',
-    ['a right digest differs in nothing; wrong or missing buckets are named'],
-  ],
+  ['the digest keeps still about missing buckets', [SUMS]],
   ['days are those of UTC', ['with a date_field a row belongs to its day in the timezone']],
 ];
 
@@ -125,9 +131,10 @@ const TOGETHER: [rules: BrokenRule[], failed: string[]][] = [
       UPDATE_OF_NOTHING,
       AFTER_OVERTAKEN,
       'a delete is accepted, and GET then shows deleted true',
+      FULL,
       FORMS,
       ANEW,
-      'updated_at is when the edit was made, not when it arrived',
+      MADE_AT,
       'the first call may name an instant in since',
       PAGES_OF_ONE,
       'a call that waits is answered when something arrives',
@@ -142,6 +149,22 @@ const TOGETHER: [rules: BrokenRule[], failed: string[]][] = [
       'rows without a day are nowhere',
     ],
     [FORMS, ANEW, PAGES_OF_ONE, DAYLESS],
+  ],
+  [
+    [
+      'only the first of supersedes counts',
+      'a full batch is one too many',
+      'ids have no case',
+      'columns have no capitals',
+      'seqs are floats',
+      'old edits are refused',
+      'sums are signed',
+    ],
+    [SUPERSEDED, FULL, ALIKE, COLUMNS, SEQS, MADE_AT, SUMS],
+  ],
+  [
+    ['ids are cut at 255', 'texts are cut at 64 KiB'],
+    [LONG_IDS, LONG_TEXT],
   ],
   [
     ['instants lose their microseconds', 'late commits are passed over'],

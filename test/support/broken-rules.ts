@@ -50,4 +50,13 @@ export type BrokenRule =
   | 'updated_at is when it came'
   | 'empty objects become lists'
   | 'texts are trimmed'
-  | 'instants lose their microseconds';
+  | 'instants lose their microseconds'
+  | 'ids have no case'
+  | 'ids are cut at 255'
+  | 'columns have no capitals'
+  | 'texts are cut at 64 KiB'
+  | 'seqs are floats'
+  | 'a full batch is one too many'
+  | 'only the first of supersedes counts'
+  | 'old edits are refused'
+  | 'sums are signed';

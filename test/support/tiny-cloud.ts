@@ -11,13 +11,17 @@ import type { BrokenRule } from './broken-rules.js';
 import {
   type Answer,
   changeOf,
+  dayOf,
   type Entity,
   exact,
+  isOld,
+  keyOf,
   numberOf,
   refusal,
   rejected,
   rewritten,
   roundedBy,
+  seqOf,
   text,
 } from './tiny-answers.js';
 
@@ -56,7 +60,7 @@ class Tiny {
   }
 
   #capabilities(): Exact {
-    const limits = { max_batch_changes: exact(200), max_batch_bytes: exact(100_000) };
+    const limits = { max_batch_changes: exact(200), max_batch_bytes: exact(250_000) };
     return {
       ...limits,
       protocol: exact(1),
@@ -70,7 +74,8 @@ class Tiny {
     const changes = body.changes as ExactObject[];
     const unknown = [...Object.keys(body)].find((name) => !KNOWN.includes(name));
     if (unknown && this.#breaks('unknown fields are refused')) return refusal(400, 'unknown_field');
-    if (changes.length > 200) return refusal(413, 'too_large');
+    const most = this.#breaks('a full batch is one too many') ? 199 : 200;
+    if (changes.length > most) return refusal(413, 'too_large');
     const fork = this.#forkIn(body, changes);
     if (fork && !this.#breaks('a refused push is applied')) return fork;
     const bad = changes.some(({ operation }) => !['create', 'update', 'delete'].includes(operation as string));
@@ -97,19 +102,22 @@ class Tiny {
     const { seqs, ...known } = this.#outlet;
     const older = epoch < known.epoch && !this.#breaks('an older epoch may push');
     const other = epoch === known.epoch && install_id !== known.install_id && !this.#breaks('any install may push');
-    const copied = changes.some(({ seq, change_id }) => (seqs.get(seq as string) ?? change_id) !== change_id);
+    const copied = changes.some(
+      ({ seq, change_id }) => (seqs.get(seqOf(this.#broken, seq)) ?? change_id) !== change_id,
+    );
     if (older || other || (copied && epoch === known.epoch && !this.#breaks('a seq may come under another name')))
       return refusal(409, 'fork', this.#breaks('a fork does not tell the epoch') ? {} : { epoch: exact(known.epoch) });
-    for (const { seq, change_id } of changes) seqs.set(seq as string, change_id as string);
+    for (const { seq, change_id } of changes) seqs.set(seqOf(this.#broken, seq), change_id as string);
     return undefined;
   }
 
   async #apply(change: ExactObject, place: number): Promise<Exact> {
     const { operation, entity_type: type, entity_id: id } = change as Record<string, string>;
     const change_id = change.change_id as string;
-    const key = JSON.stringify([type, id]);
+    const key = keyOf(this.#broken, change.entity_type, change.entity_id);
     if (this.#applied.has(change_id) && !this.#breaks('change ids are forgotten')) return this.#duplicate(change_id);
     if (!['create', 'update', 'delete'].includes(operation as string)) return rejected(change);
+    if (this.#breaks('old edits are refused') && isOld(change)) return rejected(change);
     const seen = this.#entities.get(key);
     const racing = this.#breaks('two requests at once do not see each other');
     if (racing) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -156,7 +164,8 @@ class Tiny {
     const base = change.after ? (made(change.after) ?? null) : numberOf(change.base_cloud_version);
     if (base === version) return true;
     if (base === null && held?.data === null && this.#breaks('null builds on a tombstone')) return true;
-    const superseded = ((change.supersedes ?? []) as Exact[]).map(made);
+    const some = this.#breaks('only the first of supersedes counts') ? 1 : undefined;
+    const superseded = ((change.supersedes ?? []) as Exact[]).slice(0, some).map(made);
     if (this.#breaks('supersedes is not looked at')) return false;
     return superseded.some(
       (one) => one !== undefined && (one === version || this.#breaks('supersedes opens the lock')),
@@ -179,7 +188,7 @@ class Tiny {
   #entity(path: string): Answer {
     const [, , type = '', raw = '', tail] = path.split('/');
     const id = this.#breaks('ids are not decoded') ? raw : decodeURIComponent(raw);
-    const held = this.#entities.get(JSON.stringify([type, id]));
+    const held = this.#entities.get(keyOf(this.#broken, type, id));
     if (held === undefined || (held.data === null && this.#breaks('a tombstone is not found')))
       return { status: 404, body: {} };
     if (tail === 'version' && held.data === null && this.#breaks('a tombstone has no version'))
@@ -222,26 +231,13 @@ class Tiny {
         ({ type, data }) =>
           type === body.entity_type && (data !== null || this.#breaks('the digest counts the deleted')),
       )
-      .filter(({ data }) => this.#bucketOf(body, data) === bucket)
+      .filter(({ data }) => dayOf(this.#broken, body, data) === bucket)
       .map(({ id, version }) => [id, exact(version)]);
-  }
-
-  #bucketOf({ date_field, timezone }: ExactObject, data: ExactObject | null): string {
-    if (date_field === null || date_field === undefined) return '*';
-    const value = data?.[date_field as string];
-    const nowhere = this.#breaks('rows without a day are nowhere') ? 'nowhere' : '*';
-    if (typeof value !== 'string' || !/^\d{4}-/.test(value)) return nowhere;
-    const written = !/[Z+]/.test(value) && !this.#breaks('days without an offset are those of UTC');
-    if (written) return value.slice(0, 10);
-    const timeZone = this.#breaks('days are those of UTC') ? 'UTC' : (timezone as string);
-    return new Date(/[Z+]/.test(value) || value.length === 10 ? value : `${value}Z`).toLocaleDateString('sv-SE', {
-      timeZone,
-    });
   }
 
   #digest(body: ExactObject): Answer {
     const told = new Map((body.buckets as ExactObject[]).map((one) => [one.bucket as string, one]));
-    const days = [...this.#entities.values()].map(({ data }) => this.#bucketOf(body, data));
+    const days = [...this.#entities.values()].map(({ data }) => dayOf(this.#broken, body, data));
     const silent = this.#breaks('the digest keeps still about missing buckets');
     const names = new Set([...(silent ? [] : days), ...told.keys()]);
     const differ = [...names].flatMap((bucket) => {
@@ -249,7 +245,8 @@ class Tiny {
       const own = bucketOf(bucket, living);
       const said = told.get(bucket);
       const same = numberOf(said?.count) === own.count && said?.sum === own.sum;
-      return same ? [] : [{ ...own, count: exact(own.count) }];
+      const sum = this.#breaks('sums are signed') ? String(BigInt.asIntN(64, BigInt(own.sum))) : own.sum;
+      return same ? [] : [{ ...own, sum, count: exact(own.count) }];
     });
     return { status: 200, body: { differ } };
   }
@@ -290,7 +287,7 @@ async function answerTo(
   const packed = request.headers['content-encoding'] === 'gzip';
   if (packed && broken.has('gzip is not read')) return refusal(415, 'encoding');
   const bytes = packed ? gunzipSync(Buffer.concat(chunks)) : Buffer.concat(chunks);
-  if (bytes.length > 100_000) return refusal(413, 'too_large');
+  if (bytes.length > 250_000) return refusal(413, 'too_large');
   const body = readExactly(bytes.toString());
   return tiny.answer(request.method ?? '', { path, query, body: isObject(body) ? body : {} });
 }

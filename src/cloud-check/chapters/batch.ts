@@ -1,9 +1,9 @@
 /** The batch: a result for each of its changes, one bad change apart from the others, and the bounds of its size. */
-import { parseError } from '../../cloud/reply.js';
+import { parseError, parseObject } from '../../cloud/reply.js';
 import { answerWords, broken, type Chapter, type Check, type Fault, ok, skipped, verdictOf } from '../check.js';
 import { mustBeUnknown } from '../judge-entity.js';
 import { eachOnce, mustBe, mustBeAccepted } from '../judge-push.js';
-import type { PushExchange, PushGiven, TestOutlet } from '../test-outlet.js';
+import type { Change, PushExchange, PushGiven, TestOutlet } from '../test-outlet.js';
 
 /** More rows than this are too many to leave in somebody's test cloud. */
 const MOST_CHANGES = 2_000;
@@ -59,6 +59,40 @@ function refusedAsAWhole({ reply }: PushExchange): boolean {
 
 const packed = ({ capabilities }: TestOutlet): PushGiven =>
   capabilities.encodings.includes('gzip') ? { encoding: 'gzip' } : {};
+
+const full: Check = {
+  name: 'a batch of max_batch_changes is taken',
+  contract: {
+    where: 'What the outlet does with an HTTP answer',
+    says: "Batches grow to the cloud's maximum on a fast line and shrink when answers are late.",
+  },
+  async run(outlet) {
+    const { max_batch_changes, max_batch_bytes } = outlet.capabilities;
+    // Deletes of one row that never was: they leave one tombstone, and the feed has nothing to carry.
+    const id = outlet.freshId();
+    const changes = [outlet.change('delete', id, null)];
+    const each = JSON.stringify({ ...changes[0], after: outlet.freshId() }).length + SPARE_BYTES;
+    const count = Math.min(max_batch_changes, MOST_CHANGES, Math.floor(max_batch_bytes / each) - 1);
+    for (let before = changes[0] as Change; changes.length < count; changes.push(before))
+      before = outlet.change('delete', id, null, { tx: before.tx, after: before.change_id });
+    const pushed = await outlet.push(changes, packed(outlet));
+    if (is415(pushed)) return skipped('the cloud reads no gzip');
+    const refused = notAccepted(pushed);
+    const what = `one of ${changes.length} deletes (max_batch_changes is ${max_batch_changes})`;
+    return verdictOf([eachOnce(pushed), refused && mustBeAccepted(pushed, refused, what)]);
+  },
+};
+
+/** A change's numbers may become longer than those of the first. */
+const SPARE_BYTES = 20;
+
+/** Read once for all: a full batch has too many results to read them all for each. */
+function notAccepted({ reply, changes }: PushExchange): Change | undefined {
+  const results = reply.kind === 'answer' ? parseObject(reply.body)?.results : undefined;
+  if (!Array.isArray(results)) return undefined;
+  const accepted = new Set(results.filter((one) => one?.status === 'accepted').map((one) => one.change_id));
+  return changes.find(({ change_id }) => !accepted.has(change_id));
+}
 
 const tooMany: Check = {
   name: 'a batch of more than max_batch_changes is answered 413, or taken',
@@ -135,5 +169,5 @@ const order: Check = {
 export const batch: Chapter = {
   title: 'The batch',
   needsRows: true,
-  checks: [results, order, badChange, tooMany, tooLarge],
+  checks: [results, order, badChange, full, tooMany, tooLarge],
 };

@@ -102,7 +102,7 @@ const woken: Check = {
   name: 'a call that waits is answered when something arrives',
   contract: {
     where: 'GET {base}/sync/changes',
-    says: 'wait (0 to 55 s) is a long poll: answer when something arrives.',
+    says: 'wait (0 to 55 s; missing: 0) is a long poll: answer when something arrives.',
   },
   async run(outlet) {
     if (!outlet.options.pulled) return skipped(UNASKED);

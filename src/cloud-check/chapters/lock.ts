@@ -171,11 +171,11 @@ const supersedes: Check = {
     const id = outlet.freshId();
     const create = outlet.change('create', id, null);
     const first = await outlet.push([create]);
-    const folded = outlet.change('create', id, null, { supersedes: [create.change_id] });
+    const folded = outlet.change('create', id, null, { supersedes: [outlet.freshId(), create.change_id] });
     const second = await outlet.push([folded]);
     return verdictOf([
       mustBeAccepted(first, create, 'the create'),
-      mustBeAccepted(second, folded, 'a change (base null) that supersedes that create'),
+      mustBeAccepted(second, folded, 'a change (base null) that supersedes that create, and one that never arrived,'),
     ]);
   },
 };

@@ -13,11 +13,11 @@ const WAIT_S = 2;
 const HELD_MS = 900;
 const CURSOR = {
   where: 'GET {base}/sync/changes',
-  says: "The cursor is the cloud's own and opaque, of 4,096 characters at most. The outlet stores it together with the page. The first call has none, but since where it is configured.",
+  says: "The cursor is the cloud's own and opaque, of 4,096 characters at most. The outlet stores it together with the page. The first call has none, but since (an instant) where it is configured: what the cloud took before may be left out.",
 };
 const TOO_OLD = {
   where: 'GET {base}/sync/changes',
-  says: '410: the cursor is too old; the outlet starts again without one. Old versions that come again do no harm.',
+  says: '410: the cursor is too old, or of another history; the outlet starts again without one. Old versions that come again do no harm.',
 };
 
 const onePage: Check = {
@@ -51,7 +51,7 @@ const ownChanges: Check = {
   name: "the outlet's own change comes back with its version, or not at all",
   contract: {
     where: 'GET {base}/sync/changes',
-    says: "The outlet's own changes may come back. They are recognised by their version.",
+    says: "The outlet's own changes may come back, and should: an outlet whose database was restored wants them again. They are recognised by their version.",
   },
   async run(outlet) {
     if (!outlet.options.pulled) return skipped(UNASKED);
@@ -113,7 +113,7 @@ const longPoll: Check = {
   name: `wait=${WAIT_S} keeps the call open while nothing is new`,
   contract: {
     where: 'GET {base}/sync/changes',
-    says: 'wait (0 to 55 s) is a long poll: answer when something arrives.',
+    says: 'wait (0 to 55 s; missing: 0) is a long poll: answer when something arrives.',
   },
   async run(outlet) {
     if (!outlet.options.pulled) return skipped(UNASKED);

@@ -30,7 +30,7 @@ const clock: Check = {
   name: `the answers tell the time, right to ${CLOCK_BOUND_S} s`,
   contract: {
     where: 'When both sides changed a row',
-    says: 'While the offset is unknown, above 60 s, or the clock was set in between, the conflict stays open.',
+    says: 'While the offset is unknown, above 60 s, or the clock was set in between, the conflict stays open',
   },
   async run(outlet) {
     const asked = await outlet.get('/health');
@@ -49,7 +49,7 @@ const capabilities: Check = {
   name: 'GET /sync/capabilities answers by the contract, or 404',
   contract: {
     where: 'GET {base}/sync/capabilities',
-    says: '404 means the defaults: 500 changes, 1048576 bytes, gzip.',
+    says: '404 means the defaults: 500 changes, 1048576 bytes, gzip, no long poll, no digest.',
   },
   async run(outlet) {
     const asked = await outlet.get('/sync/capabilities');
