@@ -66,6 +66,8 @@ async function running(
   const { loop, asked, told } = makeLoop(fetched, resolved);
   const ending = new AbortController();
   const run = loop.run(ending.signal);
+  // Whoever stops it hears of its fault.
+  run.catch(() => {});
   const stop = async () => {
     ending.abort();
     await run;
@@ -199,6 +201,21 @@ test('nothing is applied while the cloud’s history is another one', async () =
     loop.configure(false, []);
     await eventually(rows, (n) => n === 1, 'the row');
   });
+});
+
+test('a fetch that fails ends it', async () => {
+  const failing = async () => {
+    throw new Error('Connection terminated');
+  };
+  await stage.send({ id: '1', operation: 'hint', version: null });
+  const failed = running(failing, async ({ loop }) => {
+    await eventually(
+      () => loop.health().ok,
+      (ok) => !ok,
+      'a fault',
+    );
+  });
+  await expect(failed).rejects.toThrow('terminated');
 });
 
 test('another leader ends it', async () => {

@@ -216,6 +216,14 @@ test('an answer that another daemon’s lead keeps from being settled ends the l
   expect(stepped.loop.health().ok).toBe(false);
 });
 
+test('what follows a retry that a person gives up goes out', async () => {
+  const [retry] = await stage.add({ ...order, nextMs: 3_600_000, retries: 1 }, order);
+  await discardChanges(stage.db, [retry as string], 'budi', 'a mistake');
+  stepped = new SteppedLoop(stage);
+  stepped.loop.configure(true, true, 0, []);
+  expect((await stepped.sent()).entities).toEqual(['o']);
+});
+
 test('the end waits for what is in flight, and settles its answer', async () => {
   await stage.add(order);
   stepped = new SteppedLoop(stage);
