@@ -84,10 +84,12 @@ export class ApplyStage {
 
   async round(limit = 1_000, onStep?: OnStep): Promise<RoundReport> {
     const settings = captureSettings(this.#entities);
+    const noted = new Map<string, (typeof this.conflicts)[number]>();
     const note =
       (how: 'open' | 'refresh') =>
       async (...[, , one]: Noted) => {
-        this.conflicts.push({ how, type: one.entity_type, id: one.entity_id, version: one.cloud_version });
+        // A transaction that took too long is begun anew, and notes what it noted before.
+        noted.set(one.id, { how, type: one.entity_type, id: one.entity_id, version: one.cloud_version });
       };
     const deps = {
       db: this.db,
@@ -98,7 +100,9 @@ export class ApplyStage {
       log: SILENT,
       onStep,
     };
-    return applyRound(deps, await loadTables(this.db, settings), await lookAhead(this.db, limit));
+    const report = await applyRound(deps, await loadTables(this.db, settings), await lookAhead(this.db, limit));
+    this.conflicts.push(...noted.values());
+    return report;
   }
 
   /** Sends and applies; every change must find its end at once. */
