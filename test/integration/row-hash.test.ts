@@ -207,7 +207,7 @@ onEachServer("a row's hash", (pos, server) => {
         { type: 'dish', id: '2', data: { id: 2, name: 'rawon', n: 1 } },
         { type: 'dish', id: '3', data: { id: 3, name: 'BAKSO', n: 1 } },
       );
-      expect(await stage.queue()).toEqual(['dish create 2']);
+      expect(await stage.queue()).toEqual(['dish update 2']);
       expect(await same('dish')).toEqual({ 1: true, 2: null, 3: true });
     });
   });
