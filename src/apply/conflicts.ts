@@ -9,7 +9,8 @@ import { differing, REFRESH } from '../queue/divergence.js';
 import type { ConflictBook } from './chunk.js';
 import type { Incoming } from './incoming.js';
 import { mintChange } from './mint.js';
-import { bases, takeHeldChanges } from './sides.js';
+import { bases } from './sides.js';
+import { takeHeldChanges } from './standing.js';
 import type { AppliedTable } from './tables.js';
 import { currentRow } from './write.js';
 

@@ -2,7 +2,7 @@
  * Makes a change of our own: the row as it stands now, on top of what the cloud is known to hold, in place of every unsettled
  * change whose effect it contains. It goes out like any captured change; a crash before the commit leaves no trace of it.
  */
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Operation } from '../cloud/wire.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
@@ -26,8 +26,8 @@ export type Mint = {
 
 export type Minted = { id: string; change_id: string };
 
-export async function mintChange(trx: Db, mint: Mint): Promise<Minted> {
-  const { rows } = await sql<Minted>`
+/** The statement, for use on its own or as a part of another one. */
+export const minting = (mint: Mint): RawBuilder<Minted> => sql<Minted>`
     INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, previous, status, supersedes, created_at, undated,
                                   next_attempt_at, error_message)
     VALUES (${mint.entity_type}, ${mint.entity_id}, ${mint.operation}, ${mint.payload}::pg_catalog.json,
@@ -36,6 +36,9 @@ export async function mintChange(trx: Db, mint: Mint): Promise<Minted> {
             coalesce(nullif(${mint.edited_at}::text, 'now')::pg_catalog.timestamptz, pg_catalog.clock_timestamp()),
             ${mint.edited_at === null ? true : null}::boolean,
             pg_catalog.clock_timestamp() + ${mint.brake?.waitMs ?? null}::float8 * interval '1 ms', ${mint.brake?.reason ?? null})
-    RETURNING id, change_id`.execute(trx);
+    RETURNING id, change_id`;
+
+export async function mintChange(trx: Db, mint: Mint): Promise<Minted> {
+  const { rows } = await minting(mint).execute(trx);
   return rows[0] as Minted;
 }

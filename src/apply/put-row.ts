@@ -8,9 +8,10 @@ import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import type { ColumnFacts, Source } from './merge.js';
 import { oneRow } from './rows.js';
-import { bases, type Conflict, type Unsettled } from './sides.js';
-import type { AppliedTable } from './tables.js';
-import { deleteRows, upsertRows } from './write.js';
+import { bases, type Conflict } from './sides.js';
+import type { Standing } from './standing.js';
+import type { AppliedTable, TableColumn } from './tables.js';
+import { deleteRows, insertRows, updateRows } from './write.js';
 
 /** Runs a write with the POS's own search_path: its triggers may name their tables by it. */
 async function asPos<T>(trx: Db, posPath: string, write: () => Promise<T>): Promise<T> {
@@ -20,15 +21,21 @@ async function asPos<T>(trx: Db, posPath: string, write: () => Promise<T>): Prom
   return result;
 }
 
-/** @returns false: nothing was written, for the data bears another key, or somebody else has just made the row */
+/**
+ * @param present the row is there, and locked; else it is made
+ * @param columns those that the data brings
+ * @returns false: nothing was written, for the data bears another key, or somebody else has just made the row
+ */
 export async function putRow(
   trx: Db,
   table: AppliedTable,
   entityId: string,
-  data: string,
+  { present, data, columns }: { present: boolean; data: string; columns: readonly TableColumn[] },
   posPath: string,
 ): Promise<boolean> {
-  return (await asPos(trx, posPath, () => upsertRows(trx, table, oneRow(entityId, data)))).length > 0;
+  const write = present ? updateRows : insertRows;
+  const done = await asPos(trx, posPath, () => write(trx, table, oneRow(entityId, data), [entityId], columns));
+  return done.length > 0;
 }
 
 export async function dropRow(trx: Db, table: AppliedTable, entityId: string, posPath: string): Promise<void> {
@@ -43,8 +50,7 @@ export async function mixture(
   trx: Db,
   table: AppliedTable,
   conflict: Conflict,
-  changes: readonly Unsettled[],
-  live: string,
+  { changes, live }: Standing,
   take: readonly { name: string; from: Source }[],
 ): Promise<string> {
   const named = (from: Source) => take.filter((one) => one.from === from).map((one) => one.name);
@@ -56,7 +62,7 @@ export async function mixture(
       WHERE c.key = ANY (${arrayLiteral([...keys, ...named('cloud')])}::text[])
       UNION ALL
       SELECT c.key, to_json(c.value::text::numeric + l.value::text::numeric - b.value::text::numeric)
-      FROM json_each(${conflict.cloud}::json) c JOIN json_each(${live}::json) l ON l.key = c.key JOIN base b ON b.key = c.key
+      FROM json_each(${conflict.cloud}::json) c JOIN json_each(${live ?? '{}'}::json) l ON l.key = c.key JOIN base b ON b.key = c.key
       WHERE c.key = ANY (${arrayLiteral(named('sum'))}::text[])
     ) AS m`.execute(trx);
   return (rows[0] as { data: string }).data;

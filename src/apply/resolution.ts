@@ -1,34 +1,27 @@
 /**
- * Ends one conflict, in the caller's transaction: locks the shop's row and everything unsettled of the entity, looks, decides,
- * writes the shop's row where the decision asks for it, and leaves exactly one of two things behind: both sides are the same, or
- * one change is on its way that makes them so. Whatever it contains is settled with it, and what was discarded stays on record.
+ * Ends one conflict, in the caller's transaction: finds out what is to be done, locks the shop's row and everything unsettled of the
+ * entity, sees whether all is as it was, writes the shop's row where that is decided, and leaves exactly one of two things behind: both
+ * sides are the same, or one change is on its way that makes them so. Whatever it contains is settled with it, and what was discarded
+ * stays on record. A sale of the row waits from the lock to the commit, so in between there are as few questions to the server as
+ * can be.
  *
  * A push that is still under way with one of the old changes does no harm: its answer finds nothing pending any more, and where
  * the cloud did apply it, the new change says so in `supersedes`.
  */
 import { sql } from 'kysely';
-import type { Strategy } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
 import { queuePosition } from '../queue/position.js';
 import { iso } from '../queue/read.js';
 import { writersHaveEnded } from '../queue/writers.js';
 import { monotonicMs } from '../time.js';
-import { givenRow } from './given.js';
-import { cloudsColumns, dropRow, mixture, putRow } from './put-row.js';
-import { finish, leaveOpen, outgoing, type Result, takeBackOwn } from './record.js';
+import { type Plan, planFor, type Requested } from './plan.js';
+import { dropRow, putRow } from './put-row.js';
+import { finish, leaveOpen, type Result, whatRemains } from './record.js';
 import { Overtaken, Refusal } from './refusal.js';
-import { type Conflict, lookAtSides, type Seen, type Sides, takeChanges, type Unsettled } from './sides.js';
-import { type Choice, choose } from './strategy.js';
+import type { Conflict } from './sides.js';
+import { isSame, type Seen, standingOf } from './standing.js';
 import type { AppliedTable, AppliedTables } from './tables.js';
 import { currentRow, lockRows } from './write.js';
-
-/** What is to be done: what the conflict says by itself, what a person names, or values that a person gives. */
-export type Wish =
-  | { kind: 'automatic'; longestWaitMs: number }
-  | { kind: 'strategy'; strategy: Strategy }
-  | { kind: 'data'; text: string };
-
-export type Requested = { wish: Wish; who: string; reason: string | null };
 
 export type Ending =
   | ({ kind: 'resolved' } & Result)
@@ -53,41 +46,40 @@ export async function endConflict(
   const posPath = await ownPath(trx);
   const found = await takeConflict(trx, id);
   if ('kind' in found) return found;
-  const { conflict } = found;
+  const { conflict, untold } = found;
   const table = tables.get(conflict.entity_type);
   if (!table)
     throw new Refusal(
       `${conflict.entity_type} is not configured any more`,
       'See: syncd discard; it works once syncd install has run.',
     );
+  const question = { table, conflict, untold, requested };
   const position = await queuePosition(trx);
+  let plan = await planFor(trx, question, await standingOf(trx, table, conflict.entity_id, seen, 'look'));
   if (!(await lockRow(trx, table, conflict))) return { kind: 'busy' };
-  const changes = await takeChanges(trx, conflict.entity_type, conflict.entity_id, seen);
-  const live = await currentRow(trx, table, conflict.entity_id);
-  const sides = await lookAtSides(trx, table, conflict, changes, live);
-  const choice: Choice | GivenChoice = found.untold
-    ? { keep: 'open', reason: 'the cloud did not send its row' }
-    : decideOn(table, conflict, sides, requested);
+  const standing = await standingOf(trx, table, conflict.entity_id, seen, 'take');
+  if (!isSame(plan.standing, standing)) plan = await planFor(trx, question, standing);
+  const { choice, sides } = plan;
   if (choice.keep === 'open') {
-    if (requested.wish.kind === 'automatic') return left(trx, conflict, sides, live, choice.reason);
-    throw new Refusal(choice.reason, found.untold ? pullHint(conflict) : SIDES_HINT);
+    const { entity_type, entity_id } = conflict;
+    const { reason } = choice;
+    if (requested.wish.kind !== 'automatic') throw new Refusal(reason, untold ? pullHint(conflict) : SIDES_HINT);
+    await leaveOpen(trx, id, reason, { fields: sides.fields, local: standing.live ?? null, base: sides.base });
+    return { kind: 'left', entity_type, entity_id, reason };
   }
-  if (!(await write(trx, { table, conflict, changes, sides, live, posPath }, choice, requested.wish))) {
-    return { kind: 'busy' };
+  if (!(await write(trx, table, conflict, plan, posPath))) return { kind: 'busy' };
+  const { result, change } = await whatRemains(trx, table, conflict, position);
+  if (plan.write.kind === 'drop' && result !== undefined) {
+    throw new Refusal("the shop's row did not go: a trigger of the POS kept it");
   }
-  const result = await currentRow(trx, table, conflict.entity_id);
-  await takeBackOwn(trx, conflict, position);
-  const change = await outgoing(trx, table, conflict, result);
   if (change !== undefined && table.direction === 'pull') {
     throw new Refusal(`${table.entity} is only pulled: the shop's side cannot go to the cloud`, 'Choose cloud_wins.');
   }
   const kept = choice.keep === 'given' ? 'data' : choice.keep;
   const by = 'by' in choice ? choice.by : 'syncd';
-  const reason = wordsFor(choice, requested);
-  const ended = { conflict, changes, sides, live, result, kept, change, by, reason } as const;
-  const finished = await finish(trx, ended, requested);
+  const finished = await finish(trx, { conflict, plan, result, kept, change, by }, requested);
   // A row that is not there, or is not ours to lock, others may make or change while we look.
-  const unlocked = table.direction === 'push' || live === undefined;
+  const unlocked = table.direction === 'push' || standing.live === undefined;
   if (change && unlocked && !(await isCurrent(trx, table, conflict, result))) throw new Overtaken();
   return { kind: 'resolved', ...finished };
 }
@@ -111,78 +103,23 @@ async function isCurrent(trx: Db, table: AppliedTable, conflict: Conflict, seen:
 const SIDES_HINT = 'Name a side (cloud_wins, local_wins), or give values with --data.';
 const pullHint = ({ entity_type, entity_id }: Conflict) => `Fetch it: syncd pull ${entity_type} ${entity_id}`;
 
-type GivenChoice = { keep: 'given'; reason: string };
-
-function decideOn(table: AppliedTable, conflict: Conflict, sides: Sides, { wish }: Requested): Choice | GivenChoice {
-  if (wish.kind === 'data') return { keep: 'given', reason: 'the values given' };
-  const strategy = wish.kind === 'strategy' ? wish.strategy : (conflict.strategy as Strategy);
-  return choose(strategy, table.merge_fallback, sides.divergence, wish.kind === 'strategy');
-}
-
-function wordsFor(choice: Choice | GivenChoice, { wish, reason }: Requested): string {
-  return wish.kind === 'automatic' || reason === null ? choice.reason : reason;
-}
-
-type Scene = {
-  table: AppliedTable;
-  conflict: Conflict;
-  changes: readonly Unsettled[];
-  sides: Sides;
-  live: string | undefined;
-  posPath: string;
-};
-
 /** @returns false: somebody else has just made the row */
-async function write(trx: Db, scene: Scene, choice: Choice | GivenChoice, wish: Wish): Promise<boolean> {
-  const { table, conflict, changes, sides, live, posPath } = scene;
-  const { entity_id, cloud } = conflict;
-  let data: string | undefined;
-  switch (choice.keep) {
-    case 'open':
-    case 'equal':
-    case 'local':
-      return true;
-    case 'given':
-      data = await givenRow(trx, table, conflict, live, wish.kind === 'data' ? wish.text : '');
-      break;
-    case 'merged': {
-      const take = sides.divergence.merge.kind === 'merged' ? sides.divergence.merge.take : [];
-      const apart = new Set(sides.columns.filter(({ equal }) => !equal).map(({ name }) => name));
-      const changing = take.filter(({ name, from }) => from === 'sum' || (from === 'cloud' && apart.has(name)));
-      if (changing.length === 0) return true;
-      data = await mixture(trx, table, conflict, changes, live ?? '{}', changing);
-      break;
-    }
-    case 'cloud':
-      if (cloud === null) break;
-      data =
-        live === undefined ? cloud : await mixture(trx, table, conflict, changes, live, cloudsColumns(sides.columns));
-      break;
-    default:
-      choice satisfies never;
-  }
-  if (table.direction === 'push') {
-    throw new Refusal(`${table.entity} is only pushed: its rows in the shop are not written`, 'Choose local_wins.');
-  }
-  if (data === undefined) {
-    await dropRow(trx, table, entity_id, posPath);
-    if ((await currentRow(trx, table, entity_id)) === undefined) return true;
-    throw new Refusal("the shop's row did not go: a trigger of the POS kept it");
-  }
-  if (await putRow(trx, table, entity_id, data, posPath)) return true;
-  if (live === undefined && (await currentRow(trx, table, entity_id)) !== undefined) return false;
-  throw new Refusal('the values bear another key: a row keeps its own');
-}
-
-async function left(
+async function write(
   trx: Db,
-  conflict: Conflict,
-  sides: Sides,
-  live: string | undefined,
-  reason: string,
-): Promise<Ending> {
-  await leaveOpen(trx, conflict.id, reason, { fields: sides.fields, local: live ?? null, base: sides.base });
-  return { kind: 'left', entity_type: conflict.entity_type, entity_id: conflict.entity_id, reason };
+  table: AppliedTable,
+  { entity_id }: Conflict,
+  { write, standing }: Plan,
+  posPath: string,
+): Promise<boolean> {
+  if (write.kind === 'none') return true;
+  if (write.kind === 'drop') {
+    await dropRow(trx, table, entity_id, posPath);
+    return true;
+  }
+  const present = standing.live !== undefined;
+  if (await putRow(trx, table, entity_id, { present, ...write }, posPath)) return true;
+  if (!present && (await currentRow(trx, table, entity_id)) !== undefined) return false;
+  throw new Refusal('the values bear another key: a row keeps its own');
 }
 
 /** Our own statements run with pg_catalog alone, so that types are written as the capture triggers write them. */

@@ -14,10 +14,11 @@ import type { OnStep } from '../step.js';
 import { sleep } from '../time.js';
 import { judgeFault, parkedMs } from './faults.js';
 import { Horizon } from './horizon.js';
+import type { Requested } from './plan.js';
 import { leaveOpen, leaveRefused, type Result } from './record.js';
 import { Overtaken, Refusal } from './refusal.js';
-import { type Ending, endConflict, type Requested } from './resolution.js';
-import { lookAhead, type Seen } from './sides.js';
+import { type Ending, endConflict } from './resolution.js';
+import { lookAhead, type Seen } from './standing.js';
 import { type AppliedTables, loadTables } from './tables.js';
 
 export type ResolveDeps = {

@@ -11,7 +11,7 @@ import { takeBackEcho } from './echo.js';
 import { oneRow } from './rows.js';
 import { agree, oneAgreement } from './state.js';
 import type { AppliedTable } from './tables.js';
-import { columnGroups, currentRow, insertRows } from './write.js';
+import { columnsIn, currentRow, insertRows } from './write.js';
 
 /** `version`: of the cloud's row; undefined where the row comes from the shop's own waiting change. */
 export type Restored = {
@@ -32,8 +32,7 @@ export function restoreRow(db: Db, table: AppliedTable, row: Restored): Promise<
 async function makeAnew(trx: Db, table: AppliedTable, { entity_id, data, version }: Restored): Promise<boolean> {
   const position = await queuePosition(trx);
   const source = oneRow(entity_id, data);
-  const [group] = await columnGroups(trx, table, source);
-  const made = await insertRows(trx, table, source, [entity_id], group?.columns ?? []);
+  const made = await insertRows(trx, table, source, [entity_id], await columnsIn(trx, table, data));
   if (made.length === 0) return false;
   if (table.deferrable) await sql`SET CONSTRAINTS ALL IMMEDIATE`.execute(trx);
   await takeBackEcho(trx, table, source, position);

@@ -1,7 +1,7 @@
 /**
  * Both sides of one conflict as they stand now: the row that the shop holds, the changes that never reached the cloud, and the
- * cloud's row. Read after the row was locked, in the transaction that will decide. Values are compared by Postgres, as the table
- * itself would write them, so that 1.0 is 1.00; names and findings come back, and the rows as text.
+ * cloud's row. Values are compared by Postgres, as the table itself would write them, so that 1.0 is 1.00; names and findings come
+ * back, and the rows as text.
  */
 import { type RawBuilder, sql } from 'kysely';
 import { shapeOf, textHash } from '../capture/row-hash.js';
@@ -9,22 +9,11 @@ import type { Operation } from '../cloud/wire.js';
 import { arrayLiteral } from '../db/array.js';
 import { jumpedSince, offsetAt } from '../db/clock-log.js';
 import type { Db } from '../db/connect.js';
-import { queuePosition } from '../queue/position.js';
-import type { Horizon } from './horizon.js';
 import { type ColumnFacts, type ColumnKind, mergeColumns } from './merge.js';
 import { canonical } from './rows.js';
+import type { Standing, Unsettled } from './standing.js';
 import { type CloudSide, type Divergence, orderOf } from './strategy.js';
 import type { AppliedTable } from './tables.js';
-
-/** An unsettled change, locked. `place`: its ctid. */
-export type Unsettled = {
-  place: string;
-  id: string;
-  change_id: string;
-  operation: Operation;
-  has_previous: boolean;
-  supersedes: string[] | null;
-};
 
 export type Conflict = {
   id: string;
@@ -57,60 +46,12 @@ type Edit = {
   jumped: boolean;
 };
 
-/** What of an entity's changes was seen before anything was locked; all others lie above `above`. */
-export type Seen = { ids: readonly string[]; above: string };
-
-const HELD = sql`(q.status IN ('failed', 'conflict') OR (q.next_attempt_at IS NOT NULL AND q.status = 'pending'))`;
-
-const taking = (entity_type: string, entity_id: string, where: RawBuilder<unknown>): RawBuilder<unknown> => sql`
-  SELECT q.ctid::text AS place, q.id, q.change_id, q.operation, q.previous IS NOT NULL AS has_previous, q.supersedes
-  FROM syncd.sync_queue q WHERE q.entity_type = ${entity_type} AND q.entity_id = ${entity_id} AND ${where} FOR UPDATE`;
-
-/**
- * Every unsettled change of the entity, the oldest first, locked until the end of the transaction. Fresh ones have no index by
- * entity: only what the look ahead did not see is looked for under the row's lock (whole: 0.6 s in a backlog of 500,000).
- */
-export async function takeChanges(trx: Db, entity_type: string, entity_id: string, seen: Seen): Promise<Unsettled[]> {
-  const fresh = (where: RawBuilder<unknown>) =>
-    taking(entity_type, entity_id, sql`q.status = 'pending' AND q.next_attempt_at IS NULL AND ${where}`);
-  const { rows } = await sql<Unsettled>`
-    WITH known AS (${fresh(sql`q.id = ANY (${arrayLiteral(seen.ids)}::bigint[]) AND q.id <= ${seen.above}::bigint`)}
-    ), late AS (${fresh(sql`q.id > ${seen.above}::bigint`)}
-    ), held AS (${taking(entity_type, entity_id, HELD)})
-    SELECT * FROM known UNION ALL SELECT * FROM late UNION ALL SELECT * FROM held ORDER BY id`.execute(trx);
-  return rows;
-}
-
-/** Those that wait behind an answer, or for a person: they have an index. */
-export async function takeHeldChanges(trx: Db, entity_type: string, entity_id: string): Promise<Unsettled[]> {
-  const { rows } = await sql<Unsettled>`
-    SELECT * FROM (${taking(entity_type, entity_id, HELD)}) AS held ORDER BY id`.execute(trx);
-  return rows;
-}
-
-/** Fresh changes of the entities in these conflicts, as they are before anything is locked. */
-export async function lookAhead(db: Db, horizon: Horizon, conflictIds: readonly string[]): Promise<Seen> {
-  const position = await queuePosition(db);
-  const { rows } = await sql<{ ids: string[]; xmin: string; xmax: string }>`
-    SELECT ARRAY(
-      SELECT q.id::text FROM syncd.sync_queue q JOIN syncd.sync_conflicts k USING (entity_type, entity_id)
-      WHERE q.status = 'pending' AND q.next_attempt_at IS NULL AND k.id = ANY (${arrayLiteral(conflictIds)}::bigint[])
-    ) AS ids, pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text AS xmin,
-      pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text AS xmax`.execute(db);
-  const { ids, xmin, xmax } = rows[0] as { ids: string[]; xmin: string; xmax: string };
-  return { ids, above: horizon.note({ position, xmin, xmax }) };
-}
-
-/**
- * @param live the row as capture writes it; undefined: there is none
- * @throws class 22 where the cloud's row does not fit the table
- */
+/** @throws class 22 where the cloud's row does not fit the table */
 export async function lookAtSides(
   trx: Db,
   table: AppliedTable,
   conflict: Conflict,
-  changes: readonly Unsettled[],
-  live: string | undefined,
+  { changes, live }: Standing,
 ): Promise<Sides> {
   const both = live !== undefined && conflict.cloud !== null;
   const based = live !== undefined && (await isBased(trx, table, conflict.entity_id, changes));

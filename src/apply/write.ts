@@ -72,15 +72,11 @@ export async function currentRow(trx: Db, table: AppliedTable, entityId: string)
   return rows[0]?.payload;
 }
 
-export type Group = { columns: TableColumn[]; entityIds: string[] };
-
-/** The rows by what columns they bring: mostly one group. */
-export async function columnGroups(trx: Db, table: AppliedTable, source: Source): Promise<Group[]> {
-  const { rows } = await sql<{ brought: string[]; ids: string[] }>`
-    SELECT brought, array_agg(entity_id) AS ids
-    FROM (SELECT s.entity_id, ARRAY(SELECT pg_catalog.json_object_keys(s.data)) AS brought FROM (${source}) AS s) AS one
-    GROUP BY brought`.execute(trx);
-  return rows.map(({ brought, ids }) => ({ columns: writable(table, brought), entityIds: ids }));
+/** The columns that one row's data brings. @throws class 22 where it is no object */
+export async function columnsIn(trx: Db, table: AppliedTable, data: string): Promise<TableColumn[]> {
+  const { rows } = await sql<{ brought: string[] }>`
+    SELECT ARRAY(SELECT pg_catalog.json_object_keys(${data}::pg_catalog.json)) AS brought`.execute(trx);
+  return writable(table, rows[0]?.brought ?? []);
 }
 
 /**
@@ -145,20 +141,6 @@ export async function insertRows(
   return made;
 }
 
-/** @returns the ids whose rows are now as the data says; the others were made by somebody else meanwhile, or bear another name in the data */
-export async function upsertRows(trx: Db, table: AppliedTable, source: Source): Promise<string[]> {
-  const written: string[] = [];
-  for (const { columns, entityIds } of await columnGroups(trx, table, source)) {
-    const updated = await updateRows(trx, table, among(source, entityIds), entityIds, columns);
-    written.push(...updated);
-    if (updated.length === entityIds.length) continue;
-    const done = new Set(updated);
-    const rest = entityIds.filter((id) => !done.has(id));
-    written.push(...(await insertRows(trx, table, among(source, rest), rest, columns)));
-  }
-  return written;
-}
-
 /** @returns the ids whose rows went; the others were not there */
 export async function deleteRows(
   trx: Db,
@@ -172,10 +154,6 @@ export async function deleteRows(
     entityIds,
   );
 }
-
-/** Only these entities of a source. */
-export const among = (source: Source, entityIds: readonly string[]): Source =>
-  sql`SELECT one.entity_id, one.data FROM (${source}) AS one WHERE one.entity_id = ANY (${arrayLiteral(entityIds)}::text[])`;
 
 /** The ids that a statement returns, as one text: a thousand rows of one column cost more than what they say. */
 async function idsOf(trx: Db, statement: RawBuilder<unknown>): Promise<string[]> {

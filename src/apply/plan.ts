@@ -1,0 +1,105 @@
+/**
+ * What is to become of a conflict, and the values to be written for it. All of this is found out before the shop's row is locked, so
+ * that a sale of that row waits for the writing alone; under the lock it holds good if nothing has moved meanwhile.
+ */
+import type { Strategy } from '../config/settings.js';
+import type { Db } from '../db/connect.js';
+import { roundsInARow } from './brake.js';
+import { givenRow } from './given.js';
+import { cloudsColumns, mixture } from './put-row.js';
+import { Refusal } from './refusal.js';
+import { type Conflict, lookAtSides, type Sides } from './sides.js';
+import type { Standing } from './standing.js';
+import { type Choice, choose } from './strategy.js';
+import type { AppliedTable, TableColumn } from './tables.js';
+import { columnsIn } from './write.js';
+
+/** What is to be done: what the conflict says by itself, what a person names, or values that a person gives. */
+export type Wish =
+  | { kind: 'automatic'; longestWaitMs: number }
+  | { kind: 'strategy'; strategy: Strategy }
+  | { kind: 'data'; text: string };
+
+export type Requested = { wish: Wish; who: string; reason: string | null };
+
+/** `untold`: the cloud says that it has a row, and did not send it. */
+export type Question = { table: AppliedTable; conflict: Conflict; untold: boolean; requested: Requested };
+
+export type Plan = {
+  standing: Standing;
+  sides: Sides;
+  choice: Choice | GivenChoice;
+  write: Write;
+  /** Every unsettled change by its name on the wire, and what these supersede. */
+  names: string[];
+  /** See brake. */
+  rounds: number;
+};
+
+type GivenChoice = { keep: 'given'; reason: string };
+
+/** What is to be done to the shop's row. */
+export type Write = { kind: 'none' } | { kind: 'drop' } | { kind: 'put'; data: string; columns: TableColumn[] };
+
+/** @throws Refusal; class 22 where the cloud's row does not fit the table */
+export async function planFor(trx: Db, question: Question, standing: Standing): Promise<Plan> {
+  const { table, conflict, untold, requested } = question;
+  const { wish } = requested;
+  const sides = await lookAtSides(trx, table, conflict, standing);
+  const choice: Choice | GivenChoice = untold
+    ? { keep: 'open', reason: 'the cloud did not send its row' }
+    : decideOn(table, conflict, sides, wish);
+  const names = standing.changes.flatMap(({ change_id, supersedes }) => [change_id, ...(supersedes ?? [])]);
+  return {
+    standing,
+    sides,
+    choice,
+    write: await writeFor(trx, table, await dataFor(trx, question, standing, sides, choice)),
+    names: [...new Set(names)],
+    rounds: wish.kind === 'automatic' ? await roundsInARow(trx, conflict, names) : 0,
+  };
+}
+
+function decideOn(table: AppliedTable, conflict: Conflict, sides: Sides, wish: Wish): Choice | GivenChoice {
+  if (wish.kind === 'data') return { keep: 'given', reason: 'the values given' };
+  const strategy = wish.kind === 'strategy' ? wish.strategy : (conflict.strategy as Strategy);
+  return choose(strategy, table.merge_fallback, sides.divergence, wish.kind === 'strategy');
+}
+
+/** @returns the data to lay over the row; null: the row is to go; undefined: it stays as it is */
+async function dataFor(
+  trx: Db,
+  { table, conflict, requested: { wish } }: Question,
+  standing: Standing,
+  { divergence, columns }: Sides,
+  choice: Choice | GivenChoice,
+): Promise<string | null | undefined> {
+  switch (choice.keep) {
+    case 'open':
+    case 'equal':
+    case 'local':
+      return undefined;
+    case 'given':
+      return givenRow(trx, table, conflict, standing.live, wish.kind === 'data' ? wish.text : '');
+    case 'merged': {
+      const take = divergence.merge.kind === 'merged' ? divergence.merge.take : [];
+      const apart = new Set(columns.filter(({ equal }) => !equal).map(({ name }) => name));
+      const changing = take.filter(({ name, from }) => from === 'sum' || (from === 'cloud' && apart.has(name)));
+      return changing.length === 0 ? undefined : mixture(trx, table, conflict, standing, changing);
+    }
+    case 'cloud':
+      if (conflict.cloud === null || standing.live === undefined) return conflict.cloud;
+      return mixture(trx, table, conflict, standing, cloudsColumns(columns));
+    default:
+      return choice satisfies never;
+  }
+}
+
+async function writeFor(trx: Db, table: AppliedTable, data: string | null | undefined): Promise<Write> {
+  if (data === undefined) return { kind: 'none' };
+  if (table.direction === 'push') {
+    throw new Refusal(`${table.entity} is only pushed: its rows in the shop are not written`, 'Choose local_wins.');
+  }
+  if (data === null) return { kind: 'drop' };
+  return { kind: 'put', data, columns: await columnsIn(trx, table, data) };
+}
