@@ -23,11 +23,11 @@ import { noteRows } from './state.js';
 import type { AppliedTable, TableColumn } from './tables.js';
 import { deleteRows, insertRows, lockThose, updateRows, withAnotherName } from './write.js';
 
-/** What a conflict becomes is not decided here. Both write into the caller's transaction, and leave the incoming change to it. */
+/** What a conflict becomes is not decided here. Both write into the caller's transaction, and leave the incoming changes to it. */
 export type ConflictBook = {
-  open(trx: Db, table: AppliedTable, incoming: Incoming): Promise<void>;
-  /** @returns false: since the look it was resolved, or got a side as new; the change is to be decided on anew */
-  refresh(trx: Db, table: AppliedTable, incoming: Incoming): Promise<boolean>;
+  open(trx: Db, table: AppliedTable, incoming: readonly Incoming[]): Promise<void>;
+  /** @returns ids; the others' conflicts were resolved since the look, or got a side as new: they are to be decided on anew */
+  refresh(trx: Db, table: AppliedTable, incoming: readonly Incoming[]): Promise<Set<string>>;
 };
 
 export type ChunkDeps = { db: Db; leader_epoch: string; conflicts: ConflictBook; onStep?: OnStep | undefined };
@@ -223,8 +223,9 @@ async function settle(
   for (const one of done) agreed(one);
   const counts = { ignore: 0, wait: 0, adopt: 0, write: 0, delete: 0, refresh: 0, conflict: 0, fetch: 0 };
   const hints: Incoming[] = [];
+  const refreshed = await noteConflicts(deps, trx, judged);
   for (const one of judged) {
-    const { incoming, table, decision } = one;
+    const { incoming, decision } = one;
     counts[decision]++;
     switch (decision) {
       case 'write':
@@ -244,11 +245,10 @@ async function settle(
         dealt.putOff.push({ id: incoming.id, parked: false, delayMs: HINT_MS, reason: null });
         break;
       case 'conflict':
-        await deps.conflicts.open(trx, table, incoming);
         dealt.dropped.push(incoming.id);
         break;
       case 'refresh':
-        if (await deps.conflicts.refresh(trx, table, incoming)) dealt.dropped.push(incoming.id);
+        if (refreshed.has(incoming.id)) dealt.dropped.push(incoming.id);
         else dealt.putOff.push(waiting(incoming));
         break;
       default:
@@ -278,6 +278,19 @@ async function settle(
     await noteRows(trx, table, ids, position);
   }
   return { counts, written: [...done], hints, parked: unwritten.filter(({ parked }) => parked).length };
+}
+
+/** @returns ids of those that gave an open conflict its newer side */
+async function noteConflicts({ conflicts }: ChunkDeps, trx: Db, judged: readonly Judged[]): Promise<Set<string>> {
+  const refreshed = new Set<string>();
+  for (const [table, some] of byTable(judged)) {
+    const those = (wanted: Decision) =>
+      some.filter(({ decision }) => decision === wanted).map(({ incoming }) => incoming);
+    const [found, newer] = [those('conflict'), those('refresh')];
+    if (found.length > 0) await conflicts.open(trx, table, found);
+    if (newer.length > 0) for (const id of await conflicts.refresh(trx, table, newer)) refreshed.add(id);
+  }
+  return refreshed;
 }
 
 export function anotherDaemon(): SyncError {

@@ -5,7 +5,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Operation } from '../cloud/wire.js';
 import { arrayLiteral } from '../db/array.js';
-import type { Db } from '../db/connect.js';
 import type { Brake } from './brake.js';
 
 export type Mint = {
@@ -16,7 +15,6 @@ export type Mint = {
   payload: string | null;
   /** What the cloud holds in the columns that this change gives another value: the base of the next comparison. */
   previous: string | null;
-  status: 'pending' | 'conflict';
   supersedes: string[];
   /** When the edit was made that it carries, by the outlet's clock; null: that is not on record. */
   edited_at: string | 'now' | null;
@@ -24,21 +22,14 @@ export type Mint = {
   brake?: Brake | undefined;
 };
 
-export type Minted = { id: string; change_id: string };
-
-/** The statement, for use on its own or as a part of another one. */
-export const minting = (mint: Mint): RawBuilder<Minted> => sql<Minted>`
+/** Returns id and change_id. To be a part of another statement. */
+export const minting = (mint: Mint): RawBuilder<unknown> => sql`
     INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, previous, status, supersedes, created_at, undated,
                                   next_attempt_at, error_message)
     VALUES (${mint.entity_type}, ${mint.entity_id}, ${mint.operation}, ${mint.payload}::pg_catalog.json,
-            ${mint.previous}::pg_catalog.json, ${mint.status},
+            ${mint.previous}::pg_catalog.json, 'pending',
             nullif(${arrayLiteral(mint.supersedes)}::pg_catalog.uuid[], '{}'),
             coalesce(nullif(${mint.edited_at}::text, 'now')::pg_catalog.timestamptz, pg_catalog.clock_timestamp()),
             ${mint.edited_at === null ? true : null}::boolean,
             pg_catalog.clock_timestamp() + ${mint.brake?.waitMs ?? null}::float8 * interval '1 ms', ${mint.brake?.reason ?? null})
     RETURNING id, change_id`;
-
-export async function mintChange(trx: Db, mint: Mint): Promise<Minted> {
-  const { rows } = await minting(mint).execute(trx);
-  return rows[0] as Minted;
-}

@@ -91,7 +91,6 @@ export async function finish(trx: Db, ended: Ended, requested: Requested): Promi
     entity_id,
     ...change,
     payload: result ?? null,
-    status: 'pending' as const,
     supersedes: plan.names,
     // A person's choice is an edit of now; a rule only decides between edits that were made.
     edited_at: automatic ? sides.edited_at : 'now',

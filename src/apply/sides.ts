@@ -105,12 +105,15 @@ const shownColumns = (table: AppliedTable): string[] =>
     .filter(({ name, kind, excluded }) => kind !== 'generated' && !excluded && !table.local.includes(name))
     .map(({ name }) => name);
 
-/** The earliest old value of every column, as rows of (key, value). */
-export const bases = (changes: readonly Unsettled[]): RawBuilder<unknown> => sql`
+/** The earliest old value of every column, as rows of (key, value). @param which a condition on the rows `q` of the queue */
+export const earliest = (which: RawBuilder<unknown>): RawBuilder<unknown> => sql`
   SELECT DISTINCT ON (e.key) e.key, e.value
-  FROM syncd.sync_queue q CROSS JOIN json_each(q.previous) e
-  WHERE q.ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[]) AND q.previous IS NOT NULL
+  FROM syncd.sync_queue q CROSS JOIN pg_catalog.json_each(q.previous) e
+  WHERE ${which} AND q.previous IS NOT NULL
   ORDER BY e.key, q.id`;
+
+export const bases = (changes: readonly Unsettled[]): RawBuilder<unknown> =>
+  earliest(sql`q.ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[])`);
 
 /**
  * Changes that all tell their old values, or changed nothing: a row that was only sent once more. Any other may have changed

@@ -47,7 +47,8 @@ export async function lookAhead(db: Db, horizon: Horizon, conflictIds: readonly 
 }
 
 type Purpose = 'look' | 'take';
-const HELD = sql`(q.status IN ('failed', 'conflict') OR (q.next_attempt_at IS NOT NULL AND q.status = 'pending'))`;
+/** Changes `q` that wait behind an answer, or for a person: they have an index by entity. */
+export const HELD = sql`(q.status IN ('failed', 'conflict') OR (q.next_attempt_at IS NOT NULL AND q.status = 'pending'))`;
 
 const unsettled = (entity_type: string, entity_id: string, where: RawBuilder<unknown>, purpose: Purpose) => sql`
   SELECT q.ctid::text AS place, q.id::text AS id, q.change_id, q.operation, q.previous IS NOT NULL AS has_previous, q.supersedes
@@ -81,10 +82,3 @@ export async function standingOf(
 
 /** A write of the row leaves a change, so a row that was changed and changed back is noticed as well. */
 export const isSame = (one: Standing, other: Standing): boolean => JSON.stringify(one) === JSON.stringify(other);
-
-/** Those that wait behind an answer, or for a person: they have an index. The oldest first, locked. */
-export async function takeHeldChanges(trx: Db, entity_type: string, entity_id: string): Promise<Unsettled[]> {
-  const { rows } = await sql<Unsettled>`
-    SELECT * FROM (${unsettled(entity_type, entity_id, HELD, 'take')}) AS held ORDER BY id::bigint`.execute(trx);
-  return rows;
-}

@@ -34,7 +34,7 @@ const incoming = async (version: number, data: object | null, source = 'pull'): 
   );
 const book = async (how: 'open' | 'refresh', one: Incoming, table: Partial<AppliedTable> = {}): Promise<string> => {
   const product = { ...(stage.tables.get('product') as AppliedTable), ...table };
-  await stage.applier.transaction().execute<unknown>((trx) => conflictBook[how](trx, product, one));
+  await stage.applier.transaction().execute<unknown>((trx) => conflictBook[how](trx, product, [one]));
   return (await stage.one('SELECT max(id)::text AS id FROM syncd.sync_conflicts')).id;
 };
 

@@ -1,9 +1,12 @@
 /**
- * A sale of a row waits while a conflict of it is resolved, from the lock to the commit. What is looked up before the lock does not
- * count; what happened in between has to be seen.
+ * A sale of a row waits while a conflict of it is noted or resolved, from the lock to the commit. What is looked up before the lock
+ * does not count; what happened in between has to be seen.
  */
-import pg from 'pg';
+import { conflictBook } from '../../src/apply/conflicts.js';
+import { Horizon } from '../../src/apply/horizon.js';
 import type { Choice } from '../../src/apply/resolve.js';
+import { applyRound, lookAhead } from '../../src/apply/round.js';
+import { Asked } from '../support/asked.js';
 import { type CloudSide, type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
 
 let stage: ConflictStage;
@@ -13,34 +16,8 @@ beforeAll(async () => {
 afterAll(() => stage?.close());
 beforeEach(() => stage.reset());
 
-const LOCK = /FOR (NO KEY )?UPDATE OF t SKIP LOCKED/;
-const real = pg.Client.prototype.query;
-afterEach(() => {
-  pg.Client.prototype.query = real;
-});
-
-/** Everything that the applier asks from now on; `atLock` is done just before the row is locked for the first time. */
-function listen(atLock: () => Promise<void> = async () => {}): string[] {
-  const asked: string[] = [];
-  let locked = false;
-  async function query(this: pg.Client, ...args: [string | { text: string }]): Promise<unknown> {
-    const [query] = args;
-    const text = typeof query === 'string' ? query : query.text;
-    asked.push(text);
-    if (LOCK.test(text) && !locked) {
-      locked = true;
-      pg.Client.prototype.query = real;
-      await atLock();
-      pg.Client.prototype.query = query_;
-    }
-    return (real as (...all: unknown[]) => Promise<unknown>).apply(this, args);
-  }
-  const query_ = query as unknown as typeof real;
-  pg.Client.prototype.query = query_;
-  return asked;
-}
-
-const underLock = (asked: string[]) => asked.length - 1 - asked.findIndex((text) => LOCK.test(text));
+let asked: Asked | undefined;
+afterEach(() => asked?.stop());
 
 const MADE = `INSERT INTO products (id, name, price, qty, note, secret) VALUES (1, 'Kopi', 10, 5, 'here', 's')`;
 const CLOUD = { data: { id: 1, name: 'Cloud', price: 10, qty: 5 }, version: 7 };
@@ -74,12 +51,12 @@ test.each<[string, string, CloudSide, Choice, number]>([
     await stage.edits(
       `UPDATE syncd.sync_conflicts SET strategy = '${'strategy' in choice ? choice.strategy : 'manual'}'`,
     );
-    const asked = listen();
+    asked = Asked.listen();
     if ('strategy' in choice) expect(await stage.byRule()).toMatchObject({ resolved: 1 });
     else expect(await stage.byHand(id, choice)).toMatchObject({ done: true });
-    expect(asked.filter((text) => LOCK.test(text))).toHaveLength(1);
+    expect(asked.locks).toBe(1);
     // Who names a way himself has his command written down, and the daemon woken.
-    expect(underLock(asked)).toBeLessThanOrEqual(most + ('data' in choice ? 2 : 0));
+    expect(asked.underLock).toBeLessThanOrEqual(most + ('data' in choice ? 2 : 0));
   },
 );
 
@@ -148,9 +125,9 @@ test.each<Meanwhile>([
   'the shop $shop between the look and the lock: that is what is decided on',
   async ({ edit = RENAMED, cloud = CLOUD, choice, meanwhile, row, contains }) => {
     const id = await diverged(edit, cloud);
-    listen(() => stage.edits(meanwhile));
+    asked = Asked.listen(() => stage.edits(meanwhile));
     expect(await stage.byHand(id, choice)).toMatchObject({ done: true });
-    pg.Client.prototype.query = real;
+    asked.stop();
     const now = await stage.product();
     expect(now).toEqual(row && expect.objectContaining(row));
     const pending = await stage.pending();
@@ -162,10 +139,86 @@ test.each<Meanwhile>([
 test('a rule that no longer decides once the shop has gone on leaves the conflict open, with the row as it is now', async () => {
   const id = await diverged('UPDATE products SET qty = 3', { ...CLOUD, data: { ...CLOUD.data, qty: 9 } });
   await stage.edits(`UPDATE syncd.sync_conflicts SET strategy = 'merge'`);
-  listen(() => stage.edits(RENAMED));
+  asked = Asked.listen(() => stage.edits(RENAMED));
   expect(await stage.byRule()).toMatchObject({ left: 1, resolved: 0 });
-  pg.Client.prototype.query = real;
+  asked.stop();
   const { status, local } = await stage.conflict(id);
   expect([status, JSON.parse(local).name]).toEqual(['open', 'Shop']);
   expect(await stage.product()).toMatchObject({ name: 'Shop', qty: 3 });
+});
+
+describe('conflicts that a pull finds', () => {
+  const log = { error() {}, warn() {}, info() {}, debug() {} };
+  /** Versions of so many products come in; returns how many statements their rows were locked for. */
+  async function comeIn(products: number, version: number): Promise<number> {
+    await stage.edits(
+      `INSERT INTO syncd.incoming (inbox_id, source, entity_type, entity_id, operation, cloud_version, data)
+       SELECT 1, 'pull', 'product', n::text, 'update', ${version}, json_build_object('id', n, 'name', 'Cloud ${version} ' || n)
+       FROM generate_series(1, ${products}) n`,
+    );
+    asked = Asked.listen();
+    await applyRound(
+      {
+        db: stage.applier,
+        leader_epoch: '1',
+        conflicts: conflictBook,
+        configured: new Set(['product']),
+        horizon: new Horizon(),
+        log,
+      },
+      stage.tables,
+      await lookAhead(stage.applier, 1_000),
+    );
+    asked.stop();
+    return asked.underLock;
+  }
+
+  const NOTED = `
+    SELECT k.entity_id::int AS id, k.local ->> 'name' AS shop, k.cloud ->> 'name' AS cloud, k.base, q.operation, q.id = k.queue_id AS own,
+           e.sync_status
+    FROM syncd.sync_conflicts k LEFT JOIN syncd.entity_state e USING (entity_type, entity_id)
+    LEFT JOIN syncd.sync_queue q ON q.change_id = k.change_id AND q.status = 'conflict'
+    WHERE k.status = 'open' ORDER BY 1`;
+
+  test('are noted together, however many they are, each with its own sides', async () => {
+    await stage.edits(`INSERT INTO products (id, name) SELECT n, 'Shop ' || n FROM generate_series(1, 40) n`);
+    await stage.agreed(1);
+    // The rows from 3 on are from before capture.
+    await stage.edits('DELETE FROM syncd.entity_state WHERE entity_id::int > 2');
+    await stage.edits(
+      `UPDATE products SET name = 'Edited ' || id WHERE id < 3`,
+      `UPDATE products SET qty = 1 WHERE id < 3`,
+    );
+    await stage.edits("UPDATE syncd.sync_queue SET status = 'failed', retry_count = 4");
+    // The look, a comparison with what is here already, the conflicts, the end, the commit.
+    expect(await comeIn(40, 2)).toBe(5);
+    const noted = await stage.all(NOTED);
+    expect(noted.map(({ id }) => id)).toEqual(Array.from({ length: 40 }, (_, n) => n + 1));
+    expect(noted[1]).toEqual({
+      id: 2,
+      shop: 'Edited 2',
+      cloud: 'Cloud 2 2',
+      base: { name: 'Shop 2', qty: null, doubled: null },
+      operation: 'update',
+      own: true,
+      sync_status: 'conflict',
+    });
+    const older = { base: null, operation: 'create', own: null, sync_status: null };
+    expect(noted.slice(2)).toEqual(
+      noted.slice(2).map(({ id }) => ({ id, shop: `Shop ${id}`, cloud: `Cloud 2 ${id}`, ...older })),
+    );
+    // The oldest of an entity's changes stands for it; the later one waits behind it.
+    expect(
+      await stage.all('SELECT count(*)::int AS changes, status::text FROM syncd.sync_queue GROUP BY 2 ORDER BY 2'),
+    ).toEqual([
+      { changes: 40, status: 'conflict' },
+      { changes: 2, status: 'failed' },
+    ]);
+
+    expect(await comeIn(40, 3)).toBe(4);
+    expect((await stage.all(NOTED)).map(({ id, shop, cloud }) => [id, shop, cloud])).toEqual(
+      noted.map(({ id, shop }) => [id, shop, `Cloud 3 ${id}`]),
+    );
+    expect(await stage.all('SELECT FROM syncd.incoming')).toEqual([]);
+  });
 });

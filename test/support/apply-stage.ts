@@ -87,14 +87,18 @@ export class ApplyStage {
     const noted = new Map<string, (typeof this.conflicts)[number]>();
     const note =
       (how: 'open' | 'refresh') =>
-      async (...[, , one]: Noted) => {
+      async (...[, , all]: Noted) => {
         // A transaction that took too long is begun anew, and notes what it noted before.
-        noted.set(one.id, { how, type: one.entity_type, id: one.entity_id, version: one.cloud_version });
+        for (const one of all)
+          noted.set(one.id, { how, type: one.entity_type, id: one.entity_id, version: one.cloud_version });
       };
     const deps = {
       db: this.db,
       leader_epoch: '1',
-      conflicts: { open: note('open'), refresh: (...given: Noted) => note('refresh')(...given).then(() => true) },
+      conflicts: {
+        open: note('open'),
+        refresh: (...given: Noted) => note('refresh')(...given).then(() => new Set(given[2].map(({ id }) => id))),
+      },
       configured: new Set(settings.entities.keys()),
       horizon: this.#horizon,
       log: SILENT,

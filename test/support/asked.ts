@@ -1,0 +1,43 @@
+/** What this process asks PostgreSQL, to see how much of it falls into the time in which a row of the POS is locked. */
+import pg from 'pg';
+
+const LOCK = /FOR (NO KEY )?UPDATE OF t SKIP LOCKED/;
+const real = pg.Client.prototype.query;
+
+export class Asked {
+  readonly #texts: string[] = [];
+
+  /** From now on, until `stop`. @param atLock done just before rows are locked for the first time */
+  static listen(atLock: () => Promise<void> = async () => {}): Asked {
+    const asked = new Asked();
+    let locked = false;
+    async function query(this: pg.Client, ...args: [string | { text: string }]): Promise<unknown> {
+      const [query] = args;
+      const text = typeof query === 'string' ? query : query.text;
+      asked.#texts.push(text);
+      if (LOCK.test(text) && !locked) {
+        locked = true;
+        asked.stop();
+        await atLock();
+        pg.Client.prototype.query = listening;
+      }
+      return (real as (...all: unknown[]) => Promise<unknown>).apply(this, args);
+    }
+    const listening = query as unknown as typeof real;
+    pg.Client.prototype.query = listening;
+    return asked;
+  }
+
+  stop(): void {
+    pg.Client.prototype.query = real;
+  }
+
+  get locks(): number {
+    return this.#texts.filter((text) => LOCK.test(text)).length;
+  }
+
+  /** How many statements came after the first lock, the COMMIT among them. */
+  get underLock(): number {
+    return this.#texts.length - 1 - this.#texts.findIndex((text) => LOCK.test(text));
+  }
+}
