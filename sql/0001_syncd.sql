@@ -50,7 +50,7 @@ COMMENT ON COLUMN syncd.sync_queue.payload IS 'The whole row after the change wi
 COMMENT ON COLUMN syncd.sync_queue.previous IS 'The old values of the columns that an update changed.';
 COMMENT ON COLUMN syncd.sync_queue.status IS 'pending, synced (settled), conflict or failed.';
 COMMENT ON COLUMN syncd.sync_queue.retry_count IS 'Rejections so far; an outage spends none.';
-COMMENT ON COLUMN syncd.sync_queue.hold_count IS 'How often in a row the cloud answered held.';
+COMMENT ON COLUMN syncd.sync_queue.hold_count IS 'How often in a row the cloud gave no clear answer to it: held, or none to this one alone.';
 COMMENT ON COLUMN syncd.sync_queue.next_attempt_at IS 'Not sent before this instant; null: at once.';
 COMMENT ON COLUMN syncd.sync_queue.error_message IS 'The cloud''s last words about this change.';
 COMMENT ON COLUMN syncd.sync_queue.synced_at IS 'When it was settled.';

@@ -22,6 +22,8 @@ export type ColumnFacts = {
   equal: boolean;
   /** Base and both sides hold a number. */
   numeric: boolean;
+  /** A change of the shop's was given up without a clear answer: the cloud's value may have it in it already, or not. */
+  in_doubt: boolean;
 };
 
 /** `sum`: the cloud's value and what the shop added to the base, or took from it. */
@@ -29,18 +31,24 @@ export type Source = 'local' | 'cloud' | 'sum';
 
 export type Merge =
   | { kind: 'merged'; take: { name: string; from: Source }[]; reason: string }
-  | { kind: 'clash'; columns: string[]; reason: string };
+  /** `in_doubt`: though both sides may hold the same. */
+  | { kind: 'clash'; columns: string[]; reason: string; in_doubt?: true };
 
 export function mergeColumns(columns: readonly ColumnFacts[]): Merge {
   const take: { name: string; from: Source }[] = [];
-  const clashes: string[] = [];
+  const clashes: ColumnFacts[] = [];
   for (const column of columns) {
     const from = sourceOf(column);
     if (from) take.push({ name: column.name, from });
-    else clashes.push(column.name);
+    else clashes.push(column);
   }
   if (clashes.length > 0) {
-    return { kind: 'clash', columns: clashes, reason: `both sides changed ${clashes.join(', ')}` };
+    const names = clashes.map(({ name }) => name);
+    const list = names.join(', ');
+    if (!clashes.some((column) => column.in_doubt))
+      return { kind: 'clash', columns: names, reason: `both sides changed ${list}` };
+    const reason = `whether the cloud has the shop's change of ${list} already is not known`;
+    return { kind: 'clash', columns: names, reason, in_doubt: true };
   }
   return { kind: 'merged', take, reason: reasonOf(columns, take) };
 }
@@ -48,6 +56,8 @@ export function mergeColumns(columns: readonly ColumnFacts[]): Merge {
 /** Undefined: both sides changed it, each to a value of its own. */
 function sourceOf(column: ColumnFacts): Source | undefined {
   if (column.kind === 'local' || !column.at_cloud) return 'local';
+  // Were it added up, or taken for unsent, it might count twice; and two numbers may be the same without being one sale.
+  if (column.in_doubt && column.local_changed && !(column.equal && column.kind === 'plain')) return undefined;
   // Before equality: two sides that sold two each from ten both hold eight, and six are left.
   const added = column.kind === 'delta' && column.based && column.numeric;
   if (added && column.local_changed && column.cloud_changed) return 'sum';

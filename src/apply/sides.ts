@@ -44,6 +44,7 @@ type Edit = {
   cloud_ms: number | null;
   offset_ms: number | null;
   jumped: boolean;
+  in_doubt: boolean;
 };
 
 /** @throws class 22 where the cloud's row does not fit the table */
@@ -55,9 +56,9 @@ export async function lookAtSides(
 ): Promise<Sides> {
   const both = live !== undefined && conflict.cloud !== null;
   const based = live !== undefined && (await isBased(trx, table, conflict.entity_id, changes));
-  const columns = both ? await compare(trx, table, conflict, live, { changes, based }) : [];
-  const fields = both ? apart(columns) : shownColumns(table);
   const edit = await dateEdit(trx, conflict, changes);
+  const columns = both ? await compare(trx, table, conflict, live, { changes, based, in_doubt: edit.in_doubt }) : [];
+  const fields = both ? apart(columns) : shownColumns(table);
   return {
     divergence: {
       local: localOperation(changes, live),
@@ -88,7 +89,7 @@ export async function differingNow(
 ): Promise<string[]> {
   if (live === undefined && conflict.cloud === null) return [];
   if (live === undefined || conflict.cloud === null) return shownColumns(table);
-  return apart(await compare(db, table, conflict, live, { changes: [], based: true }));
+  return apart(await compare(db, table, conflict, live, { changes: [], based: true, in_doubt: false }));
 }
 
 const apart = (columns: readonly ColumnFacts[]): string[] =>
@@ -144,13 +145,13 @@ async function compare(
   table: AppliedTable,
   conflict: Pick<Conflict, 'entity_id' | 'cloud'>,
   live: string,
-  { changes, based }: { changes: readonly Unsettled[]; based: boolean },
+  { changes, based, in_doubt }: { changes: readonly Unsettled[]; based: boolean; in_doubt: boolean },
 ): Promise<ColumnFacts[]> {
   const names = table.columns
     .filter((one) => !one.key && !one.excluded && one.kind !== 'generated')
     .map((one) => one.name);
   const cloud = canonical(table, sql`${conflict.entity_id}`, sql`${conflict.cloud}`);
-  const { rows } = await sql<Omit<ColumnFacts, 'kind' | 'based'>>`
+  const { rows } = await sql<Omit<ColumnFacts, 'kind' | 'based' | 'in_doubt'>>`
     WITH base AS (${bases(changes)}), brought AS (SELECT json_object_keys(${conflict.cloud}::json) AS name)
     SELECT l.key AS name, l.key IN (SELECT name FROM brought) AS at_cloud,
            b.key IS NOT NULL AND b.value::jsonb IS DISTINCT FROM l.value::jsonb AS local_changed,
@@ -166,6 +167,7 @@ async function compare(
     ...row,
     kind: kindOf(table, row.name),
     based,
+    in_doubt: based && in_doubt,
     local_changed: row.local_changed || !based,
     cloud_changed: row.cloud_changed || !based,
   }));
@@ -176,12 +178,17 @@ function kindOf(table: AppliedTable, name: string): ColumnKind {
   return table.delta.includes(name) ? 'delta' : 'plain';
 }
 
-/** The shop's newest edit and what was known of the clock then. What was queued as it stood may be of any time, or no edit at all. */
+/**
+ * The shop's newest edit and what was known of the clock then. What was queued as it stood may be of any time, or no edit at all.
+ * `in_doubt`: the cloud may have some of the changes; where a push met the conflict it has asked for them.
+ */
 async function dateEdit(trx: Db, conflict: Conflict, changes: readonly Unsettled[]): Promise<Edit> {
   const { rows } = await sql<Edit>`
     SELECT e.at::text AS edited_at, extract(epoch FROM e.at)::float8 * 1000 AS local_ms,
            extract(epoch FROM ${conflict.cloud_updated_at}::timestamptz)::float8 * 1000 AS cloud_ms,
            ${offsetAt(sql`e.at`)} AS offset_ms, ${jumpedSince(sql`e.at`)} AS jumped,
+           EXISTS (SELECT FROM syncd.sync_queue q JOIN syncd.sync_conflicts k ON k.id = ${conflict.id}::bigint AND k.source <> 'push'
+                   WHERE q.ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[]) AND q.hold_count > 0) AS in_doubt,
            (SELECT json_object_agg(b.key, b.value)::text FROM (${bases(changes)}) AS b) AS base
     FROM (SELECT max(q.created_at) AS at FROM syncd.sync_queue q
           WHERE q.ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[]) AND q.undated IS NOT TRUE) e`.execute(

@@ -77,9 +77,9 @@ export function orderOf(localMs: number | null, cloudMs: number | null, clock: C
 export function choose(strategy: Strategy, fallback: Strategy, divergence: Divergence, asked: boolean): Choice {
   const { local, cloud, equal, merge } = divergence;
   if (local === 'delete' && cloud !== 'row') return { keep: 'equal', reason: 'the row is gone on both sides' };
-  // Two sides that took two each from ten hold the same, and still something is to be done.
-  const adds = strategy === 'merge' && merge.kind === 'merged' && merge.take.some(({ from }) => from === 'sum');
-  if (equal && !adds) return { keep: 'equal', reason: 'both sides hold the same' };
+  // Two sides that took two each from ten hold the same, and still something is to be done; whether they did may be in doubt.
+  const counts = merge.kind === 'clash' ? merge.in_doubt === true : merge.take.some(({ from }) => from === 'sum');
+  if (equal && !(strategy === 'merge' && counts)) return { keep: 'equal', reason: 'both sides hold the same' };
   if (divergence.unedited && cloud !== 'nothing' && !asked) return followed(divergence);
   switch (strategy) {
     case 'manual':
@@ -141,7 +141,7 @@ function merged(fallback: Strategy, divergence: Divergence, asked: boolean): Cho
   const both = cloud === 'row' && local !== 'delete';
   if (both && merge.kind === 'merged') return { keep: 'merged', by: 'merge', reason: merge.reason };
   const why = both && merge.kind === 'clash' ? merge.reason : deletion(local);
-  const choice = choose(fallback === 'merge' ? 'manual' : fallback, 'manual', divergence, asked);
+  const choice = choose(fallback === 'merge' ? 'manual' : fallback, 'manual', { ...divergence, equal: false }, asked);
   return choice.keep === 'open' && fallback === 'manual'
     ? { keep: 'open', reason: why }
     : { ...choice, reason: `${why}: ${choice.reason}` };

@@ -64,7 +64,7 @@ export class Aftermath {
         if (outcome.timedOut) memory.link = afterTooMuch(memory.link, report, took);
         this.#backlogToTable();
         const guilty = this.#parts.suspects.unanswered(suspect, steadyMs());
-        if (guilty) return this.#blame(suspect, guilty, outcome.reason, true);
+        if (guilty) return this.#blame(suspect, guilty, { reason: outcome.reason, retryable: true, unheard: true });
         break;
       }
       case 'too_large':
@@ -97,17 +97,17 @@ export class Aftermath {
   /** Halves a batch that the cloud refused as a whole; a lone change is the bad one. */
   async #isolate(suspect: Suspect, reason: string, retryable: boolean): Promise<void> {
     const [lone, ...others] = suspect.changes;
-    if (lone && others.length === 0) await this.#blame(suspect, lone, reason, retryable);
+    if (lone && others.length === 0) await this.#blame(suspect, lone, { reason, retryable });
     else this.#parts.suspects.halve(suspect.changes);
   }
 
-  async #blame(suspect: Suspect, change: PendingChange, reason: string, retryable: boolean): Promise<void> {
+  async #blame(suspect: Suspect, change: PendingChange, why: Parameters<typeof blame>[3]): Promise<void> {
     this.#deps.log.warn('a change was set aside', {
       entity_type: change.entity_type,
       change_id: change.change_id,
-      reason,
+      reason: why.reason,
     });
-    const held = await blame(this.#deps, suspect.batch_id, change, reason, retryable);
+    const held = await blame(this.#deps, suspect.batch_id, change, why);
     this.#digest([change], { states: new Map(), held, again: [], anew: new Set() });
   }
 

@@ -121,19 +121,15 @@ async function hearOfOlder(deps: ExchangeDeps, verdicts: Verdict[], encodings: r
 
 /**
  * Settles changes that the cloud did not judge one by one: the one that bisection has found, the one that is too large.
- * @param retryable whether it keeps its retries
+ * @param why whether it keeps its retries, and whether nobody had answered it
  */
 export async function blame(
   deps: ExchangeDeps,
   batch_id: string,
   change: PendingChange,
-  reason: string,
-  retryable: boolean,
+  why: Pick<Extract<ChangeOutcome, { kind: 'rejected' }>, 'reason' | 'retryable' | 'unheard'>,
 ): Promise<Set<string>> {
-  const verdict: Verdict = {
-    change,
-    outcome: { kind: 'rejected', reason, retryable },
-  };
+  const verdict: Verdict = { change, outcome: { kind: 'rejected', ...why } };
   const log: LogEntry = {
     batch_id,
     outcome: 'rejected',
@@ -142,7 +138,7 @@ export async function blame(
     bytes: 0,
     wire_bytes: 0,
     duration_ms: 0,
-    error: reason,
+    error: why.reason,
     change_ids: [change.change_id],
     outcomes: ['rejected'],
   };

@@ -90,7 +90,8 @@ export type ChangeOutcome =
       waitingFor: { entity_type: string; entity_id: string } | null;
       reason: string;
     }
-  | { kind: 'rejected'; reason: string; retryable: boolean };
+  /** `unheard`: nobody answered it, alone of all; the cloud may have it all the same. */
+  | { kind: 'rejected'; reason: string; retryable: boolean; unheard?: true };
 
 export type JudgedBatch = {
   /** One for every change sent, in its order. */
@@ -212,7 +213,10 @@ function findResults(sent: { change_id: string }[], results: unknown[], faults: 
   return found;
 }
 
-/** How a change that was not accepted stands afterwards. `delayMs` counts from the settle. */
+/**
+ * How a change that was not accepted stands afterwards. `delayMs` counts from the settle; `holdCount` is more than none until it is
+ * answered clearly: whoever applies what comes from the cloud must not take such a change for one that the cloud has not.
+ */
 export type Afterwards = {
   status: 'pending' | 'failed';
   retryCount: number;
@@ -226,25 +230,15 @@ export const FREE_HOLDS = 5;
 /** @param random in [0, 1) */
 export function afterRejection(
   change: PendingChange,
-  retryable: boolean,
+  { retryable, unheard }: { retryable: boolean; unheard?: true },
   policy: RetrySettings,
   random: number,
 ): Afterwards {
   const retryCount = change.retryCount + 1;
+  const holdCount = unheard ? Math.max(1, change.holdCount) : 0;
   const delayMs = retryable ? retryDelayMs(retryCount, policy, random) : undefined;
-  if (delayMs === undefined)
-    return {
-      status: 'failed',
-      retryCount,
-      holdCount: change.holdCount,
-      delayMs: null,
-    };
-  return {
-    status: 'pending',
-    retryCount,
-    holdCount: change.holdCount,
-    delayMs,
-  };
+  if (delayMs === undefined) return { status: 'failed', retryCount, holdCount, delayMs: null };
+  return { status: 'pending', retryCount, holdCount, delayMs };
 }
 
 /**
@@ -267,5 +261,5 @@ export function afterHold(
       delayMs: holdDelayMs(holdCount),
     };
   }
-  return { ...afterRejection(change, true, policy, random), holdCount };
+  return { ...afterRejection(change, { retryable: true }, policy, random), holdCount };
 }

@@ -162,7 +162,7 @@ export function planSettlement(
         }
         break;
       case 'rejected':
-        hold(change, afterRejection(change, outcome.retryable, policy, random()), outcome.reason);
+        hold(change, afterRejection(change, outcome, policy, random()), outcome.reason);
         break;
       default:
         outcome satisfies never;

@@ -20,7 +20,7 @@ import type { FeedEntry } from '../../src/demo/cloud/records.js';
 import { CloudState } from '../../src/demo/cloud/state.js';
 import type { Log } from '../../src/log.js';
 import { Backlog, type PendingChange } from '../../src/push/backlog.js';
-import { pushBatch } from '../../src/push/exchange.js';
+import { blame, type ExchangeDeps, pushBatch } from '../../src/push/exchange.js';
 import { Pass } from '../../src/push/pass.js';
 import { QueueFloor } from '../../src/queue/floor.js';
 import { monotonicMs } from '../../src/time.js';
@@ -110,16 +110,32 @@ export class TwoSides {
     const batch = this.#loaded;
     this.#loaded = undefined;
     if (!batch) return false;
-    const client = {
-      push: async (body: string) => {
-        const reply = this.#receive(body, lost);
-        await meanwhile();
-        return { reply, bytes: body.length, wireBytes: body.length };
-      },
-    } as unknown as CloudClient;
-    const deps = {
+    const push = async (body: string) => {
+      const reply = this.#receive(body, lost);
+      await meanwhile();
+      return { reply, bytes: body.length, wireBytes: body.length };
+    };
+    await pushBatch(this.#deps(push), randomUUID(), batch, []);
+    return true;
+  }
+
+  /** Sends what was loaded, alone of all without an answer, though the cloud applies it: it is blamed once, or until it has failed. */
+  async blame(times: number): Promise<void> {
+    await this.load();
+    const batch = this.#loaded ?? [];
+    await this.send(true);
+    for (const change of batch) {
+      for (let retryCount = 0; retryCount < times; retryCount++) {
+        const why = { reason: 'no answer', retryable: true, unheard: true } as const;
+        await blame(this.#deps(), randomUUID(), { ...change, retryCount }, why);
+      }
+    }
+  }
+
+  #deps(push?: (body: string) => Promise<unknown>): ExchangeDeps {
+    return {
       db: this.#stage.db,
-      client,
+      client: { push } as unknown as CloudClient,
       clock: new ClockOffset(false),
       identity: { outlet_id: OUTLET, install_id: '00000000-0000-4000-8000-000000000001', epoch: '1' },
       leader_epoch: '1',
@@ -130,8 +146,6 @@ export class TwoSides {
       nowMs: Date.now,
       random: () => 0,
     };
-    await pushBatch(deps, randomUUID(), batch, []);
-    return true;
   }
 
   #receive(body: string, lost: boolean): Reply {

@@ -11,6 +11,7 @@ const column = (given: Partial<ColumnFacts>): ColumnFacts => ({
   cloud_changed: false,
   equal: false,
   numeric: true,
+  in_doubt: false,
   ...given,
 });
 const sourceOf = (given: Partial<ColumnFacts>) => {
@@ -61,6 +62,19 @@ test('a local column is the shop’s whatever happened, and one clash makes the 
   });
 });
 
+test.each([
+  ['not changed in the shop', { cloud_changed: true }, ['cloud', 'cloud']],
+  ['changed in the shop', { local_changed: true }, ['clash', 'clash']],
+  ['changed on both sides', { local_changed: true, cloud_changed: true }, ['clash', 'clash']],
+  ['the same on both sides', { local_changed: true, cloud_changed: true, equal: true }, ['cloud', 'clash']],
+])(
+  'where the cloud may have the shop’s change already, a plain column and one that adds up, %s',
+  (_title, given, expected) => {
+    const sources = (['plain', 'delta'] as const).map((kind) => sourceOf({ ...given, kind, in_doubt: true }));
+    expect(sources).toEqual(expected);
+  },
+);
+
 test('the words name every column that differed, by where its value comes from', () => {
   const merge = mergeColumns([
     column({ name: 'same', equal: true }),
@@ -83,6 +97,7 @@ test('no change of either side is ever dropped by a merge', () => {
     cloud_changed: fc.boolean(),
     equal: fc.boolean(),
     numeric: fc.boolean(),
+    in_doubt: fc.boolean(),
   });
   fc.assert(
     fc.property(fc.array(facts), (columns) => {

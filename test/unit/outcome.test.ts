@@ -1,5 +1,6 @@
 /** What a push reply means: the HTTP table of the wire contract row by row, then every kind of result, and hostile ones. */
 import type { Reply } from '../../src/cloud/reply.js';
+import type { PendingChange } from '../../src/push/backlog.js';
 import {
   afterHold,
   afterRejection,
@@ -246,7 +247,7 @@ describe('afterwards', () => {
 
   test('a retryable rejection is sent three times more, after 1, 2 and 4 minutes, and failed at the fourth', () => {
     const after = [0, 1, 2, 3].map((retryCount) =>
-      afterRejection(makeChange({ id: '1', retryCount }), true, policy, 0),
+      afterRejection(makeChange({ id: '1', retryCount }), { retryable: true }, policy, 0),
     );
     expect(after.map(({ status, delayMs }) => [status, delayMs])).toEqual([
       ['pending', 60_000],
@@ -258,10 +259,17 @@ describe('afterwards', () => {
   });
 
   test('one that is not retryable fails at once', () => {
-    expect(afterRejection(makeChange({ id: '1' }), false, policy, 0)).toMatchObject({
+    expect(afterRejection(makeChange({ id: '1' }), { retryable: false }, policy, 0)).toMatchObject({
       status: 'failed',
       retryCount: 1,
     });
+  });
+
+  test('until it is answered clearly, a change counts as one that the cloud may have', () => {
+    const change = makeChange({ id: '1', holdCount: 3 });
+    const holds = (one: PendingChange, unheard?: true) =>
+      afterRejection(one, { retryable: true, ...(unheard && { unheard }) }, policy, 0).holdCount;
+    expect([holds(change), holds(change, true), holds({ ...change, holdCount: 0 }, true)]).toEqual([0, 3, 1]);
   });
 
   test('five holds are free and short; from the sixth on each spends an attempt, until it fails', () => {

@@ -32,6 +32,7 @@ const column = (given: Partial<ColumnFacts>): ColumnFacts => ({
   cloud_changed: false,
   equal: false,
   numeric: true,
+  in_doubt: false,
   ...given,
 });
 const apart = mergeColumns([column({ local_changed: true }), column({ name: 'name', cloud_changed: true })]);
@@ -184,6 +185,20 @@ test('equal rows still merge where their changes add up, and only under merge', 
     'equal',
     'equal',
     'merged',
+    'equal',
+  ]);
+});
+
+test('equal rows of which the cloud may have the shop’s change already, or not, are left to a person, or to another rule', () => {
+  const doubt = mergeColumns([column({ kind: 'delta', local_changed: true, in_doubt: true, equal: true })]);
+  const order: Order = { newer: 'cloud' };
+  const given: Divergence = { local: 'update', cloud: 'row', equal: true, unedited: false, order, merge: doubt };
+  const kept = FALLBACKS.map((fallback) => choose('merge', fallback, given, false).keep);
+  expect([...kept, choose('cloud_wins', 'manual', given, true).keep]).toEqual([
+    'open',
+    'cloud',
+    'local',
+    'cloud',
     'equal',
   ]);
 });
