@@ -65,7 +65,12 @@ const TO_BE_RESOLVED = sql`EXISTS (
   WHERE k.status = 'open' AND k.entity_type = q.entity_type AND k.entity_id = q.entity_id
     AND c.direction <> 'push' AND to_regclass(c.table_name) IS NOT NULL)`;
 
-/** Gives changes up: they count as settled, and what waited behind them may go. A conflict is closed with the last of its changes. */
+/**
+ * Gives changes up: they count as settled, and what waited behind them may go. A conflict is closed with the last of its changes.
+ * The newest of what waited may have gone already, as a correction that contains the rest, and its answer be lost: so all but the
+ * newest go out as what was tried before. Should one of them run into that very row, the cloud is asked first whose it is; as a
+ * fresh change it would be in conflict with it, and `merge` would count the same sale twice.
+ */
 export async function discardChanges(db: Db, ids: string[], who: string, reason: string): Promise<Verdict[]> {
   const done = await db.transaction().execute(async (trx) => {
     const unsettled = sql`((q.status = 'pending' AND q.next_attempt_at IS NULL) OR q.status IN ('failed', 'conflict')
@@ -76,13 +81,21 @@ export async function discardChanges(db: Db, ids: string[], who: string, reason:
     );
     const { rows } = await sql<Done>`
       WITH found AS MATERIALIZED (
-        SELECT q.id, q.status, q.error_message FROM syncd.sync_queue q
+        SELECT q.id, q.status, q.error_message, q.status = 'failed' OR q.next_attempt_at IS NOT NULL AS was_answered
+        FROM syncd.sync_queue q
         WHERE q.id = ANY (${ids}::bigint[]) AND ${unsettled} AND NOT ${TO_BE_RESOLVED}
       ), done AS (
         UPDATE syncd.sync_queue q SET status = 'synced', settled_as = 'discarded', synced_at = clock_timestamp(),
           next_attempt_at = NULL, error_message = NULL
         FROM found WHERE q.id = found.id AND q.status <> 'synced'
-        RETURNING q.id, q.entity_type, q.entity_id, found.status AS was, found.error_message AS words
+        RETURNING q.id, q.entity_type, q.entity_id, found.status AS was, found.error_message AS words, found.was_answered
+      ), behind AS MATERIALIZED (
+        SELECT q.ctid AS spot, q.id < max(q.id) OVER (PARTITION BY q.entity_type, q.entity_id) AS is_older FROM syncd.sync_queue q
+        WHERE q.status = 'pending' AND q.next_attempt_at IS NULL AND q.id NOT IN (SELECT id FROM done)
+          AND (q.entity_type, q.entity_id) IN (SELECT d.entity_type, d.entity_id FROM done d WHERE d.was_answered)
+      ), asked_first AS (
+        UPDATE syncd.sync_queue q SET next_attempt_at = clock_timestamp() FROM behind
+        WHERE q.ctid = behind.spot AND behind.is_older AND q.status = 'pending' AND q.next_attempt_at IS NULL
       ), freed AS (
         SELECT DISTINCT d.entity_type, d.entity_id, left_over.status
         FROM done d CROSS JOIN LATERAL (

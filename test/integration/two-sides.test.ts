@@ -163,60 +163,6 @@ test(
   SOAK ? 3_600_000 : 60_000,
 );
 
-describe('a sale that the cloud has, and of which it never said so, is not taken off the stock twice', () => {
-  const FAILED = 4;
-
-  async function sold(): Promise<TwoSides> {
-    await stage.reset();
-    const sides = new TwoSides(stage, { conflict: 'merge', delta: ['qty'] });
-    await stage.edits(`INSERT INTO products (id, name, price, qty) VALUES (1, 'Kopi', 10, 10)`);
-    await sides.quieten(ROUNDS);
-    await stage.edits('UPDATE products SET qty = 8 WHERE id = 1');
-    return sides;
-  }
-  const REASON = "whether the cloud has the shop's change of qty already is not known";
-
-  test.each([
-    ['its own news', undefined, 8],
-    ['head office’s edit', 13, 13],
-    ['head office’s edit that undoes it', 10, 10],
-  ])('given up, when %s comes: a person decides', async (_title, qty, cloud) => {
-    const sides = await sold();
-    await sides.blame(FAILED);
-    if (qty !== undefined) sides.office(1, { qty });
-    await sides.deliverAll();
-    await sides.apply();
-    expect(await stage.all('SELECT status, reason FROM syncd.sync_conflicts')).toEqual([
-      { status: 'open', reason: REASON },
-    ]);
-    const { id } = await stage.one('SELECT id::text AS id FROM syncd.sync_conflicts');
-    await resolveConflict(stage.applier, sides.settings, id, { strategy: 'cloud_wins' }, 'budi', 'so');
-    await sides.quieten(ROUNDS);
-    expect([await sides.shopRows(), sides.cloudRow(1)]).toMatchObject([[{ qty: cloud }], { qty: cloud }]);
-  });
-
-  test('to be sent once more: its answer is waited for', async () => {
-    const sides = await sold();
-    await sides.blame(1);
-    sides.office(1, { qty: 13 });
-    await sides.deliverAll();
-    await sides.apply();
-    expect(await stage.all('SELECT FROM syncd.sync_conflicts')).toEqual([]);
-    await stage.edits('UPDATE syncd.sync_queue SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL');
-    await sides.quieten(ROUNDS);
-    expect([await sides.shopRows(), sides.cloudRow(1)]).toMatchObject([[{ qty: 13 }], { qty: 13 }]);
-    expect(await stage.all('SELECT FROM syncd.sync_conflicts')).toEqual([]);
-  });
-
-  test('but one that the cloud has refused is added up', async () => {
-    const sides = await sold();
-    await stage.edits("UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'");
-    sides.office(1, { qty: 15 });
-    await sides.quieten(ROUNDS);
-    expect([await sides.shopRows(), sides.cloudRow(1)]).toMatchObject([[{ qty: 13 }], { qty: 13 }]);
-  });
-});
-
 describe('where a trigger of the shop touches every row', () => {
   beforeAll(() =>
     stage.edits(

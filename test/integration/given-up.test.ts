@@ -1,0 +1,96 @@
+/** Changes that were given up, by the daemon or by a person, while the cloud had them, or what contains them, without a word of it. */
+import { resolveConflict } from '../../src/apply/resolve.js';
+import { discardChanges } from '../../src/queue/manage.js';
+import { type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
+import { TwoSides } from '../support/two-sides.js';
+
+const ROUNDS = 8;
+
+let stage: ConflictStage;
+beforeAll(async () => {
+  stage = await openConflictStage();
+}, 60_000);
+afterAll(() => stage?.close());
+
+/** Ten of it are in stock, and both sides know. */
+async function stocked(conflict: 'merge' | 'cloud_wins'): Promise<TwoSides> {
+  await stage.reset();
+  const sides = new TwoSides(stage, { conflict, delta: ['qty'] });
+  await stage.edits(`INSERT INTO products (id, name, price, qty) VALUES (1, 'Kopi', 10, 10)`);
+  await sides.quieten(ROUNDS);
+  return sides;
+}
+const stocks = async (sides: TwoSides) => [(await sides.shopRows())[0]?.qty, sides.cloudRow(1)?.qty];
+
+describe('a sale that the cloud has, and of which it never said so, is not taken off the stock twice', () => {
+  const FAILED = 4;
+
+  async function sold(): Promise<TwoSides> {
+    const sides = await stocked('merge');
+    await stage.edits('UPDATE products SET qty = 8 WHERE id = 1');
+    return sides;
+  }
+  const REASON = "whether the cloud has the shop's change of qty already is not known";
+
+  test.each([
+    ['its own news', undefined, 8],
+    ['head office’s edit', 13, 13],
+    ['head office’s edit that undoes it', 10, 10],
+  ])('given up, when %s comes: a person decides', async (_title, qty, cloud) => {
+    const sides = await sold();
+    await sides.blame(FAILED);
+    if (qty !== undefined) sides.office(1, { qty });
+    await sides.deliverAll();
+    await sides.apply();
+    expect(await stage.all('SELECT status, reason FROM syncd.sync_conflicts')).toEqual([
+      { status: 'open', reason: REASON },
+    ]);
+    const { id } = await stage.one('SELECT id::text AS id FROM syncd.sync_conflicts');
+    await resolveConflict(stage.applier, sides.settings, id, { strategy: 'cloud_wins' }, 'budi', 'so');
+    await sides.quieten(ROUNDS);
+    expect(await stocks(sides)).toEqual([cloud, cloud]);
+  });
+
+  test('to be sent once more: its answer is waited for', async () => {
+    const sides = await sold();
+    await sides.blame(1);
+    sides.office(1, { qty: 13 });
+    await sides.deliverAll();
+    await sides.apply();
+    expect(await stage.all('SELECT FROM syncd.sync_conflicts')).toEqual([]);
+    await stage.edits('UPDATE syncd.sync_queue SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL');
+    await sides.quieten(ROUNDS);
+    expect(await stocks(sides)).toEqual([13, 13]);
+    expect(await stage.all('SELECT FROM syncd.sync_conflicts')).toEqual([]);
+  });
+
+  test('but one that the cloud has refused is added up', async () => {
+    const sides = await sold();
+    await stage.edits("UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'");
+    sides.office(1, { qty: 15 });
+    await sides.quieten(ROUNDS);
+    expect(await stocks(sides)).toEqual([13, 13]);
+  });
+});
+
+test.each([
+  ['taken off the stock twice', 'merge'],
+  ['lost', 'cloud_wins'],
+] as const)(
+  'no sale is %s behind a failed change that a person gives up, when its correction has arrived unheard',
+  async (_title, conflict) => {
+    const sides = await stocked(conflict);
+    const sells = 'UPDATE products SET qty = qty - 1 WHERE id = 1';
+    await stage.edits(sells, "UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'", sells);
+    // So many that the next change of it goes in another batch.
+    await stage.edits('INSERT INTO products (id, name) SELECT n, n::text FROM generate_series(2, 120) AS n', sells);
+    await sides.send(true);
+    expect(sides.cloudRow(1)?.qty).toBe(7);
+    const { id } = await stage.one("SELECT id FROM syncd.sync_queue WHERE status = 'failed'");
+    await discardChanges(stage.db, [id], 'budi', 'never');
+    await stage.edits(sells);
+    await sides.quieten(ROUNDS);
+    expect(await stocks(sides)).toEqual([6, 6]);
+    expect(await stage.all('SELECT FROM syncd.sync_conflicts')).toEqual([]);
+  },
+);
