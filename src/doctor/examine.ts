@@ -21,6 +21,7 @@ import { queue } from './checks/queue.js';
 import { rights } from './checks/rights.js';
 import { server } from './checks/server.js';
 import { sessions } from './checks/sessions.js';
+import { triggers } from './checks/triggers.js';
 import { webhook } from './checks/webhook.js';
 import { type Finding, fail, skipped, type Unnamed } from './finding.js';
 import { type Check, type Ground, LIMIT_MS, openBedside, type Patient } from './patient.js';
@@ -37,6 +38,7 @@ const CHECKS: Check[] = [
   disk,
   daemon,
   queue,
+  triggers,
   dns,
   tls,
   cloud,

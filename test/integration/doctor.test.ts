@@ -36,6 +36,7 @@ test('a healthy shop has nothing wrong', async () => {
     'disk',
     'daemon',
     'queue',
+    'triggers',
     'dns',
     'tls',
     'cloud',

@@ -275,4 +275,15 @@ export const shopBreaches: Breach[] = [
     sql: "INSERT INTO syncd.proofs (entity_type, compared_by, entities, on_the_way, differences, lost, beyond_repair) VALUES ('line', 'timer', 9, 0, 3, 3, 0)",
     mend: 'DELETE FROM syncd.proofs',
   },
+  {
+    broken: 'triggers of two outlets send a row to and fro',
+    check: 'triggers',
+    state: 'warn',
+    says: /^order goes to and fro: a trigger of the POS sets status whenever a row comes in; 7 was sent 12 times within 11 min/,
+    types: /^entities\.order\.local: \[status\] .*current_user <> 'syncd'/,
+    sql: `INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, status, settled_as, undated, payload, previous, synced_at)
+      SELECT 'order', '7', 'update', 'synced', 'accepted', true, json_build_object('id', 7, 'status', n), json_build_object('status', -n), now() - n * interval '1 min'
+      FROM generate_series(0, 11) n`,
+    mend: 'DELETE FROM syncd.sync_queue',
+  },
 ];

@@ -16,6 +16,7 @@ export const checks: Record<string, { title: string; about: string }> = {
   disk: { title: 'Disk', about: 'How long will there be room? A full disk stops the till.' },
   daemon: { title: 'Sync service', about: 'Does it run, with the present version and configuration?' },
   queue: { title: 'Queue', about: 'Does something wait for long, has something failed, is there a conflict?' },
+  triggers: { title: 'Rows that come back', about: 'Does a trigger of the till send rows to and fro between outlets?' },
   dns: { title: 'The cloud’s name', about: 'Is the cloud’s address found? If not, sales wait in the shop.' },
   tls: {
     title: 'Secure line',

@@ -26,6 +26,7 @@ export const checks: typeof english = {
     about: 'Apakah layanannya jalan, dengan versi dan pengaturan yang sekarang?',
   },
   queue: { title: 'Antrean', about: 'Adakah yang lama menunggu, yang gagal, atau yang konflik?' },
+  triggers: { title: 'Baris bolak-balik', about: 'Apakah trigger kasir membuat baris bolak-balik antara outlet?' },
   dns: { title: 'Nama cloud', about: 'Apakah alamat cloud ditemukan? Kalau tidak, penjualan menunggu di toko.' },
   tls: { title: 'Jalur aman', about: 'Apakah jalur ke cloud bisa dipercaya, dan sampai kapan sertifikatnya berlaku?' },
   cloud: { title: 'Cloud', about: 'Apakah cloud menjawab? Kalau tidak, penjualan menunggu di toko.' },
