@@ -12,6 +12,7 @@ import { fork } from './chapters/fork.js';
 import { lock } from './chapters/lock.js';
 import { names } from './chapters/names.js';
 import { once } from './chapters/once.js';
+import { others } from './chapters/others.js';
 import { pull } from './chapters/pull.js';
 import { reach } from './chapters/reach.js';
 import { rows } from './chapters/rows.js';
@@ -32,6 +33,7 @@ export const CHAPTERS: readonly Chapter[] = [
   entity,
   pull,
   digest,
+  others,
   webhook,
   throughout,
 ];

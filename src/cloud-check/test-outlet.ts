@@ -28,6 +28,10 @@ export type TestOutletOptions = {
   pulled: boolean;
   /** Undefined: no webhook is waited for. */
   webhook: { listen: Listen; secretsFile: string; waitMs: number } | undefined;
+  /** A second outlet of the same cloud; undefined: none is played. */
+  other: { outletId: string; apiKey: string } | undefined;
+  /** Head office shares the type among its outlets. */
+  shared: boolean;
   /** Something for the person at the screen to do. */
   tell: (text: string) => void;
 };
@@ -36,6 +40,9 @@ export type TestOutletOptions = {
 export type Change = Omit<WireChange, 'data' | 'operation'> & { operation: string; data: string | null };
 
 export type PushExchange = Exchange & { changes: readonly Change[] };
+
+/** `none`: why no second outlet can be played. */
+export type OtherOutlet = { outlet: TestOutlet } | { none: string };
 
 export type PushGiven = {
   batchId?: string;
@@ -54,6 +61,8 @@ const LONGEST_WAIT_MS = 60_000;
 const KEPT = 65_536;
 /** More than the requests that are sent at once. */
 const MOST_UNANSWERED = 8;
+/** A second outlet's seqs begin here, so that one check alone is about those that two outlets have in common. */
+const APART = 1_000_000;
 const packers = { gzip: promisify(gzip), br: promisify(brotliCompress) };
 
 export class TestOutlet {
@@ -65,11 +74,20 @@ export class TestOutlet {
   epoch = 1;
   /** Where the pull stands; null: at its beginning. */
   cursor: string | null = null;
+  other: OtherOutlet;
+  readonly #remark: string | undefined;
   #last = 0;
   #unanswered = 0;
 
-  constructor(options: TestOutletOptions) {
+  /** @param remark stands with everything that it sends; for all but the first outlet */
+  constructor(options: TestOutletOptions, remark?: string) {
     this.options = options;
+    this.#remark = remark;
+    if (remark !== undefined) this.#last = APART;
+    const { other } = options;
+    this.other = other
+      ? { outlet: new TestOutlet({ ...options, ...other, other: undefined }, `as outlet ${other.outletId}`) }
+      : { none: 'no --other-outlet' };
   }
 
   freshId(): string {
@@ -106,8 +124,7 @@ export class TestOutlet {
     };
     const texts = changes.map(({ data, ...rest }) => `${JSON.stringify(rest).slice(0, -1)},"data":${data}}`);
     const body = `${JSON.stringify(head).slice(0, -1)},"changes":[${texts.join(',')}]}`;
-    const remarks = [...(encoding ? [encoding] : []), ...(apiKey === undefined ? [] : ['with an unknown X-API-Key'])];
-    const sent: Sent = { method: 'POST', path: '/sync/push', body, remark: remarks.join(', ') || null };
+    const sent: Sent = { method: 'POST', path: '/sync/push', body, remark: this.#remarkOn({ encoding, apiKey }) };
     const headers = { 'idempotency-key': batchId, ...(encoding && { 'content-encoding': encoding }) };
     const exchange = await this.#send(sent, { headers, ...(encoding && { encoding }), apiKey });
     return { ...exchange, changes };
@@ -115,12 +132,12 @@ export class TestOutlet {
 
   post(path: string, question: unknown, given: { apiKey?: string } = {}): Promise<Exchange> {
     const body = JSON.stringify(question);
-    return this.#send({ method: 'POST', path, body, remark: remarkOn(given) }, given);
+    return this.#send({ method: 'POST', path, body, remark: this.#remarkOn(given) }, given);
   }
 
   /** @param path below the base, with its query */
   get(path: string, given: { apiKey?: string; timeoutMs?: number } = {}): Promise<Exchange> {
-    return this.#send({ method: 'GET', path, body: null, remark: remarkOn(given) }, given);
+    return this.#send({ method: 'GET', path, body: null, remark: this.#remarkOn(given) }, given);
   }
 
   entity(id: string, given: { apiKey?: string } = {}): Promise<Exchange> {
@@ -129,6 +146,11 @@ export class TestOutlet {
 
   version(id: string): Promise<Exchange> {
     return this.get(`${this.#pathOf(id)}/version`);
+  }
+
+  #remarkOn({ encoding, apiKey }: { encoding?: string | undefined; apiKey?: string | undefined }): string | null {
+    const remarks = [this.#remark, encoding, apiKey === undefined ? undefined : 'with an unknown X-API-Key'];
+    return remarks.filter(Boolean).join(', ') || null;
   }
 
   #pathOf(id: string): string {
@@ -181,8 +203,6 @@ export class TestOutlet {
     });
   }
 }
-
-const remarkOn = ({ apiKey }: { apiKey?: string }) => (apiKey === undefined ? null : 'with an unknown X-API-Key');
 
 /** As the outlet waits: by `Retry-After` with 429 or 503. */
 function waitAskedFor({ reply }: Exchange): number | undefined {

@@ -36,7 +36,7 @@ const ANYBODY = new AddressList(['0.0.0.0/0', '::/0']);
  */
 export async function waitForWebhook(
   options: NonNullable<TestOutletOptions['webhook']>,
-  onListening: (port: number) => void,
+  onListening: (port: number) => void | Promise<void>,
 ): Promise<Heard | undefined> {
   const { listen, secretsFile, waitMs } = options;
   const over = new AbortController();
@@ -85,7 +85,7 @@ export async function waitForWebhook(
   const server = new HttpServer({ name: 'the webhook listener', ...listen, handle, onFault: () => {} });
   await server.start();
   try {
-    onListening(server.port);
+    await onListening(server.port);
     await sleep(waitMs, over.signal);
     if (heard !== undefined) await sleep(ANSWER_FIRST_MS);
     return heard;

@@ -26,6 +26,9 @@ type Given = {
   listen?: string;
   secretsFile?: string;
   wait: string;
+  otherOutlet?: string;
+  otherKeyFile?: string;
+  shared?: true;
 };
 
 export function cloudCheckCommand(): Command {
@@ -42,6 +45,9 @@ export function cloudCheckCommand(): Command {
     .option('--listen <address:port>', 'wait for a webhook of the cloud there')
     .option('--secrets-file <file>', "the webhooks' secrets, one a line")
     .option('--wait <time>', 'how long to wait for the webhook', '60s')
+    .option('--other-outlet <id>', 'a second test outlet: is each kept to itself?')
+    .option('--other-key-file <file>', "the second outlet's API key, alone in a file")
+    .option('--shared', 'both outlets share the rows of this type')
     .addHelpText(
       'after',
       `
@@ -50,9 +56,9 @@ more, too late, twice at once, and holds every answer against the wire contract
 (in the README). Each check is a line; where one fails stands what was sent,
 what came back, and which sentence of the contract that breaks.
 
-It leaves about 150 rows at the cloud and takes the outlet over: a shop
-that lives under the same id cannot push any more. So it reads no syncd.yaml;
-make an outlet for tests, at a cloud for tests.
+It leaves about 150 rows at the cloud and takes the outlet over, and the second
+one with it: a shop that lives under the same id cannot push any more. So it
+reads no syncd.yaml; make outlets for tests, at a cloud for tests.
 
 Exit code: 0 all hold, 1 something failed, 64 usage, 69 no cloud there.
 With --json one object {ok, url, outlet, epoch, checks: [...]}.
@@ -95,8 +101,7 @@ function optionsFrom(given: string, options: Given): TestOutletOptions {
       '--outlet is missing: it is not taken from syncd.yaml, for the checks take the outlet over, and a shop that lives under its id could not push any more',
       'Make an outlet for tests at the cloud, and name it: --outlet test-outlet-1',
     );
-  const outletId = headerText(options.outlet);
-  if (outletId === undefined) throw usage(`--outlet is ${options.outlet}: 1 to 200 visible characters are wanted`);
+  const outletId = outletIdOf('--outlet', options.outlet);
   if (options.apiKeyFile === undefined)
     throw usage('--api-key-file is missing', "Write the test outlet's API key, alone, into a file and name it.");
   if (!isEntityName(options.type)) throw usage(`--type is ${options.type}: a name such as order_item is wanted`);
@@ -105,12 +110,14 @@ function optionsFrom(given: string, options: Given): TestOutletOptions {
   return {
     url,
     outletId,
-    apiKey: secretOf(options.apiKeyFile),
+    apiKey: secretOf('--api-key-file', options.apiKeyFile),
     ca: certificatesOf(options.caFile),
     type: options.type,
     row,
     pulled: options.pulled === true,
     webhook: webhookOf(options),
+    other: otherOf(options, outletId),
+    shared: options.shared === true,
     tell: (text) => remark(wrapped(text, screenWidth()).join('\n')),
   };
 }
@@ -131,10 +138,29 @@ function webhookOf(options: Given): TestOutletOptions['webhook'] {
   return { listen: address, secretsFile, waitMs };
 }
 
-function secretOf(file: string): string {
+function otherOf({ otherOutlet, otherKeyFile, shared }: Given, outletId: string): TestOutletOptions['other'] {
+  if (otherOutlet === undefined) {
+    const idle = otherKeyFile !== undefined ? '--other-key-file' : shared ? '--shared' : undefined;
+    if (idle === undefined) return undefined;
+    throw usage(`${idle} is for a second outlet: --other-outlet is missing`);
+  }
+  const id = outletIdOf('--other-outlet', otherOutlet);
+  if (id === outletId) throw usage(`--other-outlet is ${id}, which is --outlet: a second one is wanted`);
+  if (otherKeyFile === undefined)
+    throw usage('--other-key-file is missing', 'If the cloud has one key for both, name the same file again.');
+  return { outletId: id, apiKey: secretOf('--other-key-file', otherKeyFile) };
+}
+
+function outletIdOf(option: string, given: string): string {
+  const id = headerText(given);
+  if (id === undefined) throw usage(`${option} is ${given}: 1 to 200 visible characters are wanted`);
+  return id;
+}
+
+function secretOf(option: string, file: string): string {
   const read = readSecretFile(file);
-  if ('problem' in read) throw usage(`--api-key-file: ${file} ${read.problem}`);
-  if (headerText(read.value) === undefined) throw usage(`--api-key-file: ${file} holds what no header can carry`);
+  if ('problem' in read) throw usage(`${option}: ${file} ${read.problem}`);
+  if (headerText(read.value) === undefined) throw usage(`${option}: ${file} holds what no header can carry`);
   return read.value;
 }
 

@@ -1,6 +1,6 @@
 /** A cloud that breaks one rule of the wire contract hears which one: the checks about this rule fail, and no others. */
 import type { BrokenRule } from '../support/broken-rules.js';
-import { API_KEY, checkCloud, failedIn } from '../support/checked-cloud.js';
+import { API_KEY, checkCloud, failedIn, OTHER, whyOf } from '../support/checked-cloud.js';
 import { startTinyCloud } from '../support/tiny-cloud.js';
 
 const SAME_CHANGE = 'a change_id that comes again is a duplicate, with the same version';
@@ -181,6 +181,84 @@ test.each(TOGETHER)('a cloud where %j fails by the checks about each, and by no 
   }
 });
 
+const DIGEST_APART = "a digest counts the outlet's own rows alone";
+const FEED_APART = 'a pull brings no row of the other outlet, whatever its cursor';
+const UNSEEN = 'the row of one outlet is 404 for the other, row and version';
+
+/** What a second outlet alone finds, in the words that the cloud's author reads. */
+const FORGETFUL: [rules: BrokenRule[], failed: [name: string, why: RegExp][]][] = [
+  [
+    ['keys forget the outlet'],
+    [
+      ['one entity_id of two outlets is two rows', /^a create of outlet other-outlet under an id that .* "conflict"/],
+      [UNSEEN, /asked for by outlet other-outlet, gave HTTP 200, not 404\. Or does head office share .*--shared$/],
+      [DIGEST_APART, /^in the list of outlet test-outlet a row of outlet other-outlet is listed .*; it must not be/],
+    ],
+  ],
+  [
+    ['living copies forget the outlet'],
+    [
+      [
+        'two outlets push in turn, each with its own install_id and epoch',
+        /^a push of outlet test-outlet behind one of outlet other-outlet was answered 409/,
+      ],
+    ],
+  ],
+  [
+    [
+      'change ids forget the outlet',
+      'seqs forget the outlet',
+      'answers are kept by Idempotency-Key alone',
+      'the feed forgets the outlet',
+      'the digest lists the rows of all outlets',
+    ],
+    [
+      [
+        'the same epoch and seq of two outlets are no fork',
+        /^a push of outlet other-outlet behind one of outlet test-outlet was answered 409/,
+      ],
+      ['an Idempotency-Key that the other outlet used answers nothing', /^the change has no result, not one$/],
+      [
+        'a change_id that the other outlet used settles no row that is not there',
+        /was answered "duplicate", but GET of the row of outlet other-outlet gave HTTP 404, .* missing for good$/,
+      ],
+      [FEED_APART, /^a pull of outlet other-outlet from the beginning brings .*, a row of outlet test-outlet/],
+      [DIGEST_APART, /^in the list of outlet test-outlet a row of outlet other-outlet is listed/],
+    ],
+  ],
+  [
+    [
+      'a row is shown to every outlet',
+      'a cursor opens its own feed to all',
+      'any push ends a wait',
+      'the digest counts the rows of all outlets',
+    ],
+    [
+      [UNSEEN, /gave HTTP 200, not 404/],
+      [
+        FEED_APART,
+        /^a cursor of outlet test-outlet, sent by outlet other-outlet, brings .*, a row of outlet test-outlet/,
+      ],
+      [
+        'a call that waits is not ended by a push of the other outlet',
+        /^it was answered after \d+ ms with nothing new, as outlet other-outlet had pushed/,
+      ],
+      [DIGEST_APART, /^a digest that was reckoned from the cloud's own list is named as different/],
+    ],
+  ],
+];
+
+test.each(FORGETFUL)('a cloud where %j is found out by a second outlet, and by nothing else', async (rules, failed) => {
+  const cloud = await startTinyCloud(API_KEY, ...rules);
+  try {
+    const checked = await checkCloud(cloud.url, { pulled: true, other: OTHER });
+    expect(failedIn(checked)).toEqual(failed.map(([name]) => name));
+    for (const [name, why] of failed) expect(whyOf(checked, name)).toMatch(why);
+  } finally {
+    await cloud.stop();
+  }
+});
+
 test.each(['pages name no operation', 'pages have no rows'] as const)(
   'a cloud where %s is told so by its first page',
   async (rule) => {
@@ -196,7 +274,7 @@ test.each(['pages name no operation', 'pages have no rows'] as const)(
 test('the same cloud without a broken rule fails in nothing, also when it is checked again', async () => {
   const cloud = await startTinyCloud(API_KEY);
   try {
-    for (const _ of [1, 2]) expect(failedIn(await checkCloud(cloud.url, { pulled: true }))).toEqual([]);
+    for (const _ of [1, 2]) expect(failedIn(await checkCloud(cloud.url, { pulled: true, other: OTHER }))).toEqual([]);
   } finally {
     await cloud.stop();
   }

@@ -5,13 +5,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Checked, runChecks } from '../../src/cloud-check/run.js';
+import { runChecks } from '../../src/cloud-check/run.js';
 import type { TestOutletOptions } from '../../src/cloud-check/test-outlet.js';
 import type { FaultRule } from '../../src/demo/cloud/faults.js';
 import type { CloudOptions } from '../../src/demo/cloud/open.js';
 import type { Subscription } from '../../src/demo/cloud/records.js';
 import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/server.js';
-import { API_KEY, checkCloud, failedIn, testOutlet } from '../support/checked-cloud.js';
+import { API_KEY, checkCloud, failedIn, OTHER, testOutlet, whyOf } from '../support/checked-cloud.js';
 import { syncd } from '../support/cli.js';
 import { eventually } from '../support/eventually.js';
 import { TlsFront } from '../support/tls-front.js';
@@ -36,24 +36,22 @@ const start = async (options: Partial<CloudOptions> = {}) => {
   clouds.push(cloud);
   return cloud;
 };
-const whyOf = (checked: readonly Checked[], name: string) => {
-  const outcome = checked.find(({ check }) => check.name === name)?.outcome;
-  return outcome?.kind === 'fail' ? outcome.why : `${name}: ${outcome?.kind}`;
-};
 
 test('the reference cloud holds in everything, run after run, with long poll and digest', async () => {
   const cloud = await start({ capabilities: {} });
   for (const pulled of [true, false]) {
-    const checked = await checkCloud(cloud.url, { pulled });
+    const checked = await checkCloud(cloud.url, { pulled, other: pulled ? OTHER : undefined });
     expect(failedIn(checked)).toEqual([]);
-    const skipped = checked.filter(({ outcome }) => outcome.kind === 'skipped').map(({ check }) => check.name);
-    expect(skipped).toHaveLength(pulled ? 1 : 9);
+    const whys = checked.flatMap(({ outcome }) => (outcome.kind === 'skipped' ? [outcome.why] : []));
+    const others = Array.from({ length: 11 }, () => 'no --other-outlet');
+    const pulls = Array.from({ length: 8 }, () => 'no --pulled');
+    expect(whys).toEqual([...(pulled ? ['no --shared'] : [...pulls, ...others]), 'no --listen']);
   }
 });
 
 test('nothing that the checks send is a breach of the contract by the outlet', async () => {
   const cloud = await start();
-  await checkCloud(cloud.url, { pulled: true });
+  await checkCloud(cloud.url, { pulled: true, other: OTHER });
   // One batch in four requests at the same time is the one thing that is done on purpose.
   expect(cloud.ledger.violations.map(({ rule }) => rule).filter((rule) => rule !== 'entity in flight twice')).toEqual(
     [],
@@ -164,6 +162,26 @@ test('a cloud that asks to wait is waited for', async () => {
   expect(told).toEqual(['The cloud asks to wait 1 s (/sync/push); so it goes on then.']);
 });
 
+test('a type that head office shares is one row for both outlets, and is to be called so', async () => {
+  const cloud = await start({ shared: ['product'] });
+  const given = { type: 'product', other: OTHER };
+  expect(failedIn(await checkCloud(cloud.url, { ...given, shared: true }))).toEqual([]);
+  const unsaid = await checkCloud(cloud.url, given);
+  expect(whyOf(unsaid, 'one entity_id of two outlets is two rows')).toMatch(/share the type product\? Then: --shared$/);
+  const wrong = await checkCloud(cloud.url, { other: OTHER, shared: true });
+  expect(failedIn(wrong)).toEqual(['a row of a shared type is one row for both outlets']);
+});
+
+test('a second outlet that is not let in is told by its name, and nothing else fails by it', async () => {
+  const cloud = await start({ outlets: ['test-outlet'] });
+  const checked = await checkCloud(cloud.url, { other: OTHER });
+  const name = 'two outlets push in turn, each with its own install_id and epoch';
+  expect(failedIn(checked)).toEqual([name]);
+  expect(whyOf(checked, name)).toBe(
+    'outlet other-outlet: a push was answered with HTTP 403; is it the key of this outlet that --other-key-file holds?',
+  );
+});
+
 test('a key that is refused is told where the first push is', async () => {
   const cloud = await start();
   const checked = await checkCloud(cloud.url, { apiKey: 'another-key' });
@@ -201,6 +219,22 @@ describe('a webhook', () => {
     },
   );
 
+  test('with a row of the other outlet fails by that', async () => {
+    const cloud = await start();
+    const webhook: TestOutletOptions['webhook'] = {
+      listen: { host: '127.0.0.1', port: 0 },
+      secretsFile,
+      waitMs: 10_000,
+    };
+    const tell = (text: string) => {
+      const url = `http://${/127\.0\.0\.1:\d+/.exec(text)}`;
+      cloud.subscribe({ outlet_id: 'other-outlet', url, profile: 'timestamped', secret: SECRET });
+      cloud.webhook({ outlet_id: 'other-outlet', entities: cloud.entities('other-outlet').slice(-1) });
+    };
+    const checked = await checkCloud(cloud.url, { tell, webhook, other: OTHER });
+    expect(whyOf(checked, NAME)).toMatch(/^it brings .*, a row that outlet other-outlet pushed: an entity belongs to/);
+  });
+
   test('with another secret fails by its signature', async () => {
     const { outcome } = await heard({ secret: 'another-secret-of-16' });
     expect(outcome).toMatchObject({ kind: 'fail', why: expect.stringMatching(/^the signature fits no secret/) });
@@ -225,7 +259,10 @@ describe('the command', () => {
 
   test('exits 0 where all holds, with a row of a type that the cloud knows', async () => {
     const data = fileWith('row.json', '{"code":"x","price":1.10,"sold_at":"2026-11-22T18:30:00Z"}');
-    const run = await syncd(given(await start(), '--type', 'product', '--data', data, '--key', 'code'));
+    const other = ['--other-outlet', 'test-2', '--other-key-file', keyFile, '--shared'];
+    const run = await syncd(
+      given(await start({ shared: ['product'] }), '--type', 'product', '--data', data, '--key', 'code', ...other),
+    );
     expect(run).toMatchObject({ code: 0, stderr: '' });
     expect(run.stdout).toMatch(/\nAll \d+ checks hold, \d+ skipped\.\n$/);
   });
@@ -289,5 +326,11 @@ describe('the command', () => {
     });
     const webhooks = await syncd(given(gone, '--listen', '127.0.0.1:0'));
     expect(webhooks).toMatchObject({ code: 64, stderr: expect.stringMatching(/--secrets-file is missing/) });
+    for (const [more, why] of [
+      [['--other-outlet', 'test-2'], /--other-key-file is missing/],
+      [['--other-key-file', keyFile], /--other-key-file is for a second outlet: --other-outlet is missing/],
+      [['--other-outlet', 'test-outlet', '--other-key-file', keyFile], /which is --outlet: a second one is wanted/],
+    ] as const)
+      expect(await syncd(given(gone, ...more))).toMatchObject({ code: 64, stderr: expect.stringMatching(why) });
   });
 });

@@ -59,4 +59,15 @@ export type BrokenRule =
   | 'a full batch is one too many'
   | 'only the first of supersedes counts'
   | 'old edits are refused'
-  | 'sums are signed';
+  | 'sums are signed'
+  | 'keys forget the outlet'
+  | 'change ids forget the outlet'
+  | 'living copies forget the outlet'
+  | 'seqs forget the outlet'
+  | 'the feed forgets the outlet'
+  | 'a cursor opens its own feed to all'
+  | 'any push ends a wait'
+  | 'answers are kept by Idempotency-Key alone'
+  | 'a row is shown to every outlet'
+  | 'the digest lists the rows of all outlets'
+  | 'the digest counts the rows of all outlets';

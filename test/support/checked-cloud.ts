@@ -5,6 +5,9 @@ import { TestOutlet, type TestOutletOptions } from '../../src/cloud-check/test-o
 
 export const API_KEY = 'a-key-for-the-checks';
 
+/** A second outlet; the clouds of the tests have one key for all. */
+export const OTHER = { outletId: 'other-outlet', apiKey: API_KEY };
+
 export function testOutlet(url: string, given: Partial<TestOutletOptions> = {}): TestOutlet {
   const row = rowTemplate(undefined, 'id');
   if (row === undefined) throw new Error("the outlet's own row is no JSON object");
@@ -17,6 +20,8 @@ export function testOutlet(url: string, given: Partial<TestOutletOptions> = {}):
     row,
     pulled: false,
     webhook: undefined,
+    other: undefined,
+    shared: false,
     tell: () => {},
     ...given,
   });
@@ -31,4 +36,10 @@ export async function checkCloud(url: string, given: Partial<TestOutletOptions> 
 /** The names of those that failed. */
 export function failedIn(checked: readonly Checked[]): string[] {
   return checked.filter(({ outcome }) => outcome.kind === 'fail').map(({ check }) => check.name);
+}
+
+/** Why a check failed; else what became of it. */
+export function whyOf(checked: readonly Checked[], name: string): string {
+  const outcome = checked.find(({ check }) => check.name === name)?.outcome;
+  return outcome?.kind === 'fail' ? outcome.why : `${name}: ${outcome?.kind}`;
 }

@@ -24,6 +24,7 @@ import {
   seqOf,
   text,
 } from './tiny-answers.js';
+import { Memories, type Memory } from './tiny-memory.js';
 
 export type TinyCloud = { url: string; stop(): Promise<void> };
 
@@ -33,24 +34,35 @@ const KNOWN = ['batch_id', 'outlet_id', 'install_id', 'epoch', 'sent_at', 'chang
 
 class Tiny {
   readonly #broken: ReadonlySet<BrokenRule>;
-  readonly #entities = new Map<string, Entity>();
-  readonly #applied = new Map<string, { key: string; version: number }>();
-  readonly #feed: Entity[] = [];
-  #places = 0;
-  #outlet: { install_id: string; epoch: number; seqs: Map<string, string> } | undefined;
+  readonly #memories: Memories;
+  readonly #own: Memory;
 
-  constructor(broken: ReadonlySet<BrokenRule>) {
+  constructor(broken: ReadonlySet<BrokenRule>, memories: Memories, outletId: string) {
     this.#broken = broken;
+    this.#memories = memories;
+    this.#own = memories.of(outletId);
+  }
+
+  get #entities(): Memory['entities'] {
+    return this.#own.entities;
+  }
+
+  get #applied(): Memory['applied'] {
+    return this.#own.applied;
   }
 
   async answer(method: string, parts: Parts): Promise<Answer> {
     const { path, query, body } = parts;
     if (path === '/health') return { status: 200, body: {} };
     if (path === '/sync/capabilities') return { status: 200, body: this.#capabilities() };
-    if (path === '/sync/push') return this.#push(body);
-    if (path === '/sync/changes') return this.#changes(query);
+    if (path === '/sync/push') return this.#remembered(body);
+    if (path === '/sync/changes') return this.#own.feed.page(query);
     if (path === '/sync/digest') return this.#digest(body);
-    if (path === '/sync/digest/entities') return { status: 200, body: { entities: this.#living(body) } };
+    if (path === '/sync/digest/entities')
+      return {
+        status: 200,
+        body: { entities: this.#living(body, this.#breaks('the digest lists the rows of all outlets')) },
+      };
     if (method === 'GET' && path.startsWith('/entities/')) return this.#entity(path);
     return { status: 404, body: {} };
   }
@@ -65,9 +77,20 @@ class Tiny {
       ...limits,
       protocol: exact(1),
       encodings: ['gzip'],
-      long_poll: this.#breaks('a wait is not waited') || this.#breaks('a wait is waited to its end'),
+      long_poll:
+        this.#breaks('a wait is not waited') ||
+        this.#breaks('a wait is waited to its end') ||
+        this.#breaks('any push ends a wait'),
       digest: true,
     };
+  }
+
+  async #remembered(body: ExactObject): Promise<Answer> {
+    const known = this.#own.answers.get(body.batch_id as string);
+    if (known && this.#breaks('answers are kept by Idempotency-Key alone')) return known;
+    const answer = await this.#push(body);
+    this.#own.answers.set(body.batch_id as string, answer);
+    return answer;
   }
 
   async #push(body: ExactObject): Promise<Answer> {
@@ -81,12 +104,12 @@ class Tiny {
     const bad = changes.some(({ operation }) => !['create', 'update', 'delete'].includes(operation as string));
     const all = bad && this.#breaks('a bad change takes the others down');
     const results: Exact[] = [];
-    const early = ++this.#places;
+    const early = this.#own.feed.nextPlace();
     const together = this.#breaks('what came together has one place');
     const late = this.#breaks('late commits are passed over');
     if (late && early % 2 === 0) await new Promise((resolve) => setTimeout(resolve, 20));
     for (const change of changes) {
-      const place = together || late ? early : ++this.#places;
+      const place = together || late ? early : this.#own.feed.nextPlace();
       results.push(all ? rejected(change) : await this.#apply(change, place));
     }
     return fork ?? { status: 200, body: { results } };
@@ -94,20 +117,20 @@ class Tiny {
 
   #forkIn(body: ExactObject, changes: ExactObject[]): Answer | undefined {
     const [epoch, install_id] = [Number(text(body.epoch)), body.install_id as string];
-    if (this.#outlet === undefined || epoch > this.#outlet.epoch) {
-      const forEver = this.#breaks('a seq is known for ever');
-      this.#outlet = { install_id, epoch, seqs: forEver && this.#outlet ? this.#outlet.seqs : new Map() };
+    const { living, seqs } = this.#own;
+    if (living.copy === undefined || epoch > living.copy.epoch) {
+      living.copy = { install_id, epoch };
       if (this.#breaks('change ids are forgotten with the epoch')) this.#applied.clear();
     }
-    const { seqs, ...known } = this.#outlet;
+    const known = living.copy;
+    const placeOf = (seq: Exact | undefined) =>
+      `${this.#breaks('a seq is known for ever') ? '' : epoch} ${seqOf(this.#broken, seq)}`;
     const older = epoch < known.epoch && !this.#breaks('an older epoch may push');
     const other = epoch === known.epoch && install_id !== known.install_id && !this.#breaks('any install may push');
-    const copied = changes.some(
-      ({ seq, change_id }) => (seqs.get(seqOf(this.#broken, seq)) ?? change_id) !== change_id,
-    );
+    const copied = changes.some(({ seq, change_id }) => (seqs.get(placeOf(seq)) ?? change_id) !== change_id);
     if (older || other || (copied && epoch === known.epoch && !this.#breaks('a seq may come under another name')))
       return refusal(409, 'fork', this.#breaks('a fork does not tell the epoch') ? {} : { epoch: exact(known.epoch) });
-    for (const { seq, change_id } of changes) seqs.set(seqOf(this.#broken, seq), change_id as string);
+    for (const { seq, change_id } of changes) seqs.set(placeOf(seq), change_id as string);
     return undefined;
   }
 
@@ -141,7 +164,7 @@ class Tiny {
       const at = this.#breaks('updated_at is when it came') ? new Date().toISOString() : (change.changed_at as string);
       const entity = { type: type as string, id: id as string, version, data, at, place };
       this.#entities.set(key, entity);
-      this.#feed.push(entity);
+      this.#own.feed.append(entity);
     }
     return { change_id, status: 'accepted', cloud_version: exact(version) };
   }
@@ -188,7 +211,9 @@ class Tiny {
   #entity(path: string): Answer {
     const [, , type = '', raw = '', tail] = path.split('/');
     const id = this.#breaks('ids are not decoded') ? raw : decodeURIComponent(raw);
-    const held = this.#entities.get(keyOf(this.#broken, type, id));
+    const key = keyOf(this.#broken, type, id);
+    const anybodys = this.#memories.all.flatMap(({ entities }) => entities.get(key) ?? [])[0];
+    const held = this.#entities.get(key) ?? (this.#breaks('a row is shown to every outlet') ? anybodys : undefined);
     if (held === undefined || (held.data === null && this.#breaks('a tombstone is not found')))
       return { status: 404, body: {} };
     if (tail === 'version' && held.data === null && this.#breaks('a tombstone has no version'))
@@ -197,36 +222,12 @@ class Tiny {
     return { status: 200, body: { ...changeOf(held), deleted: held.data === null } };
   }
 
-  async #changes(query: URLSearchParams): Promise<Answer> {
-    const limit = Number(query.get('limit') ?? 100);
-    const cursor = query.get('cursor') ?? 'at-0';
-    const strange = !/^at-\d+$/.test(cursor);
-    if (strange && !this.#breaks('a strange cursor is the end')) return refusal(400, 'cursor');
-    if (query.has('since') && this.#breaks('since is refused')) return refusal(400, 'since');
-    const waitS = this.#breaks('a wait is waited to its end') ? Number(query.get('wait') ?? 0) : 0;
-    await new Promise((resolve) => setTimeout(resolve, waitS * 1_000));
-    const last = this.#feed.reduce((highest, { place }) => Math.max(highest, place), 0);
-    const place = strange ? last : Number(cursor.slice(3));
-    const fromEnd = this.#breaks('pages are counted from the newest change');
-    const inOrder = this.#feed.toSorted((a, b) => a.place - b.place);
-    const rest = fromEnd ? inOrder.toReversed().slice(place) : inOrder.filter((one) => one.place > place);
-    const page = rest.slice(0, limit);
-    const next = fromEnd ? place + page.length : (page.at(-1)?.place ?? place);
-    const more = rest.length > page.length && !this.#breaks('there is never more');
-    const changes = page.map((entity) => this.#inPage(changeOf(entity)));
-    return { status: 200, body: { changes, next_cursor: `at-${next}`, has_more: more } };
-  }
-
-  #inPage({ operation, data, ...change }: ExactObject): ExactObject {
-    if (this.#breaks('pages have no rows') && operation !== 'delete')
-      return { ...change, operation: operation ?? null };
-    const named = this.#breaks('pages name no operation') ? {} : { operation: operation ?? null };
-    return { ...change, ...named, data: data ?? null };
-  }
-
-  #living(body: ExactObject): [string, Exact][] {
+  /** @param all of every outlet */
+  #living(body: ExactObject, all: boolean): [string, Exact][] {
     const bucket = body.bucket as string;
-    return [...this.#entities.values()]
+    const entities = all ? this.#memories.all.map((one) => one.entities) : [this.#entities];
+    return entities
+      .flatMap((one) => [...one.values()])
       .filter(
         ({ type, data }) =>
           type === body.entity_type && (data !== null || this.#breaks('the digest counts the deleted')),
@@ -240,8 +241,12 @@ class Tiny {
     const days = [...this.#entities.values()].map(({ data }) => dayOf(this.#broken, body, data));
     const silent = this.#breaks('the digest keeps still about missing buckets');
     const names = new Set([...(silent ? [] : days), ...told.keys()]);
+    const all = this.#breaks('the digest counts the rows of all outlets');
     const differ = [...names].flatMap((bucket) => {
-      const living = this.#living({ ...body, bucket }).map(([id, one]): [string, number] => [id, Number(text(one))]);
+      const living = this.#living({ ...body, bucket }, all).map(([id, one]): [string, number] => [
+        id,
+        Number(text(one)),
+      ]);
       const own = bucketOf(bucket, living);
       const said = told.get(bucket);
       const same = numberOf(said?.count) === own.count && said?.sum === own.sum;
@@ -254,10 +259,10 @@ class Tiny {
 
 export async function startTinyCloud(apiKey: string, ...rules: BrokenRule[]): Promise<TinyCloud> {
   const broken = new Set(rules);
-  const tiny = new Tiny(broken);
+  const memories = new Memories(broken);
   const server = createServer(async (request, response) => {
     const [path = '', query] = (request.url ?? '').slice('/v1'.length).split('?');
-    const answer = await answerTo(tiny, request, path, new URLSearchParams(query), apiKey, broken);
+    const answer = await answerTo(memories, request, path, new URLSearchParams(query), apiKey, broken);
     response.writeHead(answer.status, { 'content-type': 'application/json' }).end(writeExactly(answer.body));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -272,7 +277,7 @@ export async function startTinyCloud(apiKey: string, ...rules: BrokenRule[]): Pr
 }
 
 async function answerTo(
-  tiny: Tiny,
+  memories: Memories,
   request: IncomingMessage,
   path: string,
   query: URLSearchParams,
@@ -289,5 +294,6 @@ async function answerTo(
   const bytes = packed ? gunzipSync(Buffer.concat(chunks)) : Buffer.concat(chunks);
   if (bytes.length > 250_000) return refusal(413, 'too_large');
   const body = readExactly(bytes.toString());
+  const tiny = new Tiny(broken, memories, String(request.headers['x-outlet-id']));
   return tiny.answer(request.method ?? '', { path, query, body: isObject(body) ? body : {} });
 }

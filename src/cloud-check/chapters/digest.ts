@@ -2,26 +2,13 @@
  * The comparison without rows. The cloud's own list of the type is what the sums are made of, so that earlier runs of the same
  * test outlet do not matter; that the list is right is checked by what this run has pushed.
  */
-import { parseObject } from '../../cloud/reply.js';
-import type { WireBucket } from '../../cloud/wire.js';
-import {
-  answerWords,
-  broken,
-  type Chapter,
-  type Check,
-  type Exchange,
-  type Fault,
-  skipped,
-  verdictOf,
-} from '../check.js';
+import { digestOf, list, NOT_OFFERED, TIMEZONE } from '../ask-digest.js';
+import { type Chapter, type Check, type Exchange, skipped, verdictOf } from '../check.js';
 import { bucketOf } from '../fingerprint.js';
+import { type Entities, entitiesIn, mustAgree, mustDiffer, mustList, mustName } from '../judge-digest.js';
 import { mustBeAccepted, versionMade } from '../judge-push.js';
 import type { Change, TestOutlet } from '../test-outlet.js';
 
-type Entities = [entity_id: string, cloud_version: number][];
-
-const NOT_OFFERED = 'capabilities does not list digest';
-const TIMEZONE = 'Asia/Jakarta';
 const WHERE = 'POST {base}/sync/digest and …/digest/entities';
 const LISTED = {
   where: WHERE,
@@ -31,57 +18,6 @@ const DIGEST = {
   where: WHERE,
   says: `Answer: the buckets that differ, those included that only one side has, with the cloud's figures (0 and "0" where it has none), over what this outlet can see`,
 };
-
-const list = (outlet: TestOutlet, bucket: string, date_field: string | null): Promise<Exchange> =>
-  outlet.post('/sync/digest/entities', { entity_type: outlet.options.type, bucket, date_field, timezone: TIMEZONE });
-
-const digestOf = (outlet: TestOutlet, date_field: string | null, buckets: WireBucket[]): Promise<Exchange> =>
-  outlet.post('/sync/digest', { entity_type: outlet.options.type, date_field, timezone: TIMEZONE, buckets });
-
-function entitiesIn({ reply }: Exchange): Entities | undefined {
-  const given = reply.kind === 'answer' && reply.status === 200 ? parseObject(reply.body)?.entities : undefined;
-  const good = (one: unknown) => Array.isArray(one) && typeof one[0] === 'string' && Number.isSafeInteger(one[1]);
-  return Array.isArray(given) && given.every(good) ? (given as Entities) : undefined;
-}
-
-function mustList(exchange: Exchange): Fault | undefined {
-  if (entitiesIn(exchange)) return undefined;
-  const why = `${answerWords(exchange)} without {"entities":[["<entity_id>",<cloud_version>],…]}`;
-  return broken(why, exchange);
-}
-
-function mustName(exchange: Exchange, id: string, version: number | null, what: string): Fault | undefined {
-  const found = entitiesIn(exchange)?.find(([name]) => name === id)?.[1] ?? null;
-  if (found === version) return undefined;
-  const words = found === null ? 'is not listed' : `is listed with version ${found}`;
-  return broken(
-    `${what} ${words}; ${version === null ? 'it must not be listed' : `it has version ${version}`}`,
-    exchange,
-  );
-}
-
-function differing({ reply }: Exchange): Record<string, unknown>[] | undefined {
-  const differ = reply.kind === 'answer' && reply.status === 200 ? parseObject(reply.body)?.differ : undefined;
-  return Array.isArray(differ) ? differ.filter((one) => typeof one === 'object' && one !== null) : undefined;
-}
-
-function mustAgree(exchange: Exchange): Fault | undefined {
-  const differ = differing(exchange);
-  if (differ === undefined) return broken(`${answerWords(exchange)} without a list "differ"`, exchange);
-  if (!differ.some(({ bucket }) => bucket === '*')) return undefined;
-  return broken("a digest that was reckoned from the cloud's own list is named as different", exchange);
-}
-
-/** @param wanted the bucket that has to be named, as the cloud has it */
-function mustDiffer(exchange: Exchange, what: string, wanted: WireBucket): Fault | undefined {
-  const differ = differing(exchange);
-  if (differ === undefined) return broken(`${answerWords(exchange)} without a list "differ"`, exchange);
-  const named = differ.find(({ bucket }) => bucket === wanted.bucket);
-  if (!named) return broken(`${what}: the bucket "${wanted.bucket}" is not named`, exchange);
-  if (named.count === wanted.count && named.sum === wanted.sum) return undefined;
-  const said = `count ${JSON.stringify(named.count)} and sum ${JSON.stringify(named.sum)}`;
-  return broken(`${what}: it is named with ${said}, not with ${wanted.count} and "${wanted.sum}"`, exchange);
-}
 
 const listed: Check = {
   name: 'digest/entities lists the living rows with their versions',

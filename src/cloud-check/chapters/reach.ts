@@ -1,9 +1,10 @@
 /** Whether there is a cloud at all, what it says of itself, whom it lets in, and whether it takes a row of the test outlet. */
-import { parseCapabilities, parseError, parseObject } from '../../cloud/reply.js';
+import { parseCapabilities, parseObject } from '../../cloud/reply.js';
 import { SyncError } from '../../errors.js';
 import { answerWords, broken, type Chapter, type Check, type Exchange, type Fault, ok, verdictOf } from '../check.js';
 import { mustBeUnknown } from '../judge-entity.js';
 import { mustBeAccepted } from '../judge-push.js';
+import { takeOverAs } from '../take-over.js';
 import type { TestOutlet } from '../test-outlet.js';
 
 /** Beyond it neither "the later edit wins" nor a signed webhook works. */
@@ -121,39 +122,13 @@ function mustBeRefused(exchange: Exchange): Fault | undefined {
   return broken(`${sent.method} ${sent.path} was answered with ${answerWords(exchange)}, not with 401`, exchange);
 }
 
-/** 400 and 422: it is the row that the cloud does not like. */
-const SENSIBLE = [200, 400, 409, 422];
-
 const takeOver: Check = {
   name: 'a new install may push, or is told the epoch that holds',
   contract: {
     where: 'What the cloud must do, 7',
     says: 'Answer 409 with {"error":{"code":"fork","message":"…","epoch":n}} to a push with an older epoch, with another install_id at the same epoch',
   },
-  async run(outlet) {
-    const first = await outlet.push([outlet.change('create', outlet.freshId(), null)]);
-    const { reply } = first;
-    if (reply.kind === 'none' || !SENSIBLE.includes(reply.status)) {
-      const refused = reply.kind === 'answer' && (reply.status === 401 || reply.status === 403);
-      const hint = refused ? '; is it the key of this outlet that --api-key-file holds?' : '';
-      return verdictOf([broken(`a push was answered with ${answerWords(first)}${hint}`, first)]);
-    }
-    if (reply.status !== 409) return ok(`at epoch ${outlet.epoch}`);
-    const { code, epoch } = parseError(reply.body);
-    // Seconds grow from run to run, and so get past a cloud that does not tell.
-    outlet.epoch = epoch === undefined ? Math.floor(Date.now() / 1_000) : epoch + 1;
-    if (code !== 'fork') return verdictOf([broken('the 409 has no error.code "fork"', first)]);
-    if (epoch === undefined)
-      return verdictOf([
-        broken('the 409 does not tell the epoch that holds (error.epoch); nobody can choose a higher one', first),
-      ]);
-    const again = await outlet.push([outlet.change('create', outlet.freshId(), null)]);
-    const forked = again.reply.kind === 'answer' && again.reply.status === 409;
-    return verdictOf(
-      [forked ? broken(`epoch ${epoch + 1} is refused too, though ${epoch} holds`, again) : undefined],
-      `outlet ${outlet.options.outletId} was in use; epoch ${epoch + 1} took over`,
-    );
-  },
+  run: (outlet) => takeOverAs(outlet, '--api-key-file'),
 };
 
 const create: Check = {

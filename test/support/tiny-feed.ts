@@ -1,0 +1,76 @@
+/** The feed of a tiny cloud, of one outlet: pages behind a cursor, and the wait for news. */
+import { once } from 'node:events';
+import type { ExactObject } from '../../src/cloud-check/exact.js';
+import type { BrokenRule } from './broken-rules.js';
+import { type Answer, changeOf, type Entity, refusal } from './tiny-answers.js';
+
+export class TinyFeed {
+  readonly #broken: ReadonlySet<BrokenRule>;
+  readonly #bell: EventTarget;
+  readonly #feeds: () => TinyFeed[];
+  readonly #entries: Entity[] = [];
+  #places = 0;
+
+  /** @param bell rings with every push. @param feeds those of all outlets */
+  constructor(broken: ReadonlySet<BrokenRule>, bell: EventTarget, feeds: () => TinyFeed[]) {
+    this.#broken = broken;
+    this.#bell = bell;
+    this.#feeds = feeds;
+  }
+
+  nextPlace(): number {
+    return ++this.#places;
+  }
+
+  append(entity: Entity): void {
+    this.#entries.push(entity);
+    this.#bell.dispatchEvent(new Event('push'));
+  }
+
+  async page(query: URLSearchParams): Promise<Answer> {
+    const limit = Number(query.get('limit') ?? 100);
+    const [, at, whose] = /^at-(\d+)-(\d+)$/.exec(query.get('cursor') ?? `at-0-${this.#name}`) ?? [];
+    const strange = at === undefined;
+    if (strange && !this.#breaks('a strange cursor is the end')) return refusal(400, 'cursor');
+    if (query.has('since') && this.#breaks('since is refused')) return refusal(400, 'since');
+    if (whose !== String(this.#name) && !strange) {
+      if (!this.#breaks('a cursor opens its own feed to all')) return refusal(400, 'cursor');
+      return (this.#feeds()[Number(whose)] as TinyFeed).page(query);
+    }
+    await this.#wait(Number(query.get('wait') ?? 0), Number(at));
+    const last = this.#entries.reduce((highest, { place }) => Math.max(highest, place), 0);
+    const place = strange ? last : Number(at);
+    const fromEnd = this.#breaks('pages are counted from the newest change');
+    const inOrder = this.#entries.toSorted((a, b) => a.place - b.place);
+    const rest = fromEnd ? inOrder.toReversed().slice(place) : inOrder.filter((one) => one.place > place);
+    const page = rest.slice(0, limit);
+    const next = fromEnd ? place + page.length : (page.at(-1)?.place ?? place);
+    const more = rest.length > page.length && !this.#breaks('there is never more');
+    const changes = page.map((entity) => this.#inPage(changeOf(entity)));
+    return { status: 200, body: { changes, next_cursor: `at-${next}-${this.#name}`, has_more: more } };
+  }
+
+  /** Which of the feeds this is. */
+  get #name(): number {
+    return this.#feeds().indexOf(this);
+  }
+
+  async #wait(seconds: number, place: number): Promise<void> {
+    if (this.#breaks('a wait is waited to its end'))
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
+    if (!this.#breaks('any push ends a wait') || seconds === 0) return;
+    if (this.#entries.some((one) => one.place > place)) return;
+    await once(this.#bell, 'push', { signal: AbortSignal.timeout(seconds * 1_000) }).catch(() => {});
+  }
+
+  #breaks(rule: BrokenRule): boolean {
+    return this.#broken.has(rule);
+  }
+
+  #inPage({ operation, data, ...change }: ExactObject): ExactObject {
+    if (this.#breaks('pages have no rows') && operation !== 'delete')
+      return { ...change, operation: operation ?? null };
+    const named = this.#breaks('pages name no operation') ? {} : { operation: operation ?? null };
+    return { ...change, ...named, data: data ?? null };
+  }
+}
