@@ -57,7 +57,7 @@ export async function mixture(
   const keys = table.columns.filter(({ key }) => key).map(({ name }) => name);
   const { rows } = await sql<{ data: string }>`
     WITH base AS (${bases(changes)})
-    SELECT json_object_agg(m.key, m.value)::text AS data FROM (
+    SELECT coalesce(json_object_agg(m.key, m.value), '{}')::text AS data FROM (
       SELECT c.key, c.value FROM json_each(${conflict.cloud}::json) c
       WHERE c.key = ANY (${arrayLiteral([...keys, ...named('cloud')])}::text[])
       UNION ALL

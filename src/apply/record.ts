@@ -52,7 +52,7 @@ export async function whatRemains(
       WHERE id > ${position}::bigint AND status = 'pending' AND next_attempt_at IS NULL AND txid = pg_current_xact_id()
         AND entity_type = ${entity_type} AND entity_id = ${entity_id}
     )
-    SELECT its.payload::text AS result, ${cloud === null ? sql`NULL` : differing}::text AS previous
+    SELECT its.payload::text AS result, CASE WHEN its.payload IS NOT NULL THEN ${cloud === null ? sql`NULL` : differing} END::text AS previous
     FROM (SELECT ${entity_id}::text AS entity_id) AS s LEFT JOIN LATERAL (
       SELECT ${sql.raw(payload(table, 't'))} AS payload FROM ${sql.raw(table.table)} AS t WHERE ${matches(table)} LIMIT 1) AS its ON true`.execute(
     trx,

@@ -57,9 +57,10 @@ export async function endConflict(
   const position = await queuePosition(trx);
   let plan = await planFor(trx, question, await standingOf(trx, table, conflict.entity_id, seen, 'look'));
   if (!(await lockRow(trx, table, conflict))) return { kind: 'busy' };
-  const standing = await standingOf(trx, table, conflict.entity_id, seen, 'take');
-  if (!isSame(plan.standing, standing)) plan = await planFor(trx, question, standing);
-  const { choice, sides } = plan;
+  const take = () => standingOf(trx, table, conflict.entity_id, seen, 'take');
+  // Of a change that somebody puts off meanwhile the statement that waits for it sees neither how it was nor how it is.
+  if (!isSame(plan.standing, await take())) plan = await planFor(trx, question, await take());
+  const { choice, sides, standing } = plan;
   if (choice.keep === 'open') {
     const { entity_type, entity_id } = conflict;
     const { reason } = choice;

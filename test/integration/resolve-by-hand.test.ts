@@ -152,6 +152,14 @@ test('of a table that is only pushed the shop’s side alone can be kept', async
   expect((await stage.pending())[0]).toMatchObject({ payload: { id: 1, total: 6 }, base: '2' });
 });
 
+test('of a table that is only pulled nothing goes to the cloud', async () => {
+  const id = await diverged();
+  await stage.edits(`UPDATE syncd.sync_conflicts SET strategy = 'local_wins'`);
+  expect(await stage.byRule({ direction: 'pull' })).toMatchObject({ resolved: 0, left: 1 });
+  expect((await stage.conflict(id)).reason).toBe("product is only pulled: the shop's side cannot go to the cloud");
+  expect(await stage.pending()).toMatchObject([{ status: 'conflict' }]);
+});
+
 describe('what the POS’s table does not allow', () => {
   const parted = async () => {
     await stage.edits(MADE, `INSERT INTO parts VALUES (1, 'lid')`);
@@ -172,6 +180,18 @@ describe('what the POS’s table does not allow', () => {
       message: expect.stringContaining('foreign key'),
     });
     expect(await everything()).toEqual(before);
+  });
+
+  test('is refused as well where a trigger keeps the row that was to go', async () => {
+    const id = await diverged({ data: null, version: 7 });
+    await stage.edits(
+      'CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$',
+      'CREATE TRIGGER keep BEFORE DELETE ON products FOR EACH ROW EXECUTE FUNCTION keep()',
+    );
+    const verdict = await stage.byHand(id, { strategy: 'cloud_wins' });
+    await stage.edits('DROP FUNCTION keep CASCADE');
+    expect(verdict).toMatchObject({ message: "the shop's row did not go: a trigger of the POS kept it" });
+    expect(await stage.pending()).toMatchObject([{ status: 'conflict' }]);
   });
 
   test('is tried again by the rule, ever later, and at once where the cloud’s side has changed', async () => {

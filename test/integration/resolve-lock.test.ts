@@ -2,11 +2,13 @@
  * A sale of a row waits while a conflict of it is noted or resolved, from the lock to the commit. What is looked up before the lock
  * does not count; what happened in between has to be seen.
  */
+import { sql } from 'kysely';
+import pg from 'pg';
 import { conflictBook } from '../../src/apply/conflicts.js';
 import { Horizon } from '../../src/apply/horizon.js';
 import type { Choice } from '../../src/apply/resolve.js';
 import { applyRound, lookAhead } from '../../src/apply/round.js';
-import { Asked } from '../support/asked.js';
+import { Asked, LOCK } from '../support/asked.js';
 import { type CloudSide, type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
 
 let stage: ConflictStage;
@@ -133,6 +135,8 @@ test.each<Meanwhile>([
     const pending = await stage.pending();
     expect(pending.map(({ base, supersedes }) => [base, supersedes.length])).toEqual(contains ? [['7', contains]] : []);
     if (contains && now) expect(pending[0].payload).toMatchObject({ name: now.name, qty: now.qty });
+    // What the shop did meanwhile stays on record like the rest.
+    expect(await stage.all(`SELECT FROM syncd.sync_queue WHERE status = 'synced'`)).toHaveLength(contains || 2);
   },
 );
 
@@ -145,6 +149,63 @@ test('a rule that no longer decides once the shop has gone on leaves the conflic
   const { status, local } = await stage.conflict(id);
   expect([status, JSON.parse(local).name]).toEqual(['open', 'Shop']);
   expect(await stage.product()).toMatchObject({ name: 'Shop', qty: 3 });
+});
+
+test('a change that somebody puts off while its lock is waited for is part of what is decided', async () => {
+  const id = await diverged(RENAMED, CLOUD);
+  await stage.edits(SOLD);
+  const other = new pg.Client({ connectionString: stage.pos.url });
+  await other.connect();
+  let over: Promise<unknown> | undefined;
+  asked = Asked.listen(async () => {
+    await other.query('BEGIN');
+    await other.query(`UPDATE syncd.sync_queue SET next_attempt_at = clock_timestamp() WHERE status = 'pending'`);
+    over = waitedFor(other).then(() => other.query('COMMIT'));
+  });
+  try {
+    expect(await stage.byHand(id, { strategy: 'cloud_wins' })).toMatchObject({ done: true });
+    await over;
+  } finally {
+    await other.end();
+  }
+  expect(await stage.product()).toMatchObject({ name: 'Cloud', qty: 5 });
+  expect(await stage.all('SELECT status, next_attempt_at, error_message FROM syncd.sync_queue')).toEqual(
+    Array(2).fill({ status: 'synced', next_attempt_at: null, error_message: null }),
+  );
+});
+
+/** Until somebody waits for what this connection has locked. */
+async function waitedFor(by: pg.Client): Promise<void> {
+  const waits = 'SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))';
+  while ((await by.query(waits)).rowCount === 0);
+}
+
+test("what the cloud holds is not read where the shop's row is gone: it may not even fit the table", async () => {
+  await diverged('DELETE FROM products', { data: { id: 1, qty: 'many' }, version: 7 });
+  await stage.edits(`UPDATE syncd.sync_conflicts SET strategy = 'local_wins'`);
+  // As after a few resolutions on one connection.
+  await sql`SET plan_cache_mode = force_generic_plan`.execute(stage.applier);
+  try {
+    expect(await stage.byRule()).toMatchObject({ resolved: 1, minted: 1 });
+  } finally {
+    await sql`RESET plan_cache_mode`.execute(stage.applier);
+  }
+  expect(await stage.pending()).toEqual([expect.objectContaining({ operation: 'delete', base: '7' })]);
+});
+
+test('a row of the cloud without a single column that is to be taken deletes nothing', async () => {
+  const id = await diverged('UPDATE products SET qty = 3', { data: {}, version: 7 });
+  const uncaptured = (name: string) => () =>
+    stage.edits(
+      `SET session_replication_role = replica; UPDATE products SET name = '${name}'; RESET session_replication_role`,
+    );
+  // Between the look and the comparison the row is another one.
+  asked = Asked.before([
+    [/brought AS/, uncaptured('Teh')],
+    [LOCK, uncaptured('Kopi')],
+  ]);
+  expect(await stage.byHand(id, { strategy: 'cloud_wins' })).toMatchObject({ done: false });
+  expect(await stage.product()).toMatchObject({ name: 'Kopi', qty: 3 });
 });
 
 describe('conflicts that a pull finds', () => {

@@ -1,7 +1,7 @@
 /** What this process asks PostgreSQL, to see how much of it falls into the time in which a row of the POS is locked. */
 import pg from 'pg';
 
-const LOCK = /FOR (NO KEY )?UPDATE OF t SKIP LOCKED/;
+export const LOCK = /FOR (NO KEY )?UPDATE OF t SKIP LOCKED/;
 const real = pg.Client.prototype.query;
 
 export class Asked {
@@ -9,16 +9,21 @@ export class Asked {
 
   /** From now on, until `stop`. @param atLock done just before rows are locked for the first time */
   static listen(atLock: () => Promise<void> = async () => {}): Asked {
+    return Asked.before([[LOCK, atLock]]);
+  }
+
+  /** The same. @param moments what is done just before a text like this is asked for the first time */
+  static before(moments: readonly [text: RegExp, action: () => Promise<void>][]): Asked {
     const asked = new Asked();
-    let locked = false;
+    const ahead = [...moments];
     async function query(this: pg.Client, ...args: [string | { text: string }]): Promise<unknown> {
       const [query] = args;
       const text = typeof query === 'string' ? query : query.text;
       asked.#texts.push(text);
-      if (LOCK.test(text) && !locked) {
-        locked = true;
+      const place = ahead.findIndex(([like]) => like.test(text));
+      if (place !== -1) {
         asked.stop();
-        await atLock();
+        for (const [, action] of ahead.splice(place, 1)) await action();
         pg.Client.prototype.query = listening;
       }
       return (real as (...all: unknown[]) => Promise<unknown>).apply(this, args);
