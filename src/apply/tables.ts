@@ -5,7 +5,7 @@
  */
 import { sql } from 'kysely';
 import { readKeys, type TypedKey } from '../capture/keys.js';
-import { parseName } from '../capture/names.js';
+import { columnName } from '../capture/names.js';
 import type { Direction, Settings, Strategy } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
 import type { ColumnSequence } from './sequences.js';
@@ -151,7 +151,6 @@ async function readFacts(db: Db, { table, names }: Captured, all: Captured[]): P
 function joined(captured: Captured, keys: TypedKey[], facts: Facts, settings: Settings): AppliedTable {
   const { entity, table, direction, names, excluded } = captured;
   const wanted = settings.entities.get(entity);
-  const plain = (given: string[] = []) => given.map((name) => parseName(name)?.[0] ?? name);
   return {
     entity,
     table,
@@ -163,8 +162,8 @@ function joined(captured: Captured, keys: TypedKey[], facts: Facts, settings: Se
       key: names.includes(column.name),
       excluded: excluded.includes(column.name),
     })),
-    local: plain(wanted?.local),
-    delta: plain(wanted?.delta),
+    local: wanted?.local.map(columnName) ?? [],
+    delta: wanted?.delta.map(columnName) ?? [],
     conflict: wanted?.conflict ?? settings.sync.conflict,
     merge_fallback: wanted?.merge_fallback ?? 'manual',
     coalesce: wanted?.coalesce ?? false,

@@ -85,6 +85,9 @@ export function parseName(text: string): string[] | undefined {
   return parts;
 }
 
+/** A column as syncd.yaml names it: as SQL reads it, or as it stands where SQL reads no name in it (`Kasir #`). */
+export const columnName = (written: string): string => parseName(written)?.[0] ?? written;
+
 /** Schema and table; a table without a schema stands in `public`. */
 export function parseTable(text: string): { schema: string; name: string } | undefined {
   const parts = parseName(text);

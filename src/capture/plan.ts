@@ -3,7 +3,7 @@
  * out. Everything that can be wrong is found here, before the first change, and all of it at once.
  */
 import type { EntitySettings, Settings } from '../config/settings.js';
-import { digest, failuresName, parseName, qualified, SCHEMA } from './names.js';
+import { columnName, digest, failuresName, identifier, qualified, SCHEMA } from './names.js';
 import { pinsFor } from './pins.js';
 import type { KeyColumn, Recipe } from './recipe.js';
 import type { Column, Member, TableShape, UniqueIndex, Written } from './shape.js';
@@ -58,7 +58,7 @@ export function planCapture(
     const shape = shapes.get(entity);
     const issue = (why: string) => plan.issues.push(`entity ${entity}: ${why}`);
     if (!shape) {
-      issue(`there is no table ${wanted.table}`);
+      issue(`there is no table ${wanted.table}${folded(wanted.table)}`);
       continue;
     }
     const other = takenBy.get(shape.oid);
@@ -72,7 +72,8 @@ export function planCapture(
     const key = chooseKey(shape, wanted, issue);
     const excluded = chooseExcluded(shape, wanted, key, issue);
     checkNamedColumns(shape, wanted, issue);
-    for (const table of wanted.also_writes) if (!written.get(table)) issue(`also_writes: there is no table ${table}`);
+    for (const table of wanted.also_writes)
+      if (!written.get(table)) issue(`also_writes: there is no table ${table}${folded(table)}`);
     if (key) plan.entities.push(planEntity(settings, entity, wanted, shape, key, excluded, writtenBy(wanted, written)));
   }
   checkFamilies(plan, shapes);
@@ -97,10 +98,10 @@ function mayBeCaptured(shape: TableShape, table: string, issue: (why: string) =>
 function chooseKey(shape: TableShape, wanted: EntitySettings, issue: (why: string) => void): UniqueIndex | undefined {
   let found: UniqueIndex | undefined;
   if (wanted.key) {
-    const names = wanted.key.map((name) => parseName(name)?.[0] ?? name);
-    const unknown = names.filter((name) => !shape.columns.some((column) => column.name === name));
+    const names = wanted.key.map(columnName);
+    const unknown = wanted.key.filter((name) => !has(shape, columnName(name)));
     if (unknown.length > 0) {
-      issue(`key: ${wanted.table} has no column ${unknown.join(', ')}`);
+      for (const name of unknown) issue(`key: ${lacks(shape, wanted, name)}`);
       return undefined;
     }
     const fits = (index: UniqueIndex) =>
@@ -144,15 +145,28 @@ function chooseExcluded(
   key: UniqueIndex | undefined,
   issue: (why: string) => void,
 ): string[] {
-  const named = wanted.exclude.map((name) => parseName(name)?.[0] ?? name);
-  const has = (name: string) => shape.columns.some((column) => column.name === name);
-  for (const name of named) {
-    if (!has(name)) issue(`exclude: ${wanted.table} has no column ${name}`);
-    else if (key?.columns.includes(name)) issue(`exclude: ${name} is part of the key of ${wanted.table}`);
+  for (const name of wanted.exclude) {
+    if (!has(shape, columnName(name))) issue(`exclude: ${lacks(shape, wanted, name)}`);
+    else if (key?.columns.includes(columnName(name))) issue(`exclude: ${name} is part of the key of ${wanted.table}`);
   }
-  const bookkeeping = BOOKKEEPING.filter((name) => has(name) && !key?.columns.includes(name));
-  return [...new Set([...named, ...bookkeeping])].sort();
+  const bookkeeping = BOOKKEEPING.filter((name) => has(shape, name) && !key?.columns.includes(name));
+  return [...new Set([...wanted.exclude.map(columnName), ...bookkeeping])].sort();
 }
+
+const has = (shape: TableShape, name: string): boolean => shape.columns.some((column) => column.name === name);
+
+const lacks = (shape: TableShape, wanted: EntitySettings, name: string): string =>
+  `${wanted.table} has no column ${name}${has(shape, name) ? `; ${inQuotes([name])}` : ''}`;
+
+/** The commonest slip with a table that has capitals: other programs show its name as it was typed, without quotes. */
+function folded(table: string): string {
+  if (table.includes('"')) return '';
+  const parts = table.split('.');
+  return table.toLowerCase() === table ? '' : `; ${inQuotes(parts)}`;
+}
+
+const inQuotes = (parts: string[]): string =>
+  `if its name has capitals, write it in SQL's double quotes: '${parts.map((part) => (part === part.toLowerCase() ? part : identifier(part))).join('.')}'`;
 
 function checkNamedColumns(shape: TableShape, wanted: EntitySettings, issue: (why: string) => void): void {
   const { delta, local, date_field, money_field } = wanted;
@@ -164,9 +178,7 @@ function checkNamedColumns(shape: TableShape, wanted: EntitySettings, issue: (wh
   })) {
     for (const name of names) {
       if (name === undefined) continue;
-      const column = parseName(name)?.[0] ?? name;
-      if (!shape.columns.some((candidate) => candidate.name === column))
-        issue(`${setting}: ${wanted.table} has no column ${name}`);
+      if (!has(shape, columnName(name))) issue(`${setting}: ${lacks(shape, wanted, name)}`);
     }
   }
 }

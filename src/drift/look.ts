@@ -4,7 +4,7 @@
  * altered at any moment.
  */
 import { sql } from 'kysely';
-import { CAPTURE, DAEMON, OWNER, parseName, parseTable, qualified } from '../capture/names.js';
+import { CAPTURE, columnName, DAEMON, OWNER, parseTable, qualified } from '../capture/names.js';
 import type { Direction, Settings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
 import type { DriftKind } from './kinds.js';
@@ -106,12 +106,10 @@ function configuredOf(settings: Pick<Settings, 'entities'>, row: Row, table: str
   return {
     table: same ? table : wanted.table,
     direction: wanted.direction,
-    excluded: wanted.exclude.map(plain),
-    key: wanted.key?.map(plain),
+    excluded: wanted.exclude.map(columnName),
+    key: wanted.key?.map(columnName),
   };
 }
-
-const plain = (name: string): string => parseName(name)?.[0] ?? name;
 
 /** Who writes as a replica by a standing setting; what a session sets for itself nobody else can see. */
 async function readReplicas(db: Db): Promise<string[]> {

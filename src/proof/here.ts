@@ -5,7 +5,7 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import { keyText } from '../capture/expressions.js';
-import { identifier } from '../capture/names.js';
+import { columnName, identifier } from '../capture/names.js';
 import type { WireBucket } from '../cloud/wire.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
@@ -33,7 +33,7 @@ export async function provenTable(
   if (dateField === undefined) return { walked, day: undefined, timezone };
   const { rows } = await sql<{ column: string; kind: 'instant' | 'plain' }>`
     SELECT a.attname::text AS "column", CASE a.atttypid WHEN 'timestamptz'::regtype THEN 'instant' ELSE 'plain' END AS kind
-    FROM pg_attribute a WHERE a.attrelid = ${walked.table}::regclass AND a.attname = ${dateField} AND NOT a.attisdropped
+    FROM pg_attribute a WHERE a.attrelid = ${walked.table}::regclass AND a.attname = ${columnName(dateField)} AND NOT a.attisdropped
       AND a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)`.execute(db);
   return { walked, day: rows[0], timezone };
 }

@@ -59,13 +59,14 @@ function follow() {
 }
 
 test('a caller is told what his token may do and whose outlet it is', async () => {
+  Object.assign(shop.settings.entities.get('shift') ?? {}, { money_field: '"Cash Float"' });
   expect((await admin.ask(`${API}/self`)).json).toMatchObject({
     role: 'admin',
     outlet: { id: 'outlet-7', code: 'JKT-014', timezone: 'Asia/Jakarta' },
     entities: [
       { entity_type: 'order', direction: 'push', strategy: 'newest_wins', money_field: null },
       { entity_type: 'line' },
-      { entity_type: 'shift' },
+      { entity_type: 'shift', money_field: 'Cash Float' },
     ],
   });
 });

@@ -79,7 +79,7 @@ onEachServer('install', (_, server) => {
   test('reports everything that is in the way at once, and changes nothing', async () => {
     await pos.sql.query(`CREATE TABLE keyless (id int); CREATE TABLE odd (id float8 PRIMARY KEY); CREATE VIEW seen AS SELECT * FROM sale;
       CREATE TABLE nullable (id int UNIQUE, a int, CHECK (a > 0)); CREATE TABLE root (id int PRIMARY KEY) PARTITION BY RANGE (id);
-      CREATE TABLE leaf PARTITION OF root DEFAULT; CREATE TABLE blob (id bytea PRIMARY KEY);
+      CREATE TABLE leaf PARTITION OF root DEFAULT; CREATE TABLE blob (id bytea PRIMARY KEY); CREATE TABLE "Cash" ("Nr" int PRIMARY KEY);
       CREATE TABLE ${LONGEST_NAME} (id bigint PRIMARY KEY)`);
     const before = await catalogue(pos.sql);
     const refused = await refusal(
@@ -88,6 +88,8 @@ onEachServer('install', (_, server) => {
         missing: 'missing',
         'cut off': `${LONGEST_NAME}er`,
         'bad name': 'a.b.c',
+        unquoted: 'public.Cash',
+        cash: { table: '"Cash"', key: ['Nr'], exclude: ['Nr'] },
         keyless: 'keyless',
         odd: 'odd',
         blob: 'blob',
@@ -109,6 +111,9 @@ onEachServer('install', (_, server) => {
       'entity missing: there is no table missing',
       `entity cut off: there is no table ${LONGEST_NAME}er`,
       'entity bad name: there is no table a.b.c',
+      `entity unquoted: there is no table public.Cash; if its name has capitals, write it in SQL's double quotes: 'public."Cash"'`,
+      `entity cash: key: "Cash" has no column Nr; if its name has capitals, write it in SQL's double quotes: '"Nr"'`,
+      expect.stringMatching(/cash: exclude: "Cash" has no column Nr; if its name/),
       expect.stringMatching(/keyless: keyless has no primary key; .*key:/),
       expect.stringMatching(/key column id of odd is a double precision/),
       expect.stringMatching(/key column id of blob is a bytea/),

@@ -11,14 +11,14 @@ import { WalkStage } from '../support/walk-stage.js';
 
 const ENTITIES: Entities = {
   sale: { table: 'sales', date_field: 'sold_at' },
-  visit: { table: 'visits', date_field: 'on_day' },
+  visit: { table: 'visits', date_field: '"On Day"' },
   note: { table: 'notes', date_field: 'written' },
   menu: { table: 'menus', direction: 'both' },
   tax: { table: 'taxes', direction: 'pull' },
 };
 const TABLES = `
   CREATE TABLE sales (id bigint PRIMARY KEY, sold_at timestamptz, total numeric);
-  CREATE TABLE visits (a int, b text, on_day date, PRIMARY KEY (a, b));
+  CREATE TABLE visits (a int, b text, "On Day" date, PRIMARY KEY (a, b));
   CREATE TABLE late_visits () INHERITS (visits);
   ALTER TABLE late_visits ADD PRIMARY KEY (a, b);
   CREATE TABLE notes (id text PRIMARY KEY, written text);
@@ -91,7 +91,7 @@ onEachServer('the comparison with the cloud', (_, server) => {
     // A text is no date that both sides would read alike.
     expect(cloud.requests.map(({ entity_type, date_field, timezone }) => [entity_type, date_field, timezone])).toEqual([
       ['sale', 'sold_at', 'Asia/Jakarta'],
-      ['visit', 'on_day', 'Asia/Jakarta'],
+      ['visit', 'On Day', 'Asia/Jakarta'],
       ['note', null, 'Asia/Jakarta'],
     ]);
   });

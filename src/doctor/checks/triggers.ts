@@ -1,5 +1,5 @@
 /** Whether triggers of the POS send rows to and fro between this shop and others. */
-import { parseName } from '../../capture/names.js';
+import { columnName } from '../../capture/names.js';
 import type { EntitySettings, Settings } from '../../config/settings.js';
 import { age, count } from '../../ops/status/words.js';
 import { rowsToAndFro, type ToAndFro } from '../../queue/to-and-fro.js';
@@ -41,8 +41,7 @@ function tell({ entity_type, rows, entity_id, times, within_ms, columns }: ToAnd
   ];
 }
 
-const namedLocal = (entity: EntitySettings | undefined): string[] =>
-  (entity?.local ?? []).map(columnName);
+const namedLocal = (entity: EntitySettings | undefined): string[] => (entity?.local ?? []).map(columnName);
 
 /** As the configuration wants it, whose names are SQL's, in YAML, which has words of its own. */
 function listed(names: string[]): string {

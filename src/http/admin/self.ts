@@ -1,5 +1,6 @@
 /** What a caller has to know of this outlet and of himself before anything else: what his token may do, whose outlet it is, what its entities are called. */
 import { strategyOf } from '../../apply/strategy.js';
+import { columnName } from '../../capture/names.js';
 import { VERSION } from '../../version.js';
 import type { HttpAnswer } from '../exchange.js';
 import { type AdminCall, type AdminDeps, json, type Route } from '../route.js';
@@ -17,6 +18,7 @@ export type EntitySelf = {
   entity_type: string;
   direction: 'push' | 'pull' | 'both';
   strategy: string;
+  /** The column as it is called in the rows. */
   money_field: string | null;
 };
 
@@ -35,7 +37,7 @@ function self({ settings }: AdminDeps, { request, bearer }: AdminCall): HttpAnsw
       entity_type,
       direction,
       strategy: strategyOf(settings, entity_type),
-      money_field: money_field ?? null,
+      money_field: money_field === undefined ? null : columnName(money_field),
     })),
   };
   return json(200, report);
