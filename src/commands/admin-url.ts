@@ -3,6 +3,7 @@
  * them; what is told of other commands, to be the user syncd, would lead astray here.
  */
 import { userInfo } from 'node:os';
+import { DAEMON } from '../capture/names.js';
 import { administratorsLogin } from '../capture/rights.js';
 import { databaseUrl } from '../config/scalars.js';
 import type { Settings } from '../config/settings.js';
@@ -47,8 +48,9 @@ export function asCaller(url: string): string {
   } catch {
     return url;
   }
-  if (parsed.password !== '' || (parsed.username !== '' && parsed.username !== 'syncd')) return url;
+  const user = parsed.searchParams.get('user') ?? parsed.username;
+  if (parsed.password !== '' || parsed.searchParams.has('password') || !['', DAEMON].includes(user)) return url;
   // As a parameter: a URL without a host (`postgres:///pos`) cannot carry a user in front of one.
-  if (!parsed.searchParams.has('user')) parsed.searchParams.set('user', userInfo().username);
+  parsed.searchParams.set('user', userInfo().username);
   return parsed.href;
 }

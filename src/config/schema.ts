@@ -58,7 +58,7 @@ const listen = field('an address and a port, such as 127.0.0.1:8421', read.liste
 const strategy = oneOf<Strategy>('cloud_wins', 'local_wins', 'newest_wins', 'merge', 'manual');
 
 const databaseUrl = field(
-  'a URL such as postgres:///pos?host=/var/run/postgresql, or a list of such (one host each)',
+  'a URL such as postgres:///pos?host=/var/run/postgresql (a user beside a socket: &user=NAME), or a list of such (one host each)',
   (raw) => {
     const urls = (Array.isArray(raw) ? raw : [raw]).map(read.databaseUrl);
     return urls.length > 0 && urls.every((one) => one !== undefined) ? (urls as string[]) : undefined;
