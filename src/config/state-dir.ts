@@ -2,7 +2,7 @@
  * The directory for the little that the daemon keeps outside of the database. Made where its parent allows; tried by writing,
  * because rights, a full disk and a read-only mount look alike from outside. Only the daemon needs it.
  */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { codeOf, SyncError } from '../errors.js';
@@ -16,6 +16,9 @@ const REASONS: Record<string, string> = {
   ENOTDIR: 'a part of its path is a file',
   EEXIST: 'a file stands in its place',
 };
+
+/** What a daemon that has run leaves there. */
+const OWN_FILES = ['identity.json', 'admin_token'];
 
 /** What may be over at the next start, so that the service manager has to try again: rights and paths wait for a person. */
 const PASSING: Record<string, (directory: string) => string> = {
@@ -48,9 +51,21 @@ export function unusable(directory: string, error: unknown): SyncError {
   return new SyncError(passing ? 'failed' : 'configuration', `state_dir: ${directory} cannot be used: ${reason}`, {
     hint:
       passing?.(directory) ??
-      `Make it, and give it to the user that syncd runs as: install -d -o ${userName()} -m 0750 ${directory}`,
+      (holdsOthers(directory)
+        ? `It holds what is not syncd's: name a directory of its own, such as /var/lib/syncd`
+        : `Make it, and give it to the user that syncd runs as: install -d -o ${userName()} -m 0750 ${directory}`),
     cause: error,
   });
+}
+
+/** Whoever was told to take `/var/lib` over would shut PostgreSQL out of its own data. */
+function holdsOthers(directory: string): boolean {
+  try {
+    const names = readdirSync(directory);
+    return names.length > 0 && !OWN_FILES.some((name) => names.includes(name));
+  } catch {
+    return false;
+  }
 }
 
 /** With its parents. Not by `recursive: true`, which never returns where a file system answers ENOENT to every mkdir (/proc). */

@@ -65,6 +65,14 @@ describe('the state directory', () => {
     }
   });
 
+  test('whoever names a directory of others is not told to take it over', () => {
+    const refused = Object.assign(new Error(), { code: 'EACCES' });
+    writeFileSync(at('postgresql'), '');
+    expect(unusable(directory, refused).hint).toMatch(/^It holds what is not syncd's: name a directory of its own/);
+    writeFileSync(at('identity.json'), '');
+    expect(unusable(directory, refused).hint).toMatch(/install -d -o/);
+  });
+
   // Exit code 78 would keep the service manager from trying again once there is room.
   test.each(['ENOSPC', 'EDQUOT', 'EROFS'])('%s may pass by itself, and is no fault of the configuration', (code) => {
     const fault = unusable('/var/lib/syncd', Object.assign(new Error(), { code }));
