@@ -72,6 +72,19 @@ test.each([...shopBreaches, ...rightsBreaches, ...lineBreaches])(
   },
 );
 
+test('of a daemon that does not run nobody says that its webhook port answers', async () => {
+  await stage.shop.sql.query('UPDATE syncd.daemon SET stopped_at = now()');
+  try {
+    const found = await stage.findings({ webhook: { listen: { host: '127.0.0.1', port: 1 } } });
+    expect(found.find(({ name }) => name === 'webhook')).toMatchObject({
+      state: 'skipped',
+      finding: 'not looked at: the daemon does not run, and the port is its own',
+    });
+  } finally {
+    await stage.shop.sql.query('UPDATE syncd.daemon SET stopped_at = NULL');
+  }
+});
+
 test('what leans on a broken thing is not looked at, and says why', async () => {
   const found = await stage.findings({ database: { urls: ['postgres://u@127.0.0.1:1/pos'] } });
   const skipped = found.filter(({ state }) => state === 'skipped');

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { sql } from 'kysely';
 import { isRunning } from '../../ops/status/verdict.js';
 import { age } from '../../ops/status/words.js';
-import { fail, ok, warn } from '../finding.js';
+import { fail, ok, skipped, warn } from '../finding.js';
 import type { Check } from '../patient.js';
 
 const PATIENCE_MS = 3_000;
@@ -15,7 +15,9 @@ export const webhook: Check = {
     if (!settings.webhook) return [ok('not configured: what the cloud has comes by polling')];
     const { host, port } = settings.webhook.listen;
     const address = `${host}:${port}`;
-    if (facts && isRunning(facts.daemon) && !(await answers(reachable(host), port)))
+    if (!facts || !isRunning(facts.daemon))
+      return [skipped('not looked at: the daemon does not run, and the port is its own')];
+    if (!(await answers(reachable(host), port)))
       return [
         fail(
           `nothing answers on ${address}`,
