@@ -159,16 +159,17 @@ export class Pass {
     let taken = 0;
     const begunMs = monotonicMs();
     if (this.#trouble && this.#snapshot === undefined && begunMs >= this.#specialDueMs) {
-      const specials = [
-        await claimDue(special, MAX_SPECIAL, offsetMs, farthestMs, this.#held),
-        await claimCorrections(special, MAX_SPECIAL, offsetMs, farthestMs, this.#held, this.#begun),
-      ];
+      const due = await claimDue(special, MAX_SPECIAL, offsetMs, farthestMs, this.#held);
+      const corrections = await claimCorrections(special, MAX_SPECIAL, offsetMs, farthestMs, this.#held, this.#begun);
+      const corrected = new Set(corrections.rows.flatMap((row) => (row.supersedes ?? []).map(({ id }) => id)));
+      due.rows = due.rows.filter(({ id }) => !corrected.has(id));
+      const specials = [due, corrections];
       if (specials.some((page) => !page.flushed)) await flushCommits(reader);
       if (generation !== this.#generation) return undefined;
       const tookMs = monotonicMs() - begunMs;
       if (tookMs > LONG_MS && specials.every((page) => page.rows.length === 0))
         this.#specialDueMs = monotonicMs() + Math.min(MOST_REST_MS, REST * tookMs);
-      for (const row of specials[0]?.rows ?? []) {
+      for (const row of due.rows) {
         const key = entityKey(row.entity_type, row.entity_id);
         if (!this.#heldMeanwhile.has(key)) this.#due.set(key, row.id);
       }

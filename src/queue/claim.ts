@@ -34,6 +34,8 @@ export type ClaimedRow = {
   changed_fields?: string | null;
   retry_count?: number | null;
   hold_count?: number | null;
+  /** Made of a row that came in, by triggers of the POS; absent where nothing came in, or it was put off once. */
+  echo?: boolean | null;
   retried?: boolean;
   failed?: boolean;
   supersedes?: { id: string; change_id: string }[] | null;
@@ -106,7 +108,8 @@ const fresh = (pass: PassState, limit: number) => sql`
 const rare = sql`
   CASE WHEN q.previous IS NOT NULL OR q.supersedes IS NOT NULL OR q.retry_count + q.hold_count > 0
        THEN json_build_object('changed_fields', ${changedFields}, 'replaces', q.supersedes,
-                              'retry_count', q.retry_count, 'hold_count', q.hold_count) END AS rare`;
+                              'retry_count', q.retry_count, 'hold_count', q.hold_count,
+                              'echo', q.undated AND q.previous IS NOT NULL AND q.supersedes IS NULL) END AS rare`;
 
 /** What a page says of itself. */
 const glimpse = (pass: PassState) => sql`
@@ -197,7 +200,8 @@ export function claimDue(
 
 /**
  * For every entity with a failed change and no conflict: its newest pending change, naming all older ones as superseded. It
- * carries the whole row, so it is their correction.
+ * carries the whole row, so it is their correction. Likewise behind a deletion that the cloud holds: it may wait for a child that
+ * lives again, as its parent does, and while that is sold day and night the parent's own changes would never leave.
  * @param floor no fresh change stands at or below this id
  */
 export function claimCorrections(
@@ -211,22 +215,23 @@ export function claimCorrections(
   return claimSpecial(
     db,
     sql`WITH waiting AS MATERIALIZED (
-      SELECT ctid AS spot, id, entity_type, entity_id, status, next_attempt_at FROM syncd.sync_queue
+      SELECT ctid AS spot, id, entity_type, entity_id, status, next_attempt_at, false AS bars FROM syncd.sync_queue
       WHERE status = 'pending' AND next_attempt_at IS NULL AND id > ${floor}::bigint
       UNION ALL
-      SELECT ctid, id, entity_type, entity_id, status, next_attempt_at FROM syncd.sync_queue
+      SELECT ctid, id, entity_type, entity_id, status, next_attempt_at, operation = 'delete' AND hold_count > 0 FROM syncd.sync_queue
       WHERE next_attempt_at IS NOT NULL AND status = 'pending'
     ), candidates AS MATERIALIZED (
       -- A hundred thousand failed changes with nothing behind them cost a third of a core, were they looked at all the same.
       SELECT * FROM waiting
       UNION ALL
-      SELECT ctid, id, entity_type, entity_id, status, next_attempt_at FROM syncd.sync_queue
+      SELECT ctid, id, entity_type, entity_id, status, next_attempt_at, false FROM syncd.sync_queue
       WHERE status IN ('failed', 'conflict') AND (SELECT EXISTS (SELECT FROM waiting))
     ), newest AS MATERIALIZED (
       -- Grouped, not joined: a join may become a nested loop.
       SELECT q.entity_type, q.entity_id, max(q.id) FILTER (WHERE q.status = 'pending') AS id FROM candidates q WHERE true ${free(held)}
       GROUP BY q.entity_type, q.entity_id
-      HAVING bool_or(q.status = 'failed') AND NOT bool_or(q.status = 'conflict') AND max(q.id) FILTER (WHERE q.status = 'pending')
+      HAVING (bool_or(q.status = 'failed') OR max(q.id) FILTER (WHERE q.bars) < max(q.id) FILTER (WHERE q.status = 'pending'))
+        AND NOT bool_or(q.status = 'conflict') AND max(q.id) FILTER (WHERE q.status = 'pending')
         <> coalesce(max(q.id) FILTER (WHERE q.status = 'pending' AND q.next_attempt_at IS NOT NULL AND NOT ${isDue(farthestMs)}), 0)
       ORDER BY 3 LIMIT ${sql.lit(limit)}
     ), alike AS MATERIALIZED (

@@ -1,10 +1,13 @@
-/** What becomes of a correction, and of all that it contains, when the cloud refuses it or finds it in conflict. */
+/** What becomes of a correction, and of all that it contains, when the cloud refuses it or finds it in conflict; and of what it holds. */
 import type { PendingChange } from '../../src/push/backlog.js';
 import { claimDue } from '../../src/queue/claim.js';
 import { discardChanges } from '../../src/queue/manage.js';
+import { movedSinceHeld } from '../../src/queue/moved.js';
+import { settle } from '../../src/queue/settle.js';
 import { makeChange } from '../support/changes.js';
 import { accepted, answered, conflict, ExchangeStage } from '../support/exchange-stage.js';
 import type { SettleStage } from '../support/settle-stage.js';
+import { makeSettlement, stateOf } from '../support/settlement.js';
 
 let exchange: ExchangeStage;
 let stage: SettleStage;
@@ -143,4 +146,29 @@ describe('a conflict of a correction', () => {
       });
     },
   );
+});
+
+test('a held change has moved when what it waits for was settled after its last hold; a deletion, when that is gone', async () => {
+  const [next, operation] = [{ nextMs: 2_000 }, 'delete' as const];
+  const given = [
+    { entity: 'a', ...next },
+    { entity: 'b', ...next },
+    { entity: 'c' },
+    { entity: 'd', operation, ...next },
+  ];
+  const ids = await stage.add(...given);
+  const parentAt = (version: number, deleted = false) =>
+    settle(stage.db, makeSettlement({ states: stateOf('parent', version, { deleted }) }));
+  const ask = (delay: number) =>
+    movedSinceHeld(stage.db, {
+      ids,
+      entity_types: ids.map(() => 'order'),
+      entity_ids: ['parent', 'unknown', 'parent', 'parent'],
+      delays_ms: ids.map(() => delay),
+    });
+  await parentAt(1);
+  expect(await ask(60_000)).toEqual(new Set([ids[0]]));
+  expect(await ask(-60_000)).toEqual(new Set());
+  await parentAt(2, true);
+  expect(await ask(60_000)).toEqual(new Set([ids[0], ids[3]]));
 });

@@ -2,7 +2,7 @@
 import { installCapture } from '../../src/capture/install.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { eventually } from '../support/eventually.js';
-import { type Outlet, openOutlet } from '../support/running-daemon.js';
+import { atOnce, type Outlet, openOutlet } from '../support/running-daemon.js';
 
 let cluster: Cluster;
 let outlet: Outlet;
@@ -102,6 +102,32 @@ test('a child whose parent waits here does not spend its attempts, and goes when
   );
   await wake();
   await at('line', lineId(7));
+});
+
+test('a parent that was deleted and made again goes out though its child lives again, and the cloud holds the deletion', async () => {
+  outlet = await openOutlet(cluster, 'holds_deletion', {
+    cloud: { references: { line: [{ columns: ['order_no'], type: 'exact' }] } },
+    entities: { line: { direction: 'both', conflict: 'local_wins' } },
+  });
+  const { sql } = outlet.shop;
+  const both = (n: number) => `INSERT INTO exact VALUES (7, ${n}); INSERT INTO lines VALUES (7, 1, ${n})`;
+  await sql.query(both(1));
+  await at('line', lineId(7));
+  await outlet.drained();
+  await atOnce(outlet, async () => {
+    // Head office keeps the child alive, until the shop wins, who has made it anew by then.
+    const data = '{"order_no": 7, "line_no": 1, "qty": 5}';
+    outlet.cloud.edit({ outlet_id: 'outlet-7', entity_type: 'line', entity_id: lineId(7), data });
+    await sql.query(`BEGIN; DELETE FROM lines; DELETE FROM exact; COMMIT; BEGIN; ${both(2)}; COMMIT`);
+  });
+  await outlet.arrives('exact', '7', 2);
+  await outlet.drained();
+  const [gone] = outlet.deliveries('exact', '7').filter(({ operation }) => operation === 'delete');
+  expect(gone?.outcome).toBe('held');
+  expect([outlet.entity('exact', '7')?.data, outlet.entity('line', lineId(7))?.data]).toMatchObject([
+    expect.stringMatching(/"n" ?: ?2/),
+    expect.stringMatching(/"qty" ?: ?2/),
+  ]);
 });
 
 test('nothing is applied to a held table, the others are written, and it catches up', async () => {

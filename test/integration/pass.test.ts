@@ -137,6 +137,21 @@ test('a change that is released between the look for retries and the page is tak
   ]);
 });
 
+test.each([
+  ['due', -1],
+  ['not due', 60_000],
+])(
+  'what follows a deletion that is held, and %s, takes it along; alone it goes in its time',
+  async (_title, nextMs) => {
+    const held = { operation: 'delete', payload: null, holds: 2, nextMs } as const;
+    const [a, b, c] = [{ entity: 'a' }, { entity: 'b' }, { entity: 'c', holds: 2, nextMs: 60_000 }];
+    const [gone, anew, alone] = await addRows(shop, [{ ...a, ...held }, a, { ...b, ...held }, c, { entity: 'c' }]);
+    pass.begin(true, nothing);
+    const taken = (await readOn()).map(({ id, supersedes }) => [id, supersedes.map((older) => older.id)]);
+    expect(taken).toEqual([[anew, [gone]], ...(nextMs < 0 ? [[alone, []]] : [])]);
+  },
+);
+
 test('what was settled, agreed or held while a page was on its way is known when it arrives', async () => {
   const ids = await addRows(shop, [{ entity: 'a' }, { entity: 'b' }, { entity: 'e' }]);
   pass.begin(false, nothing);

