@@ -26,12 +26,12 @@ const idsOf = (incoming: readonly Incoming[]) => sql`${plainLiteral(incoming.map
 function found(table: AppliedTable, incoming: readonly Incoming[]): RawBuilder<unknown> {
   const held = sql`q.entity_type = ${table.entity} AND q.entity_id = i.entity_id AND ${HELD}`;
   return sql`
-    SELECT i.entity_id, i.source, i.data, i.cloud_version, i.updated_at, i.operation = 'delete' AS deleted, its.live, first.place,
-           first.id AS queue_id, coalesce(first.change_id, pg_catalog.gen_random_uuid()) AS change_id,
+    SELECT i.entity_id, i.source, i.data, i.cloud_version, i.updated_at, i.operation = 'delete' AS deleted, its.live, first.id AS queue_id,
+           coalesce(first.change_id, pg_catalog.gen_random_uuid()) AS change_id,
            (SELECT pg_catalog.json_object_agg(b.key, b.value) FROM (${earliest(held)}) AS b) AS base
     FROM syncd.incoming i
     LEFT JOIN LATERAL (
-      SELECT q.ctid AS place, q.id, q.change_id FROM syncd.sync_queue q WHERE ${held} ORDER BY q.id LIMIT 1 FOR UPDATE) AS first ON true
+      SELECT q.id, q.change_id FROM syncd.sync_queue q WHERE ${held} ORDER BY q.id LIMIT 1 FOR UPDATE) AS first ON true
     LEFT JOIN LATERAL (
       SELECT ${sql.raw(payload(table, 't'))} AS live FROM ${sql.raw(table.table)} AS t WHERE ${matches(table, 'i.entity_id')} LIMIT 1) AS its ON true
     WHERE i.id = ANY (${idsOf(incoming)})`;
@@ -53,8 +53,9 @@ async function openConflicts(trx: Db, table: AppliedTable, incoming: readonly In
       FROM found f
       ON CONFLICT (entity_type, entity_id) WHERE status = 'open' DO UPDATE ${REFRESH}
     ), taken AS (
-      UPDATE syncd.sync_queue SET status = 'conflict', next_attempt_at = NULL, error_message = 'the cloud holds another version'
-      WHERE ctid = ANY (ARRAY(SELECT place FROM found WHERE place IS NOT NULL))
+      UPDATE syncd.sync_queue q SET status = 'conflict', next_attempt_at = NULL, error_message = 'the cloud holds another version'
+      -- Not by its place: what was waited for has another one, which this statement's snapshot does not see.
+      FROM found f WHERE q.entity_type = ${table.entity} AND q.entity_id = f.entity_id AND q.id = f.queue_id AND ${HELD}
     )
     UPDATE syncd.entity_state SET sync_status = 'conflict'
     WHERE entity_type = ${table.entity} AND entity_id = ANY (ARRAY(SELECT entity_id FROM found))`.execute(trx);

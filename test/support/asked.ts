@@ -4,6 +4,9 @@ import pg from 'pg';
 export const LOCK = /FOR (NO KEY )?UPDATE OF t SKIP LOCKED/;
 const real = pg.Client.prototype.query;
 
+/** What is done just before a text like this is asked for the first time. */
+export type Moments = readonly [text: RegExp, action: () => Promise<void>][];
+
 export class Asked {
   readonly #texts: string[] = [];
 
@@ -12,8 +15,8 @@ export class Asked {
     return Asked.before([[LOCK, atLock]]);
   }
 
-  /** The same. @param moments what is done just before a text like this is asked for the first time */
-  static before(moments: readonly [text: RegExp, action: () => Promise<void>][]): Asked {
+  /** The same. */
+  static before(moments: Moments): Asked {
     const asked = new Asked();
     const ahead = [...moments];
     async function query(this: pg.Client, ...args: [string | { text: string }]): Promise<unknown> {
