@@ -46,6 +46,8 @@ export type PendingChange = {
   folded?: true;
   /** It had failed for good, and is asked about all the same. */
   failed?: true;
+  /** Nobody in the shop made it: triggers of the POS made it of a row that came in. */
+  echo?: true;
   /** An upper bound of its share of the body. */
   bytes: number;
 };

