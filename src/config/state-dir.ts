@@ -18,7 +18,7 @@ const REASONS: Record<string, string> = {
 };
 
 /** What a daemon that has run leaves there. */
-const OWN_FILES = ['identity.json', 'admin_token'];
+export const OWN_FILES = ['identity.json', 'admin_token'];
 
 /** What may be over at the next start, so that the service manager has to try again: rights and paths wait for a person. */
 const PASSING: Record<string, (directory: string) => string> = {

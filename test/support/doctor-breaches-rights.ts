@@ -1,7 +1,22 @@
 /** Ways in which the roles and the triggers of an installation can be out of order, and what the doctor has to say of each. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Breach } from './doctor-breaches.js';
 
 export const rightsBreaches: Breach[] = [
+  {
+    broken: 'the admin token is shut to the daemon',
+    check: 'files',
+    state: 'warn',
+    says: /admin_token cannot be read/,
+    types: /^sudo chown --reference=/,
+    change: (stage) => {
+      const state_dir = join(stage.directory, 'shut');
+      // Root, as whom the tests may run, reads any file.
+      mkdirSync(join(state_dir, 'admin_token'), { recursive: true });
+      return { state_dir: state_dir as never };
+    },
+  },
   {
     broken: 'a trigger is disabled',
     check: 'capture',

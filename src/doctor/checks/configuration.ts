@@ -1,8 +1,10 @@
 /** The configuration and the files that it names: does it read, may the daemon read and write what it needs? */
 import { constants } from 'node:fs';
-import { access, stat, statfs } from 'node:fs/promises';
+import { access, readFile, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Fault } from '../../config/faults.js';
 import type { LoadedSettings } from '../../config/load.js';
+import { OWN_FILES } from '../../config/state-dir.js';
 import { codeOf } from '../../errors.js';
 import { readMemory } from '../../ops/identity/file.js';
 import { fail, ok, skipped, type Unnamed, warn } from '../finding.js';
@@ -42,6 +44,15 @@ export function secretsKept(): Unnamed {
   return skipped('its secrets were not looked at: only root can, and the daemon once it runs. The rest is in order');
 }
 
+async function isShut(path: string): Promise<boolean> {
+  try {
+    await readFile(path);
+    return false;
+  } catch (error) {
+    return codeOf(error) !== 'ENOENT';
+  }
+}
+
 export const files: Check = {
   name: 'files',
   needs: [],
@@ -71,6 +82,16 @@ export const files: Check = {
           `df -h ${state_dir}`,
         ),
       ];
+    const kept = OWN_FILES.map((name) => join(state_dir, name));
+    const shut = (await Promise.all(kept.map(isShut))).flatMap((closed, i) => (closed ? [kept[i] as string] : []));
+    if (shut.length > 0)
+      return shut.map((path) =>
+        warn(
+          `${path} cannot be read by this user`,
+          'A daemon that ran as root once leaves it so: the next one does not start, or takes no token on the admin port.',
+          `sudo chown --reference=${state_dir} ${path}`,
+        ),
+      );
     const memory = await readMemory(state_dir).catch(() => undefined);
     if (typeof memory === 'object' && memory.outlet_id !== settings.outlet.id)
       return [

@@ -99,7 +99,11 @@ class TokenFile {
     } catch (error) {
       this.#seen = '';
       this.#digest = undefined;
-      this.#log.error(`nobody can use the admin port with the ${trouble}`, { trouble, error: wordsOf(error) });
+      this.#log.error(`nobody can use the admin port with the ${trouble}`, {
+        trouble,
+        error: wordsOf(error),
+        hint: `The daemon's user must be able to read it: ls -l ${this.#path}`,
+      });
     }
     return this.#digest;
   }
