@@ -29,6 +29,8 @@ export type Chapter = {
   title: string;
   /** Whether its checks say nothing where the cloud takes no row of the test outlet at all. */
   needsRows: boolean;
+  /** Why none of its checks can be made; undefined: they can. */
+  leftOut?(outlet: TestOutlet): string | undefined;
   checks: Check[];
 };
 
@@ -48,3 +50,6 @@ export function answerWords({ reply }: Exchange): string {
   if (reply.kind === 'none') return `no answer (${reply.error})`;
   return `HTTP ${reply.status}`;
 }
+
+/** For an answer that somebody else may have given: a proxy, a login page, an error page of the framework. */
+export const NO_JSON = 'the answer is no JSON object; did the cloud itself answer?';

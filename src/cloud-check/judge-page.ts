@@ -1,7 +1,7 @@
 /** Holds a page of changes against the contract, by the daemon's own reader. Pure; as judge-push. */
 import { parseObject } from '../cloud/reply.js';
 import { type Page, parsePage } from '../inbox/envelope.js';
-import { answerWords, broken, type Exchange, type Fault } from './check.js';
+import { answerWords, broken, type Exchange, type Fault, NO_JSON } from './check.js';
 
 /** @returns undefined where it is none */
 export function pageOf({ reply }: Exchange): Page | undefined {
@@ -14,6 +14,7 @@ export function mustBePage(exchange: Exchange, limit: number): Fault | undefined
   const { reply } = exchange;
   if (reply.kind === 'none' || reply.status !== 200)
     return broken(`${answerWords(exchange)} instead of 200 and a page`, exchange);
+  if (!/^\s*\{/.test(reply.body)) return broken(NO_JSON, exchange);
   const read = parsePage(reply.body);
   if (read.kind === 'malformed') return broken(`the page cannot be read: ${read.reason}`, exchange);
   if (read.next_cursor === '') return broken('next_cursor is empty', exchange);

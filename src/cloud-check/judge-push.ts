@@ -5,7 +5,7 @@
 import { isInstant } from '../cloud/instant.js';
 import { parseError, parseObject } from '../cloud/reply.js';
 import type { PushResult } from '../cloud/wire.js';
-import { answerWords, broken, type Fault } from './check.js';
+import { answerWords, broken, type Fault, NO_JSON } from './check.js';
 import { type Exact, isObject, readExactly, whatIsLost } from './exact.js';
 import type { Change, PushExchange } from './test-outlet.js';
 
@@ -74,7 +74,9 @@ export function eachOnce(exchange: PushExchange): Fault | undefined {
       exchange,
     );
   }
-  const results = parseObject(reply.body)?.results;
+  const answer = parseObject(reply.body);
+  if (answer === undefined) return broken(NO_JSON, exchange);
+  const { results } = answer;
   if (!Array.isArray(results)) return broken('the answer has no list "results"', exchange);
   const counts = new Map<string, number>();
   for (const one of results) {

@@ -38,17 +38,22 @@ export const CHAPTERS: readonly Chapter[] = [
   throughout,
 ];
 
-export type Checked = { chapter: string; check: Check; outcome: Outcome };
+/** `among`: how many checks of the chapter were left out with this one, for one and the same reason; 0: it was looked at itself. */
+export type Checked = { chapter: string; check: Check; outcome: Outcome; among: number };
 
 /** @throws SyncError `unavailable` where the cloud cannot be reached at all */
 export async function* runChecks(outlet: TestOutlet): AsyncGenerator<Checked> {
   for (const chapter of CHAPTERS) {
-    const inVain = chapter.needsRows && !takesRows(outlet);
+    const why = leftOut(chapter, outlet);
     for (const check of chapter.checks) {
-      const outcome = inVain ? skipped('no row of the test outlet was accepted') : await outcomeOf(check, outlet);
-      yield { chapter: chapter.title, check, outcome };
+      const outcome = why === undefined ? await outcomeOf(check, outlet) : skipped(why);
+      yield { chapter: chapter.title, check, outcome, among: why === undefined ? 0 : chapter.checks.length };
     }
   }
+}
+
+function leftOut({ needsRows, leftOut }: Chapter, outlet: TestOutlet): string | undefined {
+  return needsRows && !takesRows(outlet) ? 'no row of the test outlet was accepted' : leftOut?.(outlet);
 }
 
 async function outcomeOf(check: Check, outlet: TestOutlet): Promise<Outcome> {

@@ -7,13 +7,14 @@ import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { brotliCompress, gzip } from 'node:zlib';
 import { sendOnce } from '../cloud/client.js';
-import { parseCapabilities, parseRetryAfterMs } from '../cloud/reply.js';
+import { parseCapabilities } from '../cloud/reply.js';
 import type { WireCapabilities, WireChange } from '../cloud/wire.js';
 import type { Listen } from '../config/settings.js';
 import { SyncError } from '../errors.js';
-import { sleep } from '../time.js';
+import { sleep, steadyMs } from '../time.js';
 import { VERSION } from '../version.js';
 import type { Exchange, Sent } from './check.js';
+import { Patience } from './patience.js';
 import type { RowTemplate } from './row.js';
 
 export type TestOutletOptions = {
@@ -55,9 +56,6 @@ export type PushGiven = {
 };
 
 const TIMEOUT_MS = 30_000;
-/** A cloud that lets only so many requests through is within its rights. */
-const MOST_WAITS = 5;
-const LONGEST_WAIT_MS = 60_000;
 const KEPT = 65_536;
 /** More than the requests that are sent at once. */
 const MOST_UNANSWERED = 8;
@@ -76,6 +74,7 @@ export class TestOutlet {
   cursor: string | null = null;
   other: OtherOutlet;
   readonly #remark: string | undefined;
+  readonly #patience = new Patience();
   #last = 0;
   #unanswered = 0;
 
@@ -183,9 +182,13 @@ export class TestOutlet {
       ca,
     };
     for (let waits = 0; ; waits++) {
+      const over = this.#patience.isOver(sent.path);
+      if (over !== undefined) return { sent, reply: { kind: 'none', error: over, timedOut: true, durationMs: 0 } };
+      const startedMs = steadyMs();
       const exchange = { sent, reply: await sendOnce(`${url}${sent.path}`, request) };
+      this.#patience.heard(sent.path, exchange.reply, startedMs);
       this.#keep(exchange);
-      const waitMs = waits < MOST_WAITS ? waitAskedFor(exchange) : undefined;
+      const waitMs = this.#patience.waitMs(sent.path, exchange.reply, waits);
       if (waitMs === undefined) return exchange;
       this.options.tell(`The cloud asks to wait ${Math.round(waitMs / 1_000)} s (${sent.path}); so it goes on then.`);
       await sleep(waitMs);
@@ -202,11 +205,4 @@ export class TestOutlet {
       hint: `${MOST_UNANSWERED} requests in a row had no answer. Is it running still?`,
     });
   }
-}
-
-/** As the outlet waits: by `Retry-After` with 429 or 503. */
-function waitAskedFor({ reply }: Exchange): number | undefined {
-  if (reply.kind === 'none' || (reply.status !== 429 && reply.status !== 503)) return undefined;
-  const waitMs = parseRetryAfterMs(reply.retryAfter, Date.now());
-  return waitMs !== undefined && waitMs <= LONGEST_WAIT_MS ? waitMs : undefined;
 }

@@ -19,7 +19,7 @@ export function chapterLine(title: string, first: boolean, paint: Paint): string
   return `${first ? '' : '\n'}${paint('bold', title)}`;
 }
 
-export function checkLines({ check, outcome }: Checked, paint: Paint, width: number): string[] {
+export function checkLines({ check, outcome, among }: Checked, paint: Paint, width: number): string[] {
   const { mark, style } = MARKS[outcome.kind];
   const line = (text: string) => {
     const [first = '', ...rest] = wrapped(text, width - MARGIN);
@@ -29,7 +29,7 @@ export function checkLines({ check, outcome }: Checked, paint: Paint, width: num
     case 'ok':
       return line(outcome.note === null ? check.name : `${check.name} (${outcome.note})`);
     case 'skipped':
-      return line(`${check.name}: skipped, ${outcome.why}`);
+      return line(`${among > 1 ? `all ${among} checks` : check.name}: skipped, ${outcome.why}`);
     case 'fail':
       return [
         ...line(check.name),

@@ -10,6 +10,7 @@ import { TestOutlet, type TestOutletOptions } from '../cloud-check/test-outlet.j
 import { cloudUrl, duration, headerText, isEntityName, listen } from '../config/scalars.js';
 import { readCertificates, readSecretFile } from '../config/secrets.js';
 import { codeOf, EXIT, SyncError } from '../errors.js';
+import { parseSecrets } from '../http/webhooks/signature.js';
 import { wrapped } from '../ops/status/words.js';
 import { chapterLine, checkLines, inJson, summaryLines } from './cloud-check-view.js';
 import { painter, print, printJson, remark, screenWidth } from './output.js';
@@ -83,8 +84,10 @@ async function told(outlet: TestOutlet, common: CommonOptions): Promise<Checked[
   const [paint, width] = [painter(common), screenWidth()];
   const checked: Checked[] = [];
   for await (const one of runChecks(outlet)) {
-    if (checked.at(-1)?.chapter !== one.chapter) print(chapterLine(one.chapter, checked.length === 0, paint));
-    for (const line of checkLines(one, paint, width)) print(line);
+    const begins = checked.at(-1)?.chapter !== one.chapter;
+    if (begins) print(chapterLine(one.chapter, checked.length === 0, paint));
+    // Where a whole chapter is left out, one line says so for all of its checks.
+    if (begins || one.among === 0) for (const line of checkLines(one, paint, width)) print(line);
     checked.push(one);
   }
   for (const line of summaryLines(checked, paint, width)) print(line);
@@ -132,7 +135,8 @@ function webhookOf(options: Given): TestOutletOptions['webhook'] {
   if (address === undefined) throw usage(`--listen is ${options.listen}: an address and a port are wanted`);
   if (secretsFile === undefined)
     throw usage('--secrets-file is missing: without a secret no signature can be checked', 'One secret a line.');
-  textOf('--secrets-file', secretsFile);
+  if (parseSecrets(textOf('--secrets-file', secretsFile)).length === 0)
+    throw usage(`--secrets-file: ${secretsFile} is empty`, 'One secret a line.');
   const waitMs = duration(options.wait);
   if (waitMs === undefined) throw usage(`--wait is ${options.wait}: a time such as 60s or 2m is wanted`);
   return { listen: address, secretsFile, waitMs };

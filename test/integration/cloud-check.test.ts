@@ -107,7 +107,19 @@ test.each<[string, FaultRule, string, RegExp]>([
     'lets somebody else answer',
     { kind: 'captive-portal', match: { path: '/sync/capabilities' } },
     'GET /sync/capabilities answers by the contract, or 404',
-    /^the answer is no JSON object$/,
+    /^the answer is no JSON object; did the cloud itself answer\?$/,
+  ],
+  [
+    'lets somebody else answer the pushes',
+    { kind: 'captive-portal', match: { path: '/sync/push' } },
+    'a new install may push, or is told the epoch that holds',
+    /^a push was answered with HTTP 200 without a list "results"$/,
+  ],
+  [
+    'lies under another URL',
+    { kind: 'status', status: 404, match: { path: '/health' } },
+    'GET /health answers 200',
+    /^HTTP 404 instead of 200; is the URL the base below which \/health and \/sync\/push lie\?$/,
   ],
   [
     'sends the outlet elsewhere',
@@ -131,6 +143,10 @@ test('where no row is accepted, what needs rows is skipped and the way out is na
   const checked = await checkCloud(cloud.url);
   expect(failedIn(checked)).toEqual(['a create is accepted, and told its version']);
   expect(whyOf(checked, 'a create is accepted, and told its version')).toMatch(/--type, --data/);
+  const away = await start();
+  away.faults.add({ kind: 'status', status: 500, match: { path: '/sync/push' } });
+  const why = whyOf(await checkCloud(away.url), 'a create is accepted, and told its version');
+  expect(why).toMatch(/answered with HTTP 500: fault_500: .* for each change$/);
   expect(failedIn(await checkCloud(cloud.url, { type: 'product' }))).toEqual([]);
 });
 
@@ -277,6 +293,7 @@ describe('the command', () => {
     expect(failure).toMatch(/\n +came back +HTTP 200 \{"results":\[\]/);
     expect(failure).toMatch(/\n +contract +What the cloud must do, 3: "A delete of what the cloud/);
     expect(stdout).toMatch(/\n\d+ failed, \d+ hold, \d+ skipped\.\n/);
+    expect(stdout).toContain('\nTwo outlets\n  -    all 11 checks: skipped, no --other-outlet\n\n');
     expect(stdout).not.toContain(API_KEY);
   });
 
@@ -326,7 +343,9 @@ describe('the command', () => {
     });
     const webhooks = await syncd(given(gone, '--listen', '127.0.0.1:0'));
     expect(webhooks).toMatchObject({ code: 64, stderr: expect.stringMatching(/--secrets-file is missing/) });
+    const empty = ['--listen', '127.0.0.1:0', '--secrets-file', fileWith('empty', '\n')];
     for (const [more, why] of [
+      [empty, /--secrets-file: .*empty is empty/],
       [['--other-outlet', 'test-2'], /--other-key-file is missing/],
       [['--other-key-file', keyFile], /--other-key-file is for a second outlet: --other-outlet is missing/],
       [['--other-outlet', 'test-outlet', '--other-key-file', keyFile], /which is --outlet: a second one is wanted/],

@@ -122,7 +122,8 @@ test('each change has one result in whatever order; none, two, or one for a stra
   expect(told('a')).toBe('change 2 of 2 (b) has no result, not one');
   expect(told('a', 'b', 'b')).toBe('change 2 of 2 (b) has 2 results, not one');
   expect(told('a', 'b', 'c')).toBe('a result names c, which was not sent');
-  expect(eachOnce(push('<html>', [a]))?.why).toBe('the answer has no list "results"');
+  expect(eachOnce(push({ result: [] }, [a]))?.why).toBe('the answer has no list "results"');
+  expect(eachOnce(push('<html>', [a]))?.why).toBe('the answer is no JSON object; did the cloud itself answer?');
   expect(eachOnce(push({ error: { code: 'bad', message: 'no' } }, [a], 422))?.why).toMatch(
     /HTTP 422: bad: no, not with 200/,
   );
@@ -218,7 +219,7 @@ test('what failed is shown with what was sent, what came back and the sentence',
     why,
     exchange: { ...exchange, sent: { ...exchange.sent, body, remark: 'gzip' } },
   };
-  const lines = checkLines({ chapter: 'The optimistic lock', check, outcome }, (_style, text) => text, 80);
+  const lines = checkLines({ chapter: 'The optimistic lock', check, outcome, among: 0 }, (_style, text) => text, 80);
   for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
   golden('cloud-check-failure.txt', `${lines.join('\n')}\n`);
 });

@@ -130,5 +130,6 @@ const keyReach: Check = {
 export const others: Chapter = {
   title: 'Two outlets',
   needsRows: true,
+  leftOut: ({ other }) => ('none' in other ? other.none : undefined),
   checks: [sideBySide, sameSeq, sameBatch, sameChange, ...othersRows, keyReach],
 };

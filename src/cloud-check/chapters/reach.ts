@@ -1,10 +1,20 @@
 /** Whether there is a cloud at all, what it says of itself, whom it lets in, and whether it takes a row of the test outlet. */
 import { parseCapabilities, parseObject } from '../../cloud/reply.js';
 import { SyncError } from '../../errors.js';
-import { answerWords, broken, type Chapter, type Check, type Exchange, type Fault, ok, verdictOf } from '../check.js';
+import {
+  answerWords,
+  broken,
+  type Chapter,
+  type Check,
+  type Exchange,
+  type Fault,
+  NO_JSON,
+  ok,
+  verdictOf,
+} from '../check.js';
 import { mustBeUnknown } from '../judge-entity.js';
 import { mustBeAccepted } from '../judge-push.js';
-import { takeOverAs } from '../take-over.js';
+import { isAboutRow, takeOverAs } from '../take-over.js';
 import type { TestOutlet } from '../test-outlet.js';
 
 /** Beyond it neither "the later edit wins" nor a signed webhook works. */
@@ -23,7 +33,8 @@ const health: Check = {
       throw new SyncError('unavailable', `the cloud cannot be reached: ${outlet.options.url}/health: ${reply.error}`, {
         hint: 'Check the URL: it is the base below which /health and /sync/push lie. A private certificate: --ca-file FILE',
       });
-    return verdictOf([reply.status === 200 ? undefined : broken(`${answerWords(asked)} instead of 200`, asked)]);
+    const hint = reply.status === 404 ? '; is the URL the base below which /health and /sync/push lie?' : '';
+    return verdictOf([reply.status === 200 ? undefined : broken(`${answerWords(asked)} instead of 200${hint}`, asked)]);
   },
 };
 
@@ -67,7 +78,7 @@ const capabilities: Check = {
 
 /** What is missing is a default; what is there has to make sense. */
 function flawOfCapabilities(asked: Exchange, given: Record<string, unknown> | undefined): Fault | undefined {
-  if (given === undefined) return broken('the answer is no JSON object', asked);
+  if (given === undefined) return broken(NO_JSON, asked);
   const wants: [name: string, want: string, is: (value: unknown) => boolean][] = [
     ['protocol', '1', (value) => value === 1],
     ['max_batch_changes', 'an integer from 1', (value) => Number.isSafeInteger(value) && (value as number) > 0],
@@ -141,6 +152,8 @@ const create: Check = {
     const change = outlet.change('create', outlet.freshId(), null);
     const pushed = await outlet.push([change]);
     const fault = mustBeAccepted(pushed, change, 'the create');
+    // A refusal of all, or what is no answer of a cloud, says nothing about the row.
+    if (fault && !isAboutRow(pushed)) return verdictOf([fault]);
     const hint = ` Does this cloud know the type "${outlet.options.type}" and such a row? Else: --type, --data.`;
     return verdictOf([fault && { ...fault, why: `${fault.why}.${hint}` }]);
   },
