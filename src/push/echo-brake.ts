@@ -27,11 +27,16 @@ type Round = { rounds: number; id: string; rest: string; seenMs: number; dueMs: 
 
 export class EchoBrake {
   readonly #nowMs: () => number;
+  readonly #onSlowed: (change: PendingChange) => void;
   readonly #rows = new Map<string, Round>();
 
-  /** @param nowMs a monotonic clock */
-  constructor(nowMs: () => number) {
+  /**
+   * @param nowMs a monotonic clock
+   * @param onSlowed told once of each change that is to wait
+   */
+  constructor(nowMs: () => number, onSlowed: (change: PendingChange) => void) {
     this.#nowMs = nowMs;
+    this.#onSlowed = onSlowed;
   }
 
   /**
@@ -63,6 +68,7 @@ export class EchoBrake {
     const dueMs = nowMs + waitMs(rounds);
     if (this.#rows.size >= MOST_ROWS) this.#rows.clear();
     this.#rows.set(change.key, { rounds, id: change.id, rest, seenMs: nowMs, dueMs });
+    if (nowMs < dueMs) this.#onSlowed(change);
     return nowMs < dueMs;
   }
 }

@@ -75,6 +75,7 @@ export class PushLoop {
       coalesced: deps.coalesced,
       correctionMs: () => deps.clock.correctionMs,
       farthestMs: deps.retry.maxBackoffMs + LONGEST_HOLD_MS,
+      log: deps.log,
     });
     this.#contact = new Contact(deps);
     this.#aftermath = new Aftermath(deps, {

@@ -4,6 +4,7 @@
  * here loses nothing: the next pass reads the same rows.
  */
 import type { Db } from '../db/connect.js';
+import type { Log } from '../log.js';
 import { type ClaimedRow, claimCorrections, claimDue, claimPage, claimSpreads, flushCommits } from '../queue/claim.js';
 import type { QueueFloor } from '../queue/floor.js';
 import { monotonicMs } from '../time.js';
@@ -31,6 +32,7 @@ export type PassDeps = {
   correctionMs: () => number;
   /** The longest wait that a retry is ever given. */
   farthestMs?: number;
+  log?: Log;
 };
 
 const MIN_PAGE = 500;
@@ -47,7 +49,7 @@ const MOST_REST_MS = 20_000;
 
 export class Pass {
   readonly #deps: PassDeps;
-  readonly #brake = new EchoBrake(monotonicMs);
+  readonly #brake: EchoBrake;
   #begun = '0';
   #after = '0';
   #snapshot: string | undefined;
@@ -74,6 +76,12 @@ export class Pass {
 
   constructor(deps: PassDeps) {
     this.#deps = deps;
+    this.#brake = new EchoBrake(monotonicMs, ({ entity_type }) =>
+      deps.log?.warn('triggers of the POS send rows to and fro; syncd doctor names them', {
+        trouble: `${entity_type} to and fro`,
+        entity_type,
+      }),
+    );
   }
 
   /** Everything that the pass's snapshot saw has been read. */

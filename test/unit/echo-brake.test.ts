@@ -6,9 +6,14 @@ import { makeChange } from '../support/changes.js';
 let nowMs = 0;
 let brake: EchoBrake;
 let id = 0;
+let slowed: string[];
 beforeEach(() => {
   nowMs = 1_000_000;
-  brake = new EchoBrake(() => nowMs);
+  slowed = [];
+  brake = new EchoBrake(
+    () => nowMs,
+    (change) => slowed.push(change.id),
+  );
 });
 
 /** What the trigger made of the row: `token` is its own, the rest came in. */
@@ -42,6 +47,7 @@ test('the fifth in a row waits its time, however often it is looked at, and then
   nowMs += 1;
   expect(leaving(fifth)).toEqual([fifth.id]);
   expect(leaving(fifth)).toEqual([fifth.id]);
+  expect(slowed).toEqual([fifth.id]);
 });
 
 test('an edit of the same row goes at once, and what waited in front of it; so do all others, without what waits', () => {
