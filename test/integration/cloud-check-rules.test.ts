@@ -271,10 +271,18 @@ test.each(['pages name no operation', 'pages have no rows'] as const)(
   },
 );
 
-test('the same cloud without a broken rule fails in nothing, also when it is checked again', async () => {
+test('the same cloud without a broken rule fails in nothing, also when it is checked again, with keys of either reach', async () => {
   const cloud = await startTinyCloud(API_KEY);
   try {
-    for (const _ of [1, 2]) expect(failedIn(await checkCloud(cloud.url, { pulled: true, other: OTHER }))).toEqual([]);
+    for (const [apiKey, others, opens] of [
+      [`${API_KEY}-test-outlet`, API_KEY, 'opens'],
+      [API_KEY, `${API_KEY}-other-outlet`, 'does not open'],
+    ] as const) {
+      const checked = await checkCloud(cloud.url, { pulled: true, apiKey, other: { ...OTHER, apiKey: others } });
+      expect(failedIn(checked)).toEqual([]);
+      const notes = checked.flatMap(({ outcome }) => (outcome.kind === 'ok' ? [outcome.note] : []));
+      expect(notes).toContain(`the key of outlet other-outlet ${opens} outlet test-outlet`);
+    }
   } finally {
     await cloud.stop();
   }

@@ -5,6 +5,9 @@ import { TestOutlet, type TestOutletOptions } from '../../src/cloud-check/test-o
 
 export const API_KEY = 'a-key-for-the-checks';
 
+/** Without long poll, which costs every run two seconds, and with small batches. */
+export const QUICK = { long_poll: false, max_batch_changes: 50, max_batch_bytes: 50_000 };
+
 /** A second outlet; the clouds of the tests have one key for all. */
 export const OTHER = { outletId: 'other-outlet', apiKey: API_KEY };
 

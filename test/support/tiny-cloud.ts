@@ -37,8 +37,8 @@ class Tiny {
   readonly #memories: Memories;
   readonly #own: Memory;
 
-  constructor(broken: ReadonlySet<BrokenRule>, memories: Memories, outletId: string) {
-    this.#broken = broken;
+  constructor(memories: Memories, outletId: string) {
+    this.#broken = memories.broken;
     this.#memories = memories;
     this.#own = memories.of(outletId);
   }
@@ -257,12 +257,11 @@ class Tiny {
   }
 }
 
+/** @param apiKey of every outlet; with `-<outlet id>` behind it, of that one alone */
 export async function startTinyCloud(apiKey: string, ...rules: BrokenRule[]): Promise<TinyCloud> {
-  const broken = new Set(rules);
-  const memories = new Memories(broken);
+  const memories = new Memories(new Set(rules));
   const server = createServer(async (request, response) => {
-    const [path = '', query] = (request.url ?? '').slice('/v1'.length).split('?');
-    const answer = await answerTo(memories, request, path, new URLSearchParams(query), apiKey, broken);
+    const answer = await answerTo(memories, request, apiKey);
     response.writeHead(answer.status, { 'content-type': 'application/json' }).end(writeExactly(answer.body));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -276,24 +275,24 @@ export async function startTinyCloud(apiKey: string, ...rules: BrokenRule[]): Pr
   };
 }
 
-async function answerTo(
-  memories: Memories,
-  request: IncomingMessage,
-  path: string,
-  query: URLSearchParams,
-  apiKey: string,
-  broken: ReadonlySet<BrokenRule>,
-): Promise<Answer> {
+async function answerTo(memories: Memories, request: IncomingMessage, apiKey: string): Promise<Answer> {
+  const { broken } = memories;
+  const [path = '', query] = (request.url ?? '').slice('/v1'.length).split('?');
   const chunks: Buffer[] = [];
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
   const anybody =
     broken.has('any key will do') || (broken.has('the digest is for everybody') && path === '/sync/digest');
-  if (request.headers['x-api-key'] !== apiKey && !anybody) return refusal(401, 'api_key');
+  const keys = [apiKey, `${apiKey}-${request.headers['x-outlet-id']}`];
+  if (!keys.includes(String(request.headers['x-api-key'])) && !anybody) return refusal(401, 'api_key');
   const packed = request.headers['content-encoding'] === 'gzip';
   if (packed && broken.has('gzip is not read')) return refusal(415, 'encoding');
   const bytes = packed ? gunzipSync(Buffer.concat(chunks)) : Buffer.concat(chunks);
   if (bytes.length > 250_000) return refusal(413, 'too_large');
   const body = readExactly(bytes.toString());
-  const tiny = new Tiny(broken, memories, String(request.headers['x-outlet-id']));
-  return tiny.answer(request.method ?? '', { path, query, body: isObject(body) ? body : {} });
+  const tiny = new Tiny(memories, String(request.headers['x-outlet-id']));
+  return tiny.answer(request.method ?? '', {
+    path,
+    query: new URLSearchParams(query),
+    body: isObject(body) ? body : {},
+  });
 }

@@ -26,14 +26,14 @@ const FORGETFUL: [rule: BrokenRule, part: keyof Memory][] = [
 ];
 
 export class Memories {
-  readonly #broken: ReadonlySet<BrokenRule>;
+  readonly broken: ReadonlySet<BrokenRule>;
   readonly #all = new Map<string, Memory>();
   /** Rung by every push. */
   readonly #bell = new EventTarget();
   readonly #answers = new Map<string, Answer>();
 
   constructor(broken: ReadonlySet<BrokenRule>) {
-    this.#broken = broken;
+    this.broken = broken;
   }
 
   get all(): Memory[] {
@@ -50,9 +50,9 @@ export class Memories {
       living: { copy: undefined },
       seqs: new Map(),
       answers: this.#answers,
-      feed: new TinyFeed(this.#broken, this.#bell, () => this.all.map(({ feed }) => feed)),
+      feed: new TinyFeed(this.broken, this.#bell, () => this.all.map(({ feed }) => feed)),
     };
-    const shared = FORGETFUL.filter(([rule]) => this.#broken.has(rule)).map(([, part]) => part);
+    const shared = FORGETFUL.filter(([rule]) => this.broken.has(rule)).map(([, part]) => part);
     const memory: Memory = first ? { ...own, ...Object.fromEntries(shared.map((part) => [part, first[part]])) } : own;
     this.#all.set(outletId, memory);
     return memory;

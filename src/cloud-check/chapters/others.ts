@@ -112,7 +112,7 @@ const sameChange: Check = {
 };
 
 const keyReach: Check = {
-  name: 'how far the key of one outlet reaches (the contract leaves it to the cloud)',
+  name: 'the key of one outlet is tried on the other: noted, for the contract leaves it open',
   contract: { where: 'Conventions', says: 'X-API-Key, X-Outlet-ID on every request' },
   run: withOtherApart(async (outlet, other) => {
     const { apiKey } = other.options;
@@ -121,8 +121,8 @@ const keyReach: Check = {
     const pushed = await outlet.push([create]);
     const intruder = new TestOutlet({ ...outlet.options, apiKey }, `with the X-API-Key of ${nameOf(other)}`);
     const { reply } = await intruder.entity(create.entity_id);
-    const opens = reply.kind === 'answer' && reply.status === 200;
-    const note = opens ? `the key of ${nameOf(other)} opens ${nameOf(outlet)} too` : `it opens no other outlet`;
+    const opens = reply.kind === 'answer' && reply.status === 200 ? 'opens' : 'does not open';
+    const note = `the key of ${nameOf(other)} ${opens} ${nameOf(outlet)}`;
     return verdictOf([mustBeAccepted(pushed, create, `a create of ${nameOf(outlet)}`)], note);
   }),
 };
