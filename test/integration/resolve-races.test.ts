@@ -183,6 +183,21 @@ test('a newer version that comes while a person takes the older one is not lost'
   }
 });
 
+test('sales of long ago and of now are all in what goes out, in their order', async () => {
+  const id = await diverged();
+  await stage.edits(
+    'UPDATE products SET qty = 4',
+    // A backlog of others.
+    `SELECT pg_catalog.setval('syncd.sync_queue_id_seq', 1000000)`,
+    'UPDATE products SET qty = 3',
+  );
+  const sold = await stage.all('SELECT change_id FROM syncd.sync_queue ORDER BY id');
+  expect(await stage.byHand(id, { strategy: 'local_wins' })).toMatchObject({ done: true });
+  const [sent, ...more] = await stage.pending();
+  expect(more).toEqual([]);
+  expect(sent).toMatchObject({ payload: { name: 'Shop', qty: 3 }, supersedes: sold.map((one) => one.change_id) });
+});
+
 test('a daemon that leads no more resolves nothing', async () => {
   await diverged();
   await stage.edits(

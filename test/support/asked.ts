@@ -22,6 +22,8 @@ export class Asked {
     async function query(this: pg.Client, ...args: [string | { text: string }]): Promise<unknown> {
       const [query] = args;
       const text = typeof query === 'string' ? query : query.text;
+      // A transaction that took too long on a slow machine is begun anew.
+      if (/^(begin|start transaction)/i.test(text)) asked.#texts.length = 0;
       asked.#texts.push(text);
       const place = ahead.findIndex(([like]) => like.test(text));
       if (place !== -1) {
@@ -40,6 +42,7 @@ export class Asked {
     pg.Client.prototype.query = real;
   }
 
+  /** In the last transaction, as is `underLock`. */
   get locks(): number {
     return this.#texts.filter((text) => LOCK.test(text)).length;
   }
