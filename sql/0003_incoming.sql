@@ -67,7 +67,7 @@ COMMENT ON COLUMN syncd.incoming.received_at IS 'When it was stored. The event t
 
 -- Changes that this one contains and that are settled with it already: the cloud may have applied one of them unheard.
 ALTER TABLE syncd.sync_queue ADD COLUMN supersedes uuid[];
-COMMENT ON COLUMN syncd.sync_queue.supersedes IS 'Settled changes whose effect a resolution put into this one.';
+COMMENT ON COLUMN syncd.sync_queue.supersedes IS 'Settled changes whose effect a resolution put into this one, or that a person gave up before it.';
 -- Null at a sale, whose row has its map of nulls anyway: 7,000 instructions of 2.1 million (A6).
 ALTER TABLE syncd.sync_queue ADD COLUMN undated boolean;
 COMMENT ON COLUMN syncd.sync_queue.undated IS 'True: when the shop made the edit is not on record, or it made none: a row that was queued as it stood, or what triggers of the POS made of one that came in.';

@@ -65,11 +65,14 @@ const TO_BE_RESOLVED = sql`EXISTS (
   WHERE k.status = 'open' AND k.entity_type = q.entity_type AND k.entity_id = q.entity_id
     AND c.direction <> 'push' AND to_regclass(c.table_name) IS NOT NULL)`;
 
+const FRESH = sql`(q.status = 'pending' AND q.next_attempt_at IS NULL)`;
+
 /**
  * Gives changes up: they count as settled, and what waited behind them may go. A conflict is closed with the last of its changes.
  * The newest of what waited may have gone already, as a correction that contains the rest, and its answer be lost: so all but the
  * newest go out as what was tried before. Should one of them run into that very row, the cloud is asked first whose it is; as a
- * fresh change it would be in conflict with it, and `merge` would count the same sale twice.
+ * fresh change it would be in conflict with it, and `merge` would count the same sale twice. What was given up may have arrived as
+ * well: the next change of its entity names it, for its row contains it.
  */
 export async function discardChanges(db: Db, ids: string[], who: string, reason: string): Promise<Verdict[]> {
   const done = await db.transaction().execute(async (trx) => {
@@ -88,14 +91,26 @@ export async function discardChanges(db: Db, ids: string[], who: string, reason:
         UPDATE syncd.sync_queue q SET status = 'synced', settled_as = 'discarded', synced_at = clock_timestamp(),
           next_attempt_at = NULL, error_message = NULL
         FROM found WHERE q.id = found.id AND q.status <> 'synced'
-        RETURNING q.id, q.entity_type, q.entity_id, found.status AS was, found.error_message AS words, found.was_answered
+        RETURNING q.id, q.entity_type, q.entity_id, found.status AS was, found.error_message AS words, found.was_answered, q.change_id, q.supersedes
+      ), given_up AS (
+        SELECT d.entity_type, d.entity_id, bool_or(d.was_answered) AS was_answered FROM done d GROUP BY d.entity_type, d.entity_id
       ), behind AS MATERIALIZED (
-        SELECT q.ctid AS spot, q.id < max(q.id) OVER (PARTITION BY q.entity_type, q.entity_id) AS is_older FROM syncd.sync_queue q
-        WHERE q.status = 'pending' AND q.next_attempt_at IS NULL AND q.id NOT IN (SELECT id FROM done)
-          AND (q.entity_type, q.entity_id) IN (SELECT d.entity_type, d.entity_id FROM done d WHERE d.was_answered)
-      ), asked_first AS (
-        UPDATE syncd.sync_queue q SET next_attempt_at = clock_timestamp() FROM behind
-        WHERE q.ctid = behind.spot AND behind.is_older AND q.status = 'pending' AND q.next_attempt_at IS NULL
+        SELECT q.ctid AS spot, q.id, q.entity_type, q.entity_id,
+          g.was_answered AND ${FRESH} AND q.id < max(q.id) FILTER (WHERE ${FRESH}) OVER (PARTITION BY q.entity_type, q.entity_id) AS is_older
+        FROM syncd.sync_queue q JOIN given_up g ON g.entity_type = q.entity_type AND g.entity_id = q.entity_id
+        WHERE ${unsettled} AND q.id NOT IN (SELECT id FROM done)
+      ), named AS (
+        SELECT n.id, array_agg(c.id) AS change_ids FROM (
+          SELECT d.change_id, d.supersedes, min(b.id) AS id
+          FROM done d JOIN behind b ON b.entity_type = d.entity_type AND b.entity_id = d.entity_id AND b.id > d.id
+          GROUP BY d.id, d.change_id, d.supersedes) AS n CROSS JOIN unnest(n.change_id || n.supersedes) AS c (id)
+        GROUP BY n.id
+      ), passed_on AS (
+        UPDATE syncd.sync_queue q SET
+          supersedes = CASE WHEN n.id IS NULL THEN q.supersedes ELSE coalesce(q.supersedes, '{}') || n.change_ids END,
+          next_attempt_at = CASE WHEN b.is_older THEN clock_timestamp() ELSE q.next_attempt_at END
+        FROM behind b LEFT JOIN named n ON n.id = b.id
+        WHERE q.ctid = b.spot AND (b.is_older OR n.id IS NOT NULL) AND q.status <> 'synced'
       ), freed AS (
         SELECT DISTINCT d.entity_type, d.entity_id, left_over.status
         FROM done d CROSS JOIN LATERAL (

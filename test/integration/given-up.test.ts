@@ -1,10 +1,13 @@
 /** Changes that were given up, by the daemon or by a person, while the cloud had them, or what contains them, without a word of it. */
 import { resolveConflict } from '../../src/apply/resolve.js';
+import type { Strategy } from '../../src/config/settings.js';
 import { discardChanges } from '../../src/queue/manage.js';
 import { type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
 import { TwoSides } from '../support/two-sides.js';
 
 const ROUNDS = 8;
+/** Blamed so often a change has failed. */
+const FAILED = 4;
 
 let stage: ConflictStage;
 beforeAll(async () => {
@@ -13,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => stage?.close());
 
 /** Ten of it are in stock, and both sides know. */
-async function stocked(conflict: 'merge' | 'cloud_wins'): Promise<TwoSides> {
+async function stocked(conflict: Strategy): Promise<TwoSides> {
   await stage.reset();
   const sides = new TwoSides(stage, { conflict, delta: ['qty'] });
   await stage.edits(`INSERT INTO products (id, name, price, qty) VALUES (1, 'Kopi', 10, 10)`);
@@ -23,8 +26,6 @@ async function stocked(conflict: 'merge' | 'cloud_wins'): Promise<TwoSides> {
 const stocks = async (sides: TwoSides) => [(await sides.shopRows())[0]?.qty, sides.cloudRow(1)?.qty];
 
 describe('a sale that the cloud has, and of which it never said so, is not taken off the stock twice', () => {
-  const FAILED = 4;
-
   async function sold(): Promise<TwoSides> {
     const sides = await stocked('merge');
     await stage.edits('UPDATE products SET qty = 8 WHERE id = 1');
@@ -91,6 +92,23 @@ test.each([
     await stage.edits(sells);
     await sides.quieten(ROUNDS);
     expect(await stocks(sides)).toEqual([6, 6]);
+    expect(await stage.all('SELECT FROM syncd.sync_conflicts')).toEqual([]);
+  },
+);
+
+test.each(['merge', 'cloud_wins', 'manual'] as const)(
+  'a change that a person gives up, and that has arrived unheard, is in nobody’s way: %s',
+  async (conflict) => {
+    const sides = await stocked(conflict);
+    const sells = 'UPDATE products SET qty = qty - 1 WHERE id = 1';
+    await stage.edits(sells);
+    await sides.blame(FAILED);
+    expect(sides.cloudRow(1)?.qty).toBe(9);
+    await stage.edits(sells);
+    const { id } = await stage.one("SELECT id FROM syncd.sync_queue WHERE status = 'failed'");
+    await discardChanges(stage.db, [id], 'budi', 'never');
+    await sides.quieten(ROUNDS);
+    expect(await stocks(sides)).toEqual([8, 8]);
     expect(await stage.all('SELECT FROM syncd.sync_conflicts')).toEqual([]);
   },
 );
