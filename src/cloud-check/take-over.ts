@@ -4,7 +4,7 @@ import { answerWords, broken, type Exchange, type Outcome, ok, verdictOf } from 
 import type { TestOutlet } from './test-outlet.js';
 
 /** Whether the cloud looked at the row: it told a result, or refused what was in the batch. */
-export function isAboutRow({ reply }: Exchange): boolean {
+function isAboutRow({ reply }: Exchange): boolean {
   if (reply.kind === 'none') return false;
   if (reply.status === 200) return Array.isArray(parseObject(reply.body)?.results);
   return reply.status === 400 || reply.status === 422;

@@ -23,8 +23,10 @@ export async function walk(outlet: TestOutlet, from: string | null): Promise<Wal
   const cursors = new Set<string>();
   const end = (unfinished: Outcome): Walked => ({ cursor: null, seen, names, unfinished });
   let cursor = from;
+  let last: Exchange | null = null;
   for (let pages = 0; pages < MOST_PAGES; pages++) {
     const asked = await ask(outlet, cursor);
+    last = asked;
     const page = pageOf(asked);
     const fault = mustBePage(asked, LIMIT);
     if (fault || page === undefined) return end(verdictOf([fault]));
@@ -41,5 +43,7 @@ export async function walk(outlet: TestOutlet, from: string | null): Promise<Wal
     cursor = page.next_cursor;
     cursors.add(cursor);
   }
+  if (names.length === 0)
+    return end(verdictOf([broken(`has_more is true after ${MOST_PAGES} pages without a change`, last)]));
   return end(skipped(`there is more than ${MOST_PAGES} pages; take an outlet with a shorter history`));
 }

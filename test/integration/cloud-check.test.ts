@@ -1,9 +1,12 @@
 /** syncd cloud-check against the reference cloud: nothing is found fault with, until a fault is played; webhooks in every profile. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runChecks } from '../../src/cloud-check/run.js';
 import type { TestOutletOptions } from '../../src/cloud-check/test-outlet.js';
+import { walk } from '../../src/cloud-check/walk-feed.js';
 import type { FaultRule } from '../../src/demo/cloud/faults.js';
 import type { CloudOptions } from '../../src/demo/cloud/open.js';
 import type { Subscription } from '../../src/demo/cloud/records.js';
@@ -132,6 +135,10 @@ test('where no row is accepted, what needs rows is skipped and the way out is na
   const checked = await checkCloud(cloud.url);
   expect(failedIn(checked)).toEqual(['a create is accepted, and told its version']);
   expect(whyOf(checked, 'a create is accepted, and told its version')).toMatch(/--type, --data/);
+  const mute = await start();
+  mute.faults.add({ kind: 'results', how: 'missing', match: { entity_type: 'syncd_check' } });
+  const mutes = whyOf(await checkCloud(mute.url), 'a create is accepted, and told its version');
+  expect(mutes).toBe('the change has no result, not one');
   const away = await start();
   away.faults.add({ kind: 'status', status: 500, match: { path: '/sync/push' } });
   const why = whyOf(await checkCloud(away.url), 'a create is accepted, and told its version');
@@ -151,6 +158,22 @@ test('a cloud that is gone in the midst of it ends the checks, and not each by i
     code: 'unavailable',
     message: expect.stringMatching(/answers no more/),
   });
+});
+
+test('a feed that says for ever that more is there, and brings nothing, is told so', async () => {
+  let pages = 0;
+  const server = createServer((_request, response) =>
+    response.end(JSON.stringify({ changes: [], next_cursor: `at-${++pages}`, has_more: true })),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    const outlet = testOutlet(`http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`);
+    const { unfinished } = await walk(outlet, null);
+    expect(unfinished).toMatchObject({ kind: 'fail', why: 'has_more is true after 1000 pages without a change' });
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
 });
 
 test('a cloud that asks to wait is waited for', async () => {

@@ -13,8 +13,8 @@ import {
   verdictOf,
 } from '../check.js';
 import { mustBeUnknown } from '../judge-entity.js';
-import { mustBeAccepted } from '../judge-push.js';
-import { isAboutRow, takeOverAs } from '../take-over.js';
+import { mustBeAccepted, resultOf } from '../judge-push.js';
+import { takeOverAs } from '../take-over.js';
 import type { TestOutlet } from '../test-outlet.js';
 
 /** Beyond it neither "the later edit wins" nor a signed webhook works. */
@@ -152,8 +152,10 @@ const create: Check = {
     const change = outlet.change('create', outlet.freshId(), null);
     const pushed = await outlet.push([change]);
     const fault = mustBeAccepted(pushed, change, 'the create');
-    // A refusal of all, or what is no answer of a cloud, says nothing about the row.
-    if (fault && !isAboutRow(pushed)) return verdictOf([fault]);
+    const status = resultOf(pushed, change)?.status;
+    const refused = pushed.reply.kind === 'answer' && (pushed.reply.status === 400 || pushed.reply.status === 422);
+    // All else says nothing about the row: no answer of a cloud, a refusal of everything, a result that cannot be read.
+    if (!refused && status !== 'rejected' && status !== 'held') return verdictOf([fault]);
     const hint = ` Does this cloud know the type "${outlet.options.type}" and such a row? Else: --type, --data.`;
     return verdictOf([fault && { ...fault, why: `${fault.why}.${hint}` }]);
   },
