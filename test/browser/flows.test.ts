@@ -200,6 +200,7 @@ describeInChromium('what a person does', () => {
     await calm(stage);
     await signIn(visit, stage.page, stage.token);
     await heading().getByText('All sales are in the cloud').waitFor();
+    await page.getByText('in 3 interruptions').waitFor();
     await stage.goAway();
     await page.getByText(/^No connection to the till since/).waitFor();
     await heading().getByText('Not known right now').waitFor();

@@ -167,6 +167,7 @@ export const en = {
     none: 'No outage in the last 7 days.',
     began: 'Began',
     lasted: 'Lasted',
+    interruptions: (n: string) => `in ${n} interruptions`,
     waited: 'Waited',
     drained: 'Caught up in',
     reason: 'Cause',

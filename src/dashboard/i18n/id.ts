@@ -172,6 +172,7 @@ export const id: Words = {
     none: 'Tidak ada gangguan dalam 7 hari terakhir.',
     began: 'Mulai',
     lasted: 'Lamanya',
+    interruptions: (n) => `dalam ${n} kali putus`,
     waited: 'Yang menunggu',
     drained: 'Terkejar dalam',
     reason: 'Sebab',

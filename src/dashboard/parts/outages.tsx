@@ -39,6 +39,9 @@ export function Outages({ outages }: { outages: Outage[] | undefined }) {
                   ) : (
                     f.span(outage.duration_ms)
                   )}
+                  {outage.interruptions > 1 && (
+                    <span class="small"> {t.outages.interruptions(f.number(outage.interruptions))}</span>
+                  )}
                 </td>
                 <td data-label={t.outages.waited}>
                   {outage.waited === 0 ? t.outages.nothing : f.number(outage.waited)}
