@@ -267,3 +267,26 @@ test('what a trigger of the POS makes of the cloud’s row goes out on top of it
     );
   }
 });
+
+test('what a deferred trigger makes of it is in that change as well', async () => {
+  const id = await diverged();
+  await stage.edits(
+    `CREATE FUNCTION dearer() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+       IF pg_trigger_depth() = 1 THEN UPDATE products SET price = price + 1; END IF; RETURN NULL; END $$`,
+    `CREATE CONSTRAINT TRIGGER dearer AFTER UPDATE ON products DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dearer()`,
+  );
+  const verdict = await stage.byHand(id, { strategy: 'cloud_wins' });
+  await stage.edits('DROP FUNCTION dearer CASCADE');
+  expect(verdict).toMatchObject({ done: true, resolution: 'cloud' });
+  expect(await stage.pending()).toMatchObject([{ operation: 'update', payload: { name: 'Cloud', price: 11 } }]);
+});
+
+test('after a write as before it values are read as capture writes them, whatever the search_path of the POS', async () => {
+  await stage.edits(`ALTER TABLE products ADD COLUMN place regclass DEFAULT 'products'`);
+  const id = await diverged();
+  const verdict = await stage.byHand(id, { data: '{"name":"Budi"}' });
+  await stage.edits('ALTER TABLE products DROP COLUMN place');
+  expect(verdict).toMatchObject({ done: true });
+  expect(await stage.pending()).toMatchObject([{ payload: { name: 'Budi', place: 'public.products' } }]);
+  expect(JSON.parse((await stage.conflict(id)).local)).toMatchObject({ name: 'Shop', place: 'public.products' });
+});
