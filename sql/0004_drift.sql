@@ -60,6 +60,9 @@ SET search_path = pg_catalog SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS 
     'oid', c.oid::text,
     'table', format('%I.%I', n.nspname, c.relname),
     'policies', c.relrowsecurity,
+    'parents', (
+      SELECT coalesce(json_agg(format('%I.%I', pn.nspname, p.relname) ORDER BY p.oid), '[]')
+      FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE i.inhrelid = c.oid),
     'columns', (
       SELECT json_agg(json_build_object('number', a.attnum, 'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
                'made', a.atttypid || ' ' || a.atttypmod, 'labels', (

@@ -99,7 +99,8 @@ function updates(recipe: Recipe): string {
 
 /**
  * The same where rows must be read again: what is captured is what the table holds when the statement has ended. A row that
- * meanwhile went, or came back, was captured by the statement that did it.
+ * meanwhile went was captured by the statement that did it. Another row may have the name that one gave up: before the end of the
+ * transaction two may have it where the key is deferrable, and the last statement that touches it tells which one keeps it.
  */
 function reread(recipe: Recipe, event: 'insert' | 'update' | 'delete', table: string): string {
   const keys = recipe.keys.map((key, place) => ({ ...key, column: identifier(key.name), again: `k.key${place}` }));
@@ -114,7 +115,7 @@ function reread(recipe: Recipe, event: 'insert' | 'update' | 'delete', table: st
     CASE WHEN ${gone} THEN NULL ELSE ${payload(recipe, 't')} END, k.previous
   FROM (${touched(recipe, event)}) AS k(entity_id, place, previous, ${keys.map((_, place) => `key${place}`).join(', ')})
   LEFT JOIN ${table} AS t ON ${equal.join(' AND ')}
-  WHERE (k.place OPERATOR(pg_catalog.=) 0) OPERATOR(pg_catalog.=) (${gone})
+  WHERE k.place OPERATOR(pg_catalog.=) 0 OR NOT (${gone})
   ORDER BY k.place, k.entity_id;`;
 }
 

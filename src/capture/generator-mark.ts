@@ -16,7 +16,6 @@ const MEMBER: Member = {
   kind: 'r',
   depth: 0,
   partition: false,
-  triggers: [],
   owner: 'sample',
   mayTrigger: true,
   owned: true,

@@ -3,15 +3,15 @@
  * afterwards is found by the next install.
  */
 import type pg from 'pg';
-import { SCHEMA } from './names.js';
+import { changedInBetween, SAID_BY_TRIGGERS } from './in-between.js';
 import type { Column, Member, TableShape, UniqueIndex, Written } from './shape.js';
 
 const TABLE = `
+  WITH RECURSIVE ${SAID_BY_TRIGGERS}
   SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.relpersistence AS persistence,
          c.relispartition AS partition, c.relrowsecurity AS "rowSecurity",
          ARRAY(SELECT i.inhparent::text FROM pg_inherits i WHERE i.inhrelid = c.oid) AS parents,
-         EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f'
-                 AND (k.confupdtype IN ('c', 'n', 'd') OR k.confdeltype IN ('n', 'd'))) AS "changedByCascade"
+         ${changedInBetween('c.oid')} AS "changedInBetween"
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname = $1::text AND c.relname = $2::text AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`;
 
@@ -64,18 +64,13 @@ const INDEXES = `
   WHERE i.indrelid = $1::oid AND i.indisunique AND k.place <= i.indnkeyatts
   GROUP BY c.relname, i.indexrelid, i.indisprimary, i.indisvalid, i.indimmediate, i.indpred, i.indexprs ORDER BY c.relname`;
 
-// A trigger cloned from a partitioned parent counts for the parent alone.
 const MEMBERS = `
   WITH RECURSIVE member(oid, depth) AS (
     SELECT $1::oid, 0
     UNION SELECT i.inhrelid, m.depth + 1 FROM member m JOIN pg_inherits i ON i.inhparent = m.oid
   )
   SELECT n.nspname AS schema, c.relname AS name, c.oid::text AS oid, c.relkind::text AS kind, m.depth, c.relispartition AS partition,
-         pg_get_userbyid(c.relowner)::text AS owner, has_table_privilege(c.oid, 'TRIGGER') AS "mayTrigger", pg_has_role(c.relowner, 'USAGE') AS owned,
-         coalesce((SELECT json_agg(json_build_object('name', t.tgname, 'row', t.tgtype & 1 = 1, 'after', t.tgtype & 66 = 0,
-                          'enabled', t.tgenabled IN ('O', 'A'), 'ours', CASE WHEN fn.nspname = $2 THEN f.proname END) ORDER BY t.tgname)
-                   FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid JOIN pg_namespace fn ON fn.oid = f.pronamespace
-                   WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgparentid = 0), '[]') AS triggers
+         pg_get_userbyid(c.relowner)::text AS owner, has_table_privilege(c.oid, 'TRIGGER') AS "mayTrigger", pg_has_role(c.relowner, 'USAGE') AS owned
   FROM (SELECT oid, min(depth) AS depth FROM member GROUP BY oid) m JOIN pg_class c ON c.oid = m.oid
   JOIN pg_namespace n ON n.oid = c.relnamespace
   ORDER BY m.depth, n.nspname, c.relname`;
@@ -109,7 +104,7 @@ export async function introspect(client: pg.Client, schema: string, name: string
   if (!table) return undefined;
   const columns = await columnsOf(client, table.oid);
   const indexes = await client.query<UniqueIndex>(INDEXES, [table.oid]);
-  const members = await client.query<Omit<Member, 'triggers'> & { triggers: string }>(MEMBERS, [table.oid, SCHEMA]);
+  const members = await client.query<Member>(MEMBERS, [table.oid]);
   const typeSchemas = await client.query<{ name: string }>(TYPE_SCHEMAS, [members.rows.map(({ oid }) => oid)]);
   const columnsOfChildren: Column[] = [];
   for (const child of members.rows.filter(({ depth, partition }) => depth > 0 && !partition)) {
@@ -122,16 +117,11 @@ export async function introspect(client: pg.Client, schema: string, name: string
     columnsOfChildren,
     typeSchemas: typeSchemas.rows.map(({ name }) => name),
     indexes: indexes.rows,
-    members: members.rows.map((member) => ({ ...member, triggers: readTriggers(member.triggers) })),
+    members: members.rows,
   };
 }
 
 async function columnsOf(client: pg.Client, oid: string): Promise<Column[]> {
   const { rows } = await client.query<Omit<Column, 'parts'> & { parts: string }>(COLUMNS, [oid]);
   return rows.map((column) => ({ ...column, parts: JSON.parse(column.parts) }));
-}
-
-function readTriggers(json: string): Member['triggers'] {
-  const triggers: (Member['triggers'][number] & { ours: string | null })[] = JSON.parse(json);
-  return triggers.map((trigger) => ({ ...trigger, ours: trigger.ours ?? undefined }));
 }

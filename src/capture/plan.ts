@@ -39,6 +39,8 @@ const NAMING = new Set(
   ),
 );
 const ISO = new Set(['date', 'timestamp', 'timestamptz']);
+/** What a row can be dated by; the precision of a timestamp changes no day. */
+const DATES = /^(date|timestamp(\(\d\))? with(out)? time zone)$/;
 const EXACT = new Set(['int2', 'int4', 'int8', 'uuid']);
 
 /**
@@ -72,6 +74,8 @@ export function planCapture(
     const key = chooseKey(shape, wanted, issue);
     const excluded = chooseExcluded(shape, wanted, key, issue);
     checkNamedColumns(shape, wanted, issue);
+    const undated = withoutDays(entity, wanted, shape);
+    if (undated !== undefined) plan.notices.push(undated);
     for (const table of wanted.also_writes)
       if (!written.get(table)) issue(`also_writes: there is no table ${table}${folded(table)}`);
     if (key) plan.entities.push(planEntity(settings, entity, wanted, shape, key, excluded, writtenBy(wanted, written)));
@@ -183,6 +187,14 @@ function checkNamedColumns(shape: TableShape, wanted: EntitySettings, issue: (wh
   }
 }
 
+/** @returns what to tell of a date_field that dates nothing, for it is a text, say: capture goes on, only the comparison is coarse */
+function withoutDays(entity: string, { table, date_field }: EntitySettings, shape: TableShape): string | undefined {
+  if (date_field === undefined) return undefined;
+  const column = columnOf(shape, columnName(date_field));
+  if (!column || DATES.test(column.type)) return undefined;
+  return `${entity}: date_field ${date_field} of ${table} is of type ${column.type}, neither a date nor a timestamp: it divides nothing into days, and syncd verify compares ${entity} as a whole; name another column, or none`;
+}
+
 function planEntity(
   settings: Pick<Settings, 'capture'>,
   entity: string,
@@ -194,10 +206,8 @@ function planEntity(
 ): EntityPlan {
   const watched = [...shape.columns, ...shape.columnsOfChildren].filter((column) => !excluded.includes(column.name));
   const family = shape.parents.length > 0 || shape.members.some((member) => member.depth > 0 && !member.partition);
-  // A trigger of the POS, or a cascade that comes back, may change a row between our statement and our trigger; a virtual
-  // column is computed only when the table itself is read.
-  const stale = shape.changedByCascade || shape.members.some((member) => member.triggers.some(changesRowsInBetween));
-  const reread = stale || watched.some((column) => column.generated === 'v');
+  // A virtual column is computed only when the table itself is read.
+  const reread = shape.changedInBetween || watched.some((column) => column.generated === 'v');
   return {
     entity,
     table: qualified(shape.schema, shape.name),
@@ -231,9 +241,6 @@ function planEntity(
     },
   };
 }
-
-const changesRowsInBetween = (trigger: Member['triggers'][number]) =>
-  trigger.ours === undefined && trigger.enabled && trigger.after && trigger.row;
 
 function keyColumn(column: Column, equals: string): KeyColumn {
   const iso = column.parts.some((part) => ISO.has(part.name));

@@ -34,15 +34,6 @@ export type UniqueIndex = {
   operators: string[];
 };
 
-export type Trigger = {
-  name: string;
-  row: boolean;
-  after: boolean;
-  enabled: boolean;
-  /** The function, when it is one of ours. */
-  ours: string | undefined;
-};
-
 export type Member = {
   schema: string;
   name: string;
@@ -52,7 +43,6 @@ export type Member = {
   /** 0 is the table itself. */
   depth: number;
   partition: boolean;
-  triggers: Trigger[];
   owner: string;
   mayTrigger: boolean;
   /** By the connected role, or one that it acts as. */
@@ -84,8 +74,8 @@ export type TableShape = {
   /** Where the types of its columns stand, but for PostgreSQL's own. */
   typeSchemas: string[];
   indexes: UniqueIndex[];
-  /** A foreign key of this table may change its rows when another table's row goes or changes its key. */
-  changedByCascade: boolean;
+  /** A trigger of the POS, or a cascade, may change a row once more before it is captured. */
+  changedInBetween: boolean;
   /** Itself first, then everything below it. */
   members: Member[];
 };

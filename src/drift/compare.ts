@@ -19,6 +19,7 @@ export function compare(seen: Observed, around: Surroundings): Finding[] {
   if (seen.direction !== 'pull' && !seen.suspended) {
     findings.push(...triggerFindings(recorded, now), ...replicaFindings(now, around.replicas));
     if (seen.invoked) findings.push(invoked(table));
+    if (seen.outrun && !seen.rereads) findings.push(outrun(table));
     findings.push(...powerless(seen));
   }
   if (seen.policed && (seen.direction !== 'push' || !recorded.policies)) findings.push(policies(seen));
@@ -100,6 +101,8 @@ function triggerFindings(recorded: Shape, now: Shape): Finding[] {
     if (faults.length > 0)
       finding('triggers', `on ${found.table} ${listed(faults)}`, 'what is changed there is not captured');
   }
+  for (const parent of parentsMissed(recorded, now))
+    finding('triggers', `${now.table} is a part of ${parent} now`, `what is written through ${parent} is not captured`);
   const known = new Set(recorded.members.map(({ oid }) => oid));
   for (const { oid, table, kind, partition, triggers } of now.members) {
     if (known.has(oid) || kind === 'f' || triggers.length > 0) continue;
@@ -112,6 +115,12 @@ function triggerFindings(recorded: Shape, now: Shape): Finding[] {
     else finding('child', `the table ${table} inherits from ${now.table} now`, 'what is written to it is not captured');
   }
   return findings;
+}
+
+/** New ones, through which rows are written without a statement trigger of this table; a row trigger fires whatever is named. */
+function parentsMissed({ parents: before, members }: Shape, { parents = [] }: Shape): string[] {
+  if (before === undefined || members.some(({ triggers }) => triggers.some(({ row }) => row))) return [];
+  return parents.filter((parent) => !before.includes(parent));
 }
 
 /** `insert` as people know it from the trigger's name. */
@@ -127,6 +136,15 @@ function faultOf(trigger: ShapeTrigger, { triggers }: ShapeMember): string | und
     found.body === trigger.body &&
     found.settings === trigger.settings;
   return same ? undefined : `the trigger for ${event} is not the one that was installed`;
+}
+
+function outrun(table: string): Finding {
+  return {
+    kind: 'triggers',
+    what: `the rows of ${table} must be read again before they are sent, since a trigger, a cascade or a virtual column came`,
+    means: 'what is sent may be older than the row, or lack a value',
+    hint: INSTALL,
+  };
 }
 
 function invoked(table: string): Finding {

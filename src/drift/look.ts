@@ -4,6 +4,7 @@
  * altered at any moment.
  */
 import { sql } from 'kysely';
+import { changedInBetween, SAID_BY_TRIGGERS } from '../capture/in-between.js';
 import { CAPTURE, columnName, DAEMON, OWNER, parseTable, qualified } from '../capture/names.js';
 import type { Direction, Settings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
@@ -36,6 +37,7 @@ type Row = {
   named: string | null;
   original: string | null;
   rereads: boolean;
+  outrun: boolean;
   policed: boolean;
   invoked: boolean;
   lacking: string[];
@@ -51,11 +53,15 @@ export const TABLE_NAMED = `SELECT k.oid FROM pg_catalog.pg_class k JOIN pg_cata
 
 export async function lookForDrift(db: Db, settings: Pick<Settings, 'entities'>): Promise<Looked> {
   const { rows } = await sql<Row>`
+    WITH RECURSIVE ${sql.raw(SAID_BY_TRIGGERS)}
     SELECT c.entity_type, c.table_name, c.direction, c.keys, c.excluded, c.generator, c.recorded::text AS recorded,
            syncd.table_shape(named.oid)::text AS named,
            CASE WHEN named.oid IS DISTINCT FROM was.oid THEN syncd.table_shape(was.oid) END::text AS original,
            EXISTS (SELECT FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace AND s.nspname = 'syncd'
                    WHERE p.proname::text = ANY (c.functions) AND strpos(p.prosrc, c.table_name || ' AS t ON ') > 0) AS rereads,
+           ${sql.raw(changedInBetween('coalesce(named.oid, was.oid)'))} OR EXISTS (
+             SELECT FROM pg_attribute a WHERE a.attrelid = coalesce(named.oid, was.oid) AND a.attgenerated = 'v' AND NOT a.attisdropped
+               AND a.attname <> ALL (c.excluded)) AS outrun,
            coalesce(row_security_active(named.oid), false) AS policed,
            EXISTS (SELECT FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace AND s.nspname = 'syncd'
                    WHERE p.proname::text = ANY (c.functions) AND NOT p.prosecdef) AS invoked,
@@ -75,7 +81,8 @@ function read(row: Row, settings: Pick<Settings, 'entities'>): Looked['tables'][
   const [recorded, named] = [shape(row.recorded), shape(row.named)];
   const original = recorded !== null && named?.oid === recorded.oid ? named : shape(row.original);
   const table = recorded?.table ?? row.table_name;
-  const { entity_type, direction, keys, excluded, generator, rereads, policed, invoked, lacking, suspended } = row;
+  const { entity_type, direction, keys, excluded, generator, rereads, outrun, policed, invoked, lacking, suspended } =
+    row;
   return {
     entity_type,
     direction,
@@ -88,6 +95,7 @@ function read(row: Row, settings: Pick<Settings, 'entities'>): Looked['tables'][
     named,
     original,
     rereads,
+    outrun,
     policed,
     invoked,
     lacking,

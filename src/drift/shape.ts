@@ -40,6 +40,8 @@ export type Shape = {
   oid: string;
   table: string;
   policies: boolean;
+  /** What it is a partition or an inheritance child of; missing in older records. */
+  parents?: string[];
   columns: ShapeColumn[];
   /** Column numbers of every unique index that counts for all rows. */
   unique: number[][];
@@ -74,6 +76,8 @@ export type Observed = {
   original: Shape | null;
   /** Its triggers read its rows once more, by the name that it had at install. */
   rereads?: boolean;
+  /** They have to: a row of it may be changed once more, or not be computed yet, when they see it. */
+  outrun?: boolean;
   /** A policy hides rows from the daemon. */
   policed: boolean;
   /** Its trigger functions run with the rights of whoever sells, who has none in the schema syncd. */

@@ -130,6 +130,33 @@ onEachServer('a table', (pos, server) => {
     expect((await pos().changes()).filter(({ id }) => id === '2').at(-1)?.operation).toBe('delete');
   });
 
+  test('that another trigger changes in the same statement ends with the row as it is, too', async () => {
+    await pos().capture(
+      `CREATE TABLE bills (id int PRIMARY KEY, total int NOT NULL DEFAULT 0); CREATE VIEW open_bills AS SELECT * FROM bills;
+       CREATE TABLE lines (id int PRIMARY KEY, bill int, price int);
+       CREATE FUNCTION add_to(which int, price int) RETURNS void LANGUAGE sql AS 'UPDATE open_bills SET total = total + price WHERE id = which';
+       CREATE FUNCTION add_line() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM add_to(NEW.bill, NEW.price); RETURN NULL; END';
+       CREATE TRIGGER add_line AFTER INSERT ON lines FOR EACH ROW EXECUTE FUNCTION add_line();
+       CREATE TABLE prices (id int PRIMARY KEY, current boolean DEFAULT true);
+       CREATE FUNCTION retire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE prices SET current = false WHERE current; RETURN NEW; END';
+       CREATE TRIGGER retire BEFORE INSERT ON prices FOR EACH ROW EXECUTE FUNCTION retire()`,
+      { bill: 'bills', line: 'lines', price: 'prices' },
+    );
+    await pos().sql.query(
+      'WITH b AS (INSERT INTO bills VALUES (1) RETURNING id) INSERT INTO lines SELECT 10, id, 5 FROM b',
+    );
+    await pos().sql.query(
+      'WITH l AS (INSERT INTO lines VALUES (11, 1, 7) RETURNING bill) UPDATE bills SET total = total FROM l WHERE id = bill',
+    );
+    await pos().sql.query('INSERT INTO prices VALUES (1), (2)');
+    const last = new Map((await pos().changes()).map(({ entity, id, data }) => [`${entity} ${id}`, data]));
+    expect(Object.fromEntries(last)).toMatchObject({
+      'bill 1': '{"id":1,"total":12}',
+      'price 1': '{"id":1,"current":false}',
+      'price 2': '{"id":2,"current":true}',
+    });
+  });
+
   test('with inheritance children and such a trigger is read again row by row', async () => {
     const again = (table: string) => `CREATE FUNCTION tax_${table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
          IF pg_trigger_depth() = 1 THEN UPDATE ONLY ${table} SET gross = net * 2 WHERE id = NEW.id; END IF; RETURN NULL; END $$;

@@ -136,6 +136,23 @@ onEachServer('a write', (pos, server) => {
     await pos().sql.query(`ALTER TABLE plain DROP CONSTRAINT plain_pkey, ADD PRIMARY KEY (id)`);
   });
 
+  test('keys that two rows have until the transaction ends leave each row under the name that it keeps', async () => {
+    await pos().capture(
+      `CREATE TABLE places (id int, guest text, PRIMARY KEY (id) DEFERRABLE INITIALLY DEFERRED); INSERT INTO places VALUES (1, 'a'), (2, 'b')`,
+      { place: 'places' },
+    );
+    const ends = async (statements: string) => {
+      await pos().sql.query(`BEGIN; ${statements}; COMMIT`);
+      const last = new Map((await pos().changes()).map(({ id, data }) => [id, data]));
+      return [...last].sort().map(([, data]) => data && JSON.parse(data).guest);
+    };
+    expect(
+      await ends(`UPDATE places SET id = 2 WHERE guest = 'a'; UPDATE places SET id = 1 WHERE guest = 'b'`),
+    ).toEqual(['b', 'a']);
+    expect(await ends(`INSERT INTO places VALUES (1, 'c'); DELETE FROM places WHERE guest = 'b'`)).toEqual(['c']);
+    expect(await ends(`UPDATE places SET id = 3 - id; DELETE FROM places WHERE id = 1`)).toEqual([null, 'c']);
+  });
+
   test('a small update before a bulk update leaves no plan that would take for ever', async () => {
     await pos().write(`INSERT INTO plain SELECT n, 'x' FROM generate_series(1, 20000) n`);
     await pos().write(`UPDATE plain SET name = 'y' WHERE id IN (1, 2)`, `UPDATE plain SET name = 'y' WHERE id = 3`);
