@@ -46,6 +46,21 @@ onEachServer('install', (_, server) => {
     ]);
   });
 
+  test('warns of a date_field that dates nothing, and of none that does, whatever its precision', async () => {
+    await pos.sql.query(
+      'CREATE TABLE receipt (id int PRIMARY KEY, tanggal text, "Jam" time, hari date, paid timestamptz(3), made timestamp(0))',
+    );
+    const noticesWith = async (date_field: string) =>
+      (await install({ receipt: { table: 'receipt', date_field } }, { dryRun: true })).notices;
+    expect(await noticesWith('tanggal')).toEqual([
+      expect.stringMatching(
+        /^receipt: date_field tanggal of .*receipt is of type text, neither a date nor a timestamp: /,
+      ),
+    ]);
+    expect(await noticesWith('"Jam"')).toHaveLength(1);
+    for (const dated of ['hari', 'paid', 'made']) expect(await noticesWith(dated)).toEqual([]);
+  });
+
   test('says which tables had rows before, once: they are not sent by themselves', async () => {
     await pos.sql.query(
       'CREATE TABLE old (id int PRIMARY KEY); CREATE TABLE fresh (id int PRIMARY KEY); INSERT INTO old VALUES (1)',
