@@ -4,7 +4,7 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, type Node, type Document as Parsed, parseDocument, visit } from 'yaml';
 import { codeOf, SyncError } from '../errors.js';
 import type { Fault } from './faults.js';
 
@@ -69,11 +69,7 @@ export function readDocument(file: string): Document {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, version: '1.2' });
   const at = (offset: number) => `${file}:${lines.linePos(offset).line}`;
-  const faults: Fault[] = [...document.errors, ...document.warnings].map((error) => ({
-    where: at(error.pos[0]),
-    path: '',
-    problem: WORDS[error.code] ?? 'this is not YAML: check indentation, quotes and colons here and on the line above',
-  }));
+  const faults = syntaxFaults(document, text, at);
   let value: unknown;
   if (faults.length === 0) {
     try {
@@ -94,6 +90,45 @@ export function readDocument(file: string): Document {
   const where = (path: (string | number)[]) => at(offsetOf(document.contents, path));
   return { file, value, faults, readableByAll: (mode & 0o004) !== 0, where };
 }
+
+function syntaxFaults(document: Parsed.Parsed, text: string, at: (offset: number) => string): Fault[] {
+  const openings = openingsOf(document);
+  const told = new Set<string>();
+  return [...document.errors, ...document.warnings].flatMap(({ code, pos }) => {
+    const opening = code === 'BAD_INDENT' || code === 'MISSING_CHAR' ? openings.get(pos[0]) : undefined;
+    if (opening === undefined) return [{ where: at(pos[0]), path: '', problem: WORDS[code] ?? OTHERWISE }];
+    // Where one is not closed those around it end too late as well; the innermost comes first.
+    const where = at(opening);
+    if (told.has(where)) return [];
+    told.add(where);
+    return [{ where, path: '', problem: unclosed(text[opening] as string) }];
+  });
+}
+
+/**
+ * Where each bracket and quote opens, by where the parser takes it to end. One that is not closed it misses lines further down,
+ * and there it finds fault with the indentation.
+ */
+function openingsOf(document: Parsed.Parsed): ReadonlyMap<number, number> {
+  const openings = new Map<number, number>();
+  visit(document, {
+    Collection: (_, { flow, range }) => {
+      if (flow && range) openings.set(range[1], range[0]);
+    },
+    Scalar: (_, { type, range }) => {
+      if (type?.startsWith('QUOTE') && range) openings.set(range[1], range[0]);
+    },
+  });
+  return openings;
+}
+
+function unclosed(open: string): string {
+  if (open !== '[' && open !== '{') return `the closing quote (${open}) of a text that begins on this line is missing`;
+  const close = open === '[' ? ']' : '}';
+  return `the "${open}" on this line is not closed: its "${close}" is missing, or what belongs into it is not indented further than the line`;
+}
+
+const OTHERWISE = 'this is not YAML: check indentation, quotes and colons here and on the line above';
 
 /** The parser's codes in plain words; none quotes the file. */
 const WORDS: Record<string, string> = {

@@ -207,14 +207,34 @@ describe('one fault', () => {
 describe('YAML', () => {
   test.each([
     ['a tab in the indentation', 'log:\n\tlevel: info\n', /^8 \|\s+\| .*(tab|indentation)/],
-    ['a bracket that is not closed', 'log: { level: info\n', /closing quote, bracket|indentation/],
-    ['a quote that is not closed', 'log: { level: "info }\n', /closing quote|does not belong/],
+    [
+      'a bracket that is not closed',
+      'log: { level: info\n',
+      /^7 \|\s+\| the "\{" on this line is not closed: its "}" is missing/,
+    ],
+    [
+      'the inner one of two',
+      'alerts: { send: [{ url: x }\nlog: {}\n',
+      /^7 \|\s+\| the "\[" on this line is not closed/,
+    ],
+    ['one that is missed lines later', 'alerts:\n  send: [\n    a,\nlog: {}\n', /^8 \|\s+\| the "\[" on this line/],
+    [
+      'a line that is not indented as those above',
+      'log:\n  level: info\n format: json\n',
+      /^9 \|\s+\| the indentation/,
+    ],
+    ['a quote that is not closed', 'log: { level: "info }\n', /^7 \|\s+\| the closing quote \("\)/],
     ['a key twice', 'outlet: { id: x }\n', /^7 \|\s+\| this key stands twice/],
     ['a second colon', 'log: level: info\n', /second colon/],
     ['a second document', '---\nlog: {}\n', /second document/],
     ['an alias without an anchor', 'log: *nothing\n', /alias/],
   ])('%s is told with its line, without quoting the file', (_, added, expected) => {
     expect(faults(added)[0]).toMatch(expected);
+  });
+
+  test('two brackets that are not closed on one line are one fault, on two lines two', () => {
+    expect(faults('alerts: { send: [{ url: x }\nlog: {}\n')).toHaveLength(1);
+    expect(faults('alerts: { window: 5m\nlog: { level: info\nstate_dir: /x\n')).toHaveLength(2);
   });
 
   test('an empty file, a list and a text are refused', () => {
