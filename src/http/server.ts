@@ -108,7 +108,10 @@ export class HttpServer implements Service {
     if (!this.#server.listening) return;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
-    await Promise.race([closed, sleep(FINISH_MS)]);
+    // A timer that goes on would keep the process for its time when everything else has ended.
+    const ended = new AbortController();
+    await Promise.race([closed, sleep(FINISH_MS, ended.signal)]);
+    ended.abort();
     this.#door.clear();
     await closed;
   }

@@ -174,6 +174,14 @@ test('a stream reaches its reader piece by piece, and learns when he leaves or t
   expect(ended).toEqual(['/x', '/y']);
 });
 
+test('a stop that nobody keeps waiting leaves no timer behind, which would keep the process', async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  const server = await open(echo);
+  await server.stop();
+  expect(timers()).toBe(before);
+});
+
 test('a stop ends idle, waiting, slow and busy connections within a second', async () => {
   let asked = 0;
   const server = await open(async (request) => {
