@@ -65,6 +65,7 @@ export async function lookAtSides(
       cloud: cloudSide(conflict),
       equal: both && fields.length === 0,
       unedited: based && changes.length > 0 && edit.edited_at === null,
+      own: edit.in_doubt && (await isOwn(trx, table, conflict, changes)),
       order: orderOf(edit.local_ms, edit.cloud_ms, edit),
       merge: mergeColumns(columns),
     },
@@ -176,6 +177,31 @@ async function compare(
 function kindOf(table: AppliedTable, name: string): ColumnKind {
   if (table.local.includes(name)) return 'local';
   return table.delta.includes(name) ? 'delta' : 'plain';
+}
+
+/**
+ * The cloud's side is what one of the changes in doubt has made of it: that has arrived, and head office has edited nothing since.
+ * Asked only of what came in: where a push met the conflict, the cloud was asked itself.
+ */
+async function isOwn(
+  trx: Db,
+  table: AppliedTable,
+  conflict: Conflict,
+  changes: readonly Unsettled[],
+): Promise<boolean> {
+  if (cloudSide(conflict) === 'nothing') return false;
+  const apart = table.columns.filter(({ name, kind }) => kind === 'generated' || table.local.includes(name));
+  const names = sql`${arrayLiteral(apart.map(({ name }) => name))}::text[]`;
+  const cloud =
+    conflict.cloud === null ? sql`NULL` : canonical(table, sql`${conflict.entity_id}`, sql`${conflict.cloud}`);
+  const { rows } = await sql<{ own: boolean }>`
+    WITH cloud AS MATERIALIZED (SELECT ${cloud}::jsonb - ${names} AS data)
+    SELECT EXISTS (
+      SELECT FROM syncd.sync_queue q JOIN cloud c ON c.data IS NOT DISTINCT FROM q.payload::jsonb - ${names}
+      WHERE q.ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[]) AND q.hold_count > 0) AS own`.execute(
+    trx,
+  );
+  return rows[0]?.own === true;
 }
 
 /**

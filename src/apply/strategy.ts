@@ -18,6 +18,8 @@ export type Divergence = {
   equal: boolean;
   /** Nobody in the shop has edited the row: it was sent once more as it was, or triggers of the POS touched what came in. */
   unedited: boolean;
+  /** The cloud holds an earlier change of the shop's own, of which it never said so. */
+  own: boolean;
   order: Order;
   /** Looked at only where both sides hold a row. */
   merge: Merge;
@@ -88,6 +90,7 @@ export function choose(strategy: Strategy, fallback: Strategy, divergence: Diver
       return { keep: 'local', by: strategy, reason: "the shop's side wins" };
     case 'cloud_wins':
       if (cloud === 'nothing' && !asked) return nobodyDeletedIt;
+      if (divergence.own && !asked) return { keep: 'local', by: strategy, reason: OWN };
       return { keep: 'cloud', by: strategy, reason: "the cloud's side wins" };
     case 'newest_wins':
       return newest(divergence);
@@ -111,10 +114,14 @@ const nobodyDeletedIt: Choice = {
   reason: 'the cloud has neither the row nor a record of its deletion; cloud_wins would delete it in the shop',
 };
 
-function newest({ cloud, order }: Divergence): Choice {
+/** Head office has edited nothing since: what the shop has sold after that is no matter of strategy. */
+const OWN = "the cloud holds an earlier change of the shop's own";
+
+function newest({ cloud, own, order }: Divergence): Choice {
   if (cloud === 'nothing') {
     return { keep: 'local', by: 'newest_wins', reason: "the cloud has nothing, so the shop's edit is the only one" };
   }
+  if (own) return { keep: 'local', by: 'newest_wins', reason: OWN };
   switch (order.newer) {
     case 'unknown':
       return { keep: 'open', reason: `newest_wins is suspended: ${order.why}` };

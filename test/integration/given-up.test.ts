@@ -174,3 +174,33 @@ test('what a change that a person gave up contained is in doubt: its own news is
   expect(await stocks(sides)).toEqual([8, 8]);
   expect(await stage.all('SELECT status FROM syncd.sync_conflicts')).toEqual([{ status: 'open' }]);
 });
+
+describe('a failed change that the cloud has is not laid over what was refused after it', () => {
+  test.each([
+    ['cloud_wins', 'UPDATE products SET qty = 7 WHERE id = 1', 7],
+    ['newest_wins', 'UPDATE products SET qty = 7 WHERE id = 1', 7],
+    ['cloud_wins', 'DELETE FROM products WHERE id = 1', undefined],
+  ] as const)('%s: %s', async (conflict, after, qty) => {
+    const sides = await stocked(conflict);
+    await stage.edits('UPDATE products SET qty = 8 WHERE id = 1');
+    await sides.blame(FAILED);
+    await stage.edits(after, "UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'");
+    await sides.quieten(ROUNDS);
+    expect(await stage.all('SELECT resolution, reason FROM syncd.sync_conflicts')).toEqual([
+      { resolution: 'local', reason: "the cloud holds an earlier change of the shop's own" },
+    ]);
+    expect(await stocks(sides)).toEqual([qty, qty]);
+  });
+
+  test('but head office’s edit of it is', async () => {
+    const sides = await stocked('cloud_wins');
+    await stage.edits('UPDATE products SET qty = 8 WHERE id = 1');
+    await sides.blame(FAILED);
+    await stage.edits('UPDATE products SET qty = 7 WHERE id = 1');
+    await stage.edits("UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'");
+    sides.office(1, { price: 11 });
+    await sides.quieten(ROUNDS);
+    expect(await stage.all('SELECT resolution FROM syncd.sync_conflicts')).toEqual([{ resolution: 'cloud' }]);
+    expect(await stocks(sides)).toEqual([8, 8]);
+  });
+});

@@ -53,14 +53,22 @@ test('the whole table of decisions', () => {
           const choice = choose(
             strategy,
             'manual',
-            { local, cloud, equal: false, unedited: false, order: ORDERS[1] as Order, merge: clash },
+            { local, cloud, equal: false, unedited: false, own: false, order: ORDERS[1] as Order, merge: clash },
             false,
           );
           lines.push(`${local.padEnd(10)} ${cloud.padEnd(10)} ${''.padEnd(42)} ${keep(choice)}`);
           continue;
         }
         const cases: [string, Divergence, Strategy][] = [];
-        const given = { local, cloud, equal: false, unedited: false, order: ORDERS[1] as Order, merge: clash };
+        const given = {
+          local,
+          cloud,
+          equal: false,
+          unedited: false,
+          own: false,
+          order: ORDERS[1] as Order,
+          merge: clash,
+        };
         if (strategy === 'newest_wins') {
           for (const order of ORDERS) cases.push([told(order), { ...given, order }, 'manual']);
         } else if (strategy === 'merge') {
@@ -88,6 +96,7 @@ describe.each(OPERATIONS)('the shop did %s', (local) => {
       cloud,
       equal: false,
       unedited: false,
+      own: false,
       order: { newer: 'cloud' },
       merge: clash,
       ...more,
@@ -151,6 +160,7 @@ describe('what nobody in the shop has edited takes the cloud’s side, whatever 
     cloud,
     equal: false,
     unedited: true,
+    own: false,
     order: { newer: 'local' },
     merge,
   });
@@ -170,6 +180,23 @@ describe('what nobody in the shop has edited takes the cloud’s side, whatever 
   });
 });
 
+test('an earlier change of the shop’s own is no other side: what was edited after it stays, unless a person wishes otherwise', () => {
+  const own: Divergence = {
+    local: 'update',
+    cloud: 'row',
+    equal: false,
+    unedited: false,
+    own: true,
+    order: { newer: 'neither' },
+    merge: clash,
+  };
+  const keeps = (divergence: Divergence, asked = false) =>
+    STRATEGIES.map((strategy) => choose(strategy, 'cloud_wins', divergence, asked).keep);
+  expect(keeps(own)).toEqual(['local', 'local', 'local', 'local', 'open']);
+  expect(keeps({ ...own, cloud: 'deleted', local: 'create' })).toEqual(['local', 'local', 'local', 'local', 'open']);
+  expect(choose('cloud_wins', 'manual', own, true).keep).toBe('cloud');
+});
+
 test('equal rows still merge where their changes add up, and only under merge', () => {
   const sum = mergeColumns([column({ kind: 'delta', local_changed: true, cloud_changed: true, equal: true })]);
   const given: Divergence = {
@@ -177,6 +204,7 @@ test('equal rows still merge where their changes add up, and only under merge', 
     cloud: 'row',
     equal: true,
     unedited: false,
+    own: false,
     order: { newer: 'cloud' },
     merge: sum,
   };
@@ -192,7 +220,15 @@ test('equal rows still merge where their changes add up, and only under merge', 
 test('equal rows of which the cloud may have the shop’s change already, or not, are left to a person, or to another rule', () => {
   const doubt = mergeColumns([column({ kind: 'delta', local_changed: true, in_doubt: true, equal: true })]);
   const order: Order = { newer: 'cloud' };
-  const given: Divergence = { local: 'update', cloud: 'row', equal: true, unedited: false, order, merge: doubt };
+  const given: Divergence = {
+    local: 'update',
+    cloud: 'row',
+    equal: true,
+    unedited: false,
+    own: false,
+    order,
+    merge: doubt,
+  };
   const kept = FALLBACKS.map((fallback) => choose('merge', fallback, given, false).keep);
   expect([...kept, choose('cloud_wins', 'manual', given, true).keep]).toEqual([
     'open',
