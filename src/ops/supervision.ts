@@ -23,7 +23,7 @@ export interface Supervised {
   readonly troubles: number;
   readonly passes: number;
   configure(enabled: boolean, trouble: boolean, troubles: number, held: readonly string[]): void;
-  tryNow(): void;
+  tryNow(asked: boolean): void;
   stop(reason: string): void;
   goOn(): void;
 }
@@ -187,7 +187,7 @@ export class Supervision {
     const prevented = active ? standing.kind === 'stopped' && standing.reason : this.#whyPaused();
     if (prevented === false && this.#request === undefined) {
       // First the wait is dropped: how we stand until then is no answer to somebody who asks for a new try.
-      loop.tryNow();
+      loop.tryNow(true);
       this.#request = new NowRequest({ pass, ...this.#deps.onNow() });
     }
     const answer = prevented === false ? this.#request?.answer : { outcome: null, error: prevented };

@@ -57,6 +57,11 @@ export class EchoBrake {
     return changes.filter(({ tx }) => going.has(tx));
   }
 
+  /** A person asked: what waits now waits no longer. */
+  release(): void {
+    for (const round of this.#rows.values()) round.dueMs = this.#nowMs();
+  }
+
   #waits(change: PendingChange): boolean {
     const nowMs = this.#nowMs();
     const known = this.#rows.get(change.key);

@@ -111,9 +111,9 @@ export class PushLoop {
     this.#flag.raise();
   }
 
-  /** A person asked, or the cloud called: drop every wait. */
-  tryNow(): void {
-    this.#pass.lookAtAll();
+  /** The cloud called, or a person `asked`: drop every wait. */
+  tryNow(asked = false): void {
+    this.#pass.lookAtAll(asked);
     this.#contact.tryNow();
     this.wake();
   }

@@ -119,9 +119,13 @@ export class Pass {
     this.lookAtAll();
   }
 
-  /** The next pass looks for retries and corrections, however long that took the last time. */
-  lookAtAll(): void {
+  /**
+   * The next pass looks for retries and corrections, however long that took the last time.
+   * @param asked by a person: it also takes in what waits for it goes to and fro
+   */
+  lookAtAll(asked = false): void {
     this.#specialDueMs = 0;
+    if (asked) this.#brake.release();
   }
 
   /** From now on entities may be held back that were not when the pass began. */

@@ -1,6 +1,7 @@
 /** Rows that go to and fro are slowed down, by a pass over a real queue and by the living daemon; an edit of the shop never is. */
 import { type Db, openDb } from '../../src/db/connect.js';
 import { Cluster } from '../../src/demo/postgres.js';
+import { requestNow } from '../../src/ops/control.js';
 import { Backlog } from '../../src/push/backlog.js';
 import { Pass } from '../../src/push/pass.js';
 import { QueueFloor } from '../../src/queue/floor.js';
@@ -111,11 +112,17 @@ describe('the daemon', () => {
     const beganAt = performance.now();
     for (let round = 1; round <= 6; round++) await outlet.arrives('order', id, other() + 1);
     expect(performance.now() - beganAt).toBeGreaterThan(3_000);
-    // The seventh would wait for 4 s.
-    const seventh = other();
-    await eventually(() => waits(seventh), Boolean, 'what the trigger made of it');
+    // The seventh would wait for 4 s, but a person asks; the eighth would for 8 s.
+    const asked = other();
+    await eventually(() => waits(asked), Boolean, 'what the trigger made of it');
+    const askedAt = performance.now();
+    expect(await requestNow(outlet.shop.db, 'budi', 20_000)).toMatchObject({ finished: true, error: null });
+    await outlet.arrives('order', id, asked + 1);
+    expect(performance.now() - askedAt).toBeLessThan(3_500);
+    const last = other();
+    await eventually(() => waits(last), Boolean, 'what the trigger made of it');
     await outlet.shop.sql.query("UPDATE orders SET status = 'paid' WHERE id = $1", [id]);
-    await outlet.arrives('order', id, seventh + 2);
+    await outlet.arrives('order', id, last + 2);
     expect(JSON.parse(outlet.entity('order', id)?.data ?? '{}')).toMatchObject({ status: 'paid' });
     const [echo, edit] = outlet.deliveries('order', id).slice(-2);
     expect(edit?.batch_id).toBe(echo?.batch_id);

@@ -50,6 +50,15 @@ test('the fifth in a row waits its time, however often it is looked at, and then
   expect(slowed).toEqual([fifth.id]);
 });
 
+test('what waits goes when a person asks, and the next waits longer all the same', () => {
+  rounds(9);
+  const waiting = echo();
+  expect(leaving(waiting)).toEqual([]);
+  brake.release();
+  expect(leaving(waiting)).toEqual([waiting.id]);
+  expect(leaving(echo())).toEqual([]);
+});
+
 test('an edit of the same row goes at once, and what waited in front of it; so do all others, without what waits', () => {
   rounds(9);
   const waiting = echo();
