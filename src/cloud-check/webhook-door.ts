@@ -2,9 +2,11 @@
  * Waits for one webhook as the daemon would take it: the same order of checks, the same signatures, the same answers. Nothing is
  * stored: an event that was answered 202 here is the cloud's test, and a shop must not be waiting for it.
  */
+import type { Listen } from '../config/settings.js';
 import { AddressList } from '../http/addresses.js';
 import type { HttpAnswer, HttpRequest } from '../http/exchange.js';
 import { Guard } from '../http/guard.js';
+import { refusal } from '../http/refusal.js';
 import { HttpServer } from '../http/server.js';
 import { SecretsFile } from '../http/webhooks/secrets.js';
 import { type Profile, verify } from '../http/webhooks/signature.js';
@@ -25,9 +27,17 @@ export type Heard = {
   event: SignedEvent | null;
 };
 
+const NAME = 'the webhook listener';
 /** The answer leaves before the listener closes. */
 const ANSWER_FIRST_MS = 100;
 const ANYBODY = new AddressList(['0.0.0.0/0', '::/0']);
+
+/** @throws SyncError where the address cannot be listened on */
+export async function mustBeFree({ host, port }: Listen): Promise<void> {
+  const server = new HttpServer({ name: NAME, host, port, handle: async () => refusal(503), onFault: () => {} });
+  await server.start();
+  await server.stop();
+}
 
 /**
  * Resolves with the first webhook that was stored or refused for what is in it, else with the last request that was no webhook,
@@ -82,7 +92,7 @@ export async function waitForWebhook(
     if (given.status !== 404 && given.status !== 405) over.abort();
     return given;
   };
-  const server = new HttpServer({ name: 'the webhook listener', ...listen, handle, onFault: () => {} });
+  const server = new HttpServer({ name: NAME, ...listen, handle, onFault: () => {} });
   await server.start();
   try {
     await onListening(server.port);

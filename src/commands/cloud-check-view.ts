@@ -89,16 +89,18 @@ export function summaryLines(checked: readonly Checked[], paint: Paint, width: n
   return ['', words, ...(failed === 0 ? [] : wrapped(where, width))];
 }
 
-/** All names always there. */
+/** All names always there. @param failure why the checks ended early; null where all were made */
 export function inJson(
   outlet: { options: { url: string; outletId: string }; epoch: number },
   checked: readonly Checked[],
+  failure: string | null,
 ): unknown {
   return {
-    ok: checked.every(({ outcome }) => outcome.kind !== 'fail'),
+    ok: failure === null && checked.every(({ outcome }) => outcome.kind !== 'fail'),
     url: outlet.options.url,
     outlet: outlet.options.outletId,
     epoch: outlet.epoch,
+    failure,
     checks: checked.map(({ chapter, check, outcome }) => ({
       chapter,
       name: check.name,

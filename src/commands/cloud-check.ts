@@ -7,9 +7,10 @@ import { Command } from 'commander';
 import { rowTemplate } from '../cloud-check/row.js';
 import { type Checked, runChecks } from '../cloud-check/run.js';
 import { TestOutlet, type TestOutletOptions } from '../cloud-check/test-outlet.js';
+import { mustBeFree } from '../cloud-check/webhook-door.js';
 import { cloudUrl, duration, headerText, isEntityName, listen } from '../config/scalars.js';
 import { readCertificates, readSecretFile } from '../config/secrets.js';
-import { codeOf, EXIT, SyncError } from '../errors.js';
+import { codeOf, EXIT, SyncError, wordsOf } from '../errors.js';
 import { parseSecrets } from '../http/webhooks/signature.js';
 import { wrapped } from '../ops/status/words.js';
 import { chapterLine, checkLines, inJson, summaryLines } from './cloud-check-view.js';
@@ -62,21 +63,31 @@ one with it: a shop that lives under the same id cannot push any more. So it
 reads no syncd.yaml; make outlets for tests, at a cloud for tests.
 
 Exit code: 0 all hold, 1 something failed, 64 usage, 69 no cloud there.
-With --json one object {ok, url, outlet, epoch, checks: [...]}.
+With --json one object {ok, url, outlet, epoch, failure, checks: [...]};
+failure tells why the checks ended early, null where they did not.
 `,
     )
     .action(async (url: string, _options, self: Command) => {
       const common = commonOptions(self);
-      const outlet = new TestOutlet(optionsFrom(url, self.opts<Given>()));
+      const options = optionsFrom(url, self.opts<Given>());
+      // Said now: by the time that a webhook is waited for, the checks have taken the outlet over.
+      if (options.webhook) await mustBeFree(options.webhook.listen);
+      const outlet = new TestOutlet(options);
       const checked = common.json ? await collected(outlet) : await told(outlet, common);
       process.exitCode = checked.some(({ outcome }) => outcome.kind === 'fail') ? EXIT.failed : EXIT.done;
     });
 }
 
+/** What was found stays worth knowing where the cloud ends before the checks do. @throws what ended them */
 async function collected(outlet: TestOutlet): Promise<Checked[]> {
   const checked: Checked[] = [];
-  for await (const one of runChecks(outlet)) checked.push(one);
-  printJson(inJson(outlet, checked));
+  try {
+    for await (const one of runChecks(outlet)) checked.push(one);
+  } catch (error) {
+    if (checked.length > 0) printJson(inJson(outlet, checked, wordsOf(error)));
+    throw error;
+  }
+  printJson(inJson(outlet, checked, null));
   return checked;
 }
 

@@ -9,7 +9,7 @@ import { monotonicMs, sleep } from '../time.js';
 import { describeEvent, describeNewPrice, describeQueue } from './narrate.js';
 import { Office, shopValue } from './office.js';
 import { type Random, seededRandom } from './shop/random.js';
-import { openStage, type Stage } from './stage.js';
+import { LOST_ANSWER, openStage, type Stage } from './stage.js';
 import { commandLine } from './syncd-process.js';
 
 /** A sale about every 0.7 s; a figure every 3 s; a new price every 10 s; an outage of 8 s every half minute. */
@@ -136,7 +136,7 @@ async function weather(stage: Stage, say: (line: string) => void, signal: AbortS
     }
     await sleep(PACE_MS.outage / 2, signal);
     if (signal.aborted) return;
-    stage.cloud.faults.add({ kind: 'lost-ack', times: 1, match: { path: '/sync/push' } });
+    stage.cloud.faults.add(LOST_ANSWER);
     await stage.cloud.up();
     stage.daemon.start();
     say('** the internet is back; the first answer will be lost on the way');

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { SyncError } from '../errors.js';
 import { monotonicMs, sleep } from '../time.js';
+import type { FaultRule } from './cloud/faults.js';
 import { type ReferenceCloud, startReferenceCloud } from './cloud/server.js';
 import { Cluster, freePort } from './postgres.js';
 import type { Random } from './shop/random.js';
@@ -19,6 +20,13 @@ import { DaemonProcess, runSyncd } from './syncd-process.js';
 
 const DATABASE = 'kopi_senja';
 export const OUTLET = 'JKT-014';
+
+/** The answer to the shop's next push is lost on its way. Whoever else tries the demo's cloud meanwhile loses none. */
+export const LOST_ANSWER: FaultRule = {
+  kind: 'lost-ack',
+  times: 1,
+  match: { path: '/sync/push', outlet_id: OUTLET },
+};
 
 type Queue = { waiting: number; troubled: number };
 

@@ -8,7 +8,7 @@ import { monotonicMs } from '../time.js';
 import { rupiah, seconds } from './narrate.js';
 import { type Cast, castCustomers, expectedOf, PRODUCT, PRODUCTS, playScenes } from './scenes.js';
 import { seededRandom } from './shop/random.js';
-import { OUTLET, openStage, type Stage } from './stage.js';
+import { LOST_ANSWER, OUTLET, openStage, type Stage } from './stage.js';
 import { Telling } from './telling.js';
 import { judge, type Verdict } from './verdict.js';
 
@@ -135,7 +135,7 @@ async function outlastOutage(t: Telling, cast: Cast): Promise<{ outageMs: number
   await t.sellUpTo(0.85);
 
   const expected = await expectedOf(stage, cast);
-  cloud.faults.add({ kind: 'lost-ack', times: 1, match: { path: '/sync/push' } });
+  cloud.faults.add(LOST_ANSWER);
   await cloud.up();
   const backAt = monotonicMs();
   say(`The internet is back after ${seconds(backAt - cutAt)}. The cloud's first answer will be lost on the way.`);

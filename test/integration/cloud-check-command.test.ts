@@ -6,6 +6,7 @@ import type { CloudOptions } from '../../src/demo/cloud/open.js';
 import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/server.js';
 import { API_KEY, QUICK } from '../support/checked-cloud.js';
 import { syncd } from '../support/cli.js';
+import { eventually } from '../support/eventually.js';
 import { TlsFront } from '../support/tls-front.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'syncd-cloud-check-command-'));
@@ -65,7 +66,7 @@ test('prints one object with --json, of stable names', async () => {
   const { code, stdout } = await syncd(given(cloud, '--json'));
   expect(code).toBe(1);
   const { checks, ...head } = JSON.parse(stdout);
-  expect(head).toEqual({ ok: false, url: cloud.url, outlet: 'test-outlet', epoch: 3 });
+  expect(head).toEqual({ ok: false, url: cloud.url, outlet: 'test-outlet', epoch: 3, failure: null });
   expect(checks[0]).toEqual({
     chapter: 'Reaching the cloud',
     name: 'GET /health answers 200',
@@ -76,6 +77,31 @@ test('prints one object with --json, of stable names', async () => {
     came_back: { status: 503, error: null, body: expect.stringContaining('fault_503') },
   });
   expect(checks[1]).toMatchObject({ state: 'ok', sent: null, came_back: null });
+});
+
+test('prints with --json what it had found by the time that the cloud ended', async () => {
+  const cloud = await start();
+  cloud.faults.add({ kind: 'status', status: 503, match: { path: '/health' } });
+  const running = syncd(given(cloud, '--json'));
+  await eventually(
+    () => cloud.ledger.requests.length,
+    (sent) => sent > 10,
+    'some checks',
+  );
+  await cloud.down();
+  const { code, stdout, stderr } = await running;
+  expect({ code, error: JSON.parse(stderr).error.code }).toEqual({ code: 69, error: 'unavailable' });
+  const { ok, failure, checks } = JSON.parse(stdout);
+  expect({ ok, failure }).toEqual({ ok: false, failure: expect.stringMatching(/^the cloud answers no more: /) });
+  expect(checks[0]).toMatchObject({ name: 'GET /health answers 200', state: 'fail' });
+});
+
+test('says before the first request that it cannot listen where it is to wait for the webhook', async () => {
+  const cloud = await start();
+  const secrets = fileWith('secrets', 'a-secret-of-16-characters\n');
+  const { code, stderr } = await syncd(given(cloud, '--listen', `127.0.0.1:${cloud.port}`, '--secrets-file', secrets));
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/another program listens there/) });
+  expect(cloud.ledger.requests).toEqual([]);
 });
 
 test('takes a certificate of its own with --ca-file, and without it finds no cloud', async () => {

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { startReferenceCloud } from '../../src/demo/cloud/server.js';
+import { LOST_ANSWER, OUTLET } from '../../src/demo/stage.js';
 import { codeOf } from '../../src/errors.js';
 import { monotonicMs, sleep } from '../../src/time.js';
 import { call, PretendOutlet } from '../support/pretend-outlet.js';
@@ -92,6 +93,13 @@ describe('the line', () => {
       ['accepted', false],
       ['duplicate', true],
     ]);
+  });
+
+  test("the answer that the demo loses is its own shop's: whoever else tries its cloud meanwhile gets each of theirs", async () => {
+    cloud.faults.add(LOST_ANSWER);
+    const [guest, shop] = [newOutlet(), new PretendOutlet(cloud.url, OUTLET)];
+    expect(await guest.pushOne(guest.create('1'))).toMatchObject({ status: 'accepted' });
+    expect(await failureOf(shop.pushOne(shop.create('1')))).toBe('ECONNRESET');
   });
 
   test('an ack lost in silence leaves the push applied and unanswered', async () => {
