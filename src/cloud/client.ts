@@ -11,7 +11,7 @@ import got, { type Got, type OptionsOfBufferResponseBody, RequestError, TimeoutE
 import type { Compression } from '../config/settings.js';
 import '../dialling.js';
 import { codeOf, wordsOf } from '../errors.js';
-import { monotonicMs } from '../time.js';
+import { monotonicMs, within } from '../time.js';
 import { parseCapabilities, type Reply } from './reply.js';
 import { withShortRetries } from './retry.js';
 import type { DigestEntitiesRequest, DigestRequest } from './wire.js';
@@ -61,6 +61,8 @@ const COMPRESS_FROM = 1024;
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 const PROBE_TIMEOUT_MS = 10_000;
 const HASTY_MS = 1_000;
+/** Of a request whose connection is taken over (101 with Upgrade) got never hears again, nor does its deadline end it. */
+const OVERDUE_MS = 500;
 
 const compressors = {
   br: (body: Buffer) =>
@@ -227,6 +229,8 @@ export function chooseEncoding(
   return accepted.includes('gzip') ? 'gzip' : undefined;
 }
 
+class Overdue extends Error {}
+
 async function request(
   http: Got,
   path: string,
@@ -242,7 +246,10 @@ async function request(
       tooLarge = true;
       call.cancel();
     });
-    const answer = await call;
+    const answer = await within((options.timeout?.request ?? 0) + OVERDUE_MS, call, () => {
+      call.cancel();
+      return new Overdue();
+    });
     const unpacked = decode(answer.rawBody, answer.headers['content-encoding']);
     const body = await (answer.statusCode === 200 ? unpacked : unpacked.catch(() => ''));
     return {
@@ -258,7 +265,7 @@ async function request(
       const error = `the answer is larger than ${MAX_ANSWER_BYTES / 1024 / 1024} MB`;
       return { kind: 'none', error, timedOut: false, tooLarge: true, durationMs: passed() };
     }
-    const timedOut = error instanceof TimeoutError;
+    const timedOut = error instanceof TimeoutError || error instanceof Overdue;
     const reason = timedOut ? `no answer within ${Math.round(passed() / 1000)} s` : reasonOf(error);
     return { kind: 'none', error: reason, timedOut, durationMs: passed() };
   }

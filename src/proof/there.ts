@@ -46,7 +46,7 @@ export async function entitiesThere(
   const found = new Map<string, There>();
   for (const bucket of buckets) {
     const reply = await client.digestEntities({ entity_type, bucket, date_field, timezone });
-    const entities = listOf(parseObject(answered(reply))?.entities, isEntity);
+    const entities = listOf(parseObject(answered(reply), Number.POSITIVE_INFINITY)?.entities, isEntity);
     if (entities === undefined) throw unreadable('/sync/digest/entities');
     for (const [entity_id, cloud_version] of entities) found.set(entity_id, { cloud_version, bucket });
   }

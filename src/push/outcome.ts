@@ -4,7 +4,7 @@
  */
 import { holdDelayMs, retryDelayMs } from '../cloud/backoff.js';
 import { judgeReply, notTheCloud } from '../cloud/outcome.js';
-import { errorIn, parseObject, parseResult, type Reply } from '../cloud/reply.js';
+import { errorIn, parseObject, parseResult, type Reply, tooManyParts } from '../cloud/reply.js';
 import type { Bearing } from '../cloud/standing.js';
 import type { RetrySettings } from '../config/settings.js';
 import type { PendingChange } from './backlog.js';
@@ -40,7 +40,7 @@ export function judgeExchange(reply: Reply, nowMs: number): ExchangeOutcome {
   }
   if (judged.kind !== 'ok') return judged;
   const answer = parseObject(judged.body);
-  if (!answer || !Array.isArray(answer.results)) return notTheCloud();
+  if (!answer || !Array.isArray(answer.results)) return notTheCloud(tooManyParts(judged.body));
   const textIn = (value: unknown) => (typeof value === 'string' ? value : undefined);
   return {
     kind: 'results',

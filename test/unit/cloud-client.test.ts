@@ -101,6 +101,13 @@ describe('a push', () => {
   });
 });
 
+test('an answer that takes the connection over ends with the deadline: nothing would be sent any more', async () => {
+  handle = (request) =>
+    request.socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
+  const { reply } = await client({ timeoutMs: 100 }).push('{}', 'b', []);
+  expect(reply).toMatchObject({ kind: 'none', timedOut: true });
+}, 3_000);
+
 describe('a pull', () => {
   const query = { cursor: null, since: undefined, limit: 100, waitMs: 0 };
   const never = new AbortController().signal;

@@ -1,6 +1,13 @@
 /** The parsers of the cloud's answers against what a stranger may send: they accept what the contract promises, and never throw. */
 import fc from 'fast-check';
-import { parseCapabilities, parseError, parseObject, parseResult, parseRetryAfterMs } from '../../src/cloud/reply.js';
+import {
+  parseCapabilities,
+  parseError,
+  parseObject,
+  parseResult,
+  parseRetryAfterMs,
+  tooManyParts,
+} from '../../src/cloud/reply.js';
 
 const NOW = Date.UTC(2026, 10, 22, 8);
 const DEFAULTS = {
@@ -112,6 +119,18 @@ describe('results', () => {
     const waiting_for = { entity_type: 'order' };
     expect(parseResult({ change_id: 'a', status: 'held', waiting_for })).toMatchObject({ waiting_for: null });
   });
+});
+
+test('a text of more small things than the memory holds is not read; a long one is', () => {
+  const list = (parts: number, part: string) => `{"results":[${`${part},`.repeat(parts - 1)}${part}]}`;
+  for (const part of ['{}', '[[]]', '0', '{"a":0}']) expect(parseObject(list(300_000, part))).toBeUndefined();
+  expect(parseObject(`{${Array.from({ length: 300_000 }, (_, key) => `"${key}":0`)}}`)).toBeUndefined();
+  expect(parseError(`{"error":{"code":"a"},"x":${list(300_000, '{}')}}`).code).toBeUndefined();
+  expect(tooManyParts(list(300_000, '{}'))).toBe('it has more than 250000 parts');
+  const result = JSON.stringify({ change_id: 'a', status: 'accepted', cloud_version: 1, cloud_id: '[,{\\",[' });
+  expect(parseObject(list(10_000, result))?.results).toHaveLength(10_000);
+  expect(parseObject(list(300_000, '0'), 400_000)?.results).toHaveLength(300_000);
+  expect(parseObject(`{"code":${JSON.stringify('\\",['.repeat(300_000))}}`)).toBeDefined();
 });
 
 test('no JSON makes a parser throw or hand on what it did not check', () => {
