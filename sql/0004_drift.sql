@@ -65,7 +65,7 @@ SET search_path = pg_catalog SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS 
       FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace WHERE i.inhrelid = c.oid),
     'columns', (
       SELECT json_agg(json_build_object('number', a.attnum, 'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
-               'made', a.atttypid || ' ' || a.atttypmod, 'labels', (
+               'made', format('%s %s', a.atttypid, a.atttypmod), 'labels', (
                  SELECT json_object_agg(e.oid::text, e.enumlabel ORDER BY e.oid) FROM pg_type t
                  JOIN pg_enum e ON e.enumtypid IN (t.oid, t.typelem, t.typbasetype) WHERE t.oid = a.atttypid),
                'nullable', NOT a.attnotnull, 'given', a.atthasdef OR a.attidentity <> '',

@@ -31,7 +31,9 @@ const COLUMNS = `
         WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
     ) next
   )
-  SELECT a.attname AS name, a.attnum::int AS number, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS "notNull",
+  SELECT a.attname AS name, a.attnum::int AS number, format_type(a.atttypid, a.atttypmod) AS type,
+         a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND NOT k.convalidated
+                                        AND k.conkey = ARRAY[a.attnum]) AS "notNull",
          a.attgenerated::text AS generated,
          coalesce(bool_and(t.typtype IN ('b', 'e', 'd') AND t.typcategory <> 'A'), false) AS scalar,
          coalesce(json_agg(json_build_object('schema', n.nspname, 'name', t.typname, 'kind', t.typtype, 'builtin', t.oid < 16384,

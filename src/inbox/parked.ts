@@ -71,7 +71,7 @@ export async function retryIncoming(db: Db, ids: string[] | undefined, who: stri
     ), record AS (
       INSERT INTO syncd.commands (command, args, requested_by, finished_at, outcome)
       SELECT 'inbox retry', json_build_object('ids', json_agg(id::text ORDER BY id)), ${requester(who)}, clock_timestamp(),
-             CASE count(*) WHEN 1 THEN '1 change is tried again' ELSE count(*) || ' changes are tried again' END
+             CASE count(*) WHEN 1 THEN '1 change is tried again' ELSE count(*)::text || ' changes are tried again' END
       FROM done HAVING count(*) > 0
     )
     SELECT id, entity_type, entity_id FROM done ORDER BY id`.execute(db);
@@ -90,7 +90,7 @@ export async function dropIncoming(db: Db, ids: string[], who: string, reason: s
       SELECT 'inbox drop', json_build_object('reason', ${reason}::text, 'changes', json_agg(json_build_object('id', id::text,
                'entity_type', entity_type, 'entity_id', entity_id, 'operation', operation, 'cloud_version', cloud_version,
                'parked_for', reason) ORDER BY id)),
-             ${requester(who)}, clock_timestamp(), CASE count(*) WHEN 1 THEN '1 change' ELSE count(*) || ' changes' END || ' dropped'
+             ${requester(who)}, clock_timestamp(), CASE count(*) WHEN 1 THEN '1 change' ELSE count(*)::text || ' changes' END || ' dropped'
       FROM done HAVING count(*) > 0
     )
     SELECT id, entity_type, entity_id FROM done ORDER BY id`.execute(db);

@@ -45,7 +45,7 @@ const MODULUS = sql.raw('18446744073709551616');
  * What has no version yet counts as version 0, which no cloud holds: so it is looked at one by one.
  * The sum of signed halves is the same modulo 2^64 as that of unsigned ones.
  */
-const sumOfFingerprints = sql`mod(mod(sum(('x' || substr(md5(s.entity_id || '|' || coalesce(s.cloud_version, 0)), 1, 16))::bit(64)::bigint), ${MODULUS}) + ${MODULUS}, ${MODULUS})::text`;
+const sumOfFingerprints = sql`mod(mod(sum(('x' || substr(md5(s.entity_id || '|' || coalesce(s.cloud_version, 0)::text), 1, 16))::bit(64)::bigint), ${MODULUS}) + ${MODULUS}, ${MODULUS})::text`;
 
 /** Every bucket that holds anything, by name. */
 export async function bucketsHere(db: Db, table: ProvenTable): Promise<WireBucket[]> {

@@ -47,7 +47,7 @@ export async function retryChanges(db: Db, ids: string[] | undefined, who: strin
     ), record AS (
       INSERT INTO syncd.commands (command, args, requested_by, finished_at, outcome)
       SELECT 'retry', json_build_object('ids', (SELECT json_agg(id::text ORDER BY id) FROM done)), ${requester(who)}, clock_timestamp(),
-             CASE count(*) WHEN 1 THEN '1 change goes again' ELSE count(*) || ' changes go again' END
+             CASE count(*) WHEN 1 THEN '1 change goes again' ELSE count(*)::text || ' changes go again' END
       FROM done HAVING count(*) > 0
     )
     SELECT id, entity_type, entity_id, was FROM done ORDER BY id`.execute(db);
@@ -130,7 +130,7 @@ export async function discardChanges(db: Db, ids: string[], who: string, reason:
         SELECT 'discard', json_build_object('ids', json_agg(id::text ORDER BY id), 'reason', ${reason}::text,
                  'errors', coalesce(json_object_agg(id, words) FILTER (WHERE words IS NOT NULL), '{}'),
                  'changes', json_agg(json_build_object('entity_type', entity_type, 'entity_id', entity_id, 'change_ids', change_id || supersedes))),
-               ${requester(who)}, clock_timestamp(), CASE count(*) WHEN 1 THEN '1 change' ELSE count(*) || ' changes' END || ' discarded'
+               ${requester(who)}, clock_timestamp(), CASE count(*) WHEN 1 THEN '1 change' ELSE count(*)::text || ' changes' END || ' discarded'
         FROM done HAVING count(*) > 0
       )
       SELECT id, entity_type, entity_id, was FROM done ORDER BY id`.execute(trx);

@@ -1,5 +1,6 @@
 /** Tables of every shape: partitions, inheritance, triggers of the POS that write again, columns that come and go. */
-import { onEachServer } from '../support/capture.js';
+import { installCapture } from '../../src/capture/install.js';
+import { captureSettings, onEachServer } from '../support/capture.js';
 
 onEachServer('a table', (pos, server) => {
   test('that is partitioned is captured once, through its root and directly in a leaf', async () => {
@@ -256,4 +257,17 @@ onEachServer('a table', (pos, server) => {
       '{"id":1,"qty":5,"twice":10}',
     ]);
   });
+
+  fromVersion18(
+    'whose key is only to be non-null from now on is refused: the rows from before have no name',
+    async () => {
+      await pos().sql.query(
+        'CREATE TABLE loose (k int UNIQUE); INSERT INTO loose VALUES (NULL); ALTER TABLE loose ADD CONSTRAINT named NOT NULL k NOT VALID',
+      );
+      const settings = captureSettings({ loose: { table: 'loose', key: ['k'] } });
+      await expect(installCapture({ adminUrl: pos().url, settings })).rejects.toMatchObject({
+        hint: 'entity loose: key: k of loose may be null',
+      });
+    },
+  );
 });

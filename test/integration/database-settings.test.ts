@@ -2,6 +2,9 @@
 import type { AddressInfo } from 'node:net';
 import { findPrimary, nameOf, openClient, openDb } from '../../src/db/connect.js';
 import { watchOnce } from '../../src/drift/watch.js';
+import { dropIncoming, retryIncoming } from '../../src/inbox/parked.js';
+import { bucketsHere, type ProvenTable } from '../../src/proof/here.js';
+import { discardChanges, retryChanges } from '../../src/queue/manage.js';
 import { captureSettings, onEachServer } from '../support/capture.js';
 import { poolerProxy } from '../support/pooler-proxy.js';
 
@@ -17,10 +20,15 @@ const SETTINGS = [
   ['tcp_keepalives_count', '9', '3'],
 ] as const;
 
+/** What many a database has that came from another product or from before 8.3; beside them `1 || 'a'` means nothing any more. */
+const CAST = ['int4', 'int8', 'oid', 'numeric', 'date', 'timestamptz'].map(
+  (type) => `CREATE CAST (${type} AS text) WITH INOUT AS IMPLICIT`,
+);
+
 onEachServer('a database with settings of its own', (pos, server) => {
   const entities = { sale: 'sale' };
   beforeAll(async () => {
-    await pos().capture('CREATE TABLE sale (id bigint PRIMARY KEY, name text)', entities);
+    await pos().capture(`${CAST.join(';')}; CREATE TABLE sale (id bigint PRIMARY KEY, name text)`, entities);
     for (const [name, theirs] of SETTINGS) await pos().sql.query(`ALTER DATABASE pos SET ${name} = '${theirs}'`);
   });
 
@@ -45,6 +53,19 @@ onEachServer('a database with settings of its own', (pos, server) => {
     }
     const { rows } = await pos().sql.query('SELECT drift FROM syncd.capture');
     expect(rows).toEqual([{ drift: null }]);
+  });
+
+  test('may have casts to text: what is sold, compared and managed does not lean on there being none', async () => {
+    const db = openDb(server.cluster().url('pos', 'syncd'), { role: 'upkeep' });
+    try {
+      expect(await pos().write("INSERT INTO sale VALUES (1, 'a')", 'UPDATE sale SET id = 2')).toHaveLength(3);
+      const walked = { entity: 'sale' } as ProvenTable['walked'];
+      expect(await bucketsHere(db, { walked, day: undefined, timezone: 'UTC' })).toEqual([]);
+      expect(await retryChanges(db, ['999'], 'budi')).toEqual(await discardChanges(db, ['999'], 'budi', 'no'));
+      expect(await retryIncoming(db, ['999'], 'budi')).toEqual(await dropIncoming(db, ['999'], 'budi', 'no'));
+    } finally {
+      await db.destroy();
+    }
   });
 
   test.each(['refused', 'dropped'] as const)('are not read through a pooler that has ours %s', async (options) => {

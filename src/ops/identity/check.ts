@@ -132,5 +132,5 @@ async function raiseEpoch(db: Db): Promise<void> {
     WITH raised AS (UPDATE syncd.outlet_config SET epoch = epoch + 1 RETURNING epoch)
     INSERT INTO syncd.commands (command, args, requested_by, finished_at, outcome)
     SELECT 'adopt', json_build_object('as', 'failover'), 'syncd', clock_timestamp(),
-           'a standby was promoted: epoch ' || epoch FROM raised`.execute(db);
+           'a standby was promoted: epoch ' || epoch::text FROM raised`.execute(db);
 }
