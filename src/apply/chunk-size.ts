@@ -10,7 +10,10 @@ const MOST = 2_000;
 /** Nothing is known yet, and the first chunk of a session is the slowest: what runs for the first time is planned then. */
 export const FIRST_CHUNK = 50;
 
-/** @param lockedMs for how long the last chunk, of `taken` changes, held its locks */
+/**
+ * @param size of what was looked at, or of the largest part that came to its end where the whole did not
+ * @param lockedMs for how long the last chunk, of `taken` changes, held its locks
+ */
 export function nextChunkSize(size: number, taken: number, lockedMs: number): number {
   // A chunk that was not full tells only that it was too much, never that more would do.
   const fits = Math.round((taken * TARGET_MS) / Math.max(lockedMs, 1));
@@ -32,7 +35,7 @@ export type Divided = {
  * @param most rows that a chunk may hold so far; undefined: as many as it takes
  */
 export function nextMost(most: number | undefined, { brokenOff, largest, lockedMs }: Divided): number | undefined {
-  if (brokenOff) return Math.max(1, largest);
+  if (brokenOff && largest < FEWEST) return Math.max(1, largest);
   if (most === undefined || lockedMs * 2 > TARGET_MS) return most;
   return most * 2 < FEWEST ? most * 2 : undefined;
 }

@@ -8,7 +8,7 @@
 import { sql } from 'kysely';
 import { plainLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
-import { holdingRows } from '../db/holding.js';
+import { type Hurry, holdingRows } from '../db/holding.js';
 import { SyncError } from '../errors.js';
 import type { OnStep } from '../step.js';
 import { monotonicMs } from '../time.js';
@@ -18,6 +18,7 @@ import { soonMs } from './faults.js';
 import { byColumns, byTable, split } from './groups.js';
 import { type Dealt, type Incoming, nothingDealt, type PutOff, settleIncoming } from './incoming.js';
 import { type Ahead, equalRows, type Looked, lookAt } from './look.js';
+import { isDivisible } from './parts.js';
 import { type Source, writable } from './rows.js';
 import { noteRows } from './state.js';
 import type { AppliedTable, TableColumn } from './tables.js';
@@ -61,8 +62,8 @@ const waiting = ({ id, attempts }: Incoming): PutOff => ({
   reason: null,
 });
 
-/** So few rows are not divided when they take too long: they may refer to each other, and a busy machine is slow with a single one too. */
-const FEW = 4;
+/** The share of its time in which a chunk writes its rows; the rest is for recording that. */
+const WRITTEN = 0.75;
 
 type Judged = Work & { local: Looked; decision: Decision };
 
@@ -79,7 +80,7 @@ export async function applyChunk(
   writing: (table: AppliedTable) => void,
 ): Promise<ChunkReport> {
   let lockedAt = monotonicMs();
-  const attempt = async (trx: Db) => {
+  const attempt = async (trx: Db, hurry: Hurry) => {
     lockedAt = monotonicMs();
     const judged: Judged[] = [];
     for (const [table, some] of byTable(work)) {
@@ -87,12 +88,13 @@ export async function applyChunk(
       judged.push(...(await judge(trx, table, some, ahead)));
     }
     deps.onStep?.('chunk judged');
-    const { done, putOff } = await write(trx, judged, writing);
+    const { done, putOff } = await write(trx, judged, writing, hurry);
+    await hurry(1);
     const settled = await settle(deps, trx, judged, done, putOff, dropped, { lockedAt, position, troubled }, writing);
     deps.onStep?.('chunk recorded');
     return settled;
   };
-  const report = await holdingRows(deps.db, attempt, work.length > FEW);
+  const report = await holdingRows(deps.db, attempt, isDivisible(work));
   deps.onStep?.('chunk committed');
   return { ...report, lockedMs: monotonicMs() - lockedAt };
 }
@@ -153,7 +155,7 @@ function decisionOn({ incoming, table }: Work, looked: Looked, locked: ReadonlyS
 }
 
 /** Inserts before updates, for rows of one table that refer to each other; deletions last, and children's first. */
-async function write(trx: Db, judged: readonly Judged[], writing: (table: AppliedTable) => void) {
+async function write(trx: Db, judged: readonly Judged[], writing: (table: AppliedTable) => void, hurry: Hurry) {
   const done: Judged[] = [];
   const putOff: PutOff[] = [];
   const tables = byTable(judged.filter(({ decision }) => decision === 'write' || decision === 'delete'));
@@ -164,6 +166,7 @@ async function write(trx: Db, judged: readonly Judged[], writing: (table: Applie
       for (const group of byColumns(rows)) {
         const columns = columnsOf(table, (group[0] as Work).brought, present);
         const names = group.map((one) => one.incoming.entity_id);
+        await hurry(WRITTEN);
         const ids = await (present ? updateRows : insertRows)(trx, table, sourceOf(group), names, columns);
         const [written, unwritten] = split(group, ids);
         done.push(...written);
@@ -176,6 +179,7 @@ async function write(trx: Db, judged: readonly Judged[], writing: (table: Applie
     const rows = some.filter((one) => one.decision === 'delete');
     if (rows.length === 0) continue;
     const names = rows.map((one) => one.incoming.entity_id);
+    await hurry(WRITTEN);
     const [gone, kept] = split(rows, await deleteRows(trx, table, sourceOf(rows), names));
     done.push(...gone);
     putOff.push(...kept.map(({ incoming }) => lost(incoming, `a trigger of ${table.table} keeps the row`)));
@@ -257,12 +261,8 @@ async function settle(
   }
   const changes = judged.length + dropped.length;
   const idle = counts.wait + counts.fetch === changes;
-  const log = {
-    changes,
-    applied: dealt.agreed.known.length + dealt.agreed.first.length,
-    durationMs: monotonicMs() - lockedAt,
-    error: null,
-  };
+  const applied = dealt.agreed.known.length + dealt.agreed.first.length;
+  const log = { changes, applied, durationMs: monotonicMs() - lockedAt, error: null };
   const end = (echo?: ReturnType<typeof takingBackAll>) =>
     settleIncoming(trx, deps.leader_epoch, dealt, idle ? undefined : log, echo);
   const captured = done.some(({ table }) => table.direction !== 'pull');

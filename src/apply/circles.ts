@@ -9,7 +9,7 @@ import type { Db } from '../db/connect.js';
 import type { Orphan } from './orphans.js';
 
 /** A longer way round is not looked for. */
-const LONGEST = 16;
+export const LONGEST = 16;
 
 /**
  * @param orphans as they were just put off. Those in a circle become due at the same time, the earliest of theirs that is still to

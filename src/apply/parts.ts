@@ -1,5 +1,7 @@
 /** Divides a round's work into chunks, each a transaction that holds its rows to its end. Pure. */
+
 import type { Work } from './chunk.js';
+import { LONGEST } from './circles.js';
 
 /** Parents first, deletions last and children's first: so that two halves keep the order that the whole has. */
 export function inOrder(work: readonly Work[]): Work[] {
@@ -30,4 +32,12 @@ function pieces(part: Work[], most: number): Work[][] {
   const again = part.filter(({ incoming }) => incoming.attempts > 0);
   const cut = Array.from({ length: Math.ceil(fresh.length / most) }, (_, n) => fresh.slice(n * most, (n + 1) * most));
   return again.length > 0 ? [...cut, again] : cut;
+}
+
+/** So few rows are not divided when they take too long: a busy machine is slow with a single one too. */
+const FEW = 4;
+
+/** Whether rows that took too long are tried again by halves. Those that were put off may be a circle, which has to stay whole. */
+export function isDivisible(work: readonly Work[]): boolean {
+  return work.length > (work.every(({ incoming }) => incoming.attempts > 0) ? LONGEST : FEW);
 }

@@ -180,8 +180,9 @@ export class InboxLoop {
     this.#parked = round.parked > 0;
     // What takes its time row by row is looked at as ever, so that rows which need each other are found together.
     this.#most = nextMost(this.#most, round.divided);
-    this.#size =
-      this.#most === undefined ? nextChunkSize(this.#size, round.taken, round.divided.lockedMs) : FIRST_CHUNK;
+    const { brokenOff, largest, lockedMs } = round.divided;
+    const [size, taken] = brokenOff ? [largest, largest] : [this.#size, round.taken];
+    this.#size = this.#most === undefined ? nextChunkSize(size, taken, lockedMs) : FIRST_CHUNK;
     if (round.outdated) this.#tables = undefined;
     if (round.trouble !== undefined) this.#next = undefined;
     this.#tell(round);

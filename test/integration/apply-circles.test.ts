@@ -56,6 +56,18 @@ test.each([
   expect(await stage.queue()).toEqual([]);
 });
 
+test('six whose trigger takes its time stay together, though they hold their locks for longer than others may', async () => {
+  await stage.pos.sql.query(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.012); RETURN NEW; END $$;
+    CREATE TRIGGER slow BEFORE INSERT ON people FOR EACH ROW EXECUTE FUNCTION slow()`);
+  for (const id of [1, 2, 3, 4, 5, 6]) {
+    await stage.send(person(id, (id % 6) + 1));
+    await stage.round();
+  }
+  await untilDue();
+  await stage.pos.sql.query('DROP TRIGGER slow ON people');
+  expect(await stage.incoming()).toEqual([]);
+});
+
 test('what waits for a row that waits for another one keeps its time', async () => {
   await stage.send(person(1, 2));
   await stage.round();

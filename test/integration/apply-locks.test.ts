@@ -1,7 +1,11 @@
 /** How long a till may wait for what is applied: each table by itself, and nothing is done for the first time under locks. */
+import { sql } from 'kysely';
 import pg from 'pg';
 import { rehearse } from '../../src/apply/rehearse.js';
 import { loadTables } from '../../src/apply/tables.js';
+import { openApplier } from '../../src/db/applier.js';
+import type { Db } from '../../src/db/connect.js';
+import { type Hurry, holdingRows } from '../../src/db/holding.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { ApplyStage } from '../support/apply-stage.js';
 import { captureSettings, type Entities } from '../support/capture.js';
@@ -15,6 +19,10 @@ const DDL = `
   CREATE TABLE months (id int, day date, parent int, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
   CREATE TABLE month_1 PARTITION OF months FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
   ALTER TABLE month_1 ADD FOREIGN KEY (parent) REFERENCES parents;
+  CREATE TABLE wide (id int PRIMARY KEY, a int, b int, c int, d int, e int);
+  CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF 100 IN (NEW.a, NEW.b, NEW.c, NEW.d, NEW.e) THEN PERFORM pg_sleep(0.004); END IF; RETURN NEW; END $$;
+  CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON wide FOR EACH ROW EXECUTE FUNCTION slow();
   CREATE TABLE fired (what text);
   CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
     PERFORM pg_advisory_xact_lock(77); INSERT INTO public.fired VALUES (TG_OP || ' ' || TG_TABLE_NAME); RETURN NULL; END $$;
@@ -25,6 +33,7 @@ const ENTITIES: Entities = {
   child: both('children'),
   odd: both('"Odd ""names"'),
   key: both('only_keys'),
+  wide: both('wide'),
   month: 'months',
 };
 
@@ -45,7 +54,7 @@ afterAll(async () => {
 });
 afterEach(async () => {
   await till.query('ROLLBACK');
-  await stage.pos.sql.query('DELETE FROM children; DELETE FROM parents; DELETE FROM fired');
+  await stage.pos.sql.query('DELETE FROM children; DELETE FROM parents; DELETE FROM fired; DELETE FROM wide');
   await stage.reset();
 });
 
@@ -68,6 +77,24 @@ test('no row of one table stays locked while another is written', async () => {
   expect(await stage.rows('SELECT v FROM children')).toEqual([{ v: 2 }]);
 });
 
+/** How many rows of each transaction stand in the table of many columns. */
+const together = () =>
+  stage
+    .rows<{ rows: number }>('SELECT count(*)::int AS rows FROM wide GROUP BY xmin::text')
+    .then((chunks) => chunks.map(({ rows }) => rows));
+/** With a value of 100 or more a row takes 4 ms. */
+const wide = (id: number, data: object) => ({ type: 'wide', id: String(id), data: { id, ...data } });
+
+test('rows that bring other columns each are not locked together for longer than others', async () => {
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  const ids = Array.from({ length: 31 }, (_, n) => n + 1);
+  const some = (id: number) => Object.fromEntries(names.filter((_, bit) => (id >> bit) & 1).map((name) => [name, 100]));
+  await stage.apply(...ids.map((id) => wide(id, some(id))));
+  const chunks = await together();
+  expect(chunks.reduce((sum, rows) => sum + rows)).toBe(31);
+  expect(Math.max(...chunks)).toBeLessThan(31);
+});
+
 test('rows that take long are not locked together', async () => {
   await stage.pos.sql.query(`CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.06); RETURN NEW; END $$;
     CREATE TRIGGER takes_long BEFORE INSERT ON parents FOR EACH ROW EXECUTE FUNCTION take_long()`);
@@ -79,6 +106,33 @@ test('rows that take long are not locked together', async () => {
   );
   expect(row?.rows).toBe(12);
   expect(row?.chunks).toBeGreaterThan(1);
+});
+
+test('a statement gets what is left for the writing, the last one what is left of all', async () => {
+  // A connection that has not had to be patient yet.
+  const db = await openApplier(cluster.url('locks', 'syncd'), 'applier');
+  try {
+    const shown = sql<{ ms: string }>`SELECT rtrim(current_setting('statement_timeout'), 'ms') AS ms`;
+    const given = async (trx: Db) => Number((await shown.execute(trx)).rows[0]?.ms);
+    const work = async (trx: Db, hurry: Hurry) => {
+      await sql`SELECT pg_sleep(0.01)`.execute(trx);
+      await hurry(0.75);
+      const writing = await given(trx);
+      await hurry(1);
+      return [writing, await given(trx)] as const;
+    };
+    expect(await holdingRows(db, work)).toEqual([50, 50]);
+    // A machine that stalls may use up all of it.
+    const tried = () => holdingRows(db, work, true).catch(() => undefined);
+    const [writing, last] = (await eventually(tried, (times) => times !== undefined, 'in time')) ?? [0, 0];
+    expect(writing).toBeLessThanOrEqual(28);
+    expect(last).toBeGreaterThan(writing);
+    expect(last).toBeLessThanOrEqual(40);
+    const late = (trx: Db, hurry: Hurry) => sql`SELECT pg_sleep(0.04)`.execute(trx).then(() => hurry(0.75));
+    await expect(holdingRows(db, late, true)).rejects.toMatchObject({ code: '57014' });
+  } finally {
+    await db.destroy();
+  }
 });
 
 /** Changes the row once the applier has locked it. */

@@ -152,6 +152,7 @@ test('a chunk that was broken off is followed by smaller ones, until they are qu
   expect(nextMost(6, went(6, 20))).toBe(12);
   expect(nextMost(6, went(1, 90, true))).toBe(1);
   expect(nextMost(2, went(0, 0, true))).toBe(1);
+  expect(nextMost(undefined, went(500, 30, true))).toBeUndefined();
   expect(nextMost(30, went(30, 10))).toBeUndefined();
 });
 
