@@ -59,6 +59,7 @@ export class PushLoop {
   #trouble = true;
   #knownTroubles = 0;
   #searching = false;
+  #suspectsMayBeGone = false;
   #passes = 0;
   /** Raised by goOn: what was sent before may not be sent once more as it was. */
   #generation = 0;
@@ -161,6 +162,7 @@ export class PushLoop {
   }
 
   #readAnew(): void {
+    this.#suspectsMayBeGone = true;
     this.#backlog.clear();
     this.#pass.abandon();
   }
@@ -194,11 +196,10 @@ export class PushLoop {
     return 0;
   }
 
-  /** A person may have discarded suspects while the cloud was away. */
+  /** A person may have discarded suspects meanwhile. */
   async #retainUnsettled(): Promise<void> {
-    const ids = [...this.#suspects.changes()].map((change) => change.id);
-    if (ids.length === 0) return;
-    const unsettled = await stillUnsettled(this.#deps.db, ids);
+    this.#suspectsMayBeGone = false;
+    const unsettled = await stillUnsettled(this.#deps.db, [...this.#suspects.changes()].map(({ id }) => id));
     this.#suspects.retain((change) => unsettled.has(change.id));
     this.#flights.keep([...this.#suspects.changes()]);
   }
@@ -222,8 +223,8 @@ export class PushLoop {
       this.#suspects.freshTried();
       return 0;
     }
-    // After an outage, or a wait, what was kept in memory is held against the table first.
-    if (this.#contact.standing.kind !== 'online') await this.#retainUnsettled();
+    // After an outage, a wait or a pause, what was kept in memory is held against the table first.
+    if (this.#suspectsMayBeGone || this.#contact.standing.kind !== 'online') await this.#retainUnsettled();
     const suspect = this.#suspects.next();
     if (suspect) this.#dispatch(suspect);
     return suspect ? Number.POSITIVE_INFINITY : 0;

@@ -158,6 +158,20 @@ test('what a person discards while the cloud is away is not sent once more, and 
   expect((await stepped.sent()).entities).toEqual(['o']);
 });
 
+test('nor is what a person discards during a pause', async () => {
+  await stage.add(order, line);
+  stepped = new SteppedLoop(stage);
+  (await stepped.sent()).answer(400, '');
+  const half = await stepped.sent();
+  expect(half.entities).toEqual(['o']);
+  stepped.loop.configure(false, false, 0, []);
+  await discardNewest();
+  half.answer();
+  stepped.loop.configure(true, false, 0, []);
+  expect(await stepped.next()).toBe('nothing');
+  expect(await statuses()).toEqual(['synced', 'synced']);
+});
+
 test('what nobody had answered when a person decided is read anew', async () => {
   await stage.add(order);
   stepped = new SteppedLoop(stage);
