@@ -180,8 +180,8 @@ function kindOf(table: AppliedTable, name: string): ColumnKind {
 }
 
 /**
- * The cloud's side is what one of the changes in doubt has made of it: that has arrived, and head office has edited nothing since.
- * Asked only of what came in: where a push met the conflict, the cloud was asked itself.
+ * The cloud's side is what one of the changes has made of it: that has arrived, and head office has edited nothing since. Asked only
+ * where some are in doubt; of folded ones the oldest tells of it, and not the one that was sent.
  */
 async function isOwn(
   trx: Db,
@@ -198,9 +198,7 @@ async function isOwn(
     WITH cloud AS MATERIALIZED (SELECT ${cloud}::jsonb - ${names} AS data)
     SELECT EXISTS (
       SELECT FROM syncd.sync_queue q JOIN cloud c ON c.data IS NOT DISTINCT FROM q.payload::jsonb - ${names}
-      WHERE q.ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[]) AND q.hold_count > 0) AS own`.execute(
-    trx,
-  );
+      WHERE q.ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[])) AS own`.execute(trx);
   return rows[0]?.own === true;
 }
 

@@ -192,6 +192,18 @@ describe('a failed change that the cloud has is not laid over what was refused a
     expect(await stocks(sides)).toEqual([qty, qty]);
   });
 
+  test('nor are folded ones, of which the oldest alone is known to be in doubt', async () => {
+    const sides = await stocked('cloud_wins');
+    await stage.edits('UPDATE products SET qty = 9 WHERE id = 1');
+    await stage.edits("UPDATE syncd.sync_queue SET status = 'failed', hold_count = 1 WHERE status = 'pending'");
+    await stage.edits('UPDATE products SET qty = 8 WHERE id = 1');
+    await sides.send(true);
+    await stage.edits('UPDATE products SET qty = 7 WHERE id = 1');
+    await stage.edits("UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'");
+    await sides.quieten(ROUNDS);
+    expect(await stocks(sides)).toEqual([7, 7]);
+  });
+
   test('but head office’s edit of it is', async () => {
     const sides = await stocked('cloud_wins');
     await stage.edits('UPDATE products SET qty = 8 WHERE id = 1');
