@@ -115,15 +115,26 @@ export async function finish(trx: Db, ended: Ended, requested: Requested): Promi
 }
 
 /**
+ * A cloud that refused a push has gone back where it names an older version than it had accepted: built upon what is known, every
+ * later change of the entity would be refused as well, for ever.
+ */
+const olderThanAsked = (id: string) => sql`
+  excluded.cloud_version < e.cloud_version
+  AND (SELECT k.source <> 'push' FROM syncd.sync_conflicts k WHERE k.id = ${id}::bigint)`;
+
+/**
  * From now on the entity builds on the version that was looked at; a cloud that has nothing is built upon from nothing.
  * @param apart the cloud does not hold the result yet: a change is on its way
  */
 function agreedOn(conflict: Conflict, result: string | undefined, apart: boolean): RawBuilder<unknown> {
-  const { entity_type, entity_id, cloud, cloud_version } = conflict;
+  const { id, entity_type, entity_id, cloud, cloud_version } = conflict;
   if (cloud_version !== '0') {
     const deleted = cloud === null;
     const row = apart ? undefined : result;
-    return agreeing(oneAgreement({ entity_type, entity_id, cloud_version, cloud_id: null, deleted, row }));
+    return agreeing(
+      oneAgreement({ entity_type, entity_id, cloud_version, cloud_id: null, deleted, row }),
+      olderThanAsked(id),
+    );
   }
   return sql`
     INSERT INTO syncd.entity_state AS e (entity_type, entity_id, version, sync_status, deleted, last_synced_at)

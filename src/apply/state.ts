@@ -1,6 +1,7 @@
 /**
  * Writes down that outlet and cloud agree on entities at certain versions: what a pull has applied, what a resolution has settled.
- * In the transaction that made it true; the version never decreases. With it stands the hash of the row that both hold.
+ * In the transaction that made it true; the version never decreases, unless the cloud itself has gone back. With it stands the hash
+ * of the row that both hold.
  */
 import { type RawBuilder, sql } from 'kysely';
 import { rowHash, shapeOf, textHash } from '../capture/row-hash.js';
@@ -32,18 +33,24 @@ export const oneAgreement = (a: Agreement): Agreements => sql`
 
 const SHAPE = sql`CASE WHEN a.hash IS NOT NULL THEN ${shapeOf(sql`a.entity_type`)} END`;
 
-/** The statement, for use on its own or as a part of another one. */
-export const agreeing = (agreements: Agreements): RawBuilder<unknown> => sql`
+/** What is older than what is known says nothing. */
+const OLDER = sql`excluded.cloud_version < e.cloud_version`;
+
+/**
+ * The statement, for use on its own or as a part of another one.
+ * @param older whether an agreement says nothing, by `e` and `excluded`
+ */
+export const agreeing = (agreements: Agreements, older: RawBuilder<unknown> = OLDER): RawBuilder<unknown> => sql`
   INSERT INTO syncd.entity_state AS e (entity_type, entity_id, version, cloud_version, cloud_id, sync_status, deleted, last_synced_at,
                                     row_hash, row_shape)
   SELECT a.entity_type, a.entity_id, 1, a.cloud_version, a.cloud_id, 'synced', a.deleted, pg_catalog.clock_timestamp(), a.hash, ${SHAPE}
   FROM (${agreements}) AS a
   ON CONFLICT (entity_type, entity_id) DO UPDATE
-  SET version = e.version + 1, cloud_version = greatest(e.cloud_version, excluded.cloud_version),
+  SET version = e.version + 1, cloud_version = CASE WHEN ${older} THEN e.cloud_version ELSE coalesce(excluded.cloud_version, e.cloud_version) END,
       cloud_id = coalesce(excluded.cloud_id, e.cloud_id), sync_status = 'synced',
-      deleted = CASE WHEN excluded.cloud_version < e.cloud_version THEN e.deleted ELSE excluded.deleted END,
-      row_hash = CASE WHEN excluded.cloud_version < e.cloud_version THEN e.row_hash ELSE excluded.row_hash END,
-      row_shape = CASE WHEN excluded.cloud_version < e.cloud_version THEN e.row_shape ELSE excluded.row_shape END,
+      deleted = CASE WHEN ${older} THEN e.deleted ELSE excluded.deleted END,
+      row_hash = CASE WHEN ${older} THEN e.row_hash ELSE excluded.row_hash END,
+      row_shape = CASE WHEN ${older} THEN e.row_shape ELSE excluded.row_shape END,
       last_synced_at = excluded.last_synced_at`;
 
 /** The same where none is known to have a state; who is wrong about that fails. Half as dear as asking for each. */

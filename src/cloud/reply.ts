@@ -176,6 +176,34 @@ export function parseResult(value: unknown): PushResult | undefined {
   }
 }
 
+/** For people: what is wrong with a result that parseResult does not take. */
+export function flawOfResult(value: unknown): string {
+  const given = fieldsOf(value);
+  if (given === undefined) return `it is ${shown(value)}, not an object`;
+  const current = fieldsOf(given.current);
+  switch (given.status) {
+    case 'accepted':
+    case 'duplicate':
+      return `cloud_version is ${shown(given.cloud_version)}, not an integer below 2^53`;
+    case 'conflict':
+      if (current === undefined) return `current is ${shown(given.current)}, not an object`;
+      return `current.cloud_version is ${shown(current.cloud_version)}, not an integer below 2^53`;
+    case 'rejected':
+      return `error.retryable is ${shown(fieldsOf(given.error)?.retryable)}, neither true nor false`;
+    default:
+      return `its status is ${shown(given.status)}`;
+  }
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return 'missing';
+  return (typeof value === 'number' ? String(value) : JSON.stringify(value)).slice(0, 80);
+}
+
 /** It travels with every later change of the entity. */
 const MAX_CLOUD_ID_BYTES = 2_000;
 

@@ -77,8 +77,8 @@ export async function pushBatch(
     await logExchange(deps.db, log);
     return report;
   }
-  const { outcomes, faults } = judgeChanges(changes, outcome.results);
-  for (const fault of faults) deps.log.warn('the cloud broke the contract', { batch_id, fault });
+  const { outcomes, faults, remarks } = judgeChanges(changes, outcome.results);
+  for (const fault of [...faults, ...remarks]) deps.log.warn('the cloud broke the contract', { batch_id, fault });
   const judged = changes.map((change, index): Verdict => ({ change, outcome: outcomes[index] as ChangeOutcome }));
   const { verdicts, states } = await hearOfOlder(deps, await besideGivenUp(deps.db, judged), encodings);
   const settled = await settleVerdicts(deps, verdicts, log, outcome.raw);

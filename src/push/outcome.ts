@@ -4,7 +4,7 @@
  */
 import { holdDelayMs, retryDelayMs } from '../cloud/backoff.js';
 import { judgeReply, notTheCloud } from '../cloud/outcome.js';
-import { errorIn, parseObject, parseResult, type Reply, tooManyParts } from '../cloud/reply.js';
+import { errorIn, flawOfResult, parseObject, parseResult, type Reply, tooManyParts } from '../cloud/reply.js';
 import type { Bearing } from '../cloud/standing.js';
 import type { RetrySettings } from '../config/settings.js';
 import type { PendingChange } from './backlog.js';
@@ -98,6 +98,8 @@ export type JudgedBatch = {
   outcomes: ChangeOutcome[];
   /** What the answer did against the contract, for the log. */
   faults: string[];
+  /** What is against the contract too, but can be taken as it is. */
+  remarks: string[];
 };
 
 type SentChange = Pick<PendingChange, 'change_id' | 'operation' | 'state'>;
@@ -105,6 +107,7 @@ type SentChange = Pick<PendingChange, 'change_id' | 'operation' | 'state'>;
 /** Gives every sent change its outcome; a result that is missing, doubled or malformed counts as `held`. */
 export function judgeChanges(sent: SentChange[], results: unknown[]): JudgedBatch {
   const faults: string[] = [];
+  const remarks: string[] = [];
   const found = findResults(sent, results, faults);
   const outcomes = sent.map((change, place): ChangeOutcome => {
     const seen = found ? found.get(change.change_id) : { index: place, count: 1 };
@@ -139,6 +142,11 @@ export function judgeChanges(sent: SentChange[], results: unknown[]): JudgedBatc
           faults.push(`change ${change.change_id}: ${contradiction}`);
           return { kind: 'held', waitingFor: null, reason: contradiction };
         }
+        const { cloud_version } = result.current;
+        if (cloud_version > 0 && cloud_version < (change.state.cloudVersion ?? 0))
+          remarks.push(
+            `change ${change.change_id}: the cloud went back from version ${change.state.cloudVersion} to ${cloud_version}`,
+          );
         return {
           kind: 'conflict',
           index: seen.index,
@@ -164,13 +172,15 @@ export function judgeChanges(sent: SentChange[], results: unknown[]): JudgedBatc
         return result satisfies never;
     }
   });
-  return { outcomes, faults };
+  return { outcomes, faults, remarks };
 }
 
-/** With the words of a rejection that does not say whether it is final: the shop may know by them what to do. */
+/** What breaks it, and the words of a rejection that does not say whether it is final: the shop may know by them what to do. */
 function brokenResult(result: unknown): string {
   const { code, message } = errorIn(result);
-  return ["the answer's result for it breaks the contract", code, message].filter(Boolean).join(': ');
+  return [`the answer's result for it breaks the contract (${flawOfResult(result)})`, code, message]
+    .filter(Boolean)
+    .join(': ');
 }
 
 /**

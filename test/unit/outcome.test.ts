@@ -139,6 +139,14 @@ describe('each change', () => {
     expect(faults).toEqual([expect.stringContaining(first)]);
   });
 
+  test('a conflict with an older version than was accepted is one, and is told', () => {
+    const built = [{ ...makeChange({ id: '1' }), state: { version: 1, cloudVersion: 5, cloudId: null } }];
+    const current = { cloud_version: 3, deleted: false, data: { id: 1 } };
+    const judgement = judgeChanges(built, [{ change_id: first, status: 'conflict', current }]);
+    expect(judgement).toMatchObject({ outcomes: [{ kind: 'conflict', cloudVersion: 3 }], faults: [] });
+    expect(judgement.remarks).toEqual([`change ${first}: the cloud went back from version 5 to 3`]);
+  });
+
   test('held and rejected say what for', () => {
     const waiting_for = { entity_type: 'order', entity_id: '7' };
     const held = judged({ change_id: first, status: 'held', waiting_for }, { change_id: second, status: 'held' });
@@ -157,21 +165,33 @@ describe('each change', () => {
     expect([held.faults, rejected.faults]).toEqual([[], []]);
   });
 
-  test.each<[string, unknown[]]>([
-    ['no result', []],
-    ['two results', [accepted(first), accepted(first)]],
-    ['an unknown status', [{ change_id: first, status: 'fine', cloud_version: 1 }]],
-    ['no version', [{ change_id: first, status: 'accepted' }]],
-    ['a version as text', [accepted(first, { cloud_version: '3' })]],
-    ['a negative version', [accepted(first, { cloud_version: -1 })]],
-    ['a fraction of a version', [accepted(first, { cloud_version: 1.5 })]],
-    ['a version beyond exact numbers', [accepted(first, { cloud_version: 2 ** 53 })]],
-    ['a conflict without current', [{ change_id: first, status: 'conflict' }]],
-    ['a conflict with null', [{ change_id: first, status: 'conflict', current: null }]],
-    ['a conflict without a version', [{ change_id: first, status: 'conflict', current: { deleted: true } }]],
-  ])('%s counts as held and is told as a fault', (_title, results) => {
+  test.each<[string, unknown[], string]>([
+    ['no result', [], 'no result for it'],
+    ['two results', [accepted(first), accepted(first)], 'two results for it'],
+    ['an unknown status', [{ change_id: first, status: 'fine', cloud_version: 1 }], '(its status is "fine")'],
+    ['no version', [{ change_id: first, status: 'accepted' }], '(cloud_version is missing, not an integer below 2^53)'],
+    ['a version as text', [accepted(first, { cloud_version: '3' })], '(cloud_version is "3", not'],
+    ['a negative version', [accepted(first, { cloud_version: -1 })], '(cloud_version is -1, not'],
+    ['a fraction of a version', [accepted(first, { cloud_version: 1.5 })], '(cloud_version is 1.5, not'],
+    [
+      'a version beyond exact numbers',
+      [accepted(first, { cloud_version: 2 ** 53 })],
+      '(cloud_version is 9007199254740992',
+    ],
+    ['a conflict without current', [{ change_id: first, status: 'conflict' }], '(current is missing, not an object)'],
+    [
+      'a conflict with null',
+      [{ change_id: first, status: 'conflict', current: null }],
+      '(current is null, not an object)',
+    ],
+    [
+      'a conflict without a version',
+      [{ change_id: first, status: 'conflict', current: { deleted: true } }],
+      '(current.cloud_version is missing, not',
+    ],
+  ])('%s counts as held and is told as a fault', (_title, results, words) => {
     const { outcomes, faults } = judged(...results, accepted(second));
-    expect(outcomes[0]).toMatchObject({ kind: 'held', waitingFor: null });
+    expect(outcomes[0]).toMatchObject({ kind: 'held', waitingFor: null, reason: expect.stringContaining(words) });
     expect(outcomes[1]).toMatchObject({ kind: 'accepted' });
     expect(faults.length).toBe(1);
     expect(faults[0]).toContain(first);
@@ -188,7 +208,10 @@ describe('each change', () => {
       { change_id: first, status: 'rejected', error: { code: 'busy', message: 'closing the day' } },
       accepted(second),
     );
-    expect(outcomes[0]).toMatchObject({ kind: 'held', reason: expect.stringContaining(': busy: closing the day') });
+    expect(outcomes[0]).toMatchObject({
+      kind: 'held',
+      reason: expect.stringContaining('(error.retryable is missing, neither true nor false): busy: closing the day'),
+    });
   });
 
   test('a second result behind all others leaves its change in doubt as well', () => {

@@ -1,6 +1,7 @@
 /** The parsers of the cloud's answers against what a stranger may send: they accept what the contract promises, and never throw. */
 import fc from 'fast-check';
 import {
+  flawOfResult,
   parseCapabilities,
   parseError,
   parseObject,
@@ -148,6 +149,8 @@ test('no JSON makes a parser throw or hand on what it did not check', () => {
       expect(limits.max_batch_changes).toBeGreaterThan(0);
       parseResult(value);
       const result = parseResult({ ...fields, change_id: 'a', status });
+      expect(flawOfResult({ ...fields, change_id: 'a', status }).length).toBeLessThan(150);
+      expect(flawOfResult(value)).not.toContain('\u0000');
       if (result?.status === 'accepted') expect(Number.isSafeInteger(result.cloud_version)).toBe(true);
       if (result?.status === 'rejected') expect(typeof result.error.retryable).toBe('boolean');
     }),
