@@ -7,6 +7,7 @@ import { findContradictions } from './contradictions.js';
 import { withCredentials } from './credentials.js';
 import { type Document, findFile, readDocument } from './document.js';
 import { ConfigurationError, type Fault, nearest, shown } from './faults.js';
+import { hiddenSockets } from './hidden-sockets.js';
 import { defaultsBeside, environmentLeaves, isTree, type Leaf, lay, leavesOf, type Tree } from './layers.js';
 import { type Configuration, configuration, keysAt, SECTIONS } from './schema.js';
 import { checkSecretFiles, credentialFiles } from './secret-files.js';
@@ -84,11 +85,18 @@ export function loadSettings(options: LoadOptions = {}): LoadedSettings {
   const files = use === 'left' ? undefined : checkSecretFiles(tree, env, use, place);
   faults.push(...(files?.faults ?? []));
   if (!checked.success || faults.length > 0) throw new ConfigurationError(document.file, sorted(faults), hint);
+  const settings = toSettings(checked.data, certificates && 'pem' in certificates ? certificates.pem : undefined);
   return {
-    settings: toSettings(checked.data, certificates && 'pem' in certificates ? certificates.pem : undefined),
+    settings,
     file: document.file,
     origins: originsOf(sources, tree),
-    warnings: [...fromEnv.warnings, ...secrets.warnings, ...(files?.warnings ?? []), ...exposed(document, fromFile)],
+    warnings: [
+      ...fromEnv.warnings,
+      ...secrets.warnings,
+      ...(files?.warnings ?? []),
+      ...exposed(document, fromFile),
+      ...hiddenSockets(settings.database.urls, document.file),
+    ],
     secrets: [...secretsOf(checked.data), ...(files?.secrets ?? [])],
   };
 }

@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { areKeptFromThisUser, withCredentials } from '../../src/config/credentials.js';
+import { hiddenSockets } from '../../src/config/hidden-sockets.js';
 import { type LoadedSettings, type LoadOptions, loadSettings } from '../../src/config/load.js';
 import { at, DOCUMENTED, directory, file, load } from '../support/documented-config.js';
 
@@ -159,6 +160,20 @@ describe('secrets', () => {
     expect(withCredentials({}, at('other.yaml'), unit)).toEqual({});
     expect(withCredentials({ CREDENTIALS_DIRECTORY: '/own' }, file, unit)).toEqual({ CREDENTIALS_DIRECTORY: '/own' });
     expect(areKeptFromThisUser(file, unit)).toBe(false);
+  });
+
+  test('a socket in /tmp is warned of, for the service has a /tmp of its own; one of a command alone is not', () => {
+    const unit = { file, kept: '', copies: '' };
+    const warned = (url: string, of = file) => hiddenSockets([url], of, unit).length;
+    for (const url of ['postgres:///pos?host=/tmp', 'postgres:///pos?host=%2Ftmp', 'postgres:///pos?host=/var/tmp/x'])
+      expect([url, warned(url)]).toEqual([url, 1]);
+    for (const url of [
+      'postgres:///pos?host=/var/run/postgresql',
+      'postgres://u@tmp/pos',
+      'postgres:///pos?host=/tmpfs',
+    ])
+      expect([url, warned(url)]).toEqual([url, 0]);
+    expect(warned('postgres:///pos?host=/tmp', at('other.yaml'))).toBe(0);
   });
 
   test('the files of the listeners may be credentials too, and no line of the log shows what is in them', () => {
