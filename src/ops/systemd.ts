@@ -1,7 +1,7 @@
 /**
  * Talks to systemd: ready, how we do in one line, still alive, reloading, stopping. Each message is a child, `systemd-notify`,
- * because Node has no datagram sockets of that kind; it costs 6 ms of processor time every twenty seconds. What cannot be told is logged
- * and never stops syncing.
+ * because Node has no datagram sockets of that kind; it costs 6 ms of processor time every twenty seconds, every five while the line
+ * changes. What cannot be told is logged and never stops syncing.
  *
  * The watchdog is fed by what the loops have done, not by the timer that asks: when one of them stands still for far longer than
  * a round may take, nothing is sent any more, and systemd starts the daemon anew. A database or a cloud that is away is no
@@ -26,6 +26,8 @@ export type ManagerDeps = {
 
 /** Three chances within one patience of the watchdog's. */
 const SHARE = 3;
+/** So often in between it is looked whether another line is true by now: "starting", or "no database", long outlived itself. */
+const LOOKS = 4;
 const UNWATCHED_MS = 30_000;
 /** Until it is ready somebody waits for it at a terminal. */
 const STARTING_MS = 200;
@@ -36,6 +38,7 @@ export class ServiceManager {
   readonly #flag = new Flag();
   #telling: Promise<void> = Promise.resolve();
   #ready = false;
+  #told = '';
 
   constructor(deps: ManagerDeps) {
     this.#deps = deps;
@@ -48,12 +51,13 @@ export class ServiceManager {
     for (let toldAt = Number.NEGATIVE_INFINITY; !signal.aborted; ) {
       this.#flag.lower();
       const turnsReady = !this.#ready && this.#deps.isReady();
-      if (turnsReady || monotonicMs() - toldAt >= everyMs) {
+      const isNew = this.#ready && this.#deps.statusLine() !== this.#told;
+      if (turnsReady || isNew || monotonicMs() - toldAt >= everyMs) {
         this.#ready ||= turnsReady;
         await this.#tell(turnsReady ? ['READY=1'] : []);
         toldAt = monotonicMs();
       }
-      await this.#flag.wait(this.#ready ? everyMs : STARTING_MS, signal);
+      await this.#flag.wait(this.#ready ? everyMs / LOOKS : STARTING_MS, signal);
     }
     await this.#send(['STOPPING=1', 'STATUS=stopping; what is in flight may end']);
   }
@@ -77,7 +81,8 @@ export class ServiceManager {
       });
     }
     const alive = settings.watchdogMs === undefined || parts.length > 0 ? [] : ['WATCHDOG=1'];
-    await this.#send([...first, ...alive, `STATUS=${statusLine()}`]);
+    this.#told = statusLine();
+    await this.#send([...first, ...alive, `STATUS=${this.#told}`]);
   }
 
   /** One at a time and in order. */

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { managerSettings } from '../../src/config/notify-socket.js';
 import type { LogFields } from '../../src/log.js';
 import { ServiceManager } from '../../src/ops/systemd.js';
+import { sleep } from '../../src/time.js';
 import { eventually } from '../support/eventually.js';
 import { NotifySocket } from '../support/notify-socket.js';
 
@@ -64,6 +65,22 @@ onSystemd('it says how it starts, that it is ready, that it reads the configurat
   ]);
   expect(told).toEqual([]);
 });
+
+onSystemd(
+  'what is true by now is told before the watchdog has to be fed again, and what stays the same is not',
+  async () => {
+    state.ready = true;
+    const { stop } = start(12_000);
+    await hears('READY=1|WATCHDOG=1|STATUS=starting');
+    const readyAt = performance.now();
+    state.line = 'everything is in the cloud';
+    await hears('WATCHDOG=1|STATUS=everything is in the cloud');
+    expect(performance.now() - readyAt).toBeLessThan(3_000);
+    await sleep(1_200);
+    await stop();
+    expect(socket.messages).toHaveLength(3);
+  },
+);
 
 onSystemd('the watchdog is fed while everything goes round, and not while something stands still', async () => {
   state.ready = true;
