@@ -18,7 +18,6 @@ import type { Text } from './archive.js';
 import { activity, migrations, relations, serverSettings, sizes, triggers } from './catalogue.js';
 
 const LOG_LINES = 1_000;
-const JOURNAL_LINES = 5_000;
 const JOURNAL_LIMIT = { timeout: 15_000, maxBuffer: 16 * 1024 * 1024 };
 
 const README = `What is in here, for the person on call:
@@ -41,13 +40,29 @@ journal.txt      the daemon's own words
 No row of the shop and no secret is in here. Ids of rows and the cloud's own words are.
 `;
 
-/** @param db undefined where the database is away; what needs it then says so */
-export async function gatherBundle(loaded: LoadedSettings, db: Db | undefined): Promise<Text[]> {
+export type Bundle = {
+  texts: Text[];
+  /** The files that hold only why they could not be filled. */
+  missing: { name: string; reason: string }[];
+};
+
+/** What journalctl is asked; a person who may read the journal asks the same for one who may not. */
+export const JOURNAL_COMMAND = ['journalctl', '-u', 'syncd', '-n', '5000', '--no-pager', '-o', 'short-iso'];
+
+/**
+ * @param database or why there is none; what needs it then says so
+ * @param journal the daemon's own words where the caller has them; else the journal is read
+ */
+export async function gatherBundle(
+  loaded: LoadedSettings,
+  database: Db | Error,
+  journal: () => Promise<string> = readJournal,
+): Promise<Bundle> {
   const asked =
     <T>(ask: (db: Db) => Promise<T>) =>
     async () => {
-      if (!db) throw new Error('the database is away');
-      return ask(db);
+      if (database instanceof Error) throw database;
+      return ask(database);
     };
   const parts: [name: string, gather: () => unknown][] = [
     ['machine.json', machine],
@@ -65,21 +80,20 @@ export async function gatherBundle(loaded: LoadedSettings, db: Db | undefined): 
     ['activity.json', asked(activity)],
     ['journal.txt', journal],
   ];
-  const texts: Text[] = [{ name: 'README.txt', text: README }];
+  const bundle: Bundle = { texts: [{ name: 'README.txt', text: README }], missing: [] };
   for (const [name, gather] of parts) {
-    const found = await attempt(gather);
+    let found: unknown;
+    try {
+      found = await gather();
+    } catch (error) {
+      const reason = redactText(wordsOf(error), loaded.secrets);
+      bundle.missing.push({ name, reason });
+      found = { missing: reason };
+    }
     const text = typeof found === 'string' ? found : JSON.stringify(found, null, 2);
-    texts.push({ name, text: `${redactText(text, loaded.secrets)}\n` });
+    bundle.texts.push({ name, text: `${redactText(text, loaded.secrets)}\n` });
   }
-  return texts;
-}
-
-async function attempt(gather: () => unknown): Promise<unknown> {
-  try {
-    return await gather();
-  } catch (error) {
-    return { missing: wordsOf(error) };
-  }
+  return bundle;
 }
 
 function machine(): Record<string, unknown> {
@@ -96,7 +110,12 @@ function machine(): Record<string, unknown> {
   };
 }
 
-async function journal(): Promise<string> {
-  const line = ['-u', 'syncd', '-n', String(JOURNAL_LINES), '--no-pager', '-o', 'short-iso'];
-  return (await promisify(execFile)('journalctl', line, JOURNAL_LIMIT)).stdout;
+async function readJournal(): Promise<string> {
+  const [program, ...line] = JOURNAL_COMMAND;
+  try {
+    return (await promisify(execFile)(program as string, line, JOURNAL_LIMIT)).stdout;
+  } catch (error) {
+    const { stderr } = error as { stderr?: string };
+    throw /insufficient permissions/.test(stderr ?? '') ? new Error('this user may not read it') : error;
+  }
 }

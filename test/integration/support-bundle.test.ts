@@ -1,6 +1,6 @@
 /** The archive for the person on call: what is in it, and what never is. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { syncd } from '../support/cli.js';
 import { DoctorStage } from '../support/doctor-stage.js';
@@ -39,5 +39,23 @@ test('a support bundle is made while the database is away, too; in a directory i
   const { file } = JSON.parse(stdout);
   expect(file).toMatch(new RegExp(`^${stage.directory}/syncd-support-.*\\.tar\\.gz$`));
   const status = execFileSync('tar', ['-xzOf', file, '--wildcards', '*/status.json']).toString();
-  expect(JSON.parse(status)).toEqual({ missing: 'the database is away' });
+  expect(JSON.parse(status)).toEqual({ missing: expect.stringMatching(/ECONNREFUSED/) });
+});
+
+test('what could not be had is told, and so is how it comes in: the journal of one who may read it', async () => {
+  const journal = join(stage.directory, 'journal');
+  writeFileSync(journal, 'planted words of the daemon\n');
+  const args = ['support-bundle', '--config', stage.shop.config, '--output', join(stage.directory, 'given.tar.gz')];
+  const given = JSON.parse((await syncd([...args, '--journal', journal, '--json'])).stdout);
+  expect(given.missing).toEqual([]);
+  expect(execFileSync('tar', ['-xzOf', given.file, '--wildcards', '*/journal.txt']).toString()).toContain(
+    'planted words',
+  );
+  const { code, stdout } = await syncd([...args, '--journal', '/nowhere/journal'], {
+    DATABASE_URL: 'postgres://u@127.0.0.1:1/pos',
+  });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^not in it: status\.json, logs\.json, .*: .*ECONNREFUSED/m);
+  expect(stdout).toMatch(/^not in it: journal\.txt: .*ENOENT/m);
+  expect(stdout).toMatch(/^To have the journal in it: sudo journalctl -u syncd /m);
 });
