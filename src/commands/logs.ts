@@ -21,9 +21,22 @@ export function logsCommand(): Command {
     .addHelpText(
       'after',
       `
-The last ones are shown, the newest at the bottom. With --json a list, the
-newest first; with --json --follow one object a line as it happens. The daemon's
-own words are in the journal: journalctl -u syncd
+The last ones are shown, the newest at the bottom; ↑ to the cloud, ↓ from it.
+
+results    the cloud answered for each change; what it did not accept is told
+offline    no answer, or none that was the cloud's; the same goes again
+wait       the cloud asked to wait
+refused    the key, the outlet or the URL is wrong, and a person has to act
+too_large  the same goes again in halves
+bad_batch  so does this, until the change that is at fault stands alone
+rejected   one change alone, which the cloud does not take
+fork       another copy of this shop pushes
+restored   the cloud has another history than before
+received   changes of the cloud came and are stored
+applied    they are in the shop's tables
+
+With --json a list, the newest first; with --json --follow one object a line as
+it happens. The daemon's own words are in the journal: journalctl -u syncd
 `,
     )
     .action(async (_options, command: Command) => {
@@ -68,9 +81,14 @@ function printer(timezone: string, paint: Paint): (item: LogItem) => void {
       `${Math.round(item.duration_ms)} ms`.padStart(8),
     ];
     const head = `${time} ${arrows[item.direction]} ${item.outcome.padEnd(9)} ${figures.join(' ')}`;
-    const line = item.error ? shortened(`${head}  ${oneLine(item.error)}`, screenWidth()) : head;
-    print(item.error ? paint('yellow', line) : line);
+    const trouble = item.error ? oneLine(item.error) : notAccepted(item);
+    print(trouble === undefined ? head : paint('yellow', shortened(`${head}  ${trouble}`, screenWidth())));
   };
+}
+
+function notAccepted({ direction, outcome, changes, accepted }: LogItem): string | undefined {
+  if (direction !== 'push' || outcome !== 'results' || accepted === changes) return undefined;
+  return `${changes - accepted} not accepted`;
 }
 
 function bytes(size: number): string {

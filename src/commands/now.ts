@@ -31,6 +31,10 @@ export function nowCommand(): Command {
       if (!daemon.enabled)
         throw new SyncError('failed', 'nothing can be sent now: syncing is paused', { hint: 'syncd resume' });
       const answer = await requestNow(db, authorOf(options), options.wait);
+      if (!answer.finished && !(await lookAtDaemon(db)).running)
+        throw new SyncError('failed', 'nothing was sent now: the daemon ended before it answered', {
+          hint: 'sudo systemctl start syncd; journalctl -u syncd -n 50',
+        });
       if (options.json) printJson(answer);
       else if (answer.error !== null)
         throw new SyncError('failed', `the daemon tried: ${answer.error}`, {

@@ -46,7 +46,7 @@ export async function lookAtDaemon(db: Db): Promise<DaemonPresence> {
 
 export type CommandAnswer = { id: string; finished: boolean; outcome: string | null; error: string | null };
 
-/** Asks the daemon to drop its waits and try at once; returns its answer, or unfinished after `patienceMs`. */
+/** Asks the daemon to drop its waits and try at once; returns its answer, or unfinished after `patienceMs` or once no daemon runs. */
 export async function requestNow(db: Db, who: string, patienceMs: number): Promise<CommandAnswer> {
   const { rows } = await sql<{ id: string }>`
     INSERT INTO syncd.commands (command, requested_by) VALUES ('now', ${requester(who)}) RETURNING id`.execute(db);
@@ -60,7 +60,8 @@ export async function requestNow(db: Db, who: string, patienceMs: number): Promi
       .where('id', '=', id)
       .executeTakeFirst();
     if (row?.finished_at) return { id, finished: true, outcome: row.outcome, error: row.error };
-    if (monotonicMs() > deadline) return { id, finished: false, outcome: null, error: null };
+    if (monotonicMs() > deadline || !(await lookAtDaemon(db)).running)
+      return { id, finished: false, outcome: null, error: null };
     await sleep(LOOK_MS);
   }
 }

@@ -27,6 +27,8 @@ export type LogItem = {
   batch_id: string | null;
   outcome: string;
   changes: number;
+  /** Of a push: those that the cloud took. */
+  accepted: number;
   bytes: number;
   duration_ms: number;
   error: string | null;
@@ -192,6 +194,7 @@ export const LOG_COLUMNS = [
   'l.id',
   'l.direction',
   'l.batch_id',
+  'l.accepted',
   'l.outcome',
   'l.changes',
   'l.bytes',
@@ -201,8 +204,8 @@ export const LOG_COLUMNS = [
 
 /** The keys in their order; `bytes` stays far below 2^53. */
 export function logItem(row: Omit<LogItem, 'bytes'> & { bytes: string }): LogItem {
-  const { id, at, direction, batch_id, outcome, changes, bytes, duration_ms, error } = row;
-  return { id, at, direction, batch_id, outcome, changes, bytes: Number(bytes), duration_ms, error };
+  const { id, at, direction, batch_id, outcome, changes, accepted, bytes, duration_ms, error } = row;
+  return { id, at, direction, batch_id, outcome, changes, accepted, bytes: Number(bytes), duration_ms, error };
 }
 
 /** How many changes stand where, for the last line of a list; settled ones are not counted. */

@@ -3,6 +3,7 @@ import { Cluster } from '../../src/demo/postgres.js';
 import { queue } from '../../src/doctor/checks/queue.js';
 import type { Patient } from '../../src/doctor/patient.js';
 import { type CliRun, syncd } from '../support/cli.js';
+import { eventually } from '../support/eventually.js';
 import { shopFacts } from '../support/facts.js';
 import { openShop, type Shop } from '../support/shop.js';
 
@@ -28,6 +29,11 @@ const failed = async () =>
       `INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, status) VALUES ('order', 'a', 'create', '{}', 'failed') RETURNING id`,
     )
   ).rows[0].id as string;
+const daemonRuns = ({ online }: { online: boolean }) =>
+  shop.sql.query(
+    "INSERT INTO syncd.daemon (id, host, pid, version, leader_epoch, online) VALUES (gen_random_uuid(), 'till', 1, 'v', 1, $1)",
+    [online],
+  );
 const record = async () =>
   (await shop.sql.query('SELECT command, requested_by, outcome FROM syncd.commands ORDER BY id')).rows;
 
@@ -88,11 +94,38 @@ test('pause and resume are told, idempotent and on record', async () => {
   );
   expect((await run('pause')).stdout).toBe('It was paused already.\n');
   expect(await record()).toEqual([expect.objectContaining({ requested_by: 'budi (postgres)' })]);
-  expect((await run('status', '--no-color')).stdout).toContain('syncing is paused');
+  const { stdout } = await run('status', '--no-color');
+  expect(stdout).toContain('syncing is paused');
+  expect(stdout).toMatch(/budi \(postgres\) paused syncing .*: stocktaking/);
   expect(JSON.parse((await run('resume', '--json')).stdout)).toEqual({ enabled: true, changed: true });
   expect((await record()).map(({ command }) => command)).toEqual(['pause', 'resume']);
   const { rows } = await shop.sql.query(`SELECT args ->> 'reason' AS reason FROM syncd.commands ORDER BY id LIMIT 1`);
   expect(rows).toEqual([{ reason: 'stocktaking' }]);
+});
+
+test('a resume says when what waits goes: not now, where no daemon runs or the cloud is away', async () => {
+  const resumed = async () => {
+    await run('pause');
+    return (await run('resume')).stdout;
+  };
+  expect(await resumed()).toBe('Resumed: what waits goes when the daemon runs again: sudo systemctl start syncd\n');
+  await daemonRuns({ online: false });
+  expect(await resumed()).toBe('Resumed: what waits goes as soon as the cloud can be reached.\n');
+  await shop.sql.query('UPDATE syncd.daemon SET online = true');
+  expect(await resumed()).toBe('Resumed: what waits goes now.\n');
+});
+
+test('syncd now does not wait for a daemon that has ended meanwhile, nor call it at work', async () => {
+  await daemonRuns({ online: true });
+  const answer = run('now');
+  await eventually(record, (commands) => commands.length === 1, 'asked for');
+  await shop.sql.query('UPDATE syncd.daemon SET stopped_at = clock_timestamp()');
+  expect(await answer).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /^syncd: nothing was sent now: the daemon ended before it answered\nhint: .*journalctl/,
+    ),
+  });
 });
 
 test('what the configuration has switched off no resume lets go on, and nobody is sent to one', async () => {

@@ -147,7 +147,7 @@ test('the lists for people name every change and its reason within 80 columns', 
       .map((line) => line.replace(/^\d\S+ /, '')),
   ).toEqual([
     'Asia/Jakarta',
-    expect.stringMatching(/^↑ results\s+2 changes\s+1234 B\s+42 ms$/),
+    expect.stringMatching(/^↑ results\s+2 changes\s+1234 B\s+42 ms {2}1 not accepted$/),
     expect.stringMatching(/^↑ offline\s+0 changes\s+0 B\s+0 ms {2}connect ECONNREFUSED$/),
   ]);
 });

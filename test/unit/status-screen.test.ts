@@ -68,10 +68,17 @@ test.each<[string, Facts]>([
       daemon: daemonFacts({ refused: 'HTTP 401: invalid_api_key', next_try_at: '2026-11-22T15:44:00Z' }),
     }),
   ],
-  ['paused', shopFacts({ ...waiting, enabled: false, paused: { by: 'budi (syncd)', at: '2026-11-21T02:00:00Z' } })],
+  [
+    'paused',
+    shopFacts({
+      ...waiting,
+      enabled: false,
+      paused: { by: 'budi (syncd)', at: '2026-11-21T02:00:00Z', reason: 'the till is being moved' },
+    }),
+  ],
   [
     'paused with nothing waiting',
-    shopFacts({ enabled: false, paused: { by: 'budi (syncd)', at: '2026-11-21T02:00:00Z' } }),
+    shopFacts({ enabled: false, paused: { by: 'budi (syncd)', at: '2026-11-21T02:00:00Z', reason: null } }),
   ],
   ['switched off with nothing waiting', shopFacts({ enabled: false, switched_off: true })],
   ['on their way', shopFacts({ pending: 3, oldest_pending_at: '2026-11-22T15:40:10Z' })],
@@ -112,7 +119,10 @@ test('the line for Nagios has the state, the reasons and the figures, and no sec
     /^SYNCD OK - 0 changes waiting \| pending=0 failed=0/,
   );
   expect(nagiosLine(unknownReport('away'), undefined)).toBe('SYNCD UNKNOWN - away');
-  const paused = shopFacts({ enabled: false, paused: { by: 'budi (syncd)', at: '2026-11-21T02:00:00Z' } });
+  const paused = shopFacts({
+    enabled: false,
+    paused: { by: 'budi (syncd)', at: '2026-11-21T02:00:00Z', reason: null },
+  });
   expect(nagiosLine(judge(paused, RULES), undefined)).toMatch(
     /^SYNCD OK - 0 changes waiting; paused by budi \(syncd\) \|/,
   );

@@ -16,7 +16,9 @@ export const queue: Check = {
       found.push(
         fail(
           `${count(facts.failed, 'change')} failed`,
-          'The cloud refused them, and they will not go by themselves.',
+          facts.failed === 1
+            ? 'The cloud refused it, and it will not go by itself.'
+            : 'The cloud refused them, and they will not go by themselves.',
           'syncd queue --status failed   # why; then syncd retry --all-failed',
         ),
       );

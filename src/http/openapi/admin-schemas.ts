@@ -14,7 +14,7 @@ const Status = z
     at,
     enabled: z.boolean().nullable(),
     switched_off: z.boolean().nullable().describe('By the configuration; no resume changes that'),
-    paused: z.object({ by: text, at: instant }).nullable(),
+    paused: z.object({ by: text, at: instant, reason: text.nullable() }).nullable(),
     stopped: z.object({ reason: text, at: instant }).loose().nullable(),
     daemon: z.object({ running: z.boolean().nullable(), pid: z.int().nullable(), since: at, version: maybe }),
     cloud: z.object({
@@ -76,6 +76,7 @@ const LogItem = z.object({
   batch_id: uuid.nullable(),
   outcome: text,
   changes: z.int(),
+  accepted: z.int(),
   bytes: z.int(),
   duration_ms: z.number(),
   error: maybe,

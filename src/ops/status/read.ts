@@ -20,7 +20,7 @@ export type Facts = {
   enabled: boolean;
   /** The configuration keeps it from sending: nobody's resume changes that. */
   switched_off: boolean;
-  paused: { by: string; at: string } | null;
+  paused: { by: string; at: string; reason: string | null } | null;
   last_sync_at: string | null;
   last_pull_at: string | null;
   /** Changes of the cloud that cannot be applied, and why the latest of them cannot. */
@@ -195,7 +195,7 @@ export async function gatherFacts(db: Db, timezone: string): Promise<Facts> {
       -- Whoever asks knows the configuration.
       'switched_off', false,
       'paused', CASE WHEN NOT o.sync_enabled THEN (
-        SELECT json_build_object('by', p.requested_by, 'at', ${iso('p.requested_at')}) FROM syncd.commands p
+        SELECT json_build_object('by', p.requested_by, 'at', ${iso('p.requested_at')}, 'reason', p.args ->> 'reason') FROM syncd.commands p
         WHERE p.command = 'pause' ORDER BY p.id DESC LIMIT 1) END,
       'last_sync_at', ${iso('o.last_sync_at')},
       'last_pull_at', ${iso('o.last_pull_at')},

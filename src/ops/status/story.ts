@@ -139,7 +139,8 @@ function reason(facts: Facts, when: (at: string) => string): Reason {
 
 function whoPaused({ paused, switched_off }: Facts, when: (at: string) => string): string {
   if (switched_off) return SWITCHED_OFF;
-  return paused ? `${paused.by} paused syncing ${when(paused.at)}` : 'syncing is switched off';
+  if (!paused) return 'syncing is switched off';
+  return `${paused.by} paused syncing ${when(paused.at)}${paused.reason === null ? '' : `: ${paused.reason}`}`;
 }
 
 function goesOn({ switched_off }: Facts): string {

@@ -26,7 +26,7 @@ export type StatusReport = {
   enabled: boolean | null;
   /** By the configuration; no resume changes that. */
   switched_off: boolean | null;
-  paused: { by: string; at: string } | null;
+  paused: { by: string; at: string; reason: string | null } | null;
   /** Pushing waits for a person. */
   stopped: { reason: string; at: string | null } | null;
   daemon: { running: boolean | null; pid: number | null; since: string | null; version: string | null };
