@@ -1,7 +1,6 @@
 /** `syncd adopt --as cloud-restored`: holds the agreements against a cloud that was restored, and lets syncing go on with it. */
 import { cloudClientOf } from '../cloud/access.js';
 import type { CloudClient } from '../cloud/client.js';
-import { loadSettings } from '../config/load.js';
 import type { Settings } from '../config/settings.js';
 import { openDb } from '../db/connect.js';
 import { INSTALL, SyncError } from '../errors.js';
@@ -15,7 +14,7 @@ import { authorOf } from './actions.js';
 import { confirm } from './ask.js';
 import { print, printJson } from './output.js';
 import { progressLine } from './progress.js';
-import type { CommonOptions, Session } from './session.js';
+import { type CommonOptions, loadWithSecrets, type Session } from './session.js';
 import { PATIENCE, QUERY_MS } from './verify.js';
 import { differenceLines } from './verify-view.js';
 
@@ -25,7 +24,7 @@ const WIDTH = 80;
 
 export async function adoptRestoredCloud(session: Session, options: Options): Promise<void> {
   // The cloud's key is needed here alone.
-  const { settings } = loadSettings({ file: options.config, secrets: 'needed' });
+  const { settings } = loadWithSecrets(options);
   const client = cloudClientOf(settings);
   try {
     const known = await knownHistory(session.db);

@@ -1,6 +1,5 @@
 /** `syncd doctor`: examines the outlet and prints a line for each check; also where the configuration cannot be loaded. */
 import { Command } from 'commander';
-import { areKeptFromThisUser } from '../config/credentials.js';
 import { ConfigurationError } from '../config/faults.js';
 import { type LoadedSettings, loadSettings } from '../config/load.js';
 import type { SecretUse } from '../config/secrets.js';
@@ -10,7 +9,7 @@ import type { Finding, FindingState } from '../doctor/finding.js';
 import { EXIT } from '../errors.js';
 import { wrapped } from '../ops/status/words.js';
 import { type Paint, painter, print, printJson, type Style, screenWidth } from './output.js';
-import { type CommonOptions, commonOptions } from './session.js';
+import { type CommonOptions, commonOptions, onlySecretsAreKept } from './session.js';
 
 const MARKS: Record<FindingState, { mark: string; style: Style }> = {
   ok: { mark: 'ok', style: 'green' },
@@ -56,7 +55,7 @@ async function found(options: CommonOptions): Promise<Finding[]> {
     loaded = load('needed');
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    const found = keptApart(error, load) ? [secretsKept()] : faultyConfiguration(error.faults);
+    const found = onlySecretsAreKept(error, load) ? [secretsKept()] : faultyConfiguration(error.faults);
     faults.push(...found.map((finding) => ({ name: 'configuration', ...finding })));
   }
   try {
@@ -67,18 +66,6 @@ async function found(options: CommonOptions): Promise<Finding[]> {
   }
   const findings = await examine(loaded);
   return faults.length === 0 ? findings : [...faults, ...findings.filter(({ name }) => name !== 'configuration')];
-}
-
-/** Nothing is wrong but that this user may not look at the daemon's secrets. */
-function keptApart({ file }: ConfigurationError, load: (secrets: SecretUse) => LoadedSettings): boolean {
-  if (!areKeptFromThisUser(file)) return false;
-  try {
-    load('shown');
-    return true;
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    return false;
-  }
 }
 
 function page(findings: Finding[], paint: Paint, width: number): string {

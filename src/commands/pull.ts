@@ -2,7 +2,6 @@
 import { Command, Option } from 'commander';
 import { cloudClientOf } from '../cloud/access.js';
 import { askVersion } from '../cloud/version.js';
-import { loadSettings } from '../config/load.js';
 import type { Db } from '../db/connect.js';
 import { EXIT, SyncError } from '../errors.js';
 import { type Asked, type AskStanding, type AskStatus, askForEntity, awaitAsked, spelt } from '../inbox/ask.js';
@@ -10,7 +9,7 @@ import { type DaemonPresence, lookAtDaemon } from '../ops/control.js';
 import { authorOf, withAuthor } from './actions.js';
 import { parseSpan } from './filters.js';
 import { printJson, printWords } from './output.js';
-import { type CommonOptions, commonOptions, withDatabase } from './session.js';
+import { type CommonOptions, commonOptions, loadWithSecrets, withDatabase } from './session.js';
 
 /** Asked is done: what waits comes by itself, perhaps days later. */
 const EXITS: Record<AskStatus, number> = {
@@ -84,7 +83,7 @@ function waiting(why: string, daemon: DaemonPresence): string {
 
 /** Both versions side by side. */
 async function compare(db: Db, entity_type: string, given: string, options: CommonOptions): Promise<void> {
-  const { settings } = loadSettings({ file: options.config, secrets: 'needed' });
+  const { settings } = loadWithSecrets(options);
   const entity_id = await spelt(db, entity_type, given, false);
   const client = cloudClientOf(settings);
   const held = await askVersion(client, entity_type, entity_id, Date.now()).finally(() => client.abort());

@@ -3,7 +3,6 @@ import { Command } from 'commander';
 import { type Recalled, recallRows } from '../apply/recall.js';
 import { type AppliedTable, loadTables } from '../apply/tables.js';
 import { cloudClientOf } from '../cloud/access.js';
-import { loadSettings } from '../config/load.js';
 import type { Settings } from '../config/settings.js';
 import { openApplier } from '../db/applier.js';
 import type { Db } from '../db/connect.js';
@@ -15,7 +14,7 @@ import { mustBeOpen, type OpenTruncation, settleAsRestored, settleByDeleting } f
 import { authorOf, withAuthor } from './actions.js';
 import { print, printJson, remark } from './output.js';
 import { progressLine } from './progress.js';
-import { type CommonOptions, commonOptions, type Session, withDatabase } from './session.js';
+import { type CommonOptions, commonOptions, loadWithSecrets, type Session, withDatabase } from './session.js';
 
 type Options = CommonOptions & { delete?: true; restore?: true; adminUrl?: string; by?: string };
 
@@ -75,7 +74,7 @@ async function remove({ db }: Session, tables: readonly AppliedTable[], options:
 
 async function restore(session: Session, tables: readonly AppliedTable[], options: Options): Promise<void> {
   // The cloud's key is needed here alone.
-  const { settings } = loadSettings({ file: options.config, secrets: 'needed' });
+  const { settings } = loadWithSecrets(options);
   const applier = await openApplier(options.adminUrl ?? session.url, 'restore');
   const stopping = new AbortController();
   const stop = () => stopping.abort();

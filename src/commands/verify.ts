@@ -2,7 +2,6 @@
 import { Command } from 'commander';
 import { cloudClientOf } from '../cloud/access.js';
 import type { CloudClient } from '../cloud/client.js';
-import { loadSettings } from '../config/load.js';
 import type { Settings } from '../config/settings.js';
 import { type Db, openDb } from '../db/connect.js';
 import { EXIT } from '../errors.js';
@@ -16,7 +15,7 @@ import { installedTypes, type Proof, verifyTypes } from '../proof/verify.js';
 import { authorOf, withAuthor } from './actions.js';
 import { print, printJson } from './output.js';
 import { progressLine } from './progress.js';
-import { type CommonOptions, commonOptions, type Session, withDatabase } from './session.js';
+import { type CommonOptions, commonOptions, loadWithSecrets, type Session, withDatabase } from './session.js';
 import { undecidedIn, type VerifyResult, verifyScreen } from './verify-view.js';
 
 type Options = CommonOptions & { repair?: true; by?: string };
@@ -52,7 +51,7 @@ Exit code: 0 both sides hold the same, 1 they do not, 69 no answer.
       const options: Options = { ...commonOptions(self), ...self.opts() };
       await withDatabase(options, 'verify', async (session) => {
         // The cloud's key is needed here alone.
-        const { settings } = loadSettings({ file: options.config, secrets: 'needed' });
+        const { settings } = loadWithSecrets(options);
         const client = cloudClientOf(settings);
         try {
           await verify(session, settings, client, types, options);
