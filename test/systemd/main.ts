@@ -1,6 +1,6 @@
 /**
  * `npm run test:systemd`: installs the Debian package on a machine with a real systemd and plays what a shop's machine goes
- * through. Prints a line for each scene; exits 1 with the first that fails, and shows the journal then. Takes about five minutes.
+ * through. Prints a line for each scene; exits 1 with the first that fails, and shows the journal then. Takes five to ten minutes.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { wordsOf } from '../../src/errors.js';
 import { VERSION } from '../../src/version.js';
 import { Machine, packNode } from './machine.js';
+import { PACKAGE_SCENES } from './package-scenes.js';
 import { SCENES } from './scenes.js';
 import { Service } from './service.js';
 
@@ -30,7 +31,7 @@ machine.copyIn(packNode(directory), '/root/nodejs.deb');
 machine.copyIn(join(directory, `syncd_${VERSION}_all.deb`), '/root/syncd.deb');
 machine.copyIn(join(directory, `syncd_${next}_all.deb`), '/root/syncd-next.deb');
 let failed = 0;
-for (const [title, play] of SCENES) {
+for (const [title, play] of [...SCENES, ...PACKAGE_SCENES]) {
   const from = performance.now();
   try {
     const told = await play(service);

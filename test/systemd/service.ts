@@ -64,7 +64,12 @@ export class Service {
   /** The reference cloud, a service beside; starts with what its journal holds. */
   async startCloud(apiKey: string): Promise<void> {
     this.machine.write('/root/cloud.json', JSON.stringify({ apiKey }), 0o600);
-    const program = 'node /usr/lib/syncd/dist/demo/cloud/main.js';
+    await this.startCloudOf('/usr/lib/syncd');
+  }
+
+  /** As it was started last, from where a program lies. */
+  async startCloudOf(directory: string): Promise<void> {
+    const program = `node ${directory}/dist/demo/cloud/main.js`;
     this.#clouds += 1;
     await this.machine.must(
       `systemd-run --quiet --unit=${this.#cloud()} ${program} --options /root/cloud.json --journal /root/cloud.journal --port ${CLOUD_PORT}`,
@@ -82,6 +87,14 @@ export class Service {
 
   async sell(count: number): Promise<void> {
     await this.postgres(`INSERT INTO orders (total) SELECT n FROM generate_series(1, ${count}) n`);
+  }
+
+  /** One sale after the other. */
+  async sellFor(seconds: number): Promise<void> {
+    const sale = 'INSERT INTO orders (total) VALUES (1); SELECT pg_sleep(0.02);';
+    await this.machine.must(
+      `end=$((SECONDS + ${seconds})); while [ $SECONDS -lt $end ]; do echo '${sale}'; done | runuser -u postgres -- psql -q -o /dev/null -v ON_ERROR_STOP=1 -d pos`,
+    );
   }
 
   /** Until nothing waits; what is sold is in the cloud then. */
