@@ -37,7 +37,30 @@ export function captureFunction(recipe: Recipe, event: CaptureEvent): FunctionTe
 const INTO = 'INSERT INTO syncd.sync_queue (entity_type, entity_id, operation, payload, previous)';
 
 function capture(recipe: Recipe, event: 'insert' | 'update' | 'delete'): string {
-  if (recipe.rereadFrom !== undefined) return reread(recipe, event, recipe.rereadFrom);
+  if (recipe.rereadFrom === undefined) return atHand(recipe, event);
+  const again = reread(recipe, event, recipe.rereadFrom);
+  if (recipe.rereadAlways) return again;
+  return `
+  IF ${NESTED} THEN${inner(again)}
+  ELSE${inner(atHand(recipe, event, again))}
+  END IF;
+  IF FOUND AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
+    PERFORM pg_catalog.set_config('syncd.nested', ${STATEMENT}, true);
+  END IF;`;
+}
+
+/**
+ * What a trigger of the POS wrote into the table is captured before the statement that made it fire: that leaves a mark, for as long
+ * as the client's statement runs, by which the later one knows that its own rows may be older.
+ */
+const STATEMENT =
+  "(pg_catalog.date_part('epoch', pg_catalog.statement_timestamp()) OPERATOR(pg_catalog.*) 1000000::pg_catalog.float8)::pg_catalog.int8::pg_catalog.text";
+const NESTED = `(pg_catalog.current_setting('syncd.nested', true) OPERATOR(pg_catalog.=) ${STATEMENT}) IS TRUE`;
+
+const inner = (text: string): string => text.replaceAll('\n', '\n  ');
+
+/** @param again what to do where two cascades changed one row, which stands among the updated ones twice */
+function atHand(recipe: Recipe, event: 'insert' | 'update' | 'delete', again?: string): string {
   const entity = literal(recipe.entity);
   const [before, after] = rowsOf(recipe);
   const [fromOld, fromNew] = sources(recipe);
@@ -54,9 +77,16 @@ function capture(recipe: Recipe, event: 'insert' | 'update' | 'delete'): string 
       return recipe.level === 'row'
         ? rowUpdate(recipe)
         : `${singleUpdate(recipe)}
-  IF NOT FOUND THEN${updates(recipe).replaceAll('\n', '\n  ')}
+  IF NOT FOUND THEN${inner(again === undefined ? updates(recipe) : unlessTwice(recipe, again))}
   END IF;`;
   }
+}
+
+function unlessTwice(recipe: Recipe, again: string): string {
+  return `
+  IF EXISTS (SELECT FROM ${NEW_ROWS} AS n GROUP BY ${keyText(recipe, 'n')} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) THEN${inner(again)}
+  ELSE${inner(updates(recipe))}
+  END IF;`;
 }
 
 /** The one row of a row trigger. */

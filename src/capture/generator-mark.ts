@@ -31,6 +31,7 @@ export function generatorMark({ notify, on_error }: Settings['capture']): string
     keepPrevious: false,
     level: 'statement',
     rereadFrom: undefined,
+    rereadAlways: false,
     pins: pinsFor([...parts, ...parts.map((part) => ({ ...part, inText: true }))]),
     notify,
     onError: on_error,
@@ -46,6 +47,7 @@ export function generatorMark({ notify, on_error }: Settings['capture']): string
   const recipes = [plain, composite].flatMap((recipe): Recipe[] => [
     recipe,
     { ...recipe, rereadFrom: 'public.sample' },
+    { ...recipe, rereadFrom: 'public.sample', rereadAlways: true },
     { ...recipe, level: 'row' },
     { ...recipe, level: 'row', rereadFrom: 'public.sample' },
   ]);

@@ -3,8 +3,7 @@
  * hand is older than what was captured meanwhile, and the row has to be read again. Pure: expressions of SQL over the catalogue, for
  * a connection whose search_path is pg_catalog alone.
  *
- * A row trigger of the POS on the table itself and a cascade that comes back always may; under a deferrable key two rows may have one
- * name for a while. Any other trigger does where the statement
+ * A row trigger of the POS on the table itself and a cascade that comes back always may. Any other trigger does where the statement
  * that fires it writes this table, too: rows beside the one that a BEFORE trigger is about, or an order that one statement makes
  * together with its lines, whose triggers sum them up in it. Those are told by the words of their functions and of the functions
  * that they call: a guess that rather reads once too often.
@@ -28,12 +27,11 @@ export const SAID_BY_TRIGGERS = `run(oid) AS (
 
 /**
  * An expression of type boolean; `said` must be at hand.
- * @param table an expression of type oid
+ * @param table an expression of type oid, of none of the aliases k, t, p, n
  */
 export const changedInBetween = (table: string): string => `(
     EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = ${table} AND k.contype = 'f'
             AND (k.confupdtype IN ('c', 'n', 'd') OR k.confdeltype IN ('n', 'd')))
-    OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = ${table} AND i.indisprimary AND NOT i.indimmediate)
     OR EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
                WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 1 = 1 AND t.tgtype & 66 = 0 AND n.nspname <> 'syncd'
                  AND t.tgrelid IN (WITH RECURSIVE member(oid) AS (

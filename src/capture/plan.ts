@@ -206,8 +206,9 @@ function planEntity(
 ): EntityPlan {
   const watched = [...shape.columns, ...shape.columnsOfChildren].filter((column) => !excluded.includes(column.name));
   const family = shape.parents.length > 0 || shape.members.some((member) => member.depth > 0 && !member.partition);
-  // A virtual column is computed only when the table itself is read.
-  const reread = shape.changedInBetween || watched.some((column) => column.generated === 'v');
+  // A virtual column is computed only when the table itself is read; under a deferrable key two rows may have one name for a while.
+  const rereadAlways = !key.usable || watched.some((column) => column.generated === 'v');
+  const reread = shape.changedInBetween || rereadAlways;
   return {
     entity,
     table: qualified(shape.schema, shape.name),
@@ -233,6 +234,7 @@ function planEntity(
       keepPrevious: wanted.direction === 'both',
       level: family ? 'row' : 'statement',
       rereadFrom: reread ? qualified(shape.schema, shape.name) : undefined,
+      rereadAlways,
       // A row that a policy hides from the owner must be a fault, not a row that is gone.
       pins: { ...pinsFor(watched.flatMap((column) => column.parts)), ...(reread && { row_security: 'off' }) },
       notify: settings.capture.notify,

@@ -26,6 +26,11 @@ export type Recipe = {
   level: 'statement' | 'row';
   /** The table, qualified, to read a row from once more, because the transition table's copy of it may be stale or incomplete. */
   rereadFrom: string | undefined;
+  /**
+   * Each row is read again, not only one in doubt. In a serializable transaction reading it locks a page of its key's index, and of
+   * two sales that make neighbours one fails.
+   */
+  rereadAlways: boolean;
   /** Session settings that would change a value's text, pinned at every firing. */
   pins: Record<string, string>;
   notify: 'gate' | 'always' | 'never';

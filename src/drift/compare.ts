@@ -19,7 +19,7 @@ export function compare(seen: Observed, around: Surroundings): Finding[] {
   if (seen.direction !== 'pull' && !seen.suspended) {
     findings.push(...triggerFindings(recorded, now), ...replicaFindings(now, around.replicas));
     if (seen.invoked) findings.push(invoked(table));
-    if (seen.outrun && !seen.rereads) findings.push(outrun(table));
+    if (seen.outrun) findings.push(outrun(table));
     findings.push(...powerless(seen));
   }
   if (seen.policed && (seen.direction !== 'push' || !recorded.policies)) findings.push(policies(seen));
@@ -71,7 +71,7 @@ function captures(recorded: Shape, now: Shape): boolean {
 function renamed(seen: Observed, now: Shape): Finding {
   const { entity_type, table, rereads } = seen;
   const means = rereads
-    ? 'its triggers read its rows again by the old name, so what is changed there is not captured'
+    ? 'its triggers read its rows again by the old name, so what is changed there may not be captured'
     : 'it is captured as before';
   return {
     kind: 'renamed',

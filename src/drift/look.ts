@@ -57,11 +57,10 @@ export async function lookForDrift(db: Db, settings: Pick<Settings, 'entities'>)
     SELECT c.entity_type, c.table_name, c.direction, c.keys, c.excluded, c.generator, c.recorded::text AS recorded,
            syncd.table_shape(named.oid)::text AS named,
            CASE WHEN named.oid IS DISTINCT FROM was.oid THEN syncd.table_shape(was.oid) END::text AS original,
-           EXISTS (SELECT FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace AND s.nspname = 'syncd'
-                   WHERE p.proname::text = ANY (c.functions) AND strpos(p.prosrc, c.table_name || ' AS t ON ') > 0) AS rereads,
-           ${sql.raw(changedInBetween('coalesce(named.oid, was.oid)'))} OR EXISTS (
-             SELECT FROM pg_attribute a WHERE a.attrelid = coalesce(named.oid, was.oid) AND a.attgenerated = 'v' AND NOT a.attisdropped
-               AND a.attname <> ALL (c.excluded)) AS outrun,
+           r.rereads > 0 AS rereads,
+           r.rereads < 1 AND ${sql.raw(changedInBetween('its.oid'))} OR r.rereads < 2 AND (EXISTS (
+             SELECT FROM pg_attribute a WHERE a.attrelid = its.oid AND a.attgenerated = 'v' AND NOT a.attisdropped AND a.attname <> ALL (c.excluded))
+             OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = its.oid AND i.indisprimary AND NOT i.indimmediate)) AS outrun,
            coalesce(row_security_active(named.oid), false) AS policed,
            EXISTS (SELECT FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace AND s.nspname = 'syncd'
                    WHERE p.proname::text = ANY (c.functions) AND NOT p.prosecdef) AS invoked,
@@ -72,6 +71,12 @@ export async function lookForDrift(db: Db, settings: Pick<Settings, 'entities'>)
     FROM syncd.capture c
     LEFT JOIN LATERAL (${sql.raw(TABLE_NAMED)}) AS named ON true
     CROSS JOIN LATERAL (SELECT (c.recorded ->> 'oid')::oid AS oid) AS was
+    CROSS JOIN LATERAL (SELECT coalesce(named.oid, was.oid) AS oid) AS its
+    -- 1: where a row is in doubt, 2: always.
+    CROSS JOIN LATERAL (
+      SELECT coalesce(max(CASE strpos(p.prosrc, 'syncd.nested') WHEN 0 THEN 2 ELSE 1 END), 0) AS rereads
+      FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace AND s.nspname = 'syncd'
+      WHERE p.proname::text = ANY (c.functions) AND strpos(p.prosrc, c.table_name || ' AS t ON ') > 0) AS r
     ORDER BY c.entity_type`.execute(db);
   return { tables: rows.map((row) => read(row, settings)), replicas: await readReplicas(db) };
 }

@@ -76,7 +76,7 @@ export type Observed = {
   original: Shape | null;
   /** Its triggers read its rows once more, by the name that it had at install. */
   rereads?: boolean;
-  /** They have to: a row of it may be changed once more, or not be computed yet, when they see it. */
+  /** They do not although they have to: a row of it may be changed once more, or not be computed yet, when they see it. */
   outrun?: boolean;
   /** A policy hides rows from the daemon. */
   policed: boolean;

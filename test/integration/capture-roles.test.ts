@@ -218,9 +218,8 @@ onEachServer('install', (_, server) => {
   });
 
   test('leaves nothing to PUBLIC, from which an administrator revokes: neither the schemas of tables, types and operators nor the database', async () => {
-    await pos.sql.query(`CREATE FUNCTION noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-      CREATE SCHEMA types; CREATE EXTENSION citext SCHEMA types; CREATE TABLE client (code types.citext PRIMARY KEY, n int);
-      CREATE TRIGGER noop AFTER INSERT ON client FOR EACH ROW EXECUTE FUNCTION noop()`);
+    await pos.sql.query(`CREATE SCHEMA types; CREATE EXTENSION citext SCHEMA types;
+      CREATE TABLE client (code types.citext PRIMARY KEY DEFERRABLE, n int)`);
     const database = new URL(pos.url).pathname.slice(1);
     await install({ client: 'client' });
     await pos.sql.query(`REVOKE ALL ON SCHEMA public FROM PUBLIC; REVOKE ALL ON DATABASE ${database} FROM PUBLIC`);
@@ -273,8 +272,7 @@ onEachServer('install', (_, server) => {
   });
 
   test('tells of policies that came later where the triggers read rows again, and looks for what went by meanwhile', async () => {
-    await pos.sql.query(`CREATE FUNCTION noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-      CREATE TRIGGER noop AFTER INSERT ON stock FOR EACH ROW EXECUTE FUNCTION noop()`);
+    await pos.sql.query('ALTER TABLE stock DROP CONSTRAINT stock_pkey, ADD PRIMARY KEY (id) DEFERRABLE');
     await install({ stock: 'stock' });
     await pos.sql.query('ALTER ROLE syncd_capture NOBYPASSRLS; ALTER TABLE stock ENABLE ROW LEVEL SECURITY');
     expect(await pos.write('INSERT INTO stock VALUES (1)')).toEqual([]);

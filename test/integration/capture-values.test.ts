@@ -161,12 +161,7 @@ onEachServer('a value', (pos, server) => {
   });
 
   test('of a key that is written differently is another name also where rows are read again', async () => {
-    await pos().capture(
-      `CREATE TABLE tier (share numeric PRIMARY KEY, v int);
-       CREATE FUNCTION tier_done() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-       CREATE TRIGGER done AFTER UPDATE ON tier FOR EACH ROW EXECUTE FUNCTION tier_done()`,
-      { tier: 'tier' },
-    );
+    await pos().capture('CREATE TABLE tier (share numeric PRIMARY KEY DEFERRABLE, v int)', { tier: 'tier' });
     await pos().write('INSERT INTO tier VALUES (0.7, 1), (0.5, 1)');
     expect(await pos().write('UPDATE tier SET share = 0.70 WHERE share = 0.7')).toEqual(['delete 0.7', 'create 0.70']);
     expect(await pos().write('UPDATE tier SET v = 2 WHERE share = 0.7')).toEqual(['update 0.70']);

@@ -1,4 +1,5 @@
 /** Every way to write a row becomes one change a row, whatever its shape. */
+import pg from 'pg';
 import { onEachServer } from '../support/capture.js';
 
 onEachServer('a write', (pos, server) => {
@@ -151,6 +152,27 @@ onEachServer('a write', (pos, server) => {
     ).toEqual(['b', 'a']);
     expect(await ends(`INSERT INTO places VALUES (1, 'c'); DELETE FROM places WHERE guest = 'b'`)).toEqual(['c']);
     expect(await ends(`UPDATE places SET id = 3 - id; DELETE FROM places WHERE id = 1`)).toEqual([null, 'c']);
+  });
+
+  test('neighbours of two serializable sales fail neither of them, whatever triggers and cascades the table has', async () => {
+    await pos().capture(
+      `CREATE TABLE tills (id int PRIMARY KEY); INSERT INTO tills VALUES (1);
+       CREATE TABLE receipts (id int PRIMARY KEY, till int REFERENCES tills ON UPDATE CASCADE ON DELETE SET NULL);
+       CREATE TABLE audit (note text); CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN INSERT INTO audit VALUES (TG_OP); IF TG_OP = 'VACUUM' THEN UPDATE receipts SET till = 1; END IF; RETURN NULL; END $$;
+       CREATE TRIGGER audit AFTER INSERT OR UPDATE ON receipts FOR EACH ROW EXECUTE FUNCTION audit()`,
+      { receipt: 'receipts' },
+    );
+    const other = new pg.Client(pos().url);
+    await other.connect();
+    try {
+      for (const till of [pos().sql, other]) await till.query('BEGIN ISOLATION LEVEL SERIALIZABLE');
+      for (const id of [1, 2, 3, 4]) await (id % 2 ? pos().sql : other).query('INSERT INTO receipts VALUES ($1)', [id]);
+      for (const till of [pos().sql, other]) await till.query('COMMIT');
+    } finally {
+      await other.end();
+    }
+    expect((await pos().changes()).map(({ id }) => id).sort()).toEqual(['1', '2', '3', '4']);
   });
 
   test('a small update before a bulk update leaves no plan that would take for ever', async () => {

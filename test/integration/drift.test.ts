@@ -169,14 +169,13 @@ onEachServer('drift', (_, server) => {
   });
 
   test('by another name of a table whose rows are read again is not told to be captured, and an excluded one stays at home', async () => {
-    await pos.sql.query(`CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-      CREATE TRIGGER noted AFTER INSERT ON stock FOR EACH ROW EXECUTE FUNCTION noted()`);
+    await pos.sql.query('ALTER TABLE stock DROP CONSTRAINT stock_pkey, ADD PRIMARY KEY (id) DEFERRABLE');
     await install();
     await look();
     await pos.sql.query('ALTER TABLE stock RENAME TO goods; ALTER TABLE sale RENAME secret TO hidden');
     await look();
     expect(told).toContainEqual(
-      expect.stringMatching(/called public\.goods now: .*what is changed there is not captured/),
+      expect.stringMatching(/called public\.goods now: .*what is changed there may not be captured/),
     );
     expect(told).toContainEqual(
       expect.stringMatching(/^the excluded column secret of public\.sale is called hidden now: it stays/),
