@@ -28,7 +28,10 @@ function whenItGoes({ running, online, refused }: DaemonPresence): string {
 type Words = { done: (daemon: DaemonPresence) => string; before: string };
 
 function toggle(name: string, description: string, enabled: boolean, words: Words): Command {
-  const command = new Command(name).description(description).option('--reason <text>', 'why; kept with your name');
+  const shown = enabled ? '' : 'shown by syncd status, ';
+  const command = new Command(name)
+    .description(description)
+    .option('--reason <text>', `why; ${shown}kept with your name`);
   return withAuthor(command).action(async (_options, self: Command) => {
     const options = { ...commonOptions(self), ...self.opts<{ reason?: string; by?: string }>() };
     await withDatabase(options, name, async ({ db, loaded }) => {

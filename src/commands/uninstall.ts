@@ -14,6 +14,15 @@ export function uninstallCommand(): Command {
     .option('--dry-run', 'print the SQL and change nothing')
     .option('--discard-pending', 'lose the changes that have not reached the cloud')
     .option('--admin-url <url>', 'a login that owns the tables; else database.url as the calling user')
+    .addHelpText(
+      'after',
+      `
+Stop the daemon before. Refused while changes wait, and where something of the
+POS's would go with the schema. It forgets who this outlet is: after a later
+install the cloud refuses to be pushed to (409 fork) until syncd adopt. To put
+something right, syncd install alone is enough.
+`,
+    )
     .action(async (own: Options, command: Command) => {
       const options = commonOptions(command);
       const dryRun = own.dryRun === true;
