@@ -1,7 +1,11 @@
 /** Holds a page of changes against the contract, by the daemon's own reader. Pure; as judge-push. */
 import { parseObject } from '../cloud/reply.js';
+import type { IncomingChange } from '../inbox/change.js';
 import { type Page, parsePage } from '../inbox/envelope.js';
 import { answerWords, broken, type Exchange, type Fault, NO_JSON } from './check.js';
+import { readExactly, whatIsLost } from './exact.js';
+import { otherTime } from './made-at.js';
+import type { Change } from './test-outlet.js';
 
 /** @returns undefined where it is none */
 export function pageOf({ reply }: Exchange): Page | undefined {
@@ -39,6 +43,24 @@ function lackIn(exchange: Exchange, { changes }: Page, given: Record<string, unk
     if (lack !== undefined) return broken(`the change of ${entity_type} ${entity_id} lacks ${lack}`, exchange);
   }
   return undefined;
+}
+
+/** @param came what the page brings of the entity last; undefined: nothing. @param sent with a `changed_at` of long ago, unless it is a delete */
+export function mustBring(page: Exchange, came: IncomingChange | undefined, sent: Change): Fault | undefined {
+  const { operation, entity_id, data, changed_at } = sent;
+  if (came === undefined)
+    return broken(
+      `the ${operation} of ${entity_id} does not come, though other changes of the outlet's own do: an outlet would miss it`,
+      page,
+    );
+  if (data === null)
+    return came.operation === 'delete'
+      ? undefined
+      : broken(`the delete of ${entity_id} comes as ${came.operation}: the shop would keep the row`, page);
+  const lost = whatIsLost(readExactly(data) ?? null, readExactly(came.data ?? 'null'), 'each');
+  if (lost !== undefined) return broken(`the row does not come as it was sent: ${lost}`, page);
+  const why = otherTime(changed_at, came.updated_at);
+  return why === undefined ? undefined : broken(why, page);
 }
 
 /** The changes that a page brings, by name and version, in its order. */

@@ -36,7 +36,7 @@ test('the reference cloud holds in everything, run after run, with long poll and
     expect(failedIn(checked)).toEqual([]);
     const whys = checked.flatMap(({ outcome }) => (outcome.kind === 'skipped' ? [outcome.why] : []));
     const others = Array.from({ length: 11 }, () => 'no --other-outlet');
-    const pulls = Array.from({ length: 8 }, () => 'no --pulled');
+    const pulls = Array.from({ length: 9 }, () => 'no --pulled');
     expect(whys).toEqual([...(pulled ? ['no --shared'] : [...pulls, ...others]), 'no --listen']);
   }
 });

@@ -198,7 +198,8 @@ class Tiny {
   #conflict(change_id: string, held: Entity | undefined): Exact {
     if (this.#breaks('current is left out')) return { change_id, status: 'conflict' };
     const { version = 0, data = null, at = null } = held ?? {};
-    const current = { cloud_version: exact(version), updated_at: at, deleted: data === null, data };
+    const updated_at = this.#breaks('a conflict tells when it was found') ? new Date().toISOString() : at;
+    const current = { cloud_version: exact(version), updated_at, deleted: data === null, data };
     return { change_id, status: 'conflict', current };
   }
 

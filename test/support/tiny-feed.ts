@@ -1,8 +1,8 @@
 /** The feed of a tiny cloud, of one outlet: pages behind a cursor, and the wait for news. */
 import { once } from 'node:events';
-import type { ExactObject } from '../../src/cloud-check/exact.js';
+import { type Exact, type ExactObject, isObject } from '../../src/cloud-check/exact.js';
 import type { BrokenRule } from './broken-rules.js';
-import { type Answer, changeOf, type Entity, refusal } from './tiny-answers.js';
+import { type Answer, changeOf, type Entity, refusal, roundedBy } from './tiny-answers.js';
 
 export class TinyFeed {
   readonly #broken: ReadonlySet<BrokenRule>;
@@ -42,7 +42,8 @@ export class TinyFeed {
     const place = strange ? last : Number(at);
     const fromEnd = this.#breaks('pages are counted from the newest change');
     const inOrder = this.#entries.toSorted((a, b) => a.place - b.place);
-    const rest = fromEnd ? inOrder.toReversed().slice(place) : inOrder.filter((one) => one.place > place);
+    const shown = this.#breaks('pages bring no deletes') ? inOrder.filter(({ data }) => data !== null) : inOrder;
+    const rest = fromEnd ? shown.toReversed().slice(place) : shown.filter((one) => one.place > place);
     const page = rest.slice(0, limit);
     const next = fromEnd ? place + page.length : (page.at(-1)?.place ?? place);
     const more = rest.length > page.length && !this.#breaks('there is never more');
@@ -67,10 +68,17 @@ export class TinyFeed {
     return this.#broken.has(rule);
   }
 
+  #asBrought(row: ExactObject): Exact {
+    if (this.#breaks('numbers in pages are floats')) return roundedBy(row);
+    return this.#breaks('pages bring only what changed') ? { name: row.name ?? null } : row;
+  }
+
   #inPage({ operation, data, ...change }: ExactObject): ExactObject {
     if (this.#breaks('pages have no rows') && operation !== 'delete')
       return { ...change, operation: operation ?? null };
+    const brought = this.#breaks('pages tell when they were made') ? { updated_at: new Date().toISOString() } : {};
+    const row = isObject(data) ? this.#asBrought(data) : null;
     const named = this.#breaks('pages name no operation') ? {} : { operation: operation ?? null };
-    return { ...change, ...named, data: data ?? null };
+    return { ...change, ...named, ...brought, data: row };
   }
 }

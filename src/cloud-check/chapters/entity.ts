@@ -2,7 +2,8 @@
 import { parseObject } from '../../cloud/reply.js';
 import { broken, type Chapter, type Check, verdictOf } from '../check.js';
 import { mustBeUnknown, mustHaveVersion, mustHold } from '../judge-entity.js';
-import { mustBeAccepted, versionMade } from '../judge-push.js';
+import { mustBeAccepted, resultOf, versionMade } from '../judge-push.js';
+import { longAgo, otherTime } from '../made-at.js';
 import type { TestOutlet } from '../test-outlet.js';
 
 const ENTITY = {
@@ -36,24 +37,26 @@ const version: Check = {
   },
 };
 
-/** As after an outage of weeks. */
-const OLD_MS = 40 * 86_400_000;
-/** What a cloud that keeps less than microseconds may round off. */
-const ROUNDED_MS = 1_000;
-
 const madeAt: Check = {
   name: 'updated_at is when the edit was made, not when it arrived',
   contract: { where: 'GET {base}/sync/changes', says: 'updated_at is when the winning edit was made.' },
   async run(outlet) {
     const id = outlet.freshId();
-    const changed_at = new Date(Date.now() - OLD_MS).toISOString();
+    const changed_at = longAgo();
     const create = outlet.change('create', id, null, { changed_at });
     const exchange = await outlet.push([create]);
     const asked = await outlet.entity(id);
     const told = asked.reply.kind === 'answer' ? parseObject(asked.reply.body)?.updated_at : undefined;
-    const right = Math.abs(Date.parse(String(told)) - Date.parse(changed_at)) <= ROUNDED_MS;
-    const why = `an edit of ${changed_at}, pushed 40 days later, has updated_at ${JSON.stringify(told)}: it would win over edits that are newer`;
-    return verdictOf([mustBeAccepted(exchange, create, 'an old edit'), right ? undefined : broken(why, asked)]);
+    const why = otherTime(changed_at, told);
+    const stale = outlet.change('update', id, null);
+    const refused = await outlet.push([stale]);
+    const result = resultOf(refused, stale);
+    const wrong = result?.status === 'conflict' ? otherTime(changed_at, result.current.updated_at) : undefined;
+    return verdictOf([
+      mustBeAccepted(exchange, create, 'an old edit'),
+      why === undefined ? undefined : broken(why, asked),
+      wrong === undefined ? undefined : broken(`in a conflict ${wrong}`, refused),
+    ]);
   },
 };
 

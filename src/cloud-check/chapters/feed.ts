@@ -3,12 +3,13 @@
  * another change, or is committed late under an earlier one, would be missing in the shop for good. Seen by what the cloud shows
  * of the outlet's own changes; one that shows none cannot be checked.
  */
-import { sleep } from '../../time.js';
+import { sleep, steadyMs } from '../../time.js';
 import { broken, type Check, ok, skipped, verdictOf } from '../check.js';
-import { mustBePage, namesIn, pageOf } from '../judge-page.js';
-import { mustBeAccepted } from '../judge-push.js';
+import { mustBePage, mustBring, namesIn, pageOf } from '../judge-page.js';
+import { mustBeAccepted, versionMade } from '../judge-push.js';
+import { longAgo } from '../made-at.js';
 import type { TestOutlet } from '../test-outlet.js';
-import { ask, walk } from '../walk-feed.js';
+import { ask, LIMIT, walk } from '../walk-feed.js';
 
 export const UNASKED = 'no --pulled';
 const NOT_SHOWN = "the cloud does not show an outlet's own changes";
@@ -123,4 +124,45 @@ const woken: Check = {
   },
 };
 
-export const feed: Check[] = [onePerPage, meanwhile, woken];
+/** The last that the pages from a cursor on bring of some entities; waited for, where the delete that was pushed is not there yet. */
+async function lastOf(outlet: TestOutlet, from: string, deleted: string) {
+  for (const until = steadyMs() + LATE_MS; ; await sleep(NEWS_AFTER_MS)) {
+    const asked = await ask(outlet, from);
+    const last = new Map(pageOf(asked)?.changes.map((change) => [change.entity_id, change]));
+    if (last.get(deleted)?.operation === 'delete' || steadyMs() > until) return { asked, last };
+  }
+}
+
+const asSent: Check = {
+  name: 'pages bring rows as they were sent, when they were edited, and deletes',
+  contract: {
+    where: 'GET {base}/sync/changes',
+    says: "data is the whole row (null on delete); columns that it lacks keep the shop's value. updated_at is when the winning edit was made.",
+  },
+  async run(outlet) {
+    if (!outlet.options.pulled) return skipped(UNASKED);
+    const [edited, gone] = [
+      outlet.change('create', outlet.freshId(), null),
+      outlet.change('create', outlet.freshId(), null),
+    ];
+    const first = await outlet.push([edited, gone]);
+    const { cursor, unfinished } = await walk(outlet, outlet.cursor);
+    if (cursor === null) return unfinished;
+    const { entity_id } = edited;
+    const data = outlet.options.row.text(entity_id, { name: '"later"' });
+    const update = outlet.change('update', entity_id, versionMade(first, edited), { data, changed_at: longAgo() });
+    const remove = outlet.change('delete', gone.entity_id, versionMade(first, gone));
+    const second = await outlet.push([update, remove]);
+    const { asked, last } = await lastOf(outlet, cursor, gone.entity_id);
+    if (!last.has(entity_id) && !last.has(gone.entity_id)) return skipped(NOT_SHOWN);
+    return verdictOf([
+      mustBeAccepted(second, update, 'the update'),
+      mustBeAccepted(second, remove, 'the delete'),
+      mustBePage(asked, LIMIT),
+      mustBring(asked, last.get(entity_id), update),
+      mustBring(asked, last.get(gone.entity_id), remove),
+    ]);
+  },
+};
+
+export const feed: Check[] = [onePerPage, meanwhile, asSent, woken];
