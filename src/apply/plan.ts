@@ -20,7 +20,8 @@ export type Wish =
   | { kind: 'strategy'; strategy: Strategy }
   | { kind: 'data'; text: string };
 
-export type Requested = { wish: Wish; who: string; reason: string | null };
+/** `blind`: a person keeps the shop's side against a row of the cloud's that does not fit the table, so nobody can compare them. */
+export type Requested = { wish: Wish; who: string; reason: string | null; blind?: true };
 
 /** `untold`: the cloud says that it has a row, and did not send it. */
 export type Question = { table: AppliedTable; conflict: Conflict; untold: boolean; requested: Requested };
@@ -46,9 +47,7 @@ export async function planFor(trx: Db, question: Question, standing: Standing): 
   const { table, conflict, untold, requested } = question;
   const { wish } = requested;
   const sides = await lookAtSides(trx, table, conflict, standing);
-  const choice: Choice | GivenChoice = untold
-    ? { keep: 'open', reason: 'the cloud did not send its row' }
-    : decideOn(table, conflict, sides, wish);
+  const choice = untold ? withoutTheCloudsRow(wish) : decideOn(table, conflict, sides, wish);
   const names = standing.changes.flatMap(({ change_id, supersedes }) => [change_id, ...(supersedes ?? [])]);
   return {
     standing,
@@ -58,6 +57,13 @@ export async function planFor(trx: Db, question: Question, standing: Standing): 
     names: [...new Set(names)],
     rounds: wish.kind === 'automatic' ? await roundsInARow(trx, conflict, names) : 0,
   };
+}
+
+/** A rule must not overwrite what nobody has seen; a person may. */
+function withoutTheCloudsRow(wish: Wish): Choice {
+  if (wish.kind === 'strategy' && wish.strategy === 'local_wins')
+    return { keep: 'local', by: wish.strategy, reason: "the shop's side wins over a row that cannot be looked at" };
+  return { keep: 'open', reason: 'the cloud did not send its row' };
 }
 
 function decideOn(table: AppliedTable, conflict: Conflict, sides: Sides, wish: Wish): Choice | GivenChoice {

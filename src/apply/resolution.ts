@@ -16,7 +16,7 @@ import { writersHaveEnded } from '../queue/writers.js';
 import { monotonicMs } from '../time.js';
 import { type Plan, planFor, type Requested } from './plan.js';
 import { dropRow, putRow } from './put-row.js';
-import { finish, leaveOpen, type Result, whatRemains } from './record.js';
+import { finish, leaveOpen, type Outgoing, type Result, whatRemains } from './record.js';
 import { Overtaken, Refusal } from './refusal.js';
 import type { Conflict } from './sides.js';
 import { isSame, type Seen, standingOf } from './standing.js';
@@ -46,7 +46,8 @@ export async function endConflict(
   const posPath = await ownPath(trx);
   const found = await takeConflict(trx, id);
   if ('kind' in found) return found;
-  const { conflict, untold } = found;
+  const untold = found.untold || requested.blind === true;
+  const conflict = untold ? { ...found.conflict, cloud: null } : found.conflict;
   const table = tables.get(conflict.entity_type);
   if (!table)
     throw new Refusal(
@@ -64,12 +65,16 @@ export async function endConflict(
   if (choice.keep === 'open') {
     const { entity_type, entity_id } = conflict;
     const { reason } = choice;
-    if (requested.wish.kind !== 'automatic') throw new Refusal(reason, untold ? pullHint(conflict) : SIDES_HINT);
+    if (requested.wish.kind !== 'automatic')
+      throw new Refusal(reason, untold ? untoldHint(table, conflict) : SIDES_HINT);
     await leaveOpen(trx, id, reason, { fields: sides.fields, local: standing.live ?? null, base: sides.base });
     return { kind: 'left', entity_type, entity_id, reason };
   }
   if (!(await write(trx, table, conflict, plan, posPath))) return { kind: 'busy' };
-  const { result, change } = await whatRemains(trx, table, conflict, position);
+  const remains = await whatRemains(trx, table, conflict, position);
+  const { result } = remains;
+  // The cloud has a row, whatever is in it.
+  const change = untold && result === undefined ? DELETION : remains.change;
   if (plan.write.kind === 'drop' && result !== undefined) {
     throw new Refusal("the shop's row did not go: a trigger of the POS kept it");
   }
@@ -102,7 +107,12 @@ async function isCurrent(trx: Db, table: AppliedTable, conflict: Conflict, seen:
 }
 
 const SIDES_HINT = 'Name a side (cloud_wins, local_wins), or give values with --data.';
-const pullHint = ({ entity_type, entity_id }: Conflict) => `Fetch it: syncd pull ${entity_type} ${entity_id}`;
+const KEEP_HINT = "To keep the shop's side: --strategy local_wins.";
+const DELETION: Outgoing = { operation: 'delete', previous: null };
+
+function untoldHint({ direction }: AppliedTable, { entity_type, entity_id }: Conflict): string {
+  return direction === 'push' ? KEEP_HINT : `Fetch it: syncd pull ${entity_type} ${entity_id}. ${KEEP_HINT}`;
+}
 
 /** @returns false: somebody else has just made the row */
 async function write(

@@ -175,9 +175,10 @@ export async function resolveConflict(
       : ({ kind: 'strategy', strategy: choice.strategy } as const);
   const horizon = new Horizon();
   await lookAhead(db, horizon, []);
+  let blind = false;
   for (let tries = 0; tries < TRIES; tries++) {
     const seen = await lookAhead(db, horizon, [id]);
-    const ending = await attempt(db, tables, id, seen, { wish, who, reason });
+    const ending = await attempt(db, tables, id, seen, { wish, who, reason, ...(blind && { blind }) });
     switch (ending.kind) {
       case 'resolved': {
         const { kind, ...result } = ending;
@@ -188,6 +189,8 @@ export async function resolveConflict(
       case 'unknown':
         return { id, done: false, why: 'unknown' };
       case 'refused':
+        blind = ending.unfit === true && wish.kind === 'strategy' && wish.strategy === 'local_wins' && !blind;
+        if (blind) break;
         return { id, done: false, why: 'refused', message: ending.message, hint: ending.hint };
       case 'left':
         return { id, done: false, why: 'refused', message: ending.reason, hint: '' };
@@ -202,7 +205,8 @@ export async function resolveConflict(
   return { id, done: false, why: 'refused', message, hint: 'Try again in a quieter moment.' };
 }
 
-type Refused = { kind: 'refused'; message: string; hint: string };
+/** `unfit`: a value that the shop's table cannot hold. */
+type Refused = { kind: 'refused'; message: string; hint: string; unfit?: boolean };
 
 async function attempt(
   db: Db,
@@ -221,7 +225,13 @@ async function attempt(
     });
   } catch (error) {
     const fault = faultOf(error);
-    return fault === 'busy' ? { kind: 'busy' } : { kind: 'refused', message: fault.message, hint: fault.hint };
+    if (fault === 'busy') return { kind: 'busy' };
+    return {
+      kind: 'refused',
+      message: fault.message,
+      hint: fault.hint,
+      unfit: codeOf(error)?.startsWith('22') === true,
+    };
   }
 }
 

@@ -131,14 +131,20 @@ test('a person may let the cloud win that has nothing: then the row goes', async
   expect(await stage.state()).toEqual({ cloud_version: null, deleted: true, sync_status: 'synced' });
 });
 
-test('a cloud that did not send its row leaves nothing to choose from', async () => {
-  const id = await diverged({ data: '[7]', version: 7, deleted: false });
+test.each([
+  ['[7]', 'the cloud did not send its row', /^Fetch it: syncd pull product 1\. To keep .*local_wins/],
+  ['{"id":1,"price":"abc"}', /invalid input syntax for type numeric: "abc"$/, /^$/],
+])('where the cloud sent %s as its row, the shop’s side alone can be kept', async (data, message, hint) => {
+  const id = await diverged({ data, version: 7, deleted: false });
   expect(await stage.byRule()).toMatchObject({ left: 1 });
-  expect(await stage.byHand(id, { strategy: 'cloud_wins' })).toMatchObject({
-    why: 'refused',
-    message: 'the cloud did not send its row',
-    hint: 'Fetch it: syncd pull product 1',
-  });
+  const refused = { message: expect.stringMatching(message), hint: expect.stringMatching(hint) };
+  expect(await stage.byHand(id, { strategy: 'cloud_wins' })).toMatchObject({ why: 'refused', ...refused });
+  expect(await stage.byHand(id, { strategy: 'local_wins' })).toMatchObject({ done: true, resolution: 'local' });
+  expect(await stage.pending()).toMatchObject([{ operation: 'create', base: '7', payload: { id: 1 } }]);
+  await stage.edits('DELETE FROM products');
+  const gone = await stage.meets({ data, version: 8, deleted: false }, 'manual');
+  expect(await stage.byHand(gone, { strategy: 'local_wins' })).toMatchObject({ done: true });
+  expect(await stage.pending()).toMatchObject([{ operation: 'delete', base: '8', payload: null }]);
 });
 
 test('of a table that is only pushed the shop’s side alone can be kept', async () => {
