@@ -18,21 +18,23 @@ export type Refused = { id: string; entity_type: string; entity_id: string };
 export async function nameGivenUp(db: Db, refused: readonly Refused[]): Promise<Set<string>> {
   const column = (name: keyof Refused) => arrayLiteral(refused.map((one) => one[name]));
   const found = sql`(
-    SELECT r.id, array_agg(DISTINCT n.change_id) AS names
+    SELECT r.id, array_agg(DISTINCT g.change_id) AS names
     FROM unnest(${column('id')}::bigint[], ${column('entity_type')}::text[], ${column('entity_id')}::text[]) AS r (id, entity_type, entity_id)
-    CROSS JOIN syncd.commands c
-    CROSS JOIN LATERAL json_to_recordset(c.args -> 'changes') AS g (entity_type text, entity_id text, change_ids uuid[])
-    CROSS JOIN LATERAL unnest(g.change_ids) AS n (change_id)
-    WHERE c.command = 'discard' AND g.entity_type = r.entity_type AND g.entity_id = r.entity_id
-      AND NOT EXISTS (SELECT FROM syncd.entity_state s
-                      WHERE s.entity_type = r.entity_type AND s.entity_id = r.entity_id AND s.last_synced_at > c.finished_at)
+    JOIN given_up g ON g.entity_type = r.entity_type AND g.entity_id = r.entity_id
+    WHERE NOT EXISTS (SELECT FROM syncd.entity_state s
+                      WHERE s.entity_type = r.entity_type AND s.entity_id = r.entity_id AND s.last_synced_at > g.at)
     GROUP BY r.id) AS o`;
+  const ids = refused.map(({ id }) => id);
   const { rows } = await sql<{ id: string }>`
-    ${PLANNED_ANEW} UPDATE syncd.sync_queue q SET supersedes = coalesce(q.supersedes, '{}') || o.names
-    FROM ${placed(
-      refused.map(({ id }) => id),
-      found,
-    )}
+    ${PLANNED_ANEW} WITH given_up AS MATERIALIZED (
+      SELECT one.entity_type, one.entity_id, named.change_id, c.finished_at AS at
+      FROM syncd.commands c
+      CROSS JOIN LATERAL json_to_recordset(c.args -> 'changes') AS one (entity_type text, entity_id text, change_ids uuid[])
+      CROSS JOIN LATERAL unnest(one.change_ids) AS named (change_id)
+      WHERE c.command = 'discard'
+    )
+    UPDATE syncd.sync_queue q SET supersedes = coalesce(q.supersedes, '{}') || o.names
+    FROM ${placed(ids, found)}
     WHERE q.ctid = o.spot AND q.status = 'pending' AND NOT o.names <@ coalesce(q.supersedes, '{}')
     RETURNING q.id`.execute(db);
   return new Set(rows.map(({ id }) => id));
