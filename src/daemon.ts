@@ -19,7 +19,7 @@ import { Metrics } from './ops/figures/metrics.js';
 import { OutageLedger } from './ops/figures/outages.js';
 import type { IdentityCheck } from './ops/identity/check.js';
 import { primaryOf } from './ops/identity/file.js';
-import { lineOf } from './ops/status/systemd-line.js';
+import { lineOf, UNCOUNTED } from './ops/status/systemd-line.js';
 import { Vitals } from './ops/status/vitals.js';
 import { ServiceManager } from './ops/systemd.js';
 import { newCloudMemory } from './push/memory.js';
@@ -70,7 +70,7 @@ export async function runDaemon(
     vitals: new Vitals(),
     outages: new OutageLedger(),
     metrics: new Metrics(),
-    tally: manager && { waiting: undefined, enabled: true },
+    tally: manager && { ...UNCOUNTED },
     configuration: reload,
     standby: undefined,
     signal,
@@ -208,7 +208,7 @@ function tellManager(
   const { log, vitals } = across;
   const statusLine = () =>
     lineOf({
-      ...(across.tally ?? { waiting: undefined, enabled: true }),
+      ...(across.tally ?? UNCOUNTED),
       standing: across.memory.standing,
       switchedOn: across.settings.sync.enabled,
       away: vitals.away,

@@ -4,6 +4,8 @@ import { type LineFacts, lineOf } from '../../src/ops/status/systemd-line.js';
 const NOW = Date.parse('2026-11-22T15:40:00Z');
 const facts = (change: Partial<LineFacts> = {}): LineFacts => ({
   waiting: 0,
+  failed: 0,
+  conflicts: 0,
   enabled: true,
   switchedOn: true,
   standing: { kind: 'online' },
@@ -20,6 +22,13 @@ test.each<[string, Partial<LineFacts>]>([
   ['1 change waits, on the way to the cloud', { waiting: 1 }],
   ['412 changes wait, on the way to the cloud', { waiting: 412, standing: { kind: 'unknown' } }],
   ['more than 10,000 changes wait, on the way to the cloud', { waiting: 10_001 }],
+  ['nothing waits; 2 failed', { failed: 2 }],
+  [
+    '1 change waits, on the way to the cloud; more than 10,000 failed, 1 in conflict',
+    { waiting: 1, failed: 10_001, conflicts: 1 },
+  ],
+  ['paused; 3 changes wait; 1 in conflict', { waiting: 3, enabled: false, conflicts: 1 }],
+  ['starting', { waiting: undefined, failed: 2 }],
   ['paused; 3 changes wait', { waiting: 3, enabled: false }],
   ['paused; nothing waits', { switchedOn: false }],
   [

@@ -2,8 +2,10 @@
 import type { Standing } from '../../cloud/standing.js';
 import { count, localTime, oneLine, shortened } from './words.js';
 
-/** What waits, as it was counted last; `waiting` undefined: not yet. */
-export type Tally = { waiting: number | undefined; enabled: boolean };
+/** What waits, what failed and what is in conflict, as they were counted last; `waiting` undefined: not yet. */
+export type Tally = { waiting: number | undefined; failed: number; conflicts: number; enabled: boolean };
+
+export const UNCOUNTED: Tally = { waiting: undefined, failed: 0, conflicts: 0, enabled: true };
 
 /** With a longer queue nobody needs the last digit; counting so far takes 2 ms. */
 export const COUNTED_TO = 10_000;
@@ -23,10 +25,21 @@ export type LineFacts = Tally & {
 const WIDTH = 160;
 
 export function lineOf(facts: LineFacts): string {
-  return shortened(oneLine(sentence(facts)), WIDTH);
+  const counted = facts.away === undefined && facts.waiting !== undefined;
+  return shortened(oneLine([sentence(facts), ...(counted ? troubles(facts) : [])].join('; ')), WIDTH);
 }
 
-function sentence({ waiting, enabled, standing, switchedOn, away, ...clock }: LineFacts): string {
+/** What does not go by itself. */
+function troubles({ failed, conflicts }: Tally): string[] {
+  const parts = [failed > 0 && `${atMost(failed)} failed`, conflicts > 0 && `${atMost(conflicts)} in conflict`];
+  const told = parts.filter((part) => part !== false);
+  return told.length === 0 ? [] : [told.join(', ')];
+}
+
+const atMost = (number: number): string =>
+  number > COUNTED_TO ? `more than ${COUNTED_TO.toLocaleString('en-GB')}` : number.toLocaleString('en-GB');
+
+function sentence({ waiting, failed, conflicts, enabled, standing, switchedOn, away, ...clock }: LineFacts): string {
   if (away !== undefined) return away;
   if (waiting === undefined) return 'starting';
   const number = waiting > COUNTED_TO ? `more than ${count(COUNTED_TO, 'change')}` : count(waiting, 'change');
@@ -35,7 +48,8 @@ function sentence({ waiting, enabled, standing, switchedOn, away, ...clock }: Li
   switch (standing.kind) {
     case 'unknown':
     case 'online':
-      return waiting === 0 ? 'everything is in the cloud' : `${queue}, on the way to the cloud`;
+      if (waiting > 0) return `${queue}, on the way to the cloud`;
+      return failed + conflicts > 0 ? queue : 'everything is in the cloud';
     case 'offline':
     case 'trial':
       return `${queue}; the cloud is away since ${wallTime(standing.sinceMs, clock)}`;
