@@ -19,7 +19,7 @@ import { OWNER, parseTable, SCHEMA } from './names.js';
 import { objectsOf } from './objects.js';
 import { capturedAnew, nothingBefore, withRows } from './older-rows.js';
 import { type Plan, planCapture } from './plan.js';
-import { backupNotice, refuseStrangers, rightsIssues } from './rights.js';
+import { backupNotice, publicationNotice, refuseStrangers, rightsIssues } from './rights.js';
 import { printStep, runStep } from './run-step.js';
 import type { TableShape, Written } from './shape.js';
 import { readState, type State } from './state.js';
@@ -87,7 +87,8 @@ export async function installCapture(options: InstallOptions): Promise<InstallRe
     ];
     const changes = [...foundation, ...pending.map(migrationStep), ...rest].map((step) => step.about);
     const anew = capturedAnew(plan.entities, state);
-    if (state.schemaOwner === undefined) plan.notices.push(...(await backupNotice(client, objects)));
+    if (state.schemaOwner === undefined)
+      plan.notices.push(...(await backupNotice(client, objects)), ...(await publicationNotice(client)));
     if (dryRun) {
       const filled = await withRows(client, anew);
       const after = nothingBefore(anew, filled);

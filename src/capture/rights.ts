@@ -161,3 +161,14 @@ export async function backupNotice(client: pg.Client, entities: EntityObjects[])
       `a pg_dump of this database as ${name} is refused from now on, for it may not read schema ${SCHEMA}: let a superuser take the backups, or leave syncd out of them (pg_dump -N ${SCHEMA})`,
   );
 }
+
+/** A subscriber that has not every published table takes nothing more, and its server keeps the WAL for it until the disk is full. */
+export async function publicationNotice(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    'SELECT pubname::text AS name FROM pg_publication WHERE puballtables ORDER BY 1',
+  );
+  return rows.map(
+    ({ name }) =>
+      `publication ${identifier(name)} publishes all tables, from now on those of schema ${SCHEMA} too: a subscriber of PostgreSQL that lacks them stops, and WAL is kept for it until the disk is full. Make them there (pg_dump -s -n ${SCHEMA}), or publish the tables of the POS by name`,
+  );
+}

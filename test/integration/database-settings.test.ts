@@ -1,11 +1,12 @@
 /** A POS's database may have settings of its own: our connections work under theirs all the same. */
 import type { AddressInfo } from 'node:net';
+import { installCapture } from '../../src/capture/install.js';
 import { findPrimary, nameOf, openClient, openDb } from '../../src/db/connect.js';
 import { watchOnce } from '../../src/drift/watch.js';
 import { dropIncoming, retryIncoming } from '../../src/inbox/parked.js';
 import { bucketsHere, type ProvenTable } from '../../src/proof/here.js';
 import { discardChanges, retryChanges } from '../../src/queue/manage.js';
-import { captureSettings, onEachServer } from '../support/capture.js';
+import { captureSettings, onEachServer, Pos } from '../support/capture.js';
 import { poolerProxy } from '../support/pooler-proxy.js';
 
 const SETTINGS = [
@@ -65,6 +66,23 @@ onEachServer('a database with settings of its own', (pos, server) => {
       expect(await retryIncoming(db, ['999'], 'budi')).toEqual(await dropIncoming(db, ['999'], 'budi', 'no'));
     } finally {
       await db.destroy();
+    }
+  });
+
+  test('may publish all tables: ours are among them then, which a subscriber would miss, and install says so beforehand', async () => {
+    const published = await Pos.open(server.cluster(), 'published');
+    try {
+      await published.sql.query('CREATE TABLE sale (id int PRIMARY KEY); CREATE PUBLICATION everything FOR ALL TABLES');
+      const install = (dryRun = false) =>
+        installCapture({ adminUrl: published.url, settings: captureSettings(entities), dryRun });
+      const told = [expect.stringMatching(/^publication "everything" publishes all tables, .*pg_dump -s -n syncd/)];
+      expect((await install(true)).notices).toEqual(told);
+      expect((await install()).notices).toEqual(told);
+      expect((await install()).notices).toEqual([]);
+      await published.write('INSERT INTO sale VALUES (1)');
+      await published.sql.query('UPDATE syncd.sync_queue SET retry_count = 1; DELETE FROM syncd.sync_queue');
+    } finally {
+      await published.close();
     }
   });
 
