@@ -32,16 +32,19 @@ export function preparing(pool: pg.Pool, onError: (error: Error) => void): Postg
   return {
     async connect() {
       const client = await pool.connect();
+      let ended = false;
       const query = async (text: string, values: readonly unknown[]) => {
         const name = nameOf(text);
         try {
           return await client.query({ text, values: [...values], ...(name !== undefined && { name }) });
         } catch (error) {
+          // Its socket closes a moment later only, and till then the pool would lend it to the next.
+          ended ||= (error as { severity?: string }).severity === 'FATAL';
           onError(error as Error);
           throw error;
         }
       };
-      return { query, release: () => client.release() } as unknown as PostgresPoolClient;
+      return { query, release: () => client.release(ended) } as unknown as PostgresPoolClient;
     },
     end: () => pool.end(),
   };
