@@ -177,6 +177,20 @@ test('what was parked leaves when the very next chunk, read ahead before, brings
   });
 });
 
+test('what was put off has its turn when its time comes, amid any number of others', async () => {
+  await fill(4 * FIRST_CHUNK);
+  await stage.send({ id: '999', data: { id: 999, n: 1 } });
+  const putOff = (when: string) =>
+    stage.pos.sql.query(`UPDATE syncd.incoming SET next_attempt_at = now() ${when} WHERE entity_id = '999'`);
+  await putOff("+ interval '1 hour'");
+  const { loop } = makeLoop(later);
+  await loop.step();
+  await putOff('');
+  await loop.step();
+  expect(await stage.rows('SELECT id FROM items WHERE id = 999')).toEqual([{ id: 999 }]);
+  expect((await stage.incoming()).length).toBeGreaterThan(0);
+});
+
 test('what was read ahead when its type came to wait as a whole waits too, and is applied when it may', async () => {
   await fill(2 * FIRST_CHUNK);
   const { loop } = makeLoop(later);

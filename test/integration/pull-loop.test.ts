@@ -142,12 +142,45 @@ describe('news', () => {
     await polling();
     await new Promise((resolve) => setTimeout(resolve, 1_050));
     stage.loop.wake();
+    // Well before the open call would have ended by itself.
     await eventually(
       () => stage.pulls().length,
       (pulls) => pulls >= 4,
       'a call without and one with a wait',
+      10_000,
     );
     expect(stage.memory.standing.kind).toBe('online');
+  });
+
+  test('are asked for anew at once where a person asks, though a call was opened just now', async () => {
+    await open({ longPollMs: 20_000 });
+    stage.start();
+    await polling();
+    const pulls = stage.pulls().length;
+    stage.loop.tryNow();
+    await eventually(
+      () => stage.pulls().length,
+      (now) => now > pulls,
+      'another call',
+      10_000,
+    );
+  });
+
+  test('are asked for once more after a hint that came amid a call: its page may be older', async () => {
+    await open({ waits: false });
+    stage.cloud.faults.add({ kind: 'latency', ms: 300, times: 1 });
+    stage.start();
+    await eventually(
+      () => stage.loop.calls,
+      (calls) => calls === 1,
+      'a call',
+    );
+    stage.loop.wake();
+    await eventually(
+      () => stage.loop.calls,
+      (calls) => calls === 2,
+      'another one',
+    );
   });
 
   test('do not keep the end waiting', async () => {

@@ -63,6 +63,24 @@ describe('a cloud that', () => {
     await settles(stage.pulls().length, 500);
   });
 
+  test('says 410 time and again to cursors that it has just given is not pulled from the beginning without end', async () => {
+    await open({ waits: false, intervalMs: 10 });
+    stage.write('a');
+    stage.start();
+    for (const times of [1, 2]) {
+      // What comes with a cursor is stored together with it.
+      await stage.arrived(times);
+      stage.cloud.faults.add({ kind: 'status', status: 410, times: 1, match: { path: '/sync/changes' } });
+      await eventually(
+        () => stage.told('starts again').length,
+        (told) => told === times,
+        'a start from the beginning',
+      );
+    }
+    expect(stage.memory.standing.kind).toBe('refused');
+    await settles(stage.pulls().length, 500);
+  });
+
   test.each(['still-cursor', 'more-for-ever'] as const)(
     'answers with %s is told of once and not stormed',
     async (how) => {

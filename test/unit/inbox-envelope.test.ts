@@ -116,6 +116,11 @@ describe('a change', () => {
 });
 
 describe('a page', () => {
+  test('asks for what it tells of without a row', () => {
+    const parsed = parsePage(page([change({ data: undefined })]));
+    expect(parsed).toMatchObject({ changes: [{ operation: 'hint', cloud_version: '7' }] });
+  });
+
   test('is its changes in order, and where to go on', () => {
     const more = ',"cloud_epoch":"e1","server_time":"2026-11-22T08:00:00Z","new_field":[{"a":1}]';
     const parsed = parsePage(page([change(), change({ entity_id: '"p2"' })], more));
