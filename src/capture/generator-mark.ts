@@ -23,7 +23,9 @@ const MEMBER: Member = {
 const TYPES = ['int4', 'text', 'float8', 'bytea', 'interval', 'timestamptz', 'date', 'money', 'regclass'];
 
 export function generatorMark({ notify, on_error }: Settings['capture']): string {
-  const parts = TYPES.map((name): Part => ({ schema: 'pg_catalog', name, kind: 'b', builtin: true, inText: false }));
+  const parts = TYPES.map(
+    (name): Part => ({ schema: 'pg_catalog', name, kind: 'b', builtin: true, inText: false, castToJson: false }),
+  );
   const plain: Recipe = {
     entity: 'sample',
     keys: [{ name: 'id', iso: false, exact: true, equals: 'OPERATOR(pg_catalog.=)' }],

@@ -11,6 +11,8 @@ const TABLE = `
   SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.relpersistence AS persistence,
          c.relispartition AS partition, c.relrowsecurity AS "rowSecurity",
          ARRAY(SELECT i.inhparent::text FROM pg_inherits i WHERE i.inhrelid = c.oid) AS parents,
+         ARRAY(SELECT w.rulename::text FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type IN ('2', '3', '4') AND w.ev_enabled IN ('O', 'A')
+               ORDER BY 1) AS rules,
          ${changedInBetween('c.oid')} AS "changedInBetween"
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname = $1::text AND c.relname = $2::text AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`;
@@ -37,7 +39,8 @@ const COLUMNS = `
          a.attgenerated::text AS generated,
          coalesce(bool_and(t.typtype IN ('b', 'e', 'd') AND t.typcategory <> 'A'), false) AS scalar,
          coalesce(json_agg(json_build_object('schema', n.nspname, 'name', t.typname, 'kind', t.typtype, 'builtin', t.oid < 16384,
-                  'inText', p.in_text)) FILTER (WHERE t.typtype IN ('b', 'e') AND t.typcategory <> 'A'), '[]') AS parts
+                  'inText', p.in_text, 'castToJson', t.oid >= 16384 AND EXISTS (
+                    SELECT FROM pg_cast k WHERE k.castsource = t.oid AND k.casttarget = 'json'::regtype AND k.castmethod = 'f'))) FILTER (WHERE t.typtype IN ('b', 'e') AND t.typcategory <> 'A'), '[]') AS parts
   FROM pg_attribute a JOIN part p ON p.number = a.attnum JOIN pg_type t ON t.oid = p.oid JOIN pg_namespace n ON n.oid = t.typnamespace
   WHERE a.attrelid = $1::oid
   GROUP BY a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated ORDER BY a.attnum`;

@@ -7,6 +7,7 @@ import { columnName, digest, failuresName, identifier, qualified, SCHEMA } from 
 import { pinsFor } from './pins.js';
 import type { KeyColumn, Recipe } from './recipe.js';
 import type { Column, Member, TableShape, UniqueIndex, Written } from './shape.js';
+import { unwritable } from './unwritable.js';
 
 export type EntityPlan = {
   entity: string;
@@ -74,6 +75,7 @@ export function planCapture(
     const key = chooseKey(shape, wanted, issue);
     const excluded = chooseExcluded(shape, wanted, key, issue);
     checkNamedColumns(shape, wanted, issue);
+    if (wanted.direction !== 'push') plan.notices.push(...unwritable(shape, wanted.table, excluded));
     const undated = withoutDays(entity, wanted, shape);
     if (undated !== undefined) plan.notices.push(undated);
     for (const table of wanted.also_writes)

@@ -10,6 +10,8 @@ export type Part = {
   builtin: boolean;
   /** Written by the type's own output function inside a longer text, not by the JSON writer. */
   inText: boolean;
+  /** JSON is made of it by a cast, and so has another form than the text that it is read from: hstore. */
+  castToJson: boolean;
 };
 
 export type Column = {
@@ -74,6 +76,8 @@ export type TableShape = {
   /** Where the types of its columns stand, but for PostgreSQL's own. */
   typeSchemas: string[];
   indexes: UniqueIndex[];
+  /** Of INSERT, UPDATE and DELETE, by name. */
+  rules: string[];
   /** A trigger of the POS, or a cascade, may change a row once more before it is captured. */
   changedInBetween: boolean;
   /** Itself first, then everything below it. */

@@ -46,6 +46,20 @@ onEachServer('install', (_, server) => {
     ]);
   });
 
+  test('warns of what the cloud sends in vain: into a column that JSON cannot be read back into, and through a rule', async () => {
+    await pos.sql.query(`CREATE EXTENSION hstore; CREATE TABLE shelf (id int PRIMARY KEY, tags hstore[], note json);
+      CREATE RULE kept AS ON DELETE TO shelf DO INSTEAD NOTHING`);
+    const notices = async (direction: 'both' | 'push', exclude: string[] = []) =>
+      (await install({ shelf: { table: 'shelf', direction, exclude } }, { dryRun: true })).notices;
+    const rule = expect.stringMatching(/^shelf has the rule kept: .* is parked/);
+    expect(await notices('both')).toEqual([
+      expect.stringMatching(/^column tags of shelf is a .*hstore\[\], .*parked/),
+      rule,
+    ]);
+    expect(await notices('both', ['tags'])).toEqual([rule]);
+    expect(await notices('push')).toEqual([]);
+  });
+
   test('warns of a date_field that dates nothing, and of none that does, whatever its precision', async () => {
     await pos.sql.query(
       'CREATE TABLE receipt (id int PRIMARY KEY, tanggal text, "Jam" time, hari date, paid timestamptz(3), made timestamp(0))',
