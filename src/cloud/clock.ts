@@ -2,6 +2,7 @@
  * Estimates how far the cloud's clock is from ours, from the instants in its answers. Pure. The median of the last few
  * observations shrugs off a slow answer; over plain loopback HTTP both clocks are one and the offset is 0.
  */
+import { isInstant } from './instant.js';
 
 const KEPT = 9;
 /** What no cloud's clock can show: such an answer is garbage, and reckoning with it would leave the range of dates. */
@@ -34,7 +35,8 @@ export class ClockOffset {
   }
 
   /**
-   * Takes in what an answer tells of the cloud's clock; the more exact of both, where there are two.
+   * Takes in what an answer tells of the cloud's clock; the more exact of both, where there are two. A time without an offset is
+   * none: read as ours it would put the cloud hours away, and every edit of the shop with it.
    * @param nowMs our clock when the answer was there
    */
   observeAnswer(
@@ -43,7 +45,7 @@ export class ClockOffset {
     nowMs: number,
     durationMs: number,
   ): void {
-    const [told, resolutionMs] = serverTime == null ? [date, 1_000] : [serverTime, 1];
+    const [told, resolutionMs] = serverTime != null && isInstant(serverTime) ? [serverTime, 1] : [date, 1_000];
     if (told !== undefined) this.observe(Date.parse(told), resolutionMs, nowMs - durationMs, durationMs);
   }
 

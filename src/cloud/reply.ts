@@ -2,6 +2,7 @@
  * What a request to the cloud came back with, before anybody judges it: an answer with its status and text, or none. The
  * headers and texts are a stranger's; the parsers here accept what the contract promises and nothing else. Pure.
  */
+import { isInstant } from './instant.js';
 import type { PushResult, WireCapabilities } from './wire.js';
 
 export type Reply =
@@ -144,9 +145,7 @@ export function parseResult(value: unknown): PushResult | undefined {
       const current = given.current as Record<string, unknown> | null | undefined;
       if (typeof current !== 'object' || current === null || !isCount(current.cloud_version)) return undefined;
       const updated_at =
-        typeof current.updated_at === 'string' && !Number.isNaN(Date.parse(current.updated_at))
-          ? current.updated_at
-          : null;
+        typeof current.updated_at === 'string' && isInstant(current.updated_at) ? current.updated_at : null;
       const deleted = current.deleted === true;
       return {
         change_id,

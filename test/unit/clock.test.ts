@@ -61,3 +61,12 @@ test('no answer moves our clock out of the range of dates', () => {
     ),
   );
 });
+
+test.each(['2026-11-22T15:00:00', '2026-11-22 15:00:00', '5', 'soon', ''])(
+  'a server_time of %j, which has no offset, is passed over for the Date header',
+  (serverTime) => {
+    const clock = new ClockOffset(true);
+    clock.observeAnswer(serverTime, 'Sun, 22 Nov 2026 08:00:00 GMT', NOW, 0);
+    expect(clock.offsetMs).toBe(500);
+  },
+);

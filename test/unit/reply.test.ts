@@ -109,12 +109,15 @@ describe('results', () => {
     },
   );
 
-  test.each(['tomorrow', 7, null, '', {}])('an instant %j in a conflict is none', (updated_at) => {
-    const current = { cloud_version: 1, updated_at, deleted: 'yes', data: undefined };
-    expect(parseResult({ change_id: 'a', status: 'conflict', current })).toMatchObject({
-      current: { updated_at: null, deleted: false, data: null },
-    });
-  });
+  test.each(['tomorrow', 7, null, '', {}, '5', '2026-11-22T08:00:00', '+099999-01-01T00:00:00Z'])(
+    'an instant %j in a conflict is none',
+    (updated_at) => {
+      const current = { cloud_version: 1, updated_at, deleted: 'yes', data: undefined };
+      expect(parseResult({ change_id: 'a', status: 'conflict', current })).toMatchObject({
+        current: { updated_at: null, deleted: false, data: null },
+      });
+    },
+  );
 
   test('half a name in waiting_for is none', () => {
     const waiting_for = { entity_type: 'order' };
