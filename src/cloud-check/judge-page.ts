@@ -4,7 +4,7 @@ import type { IncomingChange } from '../inbox/change.js';
 import { type Page, parsePage } from '../inbox/envelope.js';
 import { answerWords, broken, type Exchange, type Fault, NO_JSON } from './check.js';
 import { readExactly, whatIsLost } from './exact.js';
-import { otherTime } from './made-at.js';
+import { otherTime } from './judge-time.js';
 import type { Change } from './test-outlet.js';
 
 /** @returns undefined where it is none */

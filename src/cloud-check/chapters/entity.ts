@@ -3,7 +3,8 @@ import { parseObject } from '../../cloud/reply.js';
 import { broken, type Chapter, type Check, verdictOf } from '../check.js';
 import { mustBeUnknown, mustHaveVersion, mustHold } from '../judge-entity.js';
 import { mustBeAccepted, resultOf, versionMade } from '../judge-push.js';
-import { longAgo, otherTime } from '../made-at.js';
+import { otherTime } from '../judge-time.js';
+import { longAgo } from '../long-ago.js';
 import type { TestOutlet } from '../test-outlet.js';
 
 const ENTITY = {

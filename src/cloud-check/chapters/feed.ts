@@ -7,7 +7,7 @@ import { sleep, steadyMs } from '../../time.js';
 import { broken, type Check, ok, skipped, verdictOf } from '../check.js';
 import { mustBePage, mustBring, namesIn, pageOf } from '../judge-page.js';
 import { mustBeAccepted, versionMade } from '../judge-push.js';
-import { longAgo } from '../made-at.js';
+import { longAgo } from '../long-ago.js';
 import type { TestOutlet } from '../test-outlet.js';
 import { ask, LIMIT, walk } from '../walk-feed.js';
 
