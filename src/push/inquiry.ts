@@ -83,14 +83,18 @@ export async function inquire(
   }
 }
 
-/** The newest part first; within one the oldest first. */
+/**
+ * The newest part first; within one the oldest first. Nothing follows a deletion of its entity in one: to delete what is deleted is
+ * accepted whatever it builds on, and what follows would be applied, on top of what had arrived of later ones.
+ */
 function parts(changes: readonly PendingChange[]): PendingChange[][] {
   const all: PendingChange[][] = [];
   let bytes = 0;
   for (const change of changes.toReversed()) {
     const last = all.at(-1);
+    const isFollowed = change.operation === 'delete' && last?.some(({ key }) => key === change.key) === true;
     bytes += change.bytes;
-    if (last && last.length < MOST_CHANGES && bytes <= MOST_BYTES) {
+    if (last && last.length < MOST_CHANGES && bytes <= MOST_BYTES && !isFollowed) {
       last.unshift(change);
     } else {
       all.push([change]);

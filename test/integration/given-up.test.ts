@@ -175,6 +175,26 @@ test('what a change that a person gave up contained is in doubt: its own news is
   expect(await stage.all('SELECT status FROM syncd.sync_conflicts')).toEqual([{ status: 'open' }]);
 });
 
+test('to ask what had arrived brings no old state over a deletion of head office’s', async () => {
+  const sides = await stocked('cloud_wins');
+  const sells = 'UPDATE products SET qty = qty - 1 WHERE id = 1';
+  await stage.edits(sells, "UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'");
+  await stage.edits(
+    'DELETE FROM products',
+    `INSERT INTO products (id, name, price, qty) VALUES (1, 'Kopi', 10, 5)`,
+    sells,
+  );
+  await sides.send(true);
+  expect(sides.cloudRow(1)?.qty).toBe(4);
+  sides.office(1, null);
+  await stage.edits(sells);
+  await sides.quieten(ROUNDS);
+  expect(await stocks(sides)).toEqual([undefined, undefined]);
+  expect(await stage.all('SELECT resolution, cloud_version::int FROM syncd.sync_conflicts')).toEqual([
+    { resolution: 'cloud', cloud_version: 3 },
+  ]);
+});
+
 describe('a failed change that the cloud has is not laid over what was refused after it', () => {
   test.each([
     ['cloud_wins', 'UPDATE products SET qty = 7 WHERE id = 1', 7],

@@ -55,6 +55,19 @@ test('many are asked for in parts, the newest first', async () => {
   expect((await asking(large, () => none)).asked).toEqual(['3', '2', '1']);
 });
 
+test('nothing follows a deletion of its entity in one request: where that is deleted already, it would be applied', async () => {
+  const gone = { operation: 'delete' } as const;
+  const older = [
+    change(1, gone),
+    other(2),
+    change(3, { operation: 'create' }),
+    other(4, gone),
+    change(5, gone),
+    change(6),
+  ];
+  expect((await asking(older, () => none)).asked).toEqual(['6', '2 3 4 5', '1']);
+});
+
 test('what is refused as a whole is asked for in halves; one that is refused alone has not arrived', async () => {
   const bad = (ids: string) => (ids.split(' ').includes('2') ? 'refused' : none);
   expect(await asking([change(1), change(2), change(3)], bad)).toEqual({
