@@ -77,7 +77,11 @@ describe('a cloud that', () => {
         'a start from the beginning',
       );
     }
-    expect(stage.memory.standing.kind).toBe('refused');
+    await eventually(
+      () => stage.memory.standing.kind,
+      (kind) => kind === 'refused',
+      'refused',
+    );
     await settles(stage.pulls().length, 500);
   });
 
