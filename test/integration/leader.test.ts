@@ -6,6 +6,9 @@ import { runDaemon } from '../../src/daemon.js';
 import { takeLead } from '../../src/db/leader.js';
 import { LOCK_CLASS, LOCKS } from '../../src/db/schema.js';
 import { Cluster } from '../../src/demo/postgres.js';
+import { IdentityCheck } from '../../src/ops/identity/check.js';
+import { readMemory, writeMemory } from '../../src/ops/identity/file.js';
+import type { Remembered } from '../../src/ops/identity/verdict.js';
 import { Reload } from '../../src/reload.js';
 import { sleep } from '../../src/time.js';
 import { eventually } from '../support/eventually.js';
@@ -132,4 +135,22 @@ test('a daemon that waits for the lead while its configuration is read anew goes
     stopping.abort();
     await running;
   }
+});
+
+test('a state directory that another outlet uses as well is told at once, and not called lost', async () => {
+  const { state_dir } = shop.settings;
+  mkdirSync(state_dir, { recursive: true });
+  const told: string[] = [];
+  const note = (message: string) => void told.push(message);
+  const check = new IdentityCheck(shop.settings, { error: note, warn: note, info: note, debug: note });
+  expect(await check.begin(shop.db)).toBe(true);
+  expect(await check.begin(shop.db)).toBe(true);
+  expect(told).toEqual([]);
+  const own = (await readMemory(state_dir)) as Remembered;
+  await writeMemory(state_dir, { ...own, outlet_id: 'outlet-8', install_id: crypto.randomUUID() });
+  expect(await check.begin(shop.db)).toBe(true);
+  expect(told).toEqual([
+    expect.stringMatching(/^state_dir remembered outlet outlet-8: two outlets of one machine need one each/),
+  ]);
+  expect(await readMemory(state_dir)).toMatchObject({ outlet_id: 'outlet-7' });
 });

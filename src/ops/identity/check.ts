@@ -13,7 +13,7 @@ import type { Log } from '../../log.js';
 import { liftStop } from '../heartbeat.js';
 import { readMemory, writeMemory } from './file.js';
 import { readOutlet, remember } from './outlet.js';
-import { type IdentityVerdict, judgeIdentity, less, type Mismatch, type Remembered } from './verdict.js';
+import { type IdentityVerdict, judgeIdentity, less, type Memory, type Mismatch, type Remembered } from './verdict.js';
 
 /** Stops that begin so are ours. */
 const CODE = 'identity_';
@@ -49,7 +49,7 @@ export class IdentityCheck {
     if (verdict.why === 'failover') await raiseEpoch(db);
     await moveIn(db);
     await this.#renew(db);
-    this.#tell(verdict);
+    this.#tell(verdict, memory, outlet.outlet_id);
     return true;
   }
 
@@ -93,8 +93,13 @@ export class IdentityCheck {
     }
   }
 
-  #tell(verdict: IdentityVerdict & { kind: 'fits' }): void {
-    if (verdict.why === 'failover')
+  #tell(verdict: IdentityVerdict & { kind: 'fits' }, memory: Memory, outlet_id: string): void {
+    if (typeof memory === 'object' && memory.outlet_id !== outlet_id && verdict.why !== 'adopted')
+      this.#log.error(
+        `state_dir remembered outlet ${memory.outlet_id}: two outlets of one machine need one each, or a restored backup of either goes unnoticed`,
+        { state_dir: this.#settings.state_dir, trouble: 'identity.json' },
+      );
+    else if (verdict.why === 'failover')
       this.#log.warn('a promoted server goes on for this outlet; its epoch is raised', { trouble: 'failover' });
     else if (verdict.why === 'vouched')
       this.#log.warn('the memory of this database was lost and is made anew: its server has run all the while', {
