@@ -69,7 +69,8 @@ SET search_path = pg_catalog SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS 
                  SELECT json_object_agg(e.oid::text, e.enumlabel ORDER BY e.oid) FROM pg_type t
                  JOIN pg_enum e ON e.enumtypid IN (t.oid, t.typelem, t.typbasetype) WHERE t.oid = a.atttypid),
                'nullable', NOT a.attnotnull, 'given', a.atthasdef OR a.attidentity <> '',
-               'filled', a.atthasmissing, 'mark', a.xmin::text) ORDER BY a.attnum)
+               'filled', a.atthasmissing, 'virtual', a.attgenerated = 'v',
+               'mark', a.xmin::text) ORDER BY a.attnum)
       FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
     'unique', (
       SELECT coalesce(json_agg(keys.numbers ORDER BY keys.numbers::text), '[]')

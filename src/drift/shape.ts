@@ -14,6 +14,8 @@ export type ShapeColumn = {
   given: boolean;
   /** Rows from before the column have a value in it that nobody has written; missing in older records. */
   filled?: boolean;
+  /** Computed whenever it is read; missing in older records. */
+  virtual?: boolean;
   /** The transaction that last altered it; missing in older records. */
   mark?: string;
 };

@@ -261,6 +261,21 @@ onEachServer('drift', (_, server) => {
     ]);
   });
 
+  (server.version >= 18 ? test : () => {})(
+    'of a virtual column whose expression is another one has the table compared',
+    async () => {
+      await pos.sql.query('ALTER TABLE stock ADD twice numeric GENERATED ALWAYS AS (qty * 2)');
+      await install();
+      await look();
+      await pos.sql.query(
+        'UPDATE syncd.backfills SET finished_at = now(); ALTER TABLE stock ALTER twice SET EXPRESSION AS (qty * 3)',
+      );
+      await look();
+      const cause = 'drift: rows of public.stock were altered meanwhile';
+      expect((await asked()).filter((one) => one.cause === cause)).toHaveLength(1);
+    },
+  );
+
   test('of tables that the restore of a dump made anew is told without saying that they are not captured', async () => {
     const { rows } = await pos.sql.query<{ text: string }>(`
       SELECT pg_get_triggerdef(oid) AS text FROM pg_trigger

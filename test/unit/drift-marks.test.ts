@@ -21,6 +21,7 @@ test.each<[string, string, string | undefined]>([
   ['values', marks('16500', [ID, { ...NAME, mark: '800' }]), 'rows of'],
   ['values of a wider column', marks('16500', [ID, { ...NAME, type: 'text', mark: '800' }]), 'rows of'],
   ['another type, which is told as such', marks('16500', [ID, { ...NAME, type: 'date', mark: '800' }]), undefined],
+  ['a column that became virtual', marks('16400', [ID, { ...NAME, virtual: true, mark: '800' }]), undefined],
   [
     'a new partition',
     marks('16400', undefined, { members: [root({ file: '16400' }), { ...LEAF, file: '9' }] }),
@@ -35,6 +36,20 @@ test.each<[string, string, string | undefined]>([
   ],
 ])('%s', (_, now, altered) => {
   expect(alteredSince(BEFORE, now)).toBe(altered);
+});
+
+test('another expression of a virtual column makes other rows of the same file', () => {
+  const before = marks('16400', [ID, { ...NAME, virtual: true }]);
+  expect(alteredSince(before, marks('16400', [ID, { ...NAME, virtual: true, mark: '800' }]))).toBe('rows of');
+  expect(
+    alteredSince(
+      before,
+      marks('16400', [
+        { ...ID, mark: '800' },
+        { ...NAME, virtual: true },
+      ]),
+    ),
+  ).toBeUndefined();
 });
 
 test('what was not looked at before, or left other marks then, was not altered', () => {
