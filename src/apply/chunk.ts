@@ -22,6 +22,7 @@ import { isDivisible } from './parts.js';
 import { type Source, writable } from './rows.js';
 import { noteRows } from './state.js';
 import type { AppliedTable, TableColumn } from './tables.js';
+import type { Work } from './work.js';
 import { deleteRows, insertRows, lockThose, updateRows, withAnotherName } from './write.js';
 
 /** What a conflict becomes is not decided here. Both write into the caller's transaction, and leave the incoming changes to it. */
@@ -35,9 +36,6 @@ export type ChunkDeps = { db: Db; leader_epoch: string; conflicts: ConflictBook;
 
 /** What the pick knows of the rest: fresh changes of the shop, the queue's position before, whether anything is put off. */
 export type Surroundings = { ahead: Ahead; position: string; troubled: boolean };
-
-/** The newest change of one entity, with its table and the columns that its data brings, names between line ends. */
-export type Work = { incoming: Incoming; table: AppliedTable; brought: string };
 
 export type ChunkReport = {
   /** By what became of them. */

@@ -7,9 +7,9 @@ import { keyText } from '../capture/expressions.js';
 import { identifier } from '../capture/names.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
-import type { Work } from './chunk.js';
 import { record } from './rows.js';
 import type { AppliedTable, AppliedTables, Reference } from './tables.js';
+import type { Work } from './work.js';
 
 /** More parents than these are not fetched one by one at a time: whoever lacks that many is missing a whole page. */
 const MOST_HINTS = 100;

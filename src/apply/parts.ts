@@ -1,7 +1,7 @@
 /** Divides a round's work into chunks, each a transaction that holds its rows to its end. Pure. */
 
-import type { Work } from './chunk.js';
 import { LONGEST } from './circles.js';
+import type { Work } from './work.js';
 
 /** Parents first, deletions last and children's first: so that two halves keep the order that the whole has. */
 export function inOrder(work: readonly Work[]): Work[] {

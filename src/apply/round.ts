@@ -8,7 +8,7 @@ import { tookTooLong } from '../db/holding.js';
 import { codeOf, INSTALL, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { queuePosition } from '../queue/position.js';
-import { anotherDaemon, applyChunk, type ChunkDeps, type ChunkReport, type Surroundings, type Work } from './chunk.js';
+import { anotherDaemon, applyChunk, type ChunkDeps, type ChunkReport, type Surroundings } from './chunk.js';
 import type { Divided } from './chunk-size.js';
 import { joinCircles } from './circles.js';
 import { type Fault, judgeFault, parkedMs, soonMs } from './faults.js';
@@ -27,6 +27,7 @@ import { inOrder, partsOf } from './parts.js';
 import { sortOut } from './sort-out.js';
 import { passOver } from './strangers.js';
 import type { AppliedTable, AppliedTables } from './tables.js';
+import type { Work } from './work.js';
 
 export type RoundDeps = ChunkDeps & {
   /** Every entity of the configuration, installed or not. */

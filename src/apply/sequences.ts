@@ -6,9 +6,7 @@ import { sql } from 'kysely';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import type { Source } from './rows.js';
-
-/** A sequence that counts upwards, and the column whose default draws from it. `max` and `step` are whole numbers as text. */
-export type ColumnSequence = { column: string; sequence: string; max: string; step: string };
+import type { ColumnSequence } from './tables.js';
 
 /**
  * Up to here numbers are drawn one by one, which cannot step on a sale that draws at the same moment. Beyond it the sequence is

@@ -8,7 +8,6 @@ import { readKeys, type TypedKey } from '../capture/keys.js';
 import { columnName } from '../capture/names.js';
 import type { Direction, Settings, Strategy } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
-import type { ColumnSequence } from './sequences.js';
 
 export type TableColumn = {
   name: string;
@@ -25,6 +24,9 @@ export type TableColumn = {
 
 /** A foreign key that points to a configured table. */
 export type Reference = { constraint: string; columns: string[]; parent: string; parentColumns: string[] };
+
+/** A sequence that counts upwards, and the column whose default draws from it. `max` and `step` are whole numbers as text. */
+export type ColumnSequence = { column: string; sequence: string; max: string; step: string };
 
 export type AppliedTable = {
   entity: string;

@@ -6,7 +6,7 @@
 import { CAPTURE, identifier, OWNER, qualified, SCHEMA } from './names.js';
 import type { EntityObjects, FunctionObject } from './objects.js';
 import type { InstalledFunction, State } from './state.js';
-import type { Step } from './steps.js';
+import type { Step } from './step.js';
 
 /**
  * Whole tables: rights on the five columns of the queue that the triggers fill are looked up one by one at every statement, which

@@ -19,19 +19,13 @@ import { OWNER, parseTable, SCHEMA } from './names.js';
 import { objectsOf } from './objects.js';
 import { capturedAnew, nothingBefore, withRows } from './older-rows.js';
 import { type Plan, planCapture } from './plan.js';
+import { readState } from './read-state.js';
 import { backupNotice, publicationNotice, refuseStrangers, rightsIssues } from './rights.js';
 import { printStep, runStep } from './run-step.js';
 import type { TableShape, Written } from './shape.js';
-import { readState, type State } from './state.js';
-import {
-  admission,
-  entitySteps,
-  foundationSteps,
-  outletSteps,
-  removalSteps,
-  type Step,
-  sessionsSteps,
-} from './steps.js';
+import type { State } from './state.js';
+import type { Step } from './step.js';
+import { admission, entitySteps, foundationSteps, outletSteps, removalSteps, sessionsSteps } from './steps.js';
 import { connectionSteps } from './table-rights.js';
 
 export type InstallOptions = {

@@ -1,5 +1,6 @@
 /** What a plan amounts to in the database: functions, triggers, a counter and a row of syncd.capture, each as SQL. Pure. */
 import { captureFunction } from './generate.js';
+import { grantedFor } from './granted.js';
 import {
   type CaptureEvent,
   digest,
@@ -16,7 +17,6 @@ import {
 } from './names.js';
 import type { EntityPlan } from './plan.js';
 import type { Member } from './shape.js';
-import { grantedFor } from './withdrawal.js';
 
 export type FunctionObject = {
   name: string;

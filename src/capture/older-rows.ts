@@ -7,7 +7,7 @@ import { hasMoved, hasReturned } from './moved.js';
 import { literal, qualified } from './names.js';
 import type { EntityPlan } from './plan.js';
 import type { State } from './state.js';
-import type { Step } from './steps.js';
+import type { Step } from './step.js';
 
 const READABLE_AND_SIZE = `SELECT has_table_privilege($1::oid, 'SELECT') AND NOT row_security_active($1::oid) AS readable,
   (SELECT bool_or(pg_relation_size(member) > 0) FROM unnest($2::oid[]) AS member) AS sized`;

@@ -7,7 +7,7 @@ import { codeOf, SyncError, wordsOf } from '../errors.js';
 import { monotonicMs, sleep } from '../time.js';
 import { eventTriggerFault } from './event-triggers.js';
 import { OWNER } from './names.js';
-import type { Step } from './steps.js';
+import type { Step } from './step.js';
 
 const LOCK_TIMEOUT_MS = 1_000;
 const PATIENCE_MS = 60_000;

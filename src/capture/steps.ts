@@ -10,6 +10,7 @@ import {
   membershipOptions,
   membershipSteps,
 } from './capture-role.js';
+import { grantedFor } from './granted.js';
 import { hasMoved, hasReturned } from './moved.js';
 import {
   CALLED_BY_DAEMON,
@@ -25,20 +26,9 @@ import {
 } from './names.js';
 import type { EntityObjects, FunctionObject } from './objects.js';
 import { type InstalledFunction, type InstalledTrigger, ROLE_MARK, type State } from './state.js';
+import type { Step } from './step.js';
 import { rightsStatements } from './table-rights.js';
-import { grantedFor, withdrawals } from './withdrawal.js';
-
-export type Step = {
-  /** What changes, for people. */
-  about: string;
-  statements: string[];
-  /** Run as the owner of schema syncd, not as the connected role. */
-  asOwner?: boolean;
-  /** The POS table that is locked meanwhile. */
-  locks?: string;
-  /** Another database's install may do the same at this moment. */
-  sharedByDatabases?: boolean;
-};
+import { withdrawals } from './withdrawal.js';
 
 /** Roles and schema: what the migrations stand on. */
 export function foundationSteps(state: State): Step[] {

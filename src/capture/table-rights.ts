@@ -6,7 +6,7 @@ import { CAPTURE, DAEMON, identifier, parseName, qualified } from './names.js';
 import type { EntityObjects } from './objects.js';
 import type { EntityPlan } from './plan.js';
 import type { State } from './state.js';
-import type { Step } from './steps.js';
+import type { Step } from './step.js';
 
 /** `object` and `target` as in State.grants. */
 export type Right = { role: string; object: string; target: string; privileges: string[] };

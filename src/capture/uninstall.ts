@@ -7,10 +7,12 @@ import { databaseError, findPrimary, openClient } from '../db/connect.js';
 import { LOCK_CLASS, LOCKS } from '../db/schema.js';
 import { codeOf, SyncError } from '../errors.js';
 import { CAPTURE, DAEMON, identifier, OWNER, SCHEMA } from './names.js';
+import { readState } from './read-state.js';
 import { refuseStrangers } from './rights.js';
 import { printStep, runStep } from './run-step.js';
-import { readState, type State } from './state.js';
-import { removalSteps, type Step } from './steps.js';
+import type { State } from './state.js';
+import type { Step } from './step.js';
+import { removalSteps } from './steps.js';
 
 export type UninstallOptions = {
   adminUrl: string;

@@ -3,23 +3,10 @@
  * more, of their sequences and schemas. Pure. Only what an install has granted, as it wrote down in syncd.capture: what somebody
  * granted by hand stays his.
  */
-import { CAPTURE, DAEMON, identifier, qualified } from './names.js';
+import { grantedFor } from './granted.js';
+import { CAPTURE, DAEMON } from './names.js';
 import type { EntityObjects } from './objects.js';
-import type { EntityPlan } from './plan.js';
 import type { State } from './state.js';
-
-/** What the daemon's role is given for an entity, as GRANT wants it named. */
-export function grantedFor(plan: Pick<EntityPlan, 'root' | 'written' | 'typeSchemas'>): string[] {
-  const targets = new Set(plan.typeSchemas.map((schema) => `SCHEMA ${identifier(schema)}`));
-  const add = (kind: 'TABLE' | 'SEQUENCE', { schema, name }: { schema: string; name: string }) =>
-    targets.add(`${kind} ${qualified(schema, name)}`).add(`SCHEMA ${identifier(schema)}`);
-  add('TABLE', plan.root);
-  for (const table of plan.written) {
-    add('TABLE', table);
-    for (const sequence of table.sequences) add('SEQUENCE', sequence);
-  }
-  return [...targets].sort();
-}
 
 /** @returns REVOKE statements, in no order that matters */
 export function withdrawals(all: readonly EntityObjects[], state: State): string[] {

@@ -1,6 +1,6 @@
 /** Asks a cloud for its figures of the type that the test outlet pushes. */
 import type { WireBucket } from '../cloud/wire.js';
-import type { Exchange } from './check.js';
+import type { Exchange } from './exchange.js';
 import type { TestOutlet } from './test-outlet.js';
 
 export const TIMEZONE = 'Asia/Jakarta';

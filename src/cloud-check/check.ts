@@ -2,13 +2,8 @@
  * What a check of a cloud is, and what may come of it. Pure. A check sends what a shop would send, holds each answer against one
  * rule of the wire contract, and says what it saw; what went over the line stays beside the verdict, for whoever has to mend it.
  */
-import type { Reply } from '../cloud/reply.js';
+import type { Exchange } from './exchange.js';
 import type { TestOutlet } from './test-outlet.js';
-
-/** A request as it left, before compression; `remark` says what was unusual about it. */
-export type Sent = { method: 'GET' | 'POST'; path: string; body: string | null; remark: string | null };
-
-export type Exchange = { sent: Sent; reply: Reply };
 
 /** A rule that an answer breaks. `exchange` null: it lies in no single answer. */
 export type Fault = { why: string; exchange: Exchange | null };

@@ -1,7 +1,8 @@
 /** Holds the answers about a digest against the contract. Pure; as judge-push. */
 import { parseObject } from '../cloud/reply.js';
 import type { WireBucket } from '../cloud/wire.js';
-import { answerWords, broken, type Exchange, type Fault } from './check.js';
+import { answerWords, broken, type Fault } from './check.js';
+import type { Exchange } from './exchange.js';
 
 export type Entities = [entity_id: string, cloud_version: number][];
 

@@ -1,8 +1,9 @@
 /** Holds what the cloud says of one entity against what it was sent. Pure; as judge-push. */
 import { parseObject } from '../cloud/reply.js';
 import { parseEntity } from '../inbox/envelope.js';
-import { answerWords, broken, type Exchange, type Fault } from './check.js';
+import { answerWords, broken, type Fault } from './check.js';
 import { readExactly, whatIsLost } from './exact.js';
+import type { Exchange } from './exchange.js';
 import { type Held, LAST_TOLD } from './judge-push.js';
 
 /** @param what the entity in words: `the row` */

@@ -2,8 +2,9 @@
 import { parseObject } from '../cloud/reply.js';
 import type { IncomingChange } from '../inbox/change.js';
 import { type Page, parsePage } from '../inbox/envelope.js';
-import { answerWords, broken, type Exchange, type Fault, NO_JSON } from './check.js';
+import { answerWords, broken, type Fault, NO_JSON } from './check.js';
 import { readExactly, whatIsLost } from './exact.js';
+import type { Exchange } from './exchange.js';
 import { otherTime } from './judge-time.js';
 import type { Change } from './test-outlet.js';
 

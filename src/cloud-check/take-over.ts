@@ -1,6 +1,7 @@
 /** How an outlet comes to push: as a new install, or, where its id is in use, at an epoch above the one that holds. */
 import { parseError, parseObject } from '../cloud/reply.js';
-import { answerWords, broken, type Exchange, type Outcome, ok, verdictOf } from './check.js';
+import { answerWords, broken, type Outcome, ok, verdictOf } from './check.js';
+import type { Exchange } from './exchange.js';
 import type { TestOutlet } from './test-outlet.js';
 
 /** Whether the cloud looked at the row: it told a result, or refused what was in the batch. */

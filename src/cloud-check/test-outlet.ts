@@ -13,7 +13,7 @@ import type { Listen } from '../config/settings.js';
 import { SyncError } from '../errors.js';
 import { sleep, steadyMs } from '../time.js';
 import { VERSION } from '../version.js';
-import type { Exchange, Sent } from './check.js';
+import type { Exchange, Sent } from './exchange.js';
 import { Patience } from './patience.js';
 import type { RowTemplate } from './row.js';
 

@@ -1,5 +1,6 @@
 /** Walks through the feed of a cloud as an outlet does, page after page by the cursor of the one before. */
-import { broken, type Exchange, type Outcome, ok, skipped, verdictOf } from './check.js';
+import { broken, type Outcome, ok, skipped, verdictOf } from './check.js';
+import type { Exchange } from './exchange.js';
 import { mustBePage, namesIn, pageOf } from './judge-page.js';
 import type { TestOutlet } from './test-outlet.js';
 

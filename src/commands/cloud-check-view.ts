@@ -1,5 +1,5 @@
 /** How `syncd cloud-check` looks: a line for each check; below one that failed, what it needs to be mended. Pure. */
-import type { Exchange } from '../cloud-check/check.js';
+import type { Exchange } from '../cloud-check/exchange.js';
 import type { Checked } from '../cloud-check/run.js';
 import { oneLine, wrapped } from '../ops/status/words.js';
 import type { Paint, Style } from './output.js';

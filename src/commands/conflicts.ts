@@ -1,8 +1,8 @@
 /** `syncd conflicts`: where shop and cloud hold different values, side by side. */
 import { Command } from 'commander';
-import { listPresentConflicts } from '../apply/present.js';
 import { count, fullTime, localTime, oneLine } from '../ops/status/words.js';
 import { CONFLICT_STATUSES, type ConflictItem, countOpenConflicts } from '../queue/conflicts.js';
+import { listPresentConflicts } from '../resolve/present.js';
 import { type FilterOptions, toFilter, withFilters } from './filters.js';
 import { type Paint, painter, print, screenWidth } from './output.js';
 import { commonOptions, withDatabase } from './session.js';

@@ -1,12 +1,12 @@
 /** `syncd resolve`: a person ends conflicts, by naming a side or by giving values. */
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type Choice, type ConflictVerdict, resolveConflict } from '../apply/resolve.js';
 import type { Settings } from '../config/settings.js';
 import { openApplier } from '../db/applier.js';
 import { EXIT, SyncError, wordsOf } from '../errors.js';
 import { fullTime } from '../ops/status/words.js';
 import { rowNumber } from '../queue/filters.js';
+import { type Choice, type ConflictVerdict, resolveConflict } from '../resolve/resolve.js';
 import { authorOf, withAuthor } from './actions.js';
 import { printJson, printWords, remark } from './output.js';
 import { commonOptions, withDatabase } from './session.js';

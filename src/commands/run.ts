@@ -5,9 +5,9 @@ import { Command } from 'commander';
 import { loadSettings } from '../config/load.js';
 import { managerSettings } from '../config/notify-socket.js';
 import { prepareStateDir } from '../config/state-dir.js';
-import { runDaemon } from '../daemon.js';
+import { runDaemon } from '../daemon/daemon.js';
+import { Reload } from '../daemon/reload.js';
 import { createLog } from '../log.js';
-import { Reload } from '../reload.js';
 import { within } from '../time.js';
 import { commonOptions } from './session.js';
 

@@ -1,8 +1,10 @@
 /** How `syncd status` looks: one screen for people, one line for Nagios. Pure; 80 columns, and readable without colour. */
+
+import type { Finding } from '../ops/status/finding.js';
 import type { Facts } from '../ops/status/read.js';
 import { isLooking, outages, type Story } from '../ops/status/story.js';
 import { captureWords, comparedWords, diskWords, olderWords, walkWords } from '../ops/status/table-findings.js';
-import type { Finding, State, StatusReport } from '../ops/status/verdict.js';
+import type { State, StatusReport } from '../ops/status/verdict.js';
 import { age, count, fullTime, localTime, percent, relative, wrapped } from '../ops/status/words.js';
 import type { Paint, Style } from './output.js';
 

@@ -3,7 +3,7 @@
  * the cloud's JSON and in PostgreSQL's, so that no digit is lost on the way.
  */
 import type pg from 'pg';
-import type { ReferenceCloud } from './cloud/server.js';
+import type { ReferenceCloud } from './cloud/reference-cloud.js';
 import { scalarOf } from './cloud/text.js';
 import { OUTLET } from './stage.js';
 

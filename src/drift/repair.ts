@@ -9,7 +9,7 @@ import { generatorMark } from '../capture/generator-mark.js';
 import { literal } from '../capture/names.js';
 import type { EntityObjects } from '../capture/objects.js';
 import type { EntityPlan } from '../capture/plan.js';
-import type { Step } from '../capture/steps.js';
+import type { Step } from '../capture/step.js';
 import type { Settings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
 import { rowsDiffer } from './columns.js';

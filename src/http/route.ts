@@ -1,10 +1,14 @@
 /** What the routes of the admin port have in common: how one is written down, what it is given, and the plain answer. */
 import type { Settings } from '../config/settings.js';
 import type { Reach } from '../db/reach.js';
+import type { Counted } from '../ops/figures/gathered.js';
+import type { Metrics, Own } from '../ops/figures/metrics.js';
 import type { Vitals } from '../ops/status/vitals.js';
-import type { Measured } from './admin/metrics.js';
 import type { Bearer } from './admin/token.js';
 import type { HttpAnswer, HttpRequest } from './exchange.js';
+
+/** What the daemon gives the admin port for its metrics. */
+export type Measured = { metrics: Metrics; counted: Counted; own: () => Own };
 
 export type AdminDeps = {
   settings: Settings;

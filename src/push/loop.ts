@@ -199,7 +199,10 @@ export class PushLoop {
   /** A person may have discarded suspects meanwhile. */
   async #retainUnsettled(): Promise<void> {
     this.#suspectsMayBeGone = false;
-    const unsettled = await stillUnsettled(this.#deps.db, [...this.#suspects.changes()].map(({ id }) => id));
+    const unsettled = await stillUnsettled(
+      this.#deps.db,
+      [...this.#suspects.changes()].map(({ id }) => id),
+    );
     this.#suspects.retain((change) => unsettled.has(change.id));
     this.#flights.keep([...this.#suspects.changes()]);
   }

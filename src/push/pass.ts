@@ -5,7 +5,9 @@
  */
 import type { Db } from '../db/connect.js';
 import type { Log } from '../log.js';
-import { type ClaimedRow, claimCorrections, claimDue, claimPage, claimSpreads, flushCommits } from '../queue/claim.js';
+import { claimPage, claimSpreads, flushCommits } from '../queue/claim.js';
+import { claimCorrections, claimDue } from '../queue/claim-special.js';
+import type { ClaimedRow } from '../queue/claimed.js';
 import type { QueueFloor } from '../queue/floor.js';
 import { monotonicMs } from '../time.js';
 import {

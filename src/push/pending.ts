@@ -1,5 +1,5 @@
 /** Makes of a row of the queue, as it was read, the change that the daemon holds in memory. Pure. */
-import type { ClaimedRow } from '../queue/claim.js';
+import type { ClaimedRow } from '../queue/claimed.js';
 import { type EntityState, entityKey, type PendingChange, SETTLED } from './backlog.js';
 import { sizeOf } from './compose.js';
 

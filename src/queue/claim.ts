@@ -8,67 +8,15 @@
  * A commit is visible before it is flushed where the POS commits with `synchronous_commit = off`. Each page says whether
  * everything it saw is safely on disk; if not, `flushCommits` makes it so before anything is sent.
  */
-import { type RawBuilder, sql } from 'kysely';
-import type { Operation } from '../cloud/wire.js';
-import { arrayLiteral } from '../db/array.js';
+import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
 import { atHome, exchanged } from '../db/place.js';
 import { PLANNED_ANEW } from '../db/prepared.js';
+import { type ClaimedRow, changeColumns, changedFields, changeState, free, type Page } from './claimed.js';
 import { type PageTexts, pageTexts, rfc3339, rowsOf } from './page-text.js';
-
-/** A row of the queue with its entity's state, as text. */
-export type ClaimedRow = {
-  id: string;
-  change_id: string;
-  txid: string;
-  entity_type: string;
-  entity_id: string;
-  operation: Operation;
-  payload: string | null;
-  /** RFC 3339, corrected by the clock's offset. */
-  changed_at: string;
-  version: string | null;
-  cloud_version: string | null;
-  cloud_id: string | null;
-  /** JSON text. Null or absent, here and below: none, zero, false. */
-  changed_fields?: string | null;
-  retry_count?: number | null;
-  hold_count?: number | null;
-  /** Made of a row that came in, by triggers of the POS; absent where nothing came in, or it was put off once. */
-  echo?: boolean | null;
-  retried?: boolean;
-  failed?: boolean;
-  supersedes?: { id: string; change_id: string }[] | null;
-  /** Changes that it contains and that are settled already: it was made by a resolution. */
-  replaces?: string[] | null;
-};
-
-/** `more`: the page ended at its limit of rows or bytes, not at the end of the queue. */
-export type Page = {
-  rows: ClaimedRow[];
-  snapshot: string | undefined;
-  flushed: boolean;
-  more: boolean;
-  settled_id?: string | undefined;
-};
 
 /** Payload bytes, as stored, after which a page ends early; a row above it comes alone. */
 const PAGE_BYTES = 8 * 1024 * 1024;
-
-/** What a change `q` needs on the wire. */
-export const changeColumns = (offsetMs: number, payload = sql`q.payload::text`) => sql`
-  q.id, q.change_id, q.txid::text AS txid, q.entity_type, q.entity_id, q.operation, ${payload} AS payload,
-  ${offsetMs === 0 ? sql`q.created_at` : sql`(q.created_at + ${offsetMs} * interval '1 ms')`}::text AS changed_at,
-  s.version, s.cloud_version, s.cloud_id`;
-
-const changedFields = sql`
-  CASE WHEN q.previous IS NOT NULL THEN (SELECT json_agg(k)::text FROM json_object_keys(q.previous) AS k) END`;
-
-export const changeDetails = sql`${changedFields} AS changed_fields, q.supersedes AS replaces, q.retry_count, q.hold_count, q.next_attempt_at IS NOT NULL AS retried`;
-
-/** As `s`. OFFSET 0 leaves the planner one way: to look up each row's state by its key. */
-export const changeState = sql`LEFT JOIN LATERAL (
-  SELECT * FROM syncd.entity_state s WHERE s.entity_type = q.entity_type AND s.entity_id = q.entity_id OFFSET 0) AS s ON true`;
 
 /** What keeps an entity's fresh changes back, again looked up for each row: a conflict, a failed change, or a retry that is not due (or not in `due`). */
 const troubled = (due: string[]) => sql`EXISTS (
@@ -92,10 +40,6 @@ export type PassState = {
   /** How far the queue was settled when it was last looked at: it never goes back. */
   settled_id?: string | undefined;
 };
-
-/** Leaves out what waits as a whole; on a good day the condition is not even there. */
-const free = (held: readonly string[] = []) =>
-  held.length === 0 ? sql`` : sql`AND q.entity_type <> ALL (${arrayLiteral(held)}::text[])`;
 
 const fresh = (pass: PassState, limit: number) => sql`
   SELECT * FROM syncd.sync_queue q
@@ -165,100 +109,6 @@ async function claimBounded(db: Db, pass: PassState, limit: number, offsetMs: nu
   }
   const found = Number(rows[0]?.found ?? 0);
   return pageOf(rows, pass, rows[0], found >= limit || found > rows.length);
-}
-
-/** The longest wait that can be configured. */
-const FARTHEST_MS = 7 * 86_400_000;
-
-/** Its time has come, or lies further away than any wait: the database's clock was set back since. */
-const isDue = (farthestMs: number) => sql`(q.next_attempt_at <= clock_timestamp()
-  OR q.next_attempt_at > clock_timestamp() + ${farthestMs} * interval '1 ms')`;
-
-/**
- * Retries whose time has come, each the earliest of its entity that waits.
- * @param farthestMs the longest wait that a retry is ever given
- */
-export function claimDue(
-  db: Db,
-  limit: number,
-  offsetMs: number,
-  farthestMs = FARTHEST_MS,
-  held: readonly string[] = [],
-): Promise<Page> {
-  return claimSpecial(
-    db,
-    sql`SELECT ${changeColumns(offsetMs)}, ${changeDetails}, NULL AS supersedes FROM syncd.sync_queue q ${changeState}
-    WHERE q.status = 'pending' AND ${isDue(farthestMs)} ${free(held)}
-      AND NOT EXISTS (
-        SELECT FROM syncd.sync_queue h
-        WHERE h.entity_type = q.entity_type AND h.entity_id = q.entity_id
-          AND (h.status IN ('failed', 'conflict') OR h.next_attempt_at IS NOT NULL)
-          AND (h.status <> 'pending' OR h.id < q.id))
-    ORDER BY q.id LIMIT ${limit}`,
-  );
-}
-
-/**
- * For every entity with a failed change and no conflict: its newest pending change, naming all older ones as superseded. It
- * carries the whole row, so it is their correction. Likewise behind a deletion that the cloud holds: it may wait for a child that
- * lives again, as its parent does, and while that is sold day and night the parent's own changes would never leave.
- * @param floor no fresh change stands at or below this id
- */
-export function claimCorrections(
-  db: Db,
-  limit: number,
-  offsetMs: number,
-  farthestMs = FARTHEST_MS,
-  held: readonly string[] = [],
-  floor = '0',
-): Promise<Page> {
-  return claimSpecial(
-    db,
-    sql`WITH waiting AS MATERIALIZED (
-      SELECT ctid AS spot, id, entity_type, entity_id, status, next_attempt_at, false AS bars FROM syncd.sync_queue
-      WHERE status = 'pending' AND next_attempt_at IS NULL AND id > ${floor}::bigint
-      UNION ALL
-      SELECT ctid, id, entity_type, entity_id, status, next_attempt_at, operation = 'delete' AND hold_count > 0 FROM syncd.sync_queue
-      WHERE next_attempt_at IS NOT NULL AND status = 'pending'
-    ), candidates AS MATERIALIZED (
-      -- A hundred thousand failed changes with nothing behind them cost a third of a core, were they looked at all the same.
-      SELECT * FROM waiting
-      UNION ALL
-      SELECT ctid, id, entity_type, entity_id, status, next_attempt_at, false FROM syncd.sync_queue
-      WHERE status IN ('failed', 'conflict') AND (SELECT EXISTS (SELECT FROM waiting))
-    ), newest AS MATERIALIZED (
-      -- Grouped, not joined: a join may become a nested loop.
-      SELECT q.entity_type, q.entity_id, max(q.id) FILTER (WHERE q.status = 'pending') AS id FROM candidates q WHERE true ${free(held)}
-      GROUP BY q.entity_type, q.entity_id
-      HAVING (bool_or(q.status = 'failed') OR max(q.id) FILTER (WHERE q.bars) < max(q.id) FILTER (WHERE q.status = 'pending'))
-        AND NOT bool_or(q.status = 'conflict') AND max(q.id) FILTER (WHERE q.status = 'pending')
-        <> coalesce(max(q.id) FILTER (WHERE q.status = 'pending' AND q.next_attempt_at IS NOT NULL AND NOT ${isDue(farthestMs)}), 0)
-      ORDER BY 3 LIMIT ${sql.lit(limit)}
-    ), alike AS MATERIALIZED (
-      SELECT q.* FROM syncd.sync_queue q WHERE q.ctid = ANY (ARRAY(
-        -- In a CASE it is no join either.
-        SELECT c.spot FROM candidates c WHERE CASE WHEN (c.entity_type, c.entity_id) IN (SELECT n.entity_type, n.entity_id FROM newest n) THEN true ELSE false END))
-    )
-    SELECT ${changeColumns(offsetMs)}, ${changeDetails},
-      (SELECT json_agg(json_build_object('id', CASE WHEN c.id = o.change_id THEN o.id ELSE 0 END::text, 'change_id', c.id) ORDER BY o.id)
-       FROM alike o CROSS JOIN unnest(o.change_id || o.supersedes) AS c (id) WHERE o.entity_type = q.entity_type AND o.entity_id = q.entity_id AND o.id < q.id) AS supersedes
-    FROM alike q JOIN newest USING (entity_type, entity_id, id) ${changeState}
-    ORDER BY q.id`,
-  );
-}
-
-/** Reads by a query that wants a plan of its own. */
-export async function claimSpecial(db: Db, query: RawBuilder<unknown>): Promise<Page> {
-  type Row = Omit<ClaimedRow, 'supersedes'> & { supersedes: string | null; flushed: boolean };
-  const { rows } = await sql<Row>`
-    SELECT ${PLANNED_ANEW} special.*, (SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()) AS flushed
-    FROM (${query}) AS special`.execute(db);
-  const parsed = rows.map((row) => ({
-    ...row,
-    changed_at: rfc3339(row.changed_at),
-    supersedes: row.supersedes === null ? null : JSON.parse(row.supersedes),
-  }));
-  return { rows: parsed, snapshot: undefined, flushed: rows[0]?.flushed ?? true, more: false };
 }
 
 /**

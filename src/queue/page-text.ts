@@ -5,7 +5,7 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import type { Operation } from '../cloud/wire.js';
-import type { ClaimedRow } from './claim.js';
+import type { ClaimedRow } from './claimed.js';
 
 /** JSON writes this character as an escape, names hardly ever hold it, and where one does the columns come out uneven. */
 const END = '\u0001';

@@ -5,13 +5,12 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import { shapeOf, textHash } from '../capture/row-hash.js';
-import type { Strategy } from '../config/settings.js';
 import { arrayLiteral, plainLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { atHome } from '../db/place.js';
 import { PLANNED_ANEW } from '../db/prepared.js';
 import { codeOf } from '../errors.js';
-import { divergences } from './divergence.js';
+import { type Divergences, divergences } from './divergence.js';
 import { placed, places } from './places.js';
 import { type PutOffWith, puttingOffWith } from './put-off.js';
 
@@ -36,15 +35,7 @@ export type Settlement = {
     errors: (string | null)[];
   };
   put_off_with: PutOffWith;
-  /** `indexes`: where in the answer's results the cloud's values stand. */
-  conflicts: {
-    ids: string[];
-    indexes: number[];
-    cloud_versions: number[];
-    updated_ats: (string | null)[];
-    deleted: boolean[];
-    strategies: Strategy[];
-  };
+  conflicts: Divergences;
   /** The answer's text; needed, and sent to the database, only where there are conflicts. */
   raw: string | null;
 };
@@ -139,7 +130,7 @@ async function write(db: Db, s: Settlement): Promise<boolean> {
     ${s.first.entity_ids.length === 0 ? sql`` : first(s)}
     ${s.states.entity_ids.length === 0 ? sql`` : states(s)}
     ${s.others.ids.length === 0 ? sql`` : troubled(s)}
-    ${s.conflicts.ids.length === 0 ? sql`` : divergences(s)}
+    ${s.conflicts.ids.length === 0 ? sql`` : divergences(s.conflicts, s.raw)}
     , outlet AS (
       UPDATE syncd.outlet_config o SET last_sync_at = leader.at, settled_id = greatest(o.settled_id, ${highestId(s)}::bigint)
       FROM leader WHERE ${s.log.accepted > 0}

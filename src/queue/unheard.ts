@@ -5,7 +5,8 @@
 import { sql } from 'kysely';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
-import { type ClaimedRow, changeColumns, changeDetails, changeState, claimSpecial } from './claim.js';
+import { claimSpecial } from './claim-special.js';
+import { type ClaimedRow, changeColumns, changeDetails, changeState } from './claimed.js';
 import { places } from './places.js';
 
 /** An entity of which everything is asked for. */

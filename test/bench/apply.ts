@@ -3,13 +3,14 @@
  * write the same rows into the same table with the capture triggers on, one after the other in turned order. The machine is
  * shared: the ratio of the CPU that server and program used is beside that of the wall's time.
  */
-import { conflictBook } from '../../src/apply/conflicts.js';
+
 import { installCapture } from '../../src/capture/install.js';
 import { openApplier } from '../../src/db/applier.js';
 import { openDb, UNSCANNED } from '../../src/db/connect.js';
 import type { Cluster } from '../../src/demo/postgres.js';
 import { InboxLoop } from '../../src/inbox/loop.js';
 import type { Log } from '../../src/log.js';
+import { conflictBook } from '../../src/resolve/conflicts.js';
 import { captureSettings } from '../support/capture.js';
 import type { Measurement } from './measurement.js';
 import { bareUpsert } from './references/bare-upsert.js';

@@ -3,9 +3,9 @@
  * in it, and the same evidence with one seeded bug must not.
  */
 import { SHOP_REFERENCES } from '../../src/demo/shop/schema.js';
-import { checkConvergence } from '../support/convergence.js';
-import { type Evidence, gatherEvidence } from '../support/convergence-evidence.js';
-import type { FindingKind } from '../support/convergence-judge.js';
+import { checkConvergence } from '../support/convergence/convergence.js';
+import { type Evidence, gatherEvidence } from '../support/convergence/evidence.js';
+import type { FindingKind } from '../support/convergence/judge.js';
 import { Office } from './office.js';
 import { SEEDED_BUGS_INCOMING } from './seeded-bugs-incoming.js';
 import { OUTLET, Stand } from './stand.js';

@@ -3,9 +3,9 @@
  * must not. Every bug is one that an outlet could have.
  */
 import { SHOP_ENTITIES, SHOP_REFERENCES } from '../../src/demo/shop/schema.js';
-import { checkConvergence } from '../support/convergence.js';
-import { type Evidence, gatherEvidence } from '../support/convergence-evidence.js';
-import type { FindingKind } from '../support/convergence-judge.js';
+import { checkConvergence } from '../support/convergence/convergence.js';
+import { type Evidence, gatherEvidence } from '../support/convergence/evidence.js';
+import type { FindingKind } from '../support/convergence/judge.js';
 import { SEEDED_BUGS } from './seeded-bugs.js';
 import { OUTLET, Stand } from './stand.js';
 

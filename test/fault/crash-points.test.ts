@@ -6,7 +6,7 @@
 import { seededRandom } from '../../src/demo/shop/random.js';
 import { STEPS, type Step } from '../../src/step.js';
 import { monotonicMs } from '../../src/time.js';
-import { SOAK, seeded } from '../support/convergence-soak.js';
+import { SOAK, seeded } from '../support/convergence/soak.js';
 import { Office } from './office.js';
 import { OUTLET, Stand } from './stand.js';
 

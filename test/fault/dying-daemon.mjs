@@ -4,7 +4,7 @@
  */
 import { loadSettings } from '../../dist/config/load.js';
 import { prepareStateDir } from '../../dist/config/state-dir.js';
-import { runDaemon } from '../../dist/daemon.js';
+import { runDaemon } from '../../dist/daemon/daemon.js';
 import { createLog } from '../../dist/log.js';
 
 const [file, step, nth] = process.argv.slice(2);

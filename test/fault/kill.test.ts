@@ -4,8 +4,8 @@
  */
 import { seededRandom } from '../../src/demo/shop/random.js';
 import { sleep, within } from '../../src/time.js';
-import { checkBounds, TillWatch } from '../support/convergence-bounds.js';
-import { SOAK, seeded } from '../support/convergence-soak.js';
+import { checkBounds, TillWatch } from '../support/convergence/bounds.js';
+import { SOAK, seeded } from '../support/convergence/soak.js';
 import { Daemon } from './daemon.js';
 import { Stand } from './stand.js';
 

@@ -1,5 +1,5 @@
 /** The cloud applies every batch, and its first answer never arrives: every change is sent again, and has one effect. */
-import { SOAK } from '../support/convergence-soak.js';
+import { SOAK } from '../support/convergence/soak.js';
 import { AckLosingProxy } from './proxy.js';
 import { Stand } from './stand.js';
 

@@ -3,7 +3,7 @@
  * come in another order than their changes. Nothing is skipped, and every transaction arrives whole.
  */
 import pg from 'pg';
-import { checkBounds } from '../support/convergence-bounds.js';
+import { checkBounds } from '../support/convergence/bounds.js';
 import { Stand } from './stand.js';
 
 let stand: Stand;

@@ -4,8 +4,8 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { monotonicMs, sleep } from '../../src/time.js';
-import { checkBounds } from '../support/convergence-bounds.js';
-import { SOAK, seeded } from '../support/convergence-soak.js';
+import { checkBounds } from '../support/convergence/bounds.js';
+import { SOAK, seeded } from '../support/convergence/soak.js';
 import { Stand } from './stand.js';
 
 const HEALS_WITHIN_MS = 10_000;

@@ -2,7 +2,7 @@
  * The pull in every kind of trouble, while the tills sell: pushing goes on, nothing that came is wrong, and when the trouble is
  * over every edit of head office's is in the shop.
  */
-import { checkBounds } from '../support/convergence-bounds.js';
+import { checkBounds } from '../support/convergence/bounds.js';
 import { PULL_FAULTS } from './pull-faults.js';
 import { OUTLET, Stand } from './stand.js';
 

@@ -2,8 +2,8 @@
  * Bugs that an outlet could have on the way in, each played on the evidence of an honest run in both directions, and what the
  * convergence checker has to say about it.
  */
-import type { Evidence } from '../support/convergence-evidence.js';
-import type { FindingKind } from '../support/convergence-judge.js';
+import type { Evidence } from '../support/convergence/evidence.js';
+import type { FindingKind } from '../support/convergence/judge.js';
 
 type Commit = Evidence['committed'][number];
 type Named = { entity_type: string; entity_id: string };

@@ -2,8 +2,8 @@
  * Bugs that an outlet could have, each played on the evidence of an honest run, and what the convergence checker has to say
  * about it.
  */
-import type { Evidence } from '../support/convergence-evidence.js';
-import type { FindingKind } from '../support/convergence-judge.js';
+import type { Evidence } from '../support/convergence/evidence.js';
+import type { FindingKind } from '../support/convergence/judge.js';
 
 type One = Evidence['deliveries'][number];
 

@@ -25,11 +25,11 @@ import {
 import { Till } from '../../src/demo/shop/till.js';
 import { monotonicMs, sleep } from '../../src/time.js';
 import { CloudProcess } from '../support/cloud-process.js';
-import { type CheckOptions, checkConvergence } from '../support/convergence.js';
-import { gatherEvidence } from '../support/convergence-evidence.js';
-import { historyOf } from '../support/convergence-history.js';
-import { keepCommits } from '../support/convergence-journal.js';
-import type { Finding } from '../support/convergence-judge.js';
+import { type CheckOptions, checkConvergence } from '../support/convergence/convergence.js';
+import { gatherEvidence } from '../support/convergence/evidence.js';
+import { historyOf } from '../support/convergence/history.js';
+import { keepCommits } from '../support/convergence/journal.js';
+import type { Finding } from '../support/convergence/judge.js';
 import { Daemon } from './daemon.js';
 import { Seller, type SellerOptions } from './seller.js';
 

@@ -6,8 +6,8 @@
 import { scalarOf } from '../../src/demo/cloud/text.js';
 import { seededRandom } from '../../src/demo/shop/random.js';
 import { sleep } from '../../src/time.js';
-import { TillWatch } from '../support/convergence-bounds.js';
-import { SOAK, seeded } from '../support/convergence-soak.js';
+import { TillWatch } from '../support/convergence/bounds.js';
+import { SOAK, seeded } from '../support/convergence/soak.js';
 import { Office } from './office.js';
 import { OUTLET, Stand } from './stand.js';
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
-import { runDaemon } from '../../src/daemon.js';
+import { runDaemon } from '../../src/daemon/daemon.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { type AdminClient, adminClient } from '../support/admin.js';
 import { eventually } from '../support/eventually.js';

@@ -2,7 +2,7 @@
 import pg from 'pg';
 import { Cluster } from '../../src/demo/postgres.js';
 import { ApplyStage, type Sent } from '../support/apply-stage.js';
-import { SOAK } from '../support/convergence-soak.js';
+import { SOAK } from '../support/convergence/soak.js';
 
 const ROWS = 50;
 const RACES = SOAK ? 10_000 : 1_000;

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { ApplyStage } from '../support/apply-stage.js';
 import { onEachServer } from '../support/capture.js';
-import { SOAK, seeded } from '../support/convergence-soak.js';
+import { SOAK, seeded } from '../support/convergence/soak.js';
 
 /** Random rows for each server; each is a row of every type. */
 const RUNS = SOAK ? 2_000 : 60;

@@ -2,7 +2,8 @@
 import { BY_INDEX, type Db, openDb, PLANNED_ONCE } from '../../src/db/connect.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { glance } from '../../src/ops/glance.js';
-import { claimCorrections, claimDue, claimPage, claimSpreads } from '../../src/queue/claim.js';
+import { claimPage, claimSpreads } from '../../src/queue/claim.js';
+import { claimCorrections, claimDue } from '../../src/queue/claim-special.js';
 import { addRows, emptyQueue, filler } from '../support/queue-rows.js';
 import { scannedRows } from '../support/scanned-rows.js';
 import { openShop, type Shop } from '../support/shop.js';

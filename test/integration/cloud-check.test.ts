@@ -10,7 +10,8 @@ import { walk } from '../../src/cloud-check/walk-feed.js';
 import type { FaultRule } from '../../src/demo/cloud/faults.js';
 import type { CloudOptions } from '../../src/demo/cloud/open.js';
 import type { Subscription } from '../../src/demo/cloud/records.js';
-import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/server.js';
+import type { ReferenceCloud } from '../../src/demo/cloud/reference-cloud.js';
+import { startReferenceCloud } from '../../src/demo/cloud/server.js';
 import { API_KEY, checkCloud, failedIn, OTHER, QUICK, testOutlet, whyOf } from '../support/checked-cloud.js';
 import { eventually } from '../support/eventually.js';
 

@@ -1,9 +1,10 @@
 /** Conflicts that applying finds: stuck changes, rows from before capture, newer versions, and what cannot be given up. */
-import { conflictBook } from '../../src/apply/conflicts.js';
+
 import type { Incoming } from '../../src/apply/incoming.js';
 import type { AppliedTable } from '../../src/apply/tables.js';
 import { enqueueEntity } from '../../src/queue/enqueue.js';
 import { discardChanges } from '../../src/queue/manage.js';
+import { conflictBook } from '../../src/resolve/conflicts.js';
 import { requestWalks } from '../../src/walk/request.js';
 import { Walks } from '../../src/walk/walks.js';
 import { type ConflictStage, openConflictStage } from '../support/conflict-stage.js';

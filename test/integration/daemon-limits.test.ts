@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { runDaemon } from '../../src/daemon.js';
+import { runDaemon } from '../../src/daemon/daemon.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { discardChanges } from '../../src/queue/manage.js';
 import { eventually } from '../support/eventually.js';

@@ -4,7 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/server.js';
+import type { ReferenceCloud } from '../../src/demo/cloud/reference-cloud.js';
+import { startReferenceCloud } from '../../src/demo/cloud/server.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { seededRandom } from '../../src/demo/shop/random.js';
 import { SHOP_SCHEMA } from '../../src/demo/shop/schema.js';

@@ -2,10 +2,10 @@
 import pg from 'pg';
 import type { Finding } from '../../src/doctor/finding.js';
 import { syncd } from '../support/cli.js';
-import { shopBreaches } from '../support/doctor-breaches.js';
-import { lineBreaches } from '../support/doctor-breaches-line.js';
-import { rightsBreaches } from '../support/doctor-breaches-rights.js';
-import { DoctorStage } from '../support/doctor-stage.js';
+import { shopBreaches } from '../support/doctor/breaches.js';
+import { lineBreaches } from '../support/doctor/breaches-line.js';
+import { rightsBreaches } from '../support/doctor/breaches-rights.js';
+import { DoctorStage } from '../support/doctor/stage.js';
 
 let stage: DoctorStage;
 

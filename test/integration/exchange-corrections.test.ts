@@ -1,6 +1,6 @@
 /** What becomes of a correction, and of all that it contains, when the cloud refuses it or finds it in conflict; and of what it holds. */
 import type { PendingChange } from '../../src/push/backlog.js';
-import { claimDue } from '../../src/queue/claim.js';
+import { claimDue } from '../../src/queue/claim-special.js';
 import { discardChanges } from '../../src/queue/manage.js';
 import { movedSinceHeld } from '../../src/queue/moved.js';
 import { settle } from '../../src/queue/settle.js';

@@ -1,7 +1,8 @@
 /** Changes that were given up, by the daemon or by a person, while the cloud had them, or what contains them, without a word of it. */
-import { resolveConflict } from '../../src/apply/resolve.js';
+
 import type { Strategy } from '../../src/config/settings.js';
 import { discardChanges } from '../../src/queue/manage.js';
+import { resolveConflict } from '../../src/resolve/resolve.js';
 import { type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
 import { TwoSides } from '../support/two-sides.js';
 

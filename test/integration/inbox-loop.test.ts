@@ -1,10 +1,10 @@
 /** The loop applies what comes in as long as there is something, fetches what was only hinted at, and stops when it is told to. */
 import { FIRST_CHUNK } from '../../src/apply/chunk-size.js';
-import { conflictBook } from '../../src/apply/conflicts.js';
 import { type Db, openDb } from '../../src/db/connect.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { type Fetched, InboxLoop } from '../../src/inbox/loop.js';
 import type { Log } from '../../src/log.js';
+import { conflictBook } from '../../src/resolve/conflicts.js';
 import { ApplyStage } from '../support/apply-stage.js';
 import { captureSettings } from '../support/capture.js';
 import { eventually } from '../support/eventually.js';

@@ -2,14 +2,14 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import pg from 'pg';
 import { loadSettings } from '../../src/config/load.js';
-import { runDaemon } from '../../src/daemon.js';
+import { runDaemon } from '../../src/daemon/daemon.js';
+import { Reload } from '../../src/daemon/reload.js';
 import { takeLead } from '../../src/db/leader.js';
 import { LOCK_CLASS, LOCKS } from '../../src/db/schema.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { IdentityCheck } from '../../src/ops/identity/check.js';
 import { readMemory, writeMemory } from '../../src/ops/identity/file.js';
 import type { Remembered } from '../../src/ops/identity/verdict.js';
-import { Reload } from '../../src/reload.js';
 import { sleep } from '../../src/time.js';
 import { eventually } from '../support/eventually.js';
 import { emptyQueue } from '../support/queue-rows.js';

@@ -1,13 +1,13 @@
 /** The ear for sales: it hears, survives the loss of its connection in every form, and leaves none behind. */
 import type { KyselyPlugin } from 'kysely';
 import pg from 'pg';
-import type { Connections } from '../../src/connections.js';
+import type { Across } from '../../src/daemon/across.js';
+import type { Connections } from '../../src/daemon/connections.js';
+import { type Hearers, hear } from '../../src/daemon/hearing.js';
 import { createListener } from '../../src/db/listen.js';
 import { announce } from '../../src/db/wake.js';
 import { Cluster } from '../../src/demo/postgres.js';
-import { type Hearers, hear } from '../../src/hearing.js';
 import type { Service } from '../../src/service.js';
-import type { Across } from '../../src/session.js';
 import { sleep } from '../../src/time.js';
 import { openBlackHoleProxy } from '../support/black-hole-proxy.js';
 import { eventually } from '../support/eventually.js';

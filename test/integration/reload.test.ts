@@ -2,11 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { loadSettings } from '../../src/config/load.js';
-import { runDaemon } from '../../src/daemon.js';
-import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/server.js';
+import { runDaemon } from '../../src/daemon/daemon.js';
+import { Reload } from '../../src/daemon/reload.js';
+import type { ReferenceCloud } from '../../src/demo/cloud/reference-cloud.js';
+import { startReferenceCloud } from '../../src/demo/cloud/server.js';
 import { Cluster, freePort } from '../../src/demo/postgres.js';
 import type { AdaptableLog, LogFields } from '../../src/log.js';
-import { Reload } from '../../src/reload.js';
 import { sleep } from '../../src/time.js';
 import { eventually } from '../support/eventually.js';
 import { sendRaw } from '../support/raw-http.js';

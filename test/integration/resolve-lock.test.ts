@@ -4,10 +4,10 @@
  */
 import { sql } from 'kysely';
 import pg from 'pg';
-import { conflictBook } from '../../src/apply/conflicts.js';
 import { Horizon } from '../../src/apply/horizon.js';
-import type { Choice } from '../../src/apply/resolve.js';
 import { applyRound, lookAhead } from '../../src/apply/round.js';
+import { conflictBook } from '../../src/resolve/conflicts.js';
+import type { Choice } from '../../src/resolve/resolve.js';
 import { Asked, LOCK, type Moments } from '../support/asked.js';
 import { type CloudSide, type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
 

@@ -1,10 +1,10 @@
 /** Conflicts are resolved while others are at work: sales on the same row, another person, another daemon, a late answer. */
 import pg from 'pg';
 import type { ConflictBook } from '../../src/apply/chunk.js';
-import { conflictBook } from '../../src/apply/conflicts.js';
 import { Horizon } from '../../src/apply/horizon.js';
 import { applyRound, lookAhead } from '../../src/apply/round.js';
 import { openApplier } from '../../src/db/applier.js';
+import { conflictBook } from '../../src/resolve/conflicts.js';
 import { type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
 import { eventually } from '../support/eventually.js';
 

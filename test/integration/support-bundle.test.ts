@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { syncd } from '../support/cli.js';
-import { DoctorStage } from '../support/doctor-stage.js';
+import { DoctorStage } from '../support/doctor/stage.js';
 
 let stage: DoctorStage;
 

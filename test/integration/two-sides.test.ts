@@ -3,7 +3,7 @@
  * and no value was discarded without a record.
  */
 import fc from 'fast-check';
-import { resolveConflict } from '../../src/apply/resolve.js';
+import { resolveConflict } from '../../src/resolve/resolve.js';
 import { type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
 import { imageOf, TwoSides } from '../support/two-sides.js';
 

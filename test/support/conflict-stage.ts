@@ -4,7 +4,6 @@
  */
 
 import { Horizon } from '../../src/apply/horizon.js';
-import { type Choice, type ConflictVerdict, resolveConflict, resolveOpen } from '../../src/apply/resolve.js';
 import { type AppliedTable, loadTables } from '../../src/apply/tables.js';
 import { installCapture } from '../../src/capture/install.js';
 import type { EntitySettings, Settings, Strategy } from '../../src/config/settings.js';
@@ -13,6 +12,7 @@ import { type Db, openDb } from '../../src/db/connect.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import type { Log } from '../../src/log.js';
 import { settle } from '../../src/queue/settle.js';
+import { type Choice, type ConflictVerdict, resolveConflict, resolveOpen } from '../../src/resolve/resolve.js';
 import { captureSettings, Pos } from './capture.js';
 import { makeSettlement, stateOf } from './settlement.js';
 

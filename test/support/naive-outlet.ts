@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import type { ReferenceCloud } from '../../src/demo/cloud/server.js';
+import type { ReferenceCloud } from '../../src/demo/cloud/reference-cloud.js';
 import { SHOP_ENTITIES } from '../../src/demo/shop/schema.js';
 
 /** A change as text, so that no number passes through JavaScript. */

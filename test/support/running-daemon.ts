@@ -2,9 +2,10 @@
 import { mkdirSync } from 'node:fs';
 import { installCapture } from '../../src/capture/install.js';
 import type { EntitySettings, Settings } from '../../src/config/settings.js';
-import { runDaemon } from '../../src/daemon.js';
+import { runDaemon } from '../../src/daemon/daemon.js';
 import type { CloudOptions } from '../../src/demo/cloud/open.js';
-import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/server.js';
+import type { ReferenceCloud } from '../../src/demo/cloud/reference-cloud.js';
+import { startReferenceCloud } from '../../src/demo/cloud/server.js';
 import type { Cluster } from '../../src/demo/postgres.js';
 import type { Log, LogFields } from '../../src/log.js';
 import { setEnabled } from '../../src/ops/control.js';

@@ -5,9 +5,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { conflictBook } from '../../src/apply/conflicts.js';
 import { Horizon } from '../../src/apply/horizon.js';
-import { resolveOpen } from '../../src/apply/resolve.js';
 import { applyRound, lookAhead } from '../../src/apply/round.js';
 import { loadTables } from '../../src/apply/tables.js';
 import type { CloudClient } from '../../src/cloud/client.js';
@@ -23,6 +21,8 @@ import { Backlog, type PendingChange } from '../../src/push/backlog.js';
 import { blame, type ExchangeDeps, pushBatch } from '../../src/push/exchange.js';
 import { Pass } from '../../src/push/pass.js';
 import { QueueFloor } from '../../src/queue/floor.js';
+import { conflictBook } from '../../src/resolve/conflicts.js';
+import { resolveOpen } from '../../src/resolve/resolve.js';
 import { monotonicMs } from '../../src/time.js';
 import { makeLimits } from './changes.js';
 import type { ConflictStage } from './conflict-stage.js';

@@ -12,12 +12,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { auditLedger, auditReferences, type Finding } from '../../src/demo/audit.js';
-import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/server.js';
+import type { ReferenceCloud } from '../../src/demo/cloud/reference-cloud.js';
+import { startReferenceCloud } from '../../src/demo/cloud/server.js';
 import { compareRows } from '../../src/demo/compare.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { DaemonProcess, runSyncd } from '../../src/demo/syncd-process.js';
 import { monotonicMs, sleep } from '../../src/time.js';
-import { keepCommits, readCommits } from '../support/convergence-journal.js';
+import { keepCommits, readCommits } from '../support/convergence/journal.js';
 import { readArguments } from './arguments.js';
 import { describeReferences, describeTables, type ForeignTable, writtenTables } from './database.js';
 

@@ -6,25 +6,22 @@ const SOURCE = join(process.cwd(), 'src');
 
 /** From the roof downwards; the first pattern that fits a file gives its level. A file imports its own level or a lower one. */
 const LEVELS: [level: number, pattern: RegExp][] = [
-  [
-    5,
-    /^(cli|daemon|session|connections|incoming|outgoing|hearing|upkeep|reload|listeners)\.ts$|^commands\/|^demo\/|^dashboard\//,
-  ],
-  [0, /^cloud-check\/(check|exact|row|fingerprint|judge-[a-z]+)\.ts$/],
+  [5, /^cli\.ts$|^(daemon|commands|demo|dashboard)\//],
+  [0, /^cloud-check\/(check|exact|row|fingerprint|exchange|judge-[a-z]+)\.ts$/],
   [5, /^cloud-check\//],
   [0, /^push\/(backlog|body|compose|outcome|verdict|link|suspects|flights|memory)\.ts$/],
   [0, /^cloud\/(wire|reply|backoff|clock|instant|outcome|standing)\.ts$/],
   [0, /^inbox\/(scan|span|change|envelope)\.ts$|^pull\/(pace|memory)\.ts$/],
   [
     0,
-    /^apply\/(decide|merge|strategy|faults|horizon|sort-out)\.ts$|^ops\/(identity\/verdict|status\/(verdict|words|table-findings)|disk-forecast|alerts\/(rules|words))\.ts$/,
+    /^apply\/(decide|faults|horizon|sort-out)\.ts$|^resolve\/(merge|strategy)\.ts$|^ops\/(identity\/verdict|status\/(verdict|words|table-findings)|disk-forecast|alerts\/(rules|words))\.ts$/,
   ],
   [0, /^(errors|time|service|step|version|redact|log-throttle)\.ts$/],
   [0, /^http\/(addresses|exchange|guard|refusal|webhooks\/(signature|recent-events))\.ts$/],
   [4, /^(push|pull|http)\/|^inbox\/loop\.ts$/],
   [0, /^init\/(words|spelling)\.ts$/],
   [0, /^proof\/difference\.ts$/],
-  [3, /^(queue|capture|drift|walk|init|ops|cloud|apply|inbox|doctor|support|proof)\//],
+  [3, /^(queue|capture|drift|walk|init|ops|cloud|apply|resolve|inbox|doctor|support|proof)\//],
   [2, /^db\//],
   [1, /^(config\/|(log|dialling)\.ts$)/],
 ];
@@ -68,13 +65,28 @@ test('every import goes downwards or stays on its level', () => {
   expect(upwards).toEqual([]);
 });
 
+test('no file needs, by whatever way, one that needs it: not even for a type', () => {
+  const name = (path: string) => path.replace(/\.tsx?$/, '');
+  const needs = new Map(files.map(({ path, imports }) => [name(path), imports.map(({ of }) => name(of))]));
+  const circles: string[] = [];
+  const done = new Set<string>();
+  const visit = (path: string, way: readonly string[]): void => {
+    if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(' > '));
+    if (done.has(path) || way.includes(path)) return;
+    for (const next of needs.get(path) ?? []) visit(next, [...way, path]);
+    done.add(path);
+  };
+  for (const path of needs.keys()) visit(path, []);
+  expect(circles).toEqual([]);
+});
+
 /** What Node's own modules have to offer that reckons and touches nothing. */
 const RECKONING =
   /^import \{ (createHash|createHmac, timingSafeEqual|isIP|STATUS_CODES) \} from 'node:(crypto|net|http)';$/m;
 
 test('what is pure imports nothing that touches the world', () => {
   const pure =
-    /^errors\.ts$|^push\/(backlog|body|compose|outcome|verdict|link|suspects|flights)\.ts$|^cloud\/(wire|reply|backoff|clock|instant|outcome|standing)\.ts$|^cloud-check\/(check|exact|row|fingerprint|judge-[a-z]+)\.ts$|^inbox\/(scan|span|change|envelope)\.ts$|^pull\/pace\.ts$|^apply\/(decide|merge|strategy)\.ts$|^proof\/difference\.ts$|^ops\/(identity\/verdict|status\/(verdict|words|table-findings)|disk-forecast|alerts\/(rules|words))\.ts$|^http\/(addresses|guard|refusal|webhooks\/(signature|recent-events))\.ts$/;
+    /^errors\.ts$|^push\/(backlog|body|compose|outcome|verdict|link|suspects|flights)\.ts$|^cloud\/(wire|reply|backoff|clock|instant|outcome|standing)\.ts$|^cloud-check\/(check|exact|row|fingerprint|exchange|judge-[a-z]+)\.ts$|^inbox\/(scan|span|change|envelope)\.ts$|^pull\/pace\.ts$|^apply\/decide\.ts$|^resolve\/(merge|strategy)\.ts$|^proof\/difference\.ts$|^ops\/(identity\/verdict|status\/(verdict|words|table-findings)|disk-forecast|alerts\/(rules|words))\.ts$|^http\/(addresses|guard|refusal|webhooks\/(signature|recent-events))\.ts$/;
   const impure = files
     .filter(({ path }) => pure.test(path))
     .flatMap(({ path, text, imports }) => [

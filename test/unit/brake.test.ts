@@ -1,5 +1,5 @@
 /** How long a change waits whose conflict comes back again and again. */
-import { brakeAfter } from '../../src/apply/brake.js';
+import { brakeAfter } from '../../src/resolve/brake.js';
 
 test('four rounds cost no wait; then it is 1 s, twice as long each time, up to the limit', () => {
   const waits = [1, 2, 3, 4, 5, 6, 7, 8, 15, 16, 1_000_000].map((rounds) => brakeAfter(rounds, 1_800_000)?.waitMs);

@@ -1,7 +1,7 @@
 /** How syncd cloud-check judges: digits, results field by field, what a conflict shows, and that it quotes the contract as it stands. */
 import { readFileSync } from 'node:fs';
-import type { Exchange } from '../../src/cloud-check/check.js';
 import { readExactly, whatIsLost, writeExactly } from '../../src/cloud-check/exact.js';
+import type { Exchange } from '../../src/cloud-check/exchange.js';
 import { bucketOf } from '../../src/cloud-check/fingerprint.js';
 import { mustRepeat } from '../../src/cloud-check/judge-page.js';
 import { eachOnce, mustConflict, mustFork, readResult } from '../../src/cloud-check/judge-push.js';

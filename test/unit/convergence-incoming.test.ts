@@ -3,9 +3,9 @@
  * outlet could have is told by its kind.
  */
 import type { Operation } from '../../src/cloud/wire.js';
-import { judgeHeld, judgeResults, judgeSilence } from '../support/convergence-conflicts.js';
-import { type Committed, type Fed, judgeIncoming, type Recorded } from '../support/convergence-incoming.js';
-import { type Delivered, judgeEffects } from '../support/convergence-judge.js';
+import { judgeHeld, judgeResults, judgeSilence } from '../support/convergence/conflicts.js';
+import { type Committed, type Fed, judgeIncoming, type Recorded } from '../support/convergence/incoming.js';
+import { type Delivered, judgeEffects } from '../support/convergence/judge.js';
 
 const named = { entity_type: 'product', entity_id: '1' };
 const forms = (text: string | null) => ({ data: text, row: text, shared: text });

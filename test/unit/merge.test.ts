@@ -1,6 +1,6 @@
 /** The three-way merge of one row: every combination of what can be known of a column. */
 import fc from 'fast-check';
-import { type ColumnFacts, type ColumnKind, mergeColumns } from '../../src/apply/merge.js';
+import { type ColumnFacts, type ColumnKind, mergeColumns } from '../../src/resolve/merge.js';
 
 const column = (given: Partial<ColumnFacts>): ColumnFacts => ({
   name: 'a',

@@ -3,7 +3,8 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeF
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CloudOptions } from '../../src/demo/cloud/open.js';
-import { type ReferenceCloud, startReferenceCloud } from '../../src/demo/cloud/server.js';
+import type { ReferenceCloud } from '../../src/demo/cloud/reference-cloud.js';
+import { startReferenceCloud } from '../../src/demo/cloud/server.js';
 import { SyncError } from '../../src/errors.js';
 import { monotonicMs, sleep } from '../../src/time.js';
 import { CloudProcess } from '../support/cloud-process.js';

@@ -1,5 +1,7 @@
 /** Which side of a divergence is kept: the whole table as a golden file, and its rules one by one. */
-import { type ColumnFacts, mergeColumns } from '../../src/apply/merge.js';
+
+import type { Strategy } from '../../src/config/settings.js';
+import { type ColumnFacts, mergeColumns } from '../../src/resolve/merge.js';
 import {
   type Choice,
   type ClockTrust,
@@ -8,8 +10,7 @@ import {
   type Divergence,
   type Order,
   orderOf,
-} from '../../src/apply/strategy.js';
-import type { Strategy } from '../../src/config/settings.js';
+} from '../../src/resolve/strategy.js';
 import { golden } from '../support/golden.js';
 
 const OPERATIONS = ['create', 'update', 'delete'] as const;

@@ -3,7 +3,8 @@
  * test outlet do not matter; that the list is right is checked by what this run has pushed.
  */
 import { digestOf, list, NOT_OFFERED, TIMEZONE } from '../ask-digest.js';
-import { type Chapter, type Check, type Exchange, skipped, verdictOf } from '../check.js';
+import { type Chapter, type Check, skipped, verdictOf } from '../check.js';
+import type { Exchange } from '../exchange.js';
 import { bucketOf } from '../fingerprint.js';
 import { type Entities, entitiesIn, mustAgree, mustDiffer, mustList, mustName } from '../judge-digest.js';
 import { mustBeAccepted, versionMade } from '../judge-push.js';

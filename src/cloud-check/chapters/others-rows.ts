@@ -1,7 +1,8 @@
 /** Whose a row is: under one id, by GET, in the feed and in the digest, each outlet finds its own, and of the other's nothing. */
 import { sleep } from '../../time.js';
 import { digestOf, list, NOT_OFFERED } from '../ask-digest.js';
-import { broken, type Check, type Exchange, type Fault, skipped, verdictOf } from '../check.js';
+import { broken, type Check, type Fault, skipped, verdictOf } from '../check.js';
+import type { Exchange } from '../exchange.js';
 import { bucketOf } from '../fingerprint.js';
 import { entitiesIn, mustAgree, mustList, mustName } from '../judge-digest.js';
 import { mustBeUnknown, mustHaveVersion, mustHold } from '../judge-entity.js';

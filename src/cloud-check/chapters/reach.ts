@@ -1,17 +1,8 @@
 /** Whether there is a cloud at all, what it says of itself, whom it lets in, and whether it takes a row of the test outlet. */
 import { parseCapabilities, parseObject } from '../../cloud/reply.js';
 import { SyncError } from '../../errors.js';
-import {
-  answerWords,
-  broken,
-  type Chapter,
-  type Check,
-  type Exchange,
-  type Fault,
-  NO_JSON,
-  ok,
-  verdictOf,
-} from '../check.js';
+import { answerWords, broken, type Chapter, type Check, type Fault, NO_JSON, ok, verdictOf } from '../check.js';
+import type { Exchange } from '../exchange.js';
 import { mustBeUnknown } from '../judge-entity.js';
 import { mustBeAccepted, resultOf } from '../judge-push.js';
 import { takeOverAs } from '../take-over.js';

@@ -1,7 +1,8 @@
 /** What has to be the same in all answers of the run; asked of those that came already. */
 import { isInstant } from '../../cloud/instant.js';
 import { parseObject } from '../../cloud/reply.js';
-import { broken, type Chapter, type Check, type Exchange, skipped, verdictOf } from '../check.js';
+import { broken, type Chapter, type Check, skipped, verdictOf } from '../check.js';
+import type { Exchange } from '../exchange.js';
 
 function told(exchanges: readonly Exchange[], name: string): { value: unknown; exchange: Exchange }[] {
   return exchanges.flatMap((exchange) => {

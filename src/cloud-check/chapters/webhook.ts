@@ -1,5 +1,6 @@
 /** One webhook of the cloud, if somebody makes it send one while this waits. */
-import { broken, type Chapter, type Check, type Exchange, ok, skipped, verdictOf } from '../check.js';
+import { broken, type Chapter, type Check, ok, skipped, verdictOf } from '../check.js';
+import type { Exchange } from '../exchange.js';
 import { type Heard, waitForWebhook } from '../webhook-door.js';
 import { nameOf } from '../with-other.js';
 

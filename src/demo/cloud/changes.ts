@@ -2,19 +2,16 @@
  * GET /sync/changes: a page of the feed as one outlet sees it, at once or, with `wait`, as soon as there is something. Reads
  * only: a pull that is cut at any moment leaves nothing behind.
  */
+import { changeText } from './change-text.js';
 import type { Answer, Exchange } from './exchange.js';
 import { json } from './exchange.js';
-import { spoilPage } from './page-faults.js';
-import type { FeedEntry } from './records.js';
+import { type Page, spoilPage } from './page-faults.js';
 import { Refusal } from './refusal.js';
 
 const LIMIT = { default: 500, max: 1_000 };
 const MAX_WAIT_S = 55;
 const PAGE_BYTES = 1024 * 1024;
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
-
-/** A page before it is text. `next` and `more` are what the outlet is told. */
-export type Page = { changes: FeedEntry[]; next: string; more: boolean; padding: number };
 
 /** @throws Refusal 400 for parameters without a meaning, 410 for a cursor from before the horizon. */
 export async function changes(exchange: Exchange, outletId: string): Promise<Answer> {
@@ -59,16 +56,6 @@ function textOf(exchange: Exchange, page: Page): string {
     server_time: exchange.now().toISOString(),
   };
   return `{"changes":[${texts.join(',')}],${JSON.stringify(rest).slice(1)}`;
-}
-
-/** One change as pulls and webhooks carry it, its row spliced in as the text that came; a hint leaves the row out. */
-export function changeText(entry: FeedEntry, as: 'row' | 'hint' = 'row'): string {
-  const { entity_type, entity_id, cloud_id, operation, cloud_version, updated_at, origin_outlet_id } = entry;
-  const { changed_fields, data } = entry;
-  const fields = changed_fields === null ? {} : { changed_fields };
-  const head = { entity_type, entity_id, cloud_id, operation, cloud_version, updated_at, origin_outlet_id, ...fields };
-  const text = JSON.stringify(head);
-  return as === 'hint' ? text : `${text.slice(0, -1)},"data":${data ?? 'null'}}`;
 }
 
 function whole(text: string | null, missing: number, name: string, least: number): number {

@@ -11,8 +11,8 @@ import type { Cloud } from './exchange.js';
 import type { FaultRule } from './faults.js';
 import { isFaultKind } from './faults.js';
 import type { EntityRecord, Subscription } from './records.js';
+import type { ReferenceCloud } from './reference-cloud.js';
 import { Refusal } from './refusal.js';
-import type { ReferenceCloud } from './server.js';
 import type { WebhookOrder } from './webhook-events.js';
 
 const PREFIX = '/_control/';

@@ -2,8 +2,10 @@
  * The rules of a push, one transaction at a time: duplicates, `after`, the optimistic lock, tombstones, and at the end of each
  * transaction the references. Pure: it looks at a view and returns what shall happen; nothing is applied here.
  */
+
+import type { Applied } from './memory.js';
 import type { PushedChange } from './records.js';
-import type { Applied, Held, View } from './state.js';
+import type { Held, View } from './state.js';
 
 /** An outcome that a fault imposes in place of the rules. */
 export type Imposed =

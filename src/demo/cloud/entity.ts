@@ -1,7 +1,7 @@
 /**
  * GET /entities/:type/:id and its version: one entity as it stands now, tombstones included. Looks only.
  */
-import { changeText } from './changes.js';
+import { changeText } from './change-text.js';
 import type { Answer, Exchange } from './exchange.js';
 import { json } from './exchange.js';
 import { Refusal } from './refusal.js';

@@ -2,9 +2,12 @@
  * Faults that spoil a page of changes after it was found: the feed itself stays as it is, so the truth that tests compare with
  * is never spoiled.
  */
-import type { Page } from './changes.js';
 import type { Exchange } from './exchange.js';
 import { changeMatches } from './faults.js';
+import type { FeedEntry } from './records.js';
+
+/** A page before it is text. `next` and `more` are what the outlet is told. */
+export type Page = { changes: FeedEntry[]; next: string; more: boolean; padding: number };
 
 const TEN_MEGABYTES = 10 * 1024 * 1024;
 

@@ -4,15 +4,12 @@
  * keeps, so a restart that replays the journal ends at the same state.
  */
 import { createHash } from 'node:crypto';
-import { copyOf, type Memory } from './backup.js';
 import { Feed } from './feed.js';
 import type { EditLine, ForgetLine, PushLine } from './journal.js';
+import { type Applied, copyOf, type Memory, type Outlet, type Stored } from './memory.js';
 import type { EntityRecord, FeedEntry, PushedChange } from './records.js';
 import type { References } from './references.js';
 import { parentsOf } from './references.js';
-
-/** A change that took effect, for ever. */
-export type Applied = { outlet_id: string; key: string; cloud_version: number; data: string | null };
 
 /** What a decision may look at. */
 export type View = {
@@ -27,19 +24,6 @@ export type Held = Pick<EntityRecord, 'cloud_version' | 'deleted' | 'data' | 'up
   entity_type: string;
   entity_id: string;
   parents: readonly string[];
-};
-
-/** An entity as it is held; never changed, only replaced. */
-export type Stored = FeedEntry & { parents: readonly string[] };
-
-/** The living copy of an outlet, and what its epoch has sent. */
-export type Outlet = {
-  install_id: string;
-  epoch: number;
-  /** Change id by seq, of this epoch alone. */
-  seqs: Map<string, string>;
-  /** What every batch that was answered held, by batch id. */
-  batches: Map<string, string>;
 };
 
 export class CloudState implements View {

@@ -2,7 +2,7 @@
  * What a webhook says: which entities, as rows or as hints, and the text that follows. Pure. The text of an event never changes
  * after it was made, so that every repetition of it is the same event to the byte.
  */
-import { changeText } from './changes.js';
+import { changeText } from './change-text.js';
 import type { FeedEntry, WebhookEvent } from './records.js';
 import { Refusal } from './refusal.js';
 

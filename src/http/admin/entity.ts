@@ -1,10 +1,11 @@
 /** One entity: what both sides know of it and what happened to it, sending it again as it is now, and asking for the cloud's. */
-import { listPresentConflicts } from '../../apply/present.js';
+
 import { askForEntity, awaitAsked } from '../../inbox/ask.js';
 import { awaitAnswer } from '../../ops/control.js';
 import { enqueueEntity, UnknownEntity } from '../../queue/enqueue.js';
 import { entityHistory } from '../../queue/history.js';
 import { entityTimeline } from '../../queue/timeline.js';
+import { listPresentConflicts } from '../../resolve/present.js';
 import type { HttpAnswer } from '../exchange.js';
 import { ProblemError } from '../problem.js';
 import { type AdminCall, type AdminDeps, json, jsonText, type Route } from '../route.js';

@@ -1,7 +1,8 @@
 /** The lists of the admin port, in pages, as `syncd queue`, `syncd logs` and `syncd conflicts` show them. */
-import { findPresentConflict, listPresentConflicts } from '../../apply/present.js';
+
 import { CONFLICT_STATUSES } from '../../queue/conflicts.js';
 import { LOG_OUTCOMES, listLogs, listQueue } from '../../queue/read.js';
+import { findPresentConflict, listPresentConflicts } from '../../resolve/present.js';
 import type { HttpAnswer } from '../exchange.js';
 import { problem } from '../problem.js';
 import { type AdminCall, type AdminDeps, json, jsonText, type Route } from '../route.js';

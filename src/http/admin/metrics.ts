@@ -3,14 +3,11 @@
  * five seconds: a flood of scrapes costs it two per cent at most. While it is away the scrape says so.
  */
 
-import type { Counted, Figures } from '../../ops/figures/gathered.js';
-import { CONTENT_TYPE, type Metrics, type Own } from '../../ops/figures/metrics.js';
+import type { Figures } from '../../ops/figures/gathered.js';
+import { CONTENT_TYPE } from '../../ops/figures/metrics.js';
 import { monotonicMs, within } from '../../time.js';
 import type { AdminDeps, Route } from '../route.js';
 import { readQuery } from './parameters.js';
-
-/** What the daemon gives the admin port for its metrics. */
-export type Measured = { metrics: Metrics; counted: Counted; own: () => Own };
 
 const FRESH_MS = 5_000;
 const REST = 50;

@@ -2,7 +2,7 @@
  * A person ends conflicts, one with whatever the row shall be, or many by one strategy, each in its own transaction. What is
  * given as the row stays the text that was sent: no digit is lost on the way to the shop's table.
  */
-import { type Choice, type ConflictVerdict, resolveConflict } from '../../apply/resolve.js';
+import { type Choice, type ConflictVerdict, resolveConflict } from '../../resolve/resolve.js';
 import type { HttpAnswer } from '../exchange.js';
 import { ProblemError, problem } from '../problem.js';
 import { type AdminCall, type AdminDeps, json, type Route } from '../route.js';

@@ -1,6 +1,7 @@
 /** What a caller has to know of this outlet and of himself before anything else: what his token may do, whose outlet it is, what its entities are called. */
-import { strategyOf } from '../../apply/strategy.js';
+
 import { columnName } from '../../capture/names.js';
+import { strategyOf } from '../../resolve/strategy.js';
 import { VERSION } from '../../version.js';
 import type { HttpAnswer } from '../exchange.js';
 import { type AdminCall, type AdminDeps, json, type Route } from '../route.js';

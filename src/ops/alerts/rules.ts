@@ -3,8 +3,10 @@
  * been found for a while, longer for one that keeps coming back. So neither a glance at the wrong moment nor a figure that swings
  * around its threshold makes a storm: at most nine a day and rule. Pure; the instant is the database's and comes with the facts.
  */
+
+import type { Finding, Topic } from '../status/finding.js';
 import type { Facts } from '../status/read.js';
-import { type Finding, findings, type Rules, type Topic } from '../status/verdict.js';
+import { findings, type Rules } from '../status/verdict.js';
 import { count, percent } from '../status/words.js';
 
 /** What a rule is called: in syncd.alerts, in messages, for whoever reads them. */

@@ -4,9 +4,10 @@
  */
 import { INSTALL } from '../../errors.js';
 import { DISK_AUTHOR } from '../disk-forecast.js';
+import type { Topic } from './finding.js';
 import type { Facts, OutageFacts, SuspendedFacts } from './read.js';
 import { lostRows } from './table-findings.js';
-import { isRunning, type State, type Topic } from './verdict.js';
+import { isRunning, type State } from './verdict.js';
 import { age, count, localTime, relative, SWITCHED_OFF } from './words.js';
 
 export type Story = {

@@ -1,7 +1,7 @@
 /** What is wrong with capturing, comparing and the disk, for the verdict; and how it is told on the screen. Pure. */
 import { bytes } from '../disk-forecast.js';
+import type { Finding } from './finding.js';
 import type { Facts, SuspendedFacts, WalkFacts } from './read.js';
-import type { Finding } from './verdict.js';
 import { age, count, relative } from './words.js';
 
 const DAY_MS = 86_400_000;

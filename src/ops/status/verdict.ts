@@ -4,6 +4,7 @@
  */
 
 import { INSTALL } from '../../errors.js';
+import type { Finding, Topic } from './finding.js';
 import type { DaemonFacts, Facts, OutageFacts } from './read.js';
 import { differenceFindings, diskFindings, missedFindings, suspendedFindings, walkFindings } from './table-findings.js';
 import { age, count, share } from './words.js';
@@ -175,27 +176,6 @@ export function unknownReport(reason: string): StatusReport {
     last_outage: null,
   };
 }
-
-/** What a finding is about, so that a screen that has told it already need not repeat it. */
-export type Topic =
-  | 'daemon'
-  | 'stopped'
-  | 'refused'
-  | 'failed'
-  | 'capture'
-  | 'offline'
-  | 'pull'
-  | 'parked'
-  | 'conflicts'
-  | 'drift'
-  | 'truncated'
-  | 'suspended'
-  | 'compare'
-  | 'differs'
-  | 'disk'
-  | 'configuration'
-  | 'backlog';
-export type Finding = { state: 'warning' | 'critical'; topic: Topic; reason: string };
 
 /** What is wrong, the worst first. */
 export function findings(facts: Facts, rules: Rules): Finding[] {
