@@ -11,6 +11,7 @@ import { captureSales } from './capture-sales.js';
 import { drain } from './drain.js';
 import { flood } from './flood.js';
 import { idle } from './idle.js';
+import { jobQueues } from './job-queues.js';
 import { latency } from './latency.js';
 import { latencyUnderLoad } from './latency-under-load.js';
 import type { BenchOptions, Measurement } from './measurement.js';
@@ -27,6 +28,7 @@ const MEASUREMENTS: Measurement[] = [
   captureInstructions,
   drain,
   oldSnapshot,
+  jobQueues,
   apply,
   latency,
   latencyUnderLoad,

@@ -14,14 +14,18 @@ const START_MS = 15_000;
 export type Program = { child: ChildProcess; stop(): Promise<void> };
 
 /** Starts a TypeScript file; resolves with its first message, which says that it is ready. */
-export async function startProgram<Ready>(file: URL, args: string[]): Promise<Program & { ready: Ready }> {
+export async function startProgram<Ready>(
+  file: URL,
+  args: string[],
+  withinMs = START_MS,
+): Promise<Program & { ready: Ready }> {
   const child = fork(fileURLToPath(file), args, { execArgv: ['--import', LOADER] });
   const died = once(child, 'exit').then(([code]) => {
     throw new Error(`${file.pathname} ended with ${code} before it was ready`);
   });
   died.catch(() => {});
   const [ready] = await within(
-    START_MS,
+    withinMs,
     Promise.race([once(child, 'message'), died]),
     () => new Error(`${file.pathname} is not ready`),
   );
