@@ -28,6 +28,9 @@ const SLOW_SHARE = 0.25;
 const FAST_SHARE = 0.1;
 /** Where half the size still takes this share of the time, the size is not what takes it. */
 const NO_GAIN_SHARE = 0.75;
+/** Batches, and bytes, that are read ahead of the line. */
+const READ_AHEAD = 2;
+const READ_AHEAD_BYTES = 16 * 1024 * 1024;
 
 export function newLink(maxChanges: number, maxBytes: number): Link {
   return {
@@ -90,6 +93,11 @@ function shrunk(link: Link, changes: number, bytes: number, { durationMs, nowMs 
  */
 export function staggered<T extends { changes: number; bytes: number }>(limits: T, free: number): T {
   return { ...limits, changes: Math.ceil(limits.changes / free), bytes: Math.ceil(limits.bytes / free) };
+}
+
+/** Whether the line will soon have use for more than was read. @param read changes and bytes */
+export function wantsMore(link: Link, read: { size: number; bytes: number }): boolean {
+  return read.size < READ_AHEAD * link.changes && read.bytes < READ_AHEAD_BYTES;
 }
 
 function clamp(link: Link, changes: number, bytes: number): Link {

@@ -18,7 +18,7 @@ import { Contact, type ContactDeps } from './contact.js';
 import { pushBatch } from './exchange.js';
 import { Flights } from './flights.js';
 import { Idling } from './idling.js';
-import { staggered } from './link.js';
+import { staggered, wantsMore } from './link.js';
 import { Pass } from './pass.js';
 import { type Suspect, Suspects } from './suspects.js';
 
@@ -35,12 +35,9 @@ export type PushLoopDeps = AftermathDeps &
 const MAX_IN_FLIGHT = 3;
 /** The share of the limit that a batch must come to, to leave in the middle of a pass. */
 const WORTHWHILE = 0.5;
-/** Batches read ahead of the line. */
-const READ_AHEAD = 2;
 const LONGEST_WAIT_MS = 20_000;
 /** Beside the schedule of retries there are holds, which are shorter. */
 const LONGEST_HOLD_MS = 60_000;
-const READ_AHEAD_BYTES = 16 * 1024 * 1024;
 
 export class PushLoop {
   readonly #deps: PushLoopDeps;
@@ -199,10 +196,8 @@ export class PushLoop {
   /** A person may have discarded suspects meanwhile. */
   async #retainUnsettled(): Promise<void> {
     this.#suspectsMayBeGone = false;
-    const unsettled = await stillUnsettled(
-      this.#deps.db,
-      [...this.#suspects.changes()].map(({ id }) => id),
-    );
+    const ids = [...this.#suspects.changes()].map(({ id }) => id);
+    const unsettled = await stillUnsettled(this.#deps.db, ids);
     this.#suspects.retain((change) => unsettled.has(change.id));
     this.#flights.keep([...this.#suspects.changes()]);
   }
@@ -235,11 +230,9 @@ export class PushLoop {
 
   async #send(): Promise<number> {
     while (this.#flights.size < MAX_IN_FLIGHT && this.#dispatchFresh());
-    const room =
-      this.#backlog.size < READ_AHEAD * this.#deps.memory.link.changes && this.#backlog.bytes < READ_AHEAD_BYTES;
     if (this.#pass.reading) return Number.POSITIVE_INFINITY;
     if (!this.#pass.ended) {
-      if (room || !this.#backlog.ready) this.#read();
+      if (wantsMore(this.#deps.memory.link, this.#backlog) || !this.#backlog.ready) this.#read();
       return Number.POSITIVE_INFINITY;
     }
     if (this.#backlog.size > 0) return Number.POSITIVE_INFINITY;
