@@ -1,6 +1,7 @@
 /** Which rows a statement wrote is told by their names, not by their number: another row in place of one that was meant is none. */
 import { sql } from 'kysely';
 import pg from 'pg';
+import { agree, oneAgreement } from '../../src/apply/state.js';
 import { type AppliedTable, loadTables } from '../../src/apply/tables.js';
 import { deleteRows } from '../../src/apply/write.js';
 import { askForEntity } from '../../src/inbox/ask.js';
@@ -27,6 +28,28 @@ onEachServer('what is said to be applied', (_pos, server) => {
   const onRows = (name: string, when: string, table: string, body: string) => `
     CREATE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${body} END $$;
     CREATE TRIGGER ${name} ${when} ON ${table} FOR EACH ROW EXECUTE FUNCTION ${name}()`;
+
+  test('keeps the id that the cloud gave it, and the newest agreement, whatever is agreed upon later', async () => {
+    await stage.tables('CREATE TABLE given (id int PRIMARY KEY, n int)', { given: 'given' });
+    const known = async () => {
+      const [row] = await stage.rows<{ hash: string | null }>(
+        "SELECT cloud_id, cloud_version, deleted, row_hash AS hash FROM syncd.entity_state WHERE entity_type = 'given'",
+      );
+      return row;
+    };
+    await stage.send({ type: 'given', id: '1', data: { id: 1, n: 1 } });
+    await stage.pos.sql.query("UPDATE syncd.incoming SET cloud_id = 'c-1'");
+    await stage.round();
+    expect(await known()).toMatchObject({ cloud_id: 'c-1', cloud_version: '1' });
+    await stage.apply({ type: 'given', id: '1', version: 5, data: { id: 1, n: 5 } });
+    const newest = await known();
+    expect(newest).toMatchObject({ cloud_id: 'c-1', cloud_version: '5', deleted: false, hash: expect.any(String) });
+    const older = { cloud_version: '4', cloud_id: null, deleted: true, row: undefined };
+    await agree(stage.db, oneAgreement({ entity_type: 'given', entity_id: '1', ...older }));
+    expect(await known()).toEqual(newest);
+    await agree(stage.db, oneAgreement({ entity_type: 'given', entity_id: '1', ...older, cloud_version: '6' }));
+    expect(await known()).toMatchObject({ cloud_id: 'c-1', cloud_version: '6', deleted: true, hash: null });
+  });
 
   test('is no row to which a trigger gives another key, and none is left of it, however often it is tried', async () => {
     await stage.tables(
