@@ -94,10 +94,13 @@ export class Aftermath {
     this.#parts.contact.replied(bearingOfPush(outcome));
   }
 
-  /** Halves a batch that the cloud refused as a whole; a lone change is the bad one. */
+  /**
+   * Halves a batch that the cloud refused as a whole; a lone change is the bad one. Such an answer is about the request (409: the
+   * cloud is still busy with the one before, say), and tells nothing of whether the change had arrived with an earlier one.
+   */
   async #isolate(suspect: Suspect, reason: string, retryable: boolean): Promise<void> {
     const [lone, ...others] = suspect.changes;
-    if (lone && others.length === 0) await this.#blame(suspect, lone, { reason, retryable });
+    if (lone && others.length === 0) await this.#blame(suspect, lone, { reason, retryable, unheard: true });
     else this.#parts.suspects.halve(suspect.changes);
   }
 

@@ -90,7 +90,7 @@ export type ChangeOutcome =
       waitingFor: { entity_type: string; entity_id: string } | null;
       reason: string;
     }
-  /** `unheard`: nobody answered it, alone of all; the cloud may have it all the same. */
+  /** `unheard`: nobody judged it, alone of all; the cloud may have it all the same. */
   | { kind: 'rejected'; reason: string; retryable: boolean; unheard?: true };
 
 export type JudgedBatch = {

@@ -75,6 +75,27 @@ test('in a batch that is refused as a whole the bad changes are found, all other
   expect(outlet.cloud.entities().length).toBe(17);
 });
 
+test('a sale that the cloud has, and whose request it refused, is not taken off twice when its own news comes', async () => {
+  const outlet = await start({
+    cloud: { capabilities: { long_poll: true } },
+    entities: { order: { direction: 'both', conflict: 'merge', delta: ['total'], exclude: ['secret_note'] } },
+    sync: { longPollMs: 20_000 },
+    retry: { initialBackoffMs: 1_000, maxBackoffMs: 1_000 },
+  });
+  const id = '00000000-0000-4000-8000-000000000001';
+  await outlet.shop.sql.query("INSERT INTO orders (id, status, total) VALUES ($1, 'open', 100)", [id]);
+  await outlet.drained();
+  outlet.cloud.faults.add({ kind: 'status', status: 409, commit: true, times: 1, match: { path: '/sync/push' } });
+  await outlet.shop.sql.query('UPDATE orders SET total = total - 5');
+  await outlet.arrives('order', id, 2);
+  await outlet.drained();
+  const { rows } = await outlet.shop.sql.query(
+    'SELECT total::int, (SELECT count(*)::int FROM syncd.sync_conflicts) AS conflicts FROM orders',
+  );
+  expect(rows).toEqual([{ total: 95, conflicts: 0 }]);
+  expect(JSON.parse(outlet.entity('order', id)?.data ?? '{}')).toMatchObject({ total: 95 });
+});
+
 test('a change that the cloud chokes on is set aside once another was accepted, and no other spends an attempt', async () => {
   const outlet = await start({
     prepare: (cloud) => cloud.faults.add({ kind: 'status', status: 500, match: { entity_id: '3' } }),
