@@ -51,9 +51,10 @@ const COMMANDS: Record<string, Entry> = {
 export async function main(argv: string[]): Promise<number> {
   const json = argv.includes('--json');
   const verbose = argv.some((word) => word === '-v' || word === '--verbose');
+  const named = toLoad(argv.slice(2));
   try {
     const program = newProgram();
-    for (const name of toLoad(argv.slice(2))) {
+    for (const name of named) {
       const { group, load } = COMMANDS[name] as Entry;
       const command = (await load()).helpGroup(group).copyInheritedSettings(program);
       program.addCommand(command);
@@ -64,7 +65,7 @@ export async function main(argv: string[]): Promise<number> {
     if (!(error instanceof CommanderError)) return printError(error, { json, verbose });
     // Help and --version end with an "error" too.
     if (error.exitCode === 0) return EXIT.done;
-    return printError(usageError(error), { json, verbose });
+    return printError(usageError(error, named), { json, verbose });
   }
 }
 
@@ -114,9 +115,10 @@ function toLoad(words: string[]): string[] {
   return Object.keys(COMMANDS);
 }
 
-function usageError(error: CommanderError): SyncError {
+function usageError(error: CommanderError, named: string[]): SyncError {
   const what = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
   if (error.code === 'commander.help')
     return new SyncError('usage', 'no command given', { hint: 'syncd --help lists them.' });
-  return new SyncError('usage', what, { hint: 'syncd COMMAND --help tells what a command takes.' });
+  const command = named.length === 1 ? named[0] : 'COMMAND';
+  return new SyncError('usage', what, { hint: `syncd ${command} --help tells what it takes.` });
 }

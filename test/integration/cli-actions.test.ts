@@ -69,7 +69,10 @@ test('retry: done, left alone, and usage', async () => {
 
 test('discard wants a reason, and keeps the name that was given', async () => {
   const id = await failed();
-  expect(await run('discard', id)).toMatchObject({ code: 64, stderr: expect.stringContaining('--reason') });
+  expect(await run('discard', id)).toMatchObject({
+    code: 64,
+    stderr: expect.stringMatching(/--reason.*\nhint: syncd discard --help tells what it takes\.\n$/),
+  });
   expect(await run('discard', id, '--reason', 'typed twice', '--by', 'Ibu Sari', '--json')).toMatchObject({ code: 0 });
   expect(await record()).toEqual([
     { command: 'discard', requested_by: 'Ibu Sari (postgres)', outcome: '1 change discarded' },
