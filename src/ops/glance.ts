@@ -9,6 +9,8 @@ export type Glance = {
   /** Changes were refused, are in conflict or wait for their next try: a pass has to look for what they hold back. */
   trouble: boolean;
   now_requested: boolean;
+  /** The number of what a person did last. */
+  last_command: string;
   /** Entity types that wait as a whole: to be sent, and to be applied. */
   held_push: string[];
   held_apply: string[];
@@ -25,6 +27,7 @@ const NOT_INSTALLED: Glance = {
   stopped_code: 'uninstalled',
   trouble: false,
   now_requested: false,
+  last_command: '0',
   held_push: [],
   held_apply: [],
   walks: false,
@@ -40,6 +43,7 @@ export async function glance(db: Db, beside: RawBuilder<unknown> = sql``): Promi
       extract(epoch FROM clock_timestamp())::float8 * 1000 AS now_ms,
       EXISTS (SELECT FROM syncd.sync_queue WHERE status IN ('failed', 'conflict') OR next_attempt_at IS NOT NULL) AS trouble,
       EXISTS (SELECT FROM syncd.commands WHERE finished_at IS NULL AND command = 'now') AS now_requested,
+      (SELECT coalesce(max(id), 0)::text FROM syncd.commands) AS last_command,
       ARRAY(SELECT DISTINCT entity_type FROM syncd.holds WHERE holds_push ORDER BY 1) AS held_push,
       ARRAY(SELECT DISTINCT entity_type FROM syncd.holds WHERE holds_apply ORDER BY 1) AS held_apply,
       EXISTS (SELECT FROM syncd.backfills WHERE finished_at IS NULL) AS walks

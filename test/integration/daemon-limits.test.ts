@@ -96,6 +96,26 @@ test('a sale that the cloud has, and whose request it refused, is not taken off 
   expect(JSON.parse(outlet.entity('order', id)?.data ?? '{}')).toMatchObject({ total: 95 });
 });
 
+test('what a person discards while the cloud is slow to answer what came before it never gets there', async () => {
+  const outlet = await start();
+  const { sql } = outlet.shop;
+  await insert(outlet, 1, 1);
+  await outlet.drained();
+  outlet.cloud.faults.add({ kind: 'latency', ms: 3_000, times: 1, match: { path: '/sync/push' } });
+  await sql.query('UPDATE exact SET n = 2');
+  await outlet.arrives('exact', '1', 2);
+  await sql.query('UPDATE exact SET n = 3');
+  // What came after it has left, so it was read.
+  await insert(outlet, 2, 2);
+  await outlet.arrives('exact', '2');
+  const { id } = await outlet.one("SELECT max(id)::text AS id FROM syncd.unsettled WHERE entity_id = '1'");
+  await discardChanges(outlet.shop.db, [id], 'budi', 'a mistake');
+  await outlet.drained();
+  await insert(outlet, 3, 3);
+  await outlet.arrives('exact', '3');
+  expect(outlet.deliveries('exact', '1').map(({ outcome }) => outcome)).toEqual(['accepted', 'accepted']);
+});
+
 test('a change that the cloud chokes on is set aside once another was accepted, and no other spends an attempt', async () => {
   const outlet = await start({
     prepare: (cloud) => cloud.faults.add({ kind: 'status', status: 500, match: { entity_id: '3' } }),
