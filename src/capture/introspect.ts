@@ -3,11 +3,11 @@
  * afterwards is found by the next install.
  */
 import type pg from 'pg';
-import { changedInBetween, SAID_BY_TRIGGERS } from './in-between.js';
+import { changedInBetween, WRITTEN_BY_FUNCTIONS } from './in-between.js';
 import type { Column, Member, TableShape, UniqueIndex, Written } from './shape.js';
 
 const TABLE = `
-  WITH RECURSIVE ${SAID_BY_TRIGGERS}
+  WITH RECURSIVE ${WRITTEN_BY_FUNCTIONS}
   SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, c.relpersistence AS persistence,
          c.relispartition AS partition, c.relrowsecurity AS "rowSecurity",
          ARRAY(SELECT i.inhparent::text FROM pg_inherits i WHERE i.inhrelid = c.oid) AS parents,

@@ -4,7 +4,7 @@
  * altered at any moment.
  */
 import { sql } from 'kysely';
-import { changedInBetween, SAID_BY_TRIGGERS } from '../capture/in-between.js';
+import { changedInBetween, WRITTEN_BY_FUNCTIONS } from '../capture/in-between.js';
 import { CAPTURE, columnName, DAEMON, OWNER, parseTable, qualified } from '../capture/names.js';
 import type { Direction, Settings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
@@ -53,7 +53,7 @@ export const TABLE_NAMED = `SELECT k.oid FROM pg_catalog.pg_class k JOIN pg_cata
 
 export async function lookForDrift(db: Db, settings: Pick<Settings, 'entities'>): Promise<Looked> {
   const { rows } = await sql<Row>`
-    WITH RECURSIVE ${sql.raw(SAID_BY_TRIGGERS)}
+    WITH RECURSIVE ${sql.raw(WRITTEN_BY_FUNCTIONS)}
     SELECT c.entity_type, c.table_name, c.direction, c.keys, c.excluded, c.generator, c.recorded::text AS recorded,
            syncd.table_shape(named.oid)::text AS named,
            CASE WHEN named.oid IS DISTINCT FROM was.oid THEN syncd.table_shape(was.oid) END::text AS original,

@@ -43,8 +43,8 @@ const ALTERED: Record<string, [ddl: string, kind: string]> = {
     'triggers',
   ],
   summed: [
-    `CREATE FUNCTION add() RETURNS void LANGUAGE sql AS 'UPDATE summed SET qty = qty + 1';
-     CREATE FUNCTION sum() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM add(); RETURN NEW; END';
+    `CREATE FUNCTION zähle() RETURNS void LANGUAGE sql AS 'UPDATE summed SET qty = qty + 1';
+     CREATE FUNCTION sum() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM zähle(); RETURN NEW; END';
      CREATE TABLE lines (id int); CREATE TRIGGER sum BEFORE INSERT ON lines FOR EACH ROW EXECUTE FUNCTION sum()`,
     'triggers',
   ],
