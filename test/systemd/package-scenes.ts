@@ -68,6 +68,19 @@ export const PACKAGE_SCENES: Scene[] = [
     },
   ],
   [
+    'an upgrade that meets a faulty configuration is done, and says that the daemon does not run',
+    async (service) => {
+      const { machine } = service;
+      service.configure('outlet: {');
+      assert.match(await machine.must(INSTALL_NEXT), /^The daemon did not start: .*journalctl -u syncd/m);
+      assert.deepEqual([(await service.state()).active, (await service.state()).status], ['failed', '78']);
+      service.configure();
+      assert.doesNotMatch(await machine.must(INSTALL_NEXT), /did not start/);
+      await works(service);
+      return undefined;
+    },
+  ],
+  [
     'a removal stops all of it, also a comparison that waits for a line; the POS sells on, and what it sold goes after a new installation',
     async (service) => {
       const { machine } = service;
