@@ -5,9 +5,11 @@
  * The loops do not know each other: they meet in tables. Here each gets the hints that save the next one a wait.
  */
 
+import { sql } from 'kysely';
 import { cloudClientOf } from '../cloud/access.js';
 import type { CloudClient } from '../cloud/client.js';
-import { isConnectionLoss } from '../db/connect.js';
+import { inPlainWords } from '../cloud/plain-words.js';
+import { type Db, isConnectionLoss } from '../db/connect.js';
 import { appliedMigrations, readMigrations, refuseNewer } from '../db/migrate.js';
 import { exchanged } from '../db/place.js';
 import { SyncError } from '../errors.js';
@@ -72,7 +74,7 @@ export async function runSession(across: Across, patienceMs: number, onLead: () 
     const identity = await readIdentity(connections.control, settings);
     onLead();
     log.info('working', { database: 'connected', recovered: 'database' });
-    const client = cloudClientOf(settings);
+    const client = await clientFor(settings, connections.control);
     closing.push(() => client.abort());
     lost.signal.addEventListener('abort', () => client.abort(), { once: true });
 
@@ -100,6 +102,14 @@ export async function runSession(across: Across, patienceMs: number, onLead: () 
       }
     }
   }
+}
+
+/** One whose words can be written down in this database. */
+async function clientFor(settings: Across['settings'], db: Db): Promise<CloudClient> {
+  const client = cloudClientOf(settings);
+  const { rows } = await sql<{ knows: boolean }>`
+    SELECT current_setting('server_encoding') IN ('UTF8', 'SQL_ASCII') AS knows`.execute(db);
+  return rows[0]?.knows === false ? inPlainWords(client) : client;
 }
 
 function assemble(

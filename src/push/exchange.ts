@@ -18,10 +18,10 @@ import { type LogEntry, logExchange, settle } from '../queue/settle.js';
 import { claimUnheard } from '../queue/unheard.js';
 import { type EntityState, newerState, type PendingChange } from './backlog.js';
 import { containedIds, inquire, inTheLightOf, kinToAsk, newestArrived } from './inquiry.js';
-import { type ChangeOutcome, type ExchangeOutcome, judgeChanges } from './outcome.js';
+import { type ChangeOutcome, type ExchangeOutcome, inPlainWords, judgeChanges } from './outcome.js';
 import { olderOf } from './pending.js';
 import { type SendDeps, send } from './send.js';
-import { leadOf, planSettlement, type Verdict, withContained } from './verdict.js';
+import { leadOf, type Plan, planSettlement, type Verdict, withContained } from './verdict.js';
 
 export type ExchangeDeps = SendDeps & {
   db: Db;
@@ -160,15 +160,16 @@ async function settleVerdicts(
   log: LogEntry,
   raw: string | null,
 ): Promise<Settled> {
-  const moved = await movedOnes(deps.db, verdicts);
-  const plan = planSettlement(verdicts, moved, deps.retry, deps.random, deps.strategyOf, deps.patient);
-  const settled = {
-    ...plan.settlement,
-    leader_epoch: deps.leader_epoch,
-    log: { ...log, ...plan.log },
-    raw: plan.hasConflicts ? raw : null,
-  };
+  let plan: Plan;
   try {
+    const moved = await movedOnes(deps.db, verdicts);
+    plan = planSettlement(verdicts, moved, deps.retry, deps.random, deps.strategyOf, deps.patient);
+    const settled = {
+      ...plan.settlement,
+      leader_epoch: deps.leader_epoch,
+      log: { ...log, ...plan.log },
+      raw: plan.hasConflicts ? raw : null,
+    };
     if (!(await settle(deps.db, settled))) {
       if (!(await isAtHome(deps.db))) throw exchanged();
       throw new SyncError('anotherDaemon', 'another daemon has taken over this database', {
@@ -199,6 +200,8 @@ async function settleOneByOne(
 ): Promise<Settled> {
   const [only] = verdicts;
   if (verdicts.length === 1 && only) {
+    const plain = inPlainWords(only.outcome);
+    if (plain !== undefined) return settleVerdicts(deps, [{ ...only, outcome: plain }], log, raw);
     if (only.outcome.kind === 'held')
       throw new SyncError('failed', `change ${only.change.change_id} cannot be settled`);
     const outcome = {

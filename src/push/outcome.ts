@@ -4,7 +4,7 @@
  */
 import { holdDelayMs, retryDelayMs } from '../cloud/backoff.js';
 import { judgeReply, notTheCloud } from '../cloud/outcome.js';
-import { errorIn, flawOfResult, parseObject, parseResult, type Reply, tooManyParts } from '../cloud/reply.js';
+import { errorIn, flawOfResult, inAscii, parseObject, parseResult, type Reply, tooManyParts } from '../cloud/reply.js';
 import type { Bearing } from '../cloud/standing.js';
 import type { RetrySettings } from '../config/settings.js';
 import type { PendingChange } from './backlog.js';
@@ -273,3 +273,24 @@ export function afterHold(
   }
   return { ...afterRejection(change, { retryable: true }, policy, random), holdCount };
 }
+
+/** The same for a database that does not know every character of the cloud's words and names; undefined: it is so already. */
+export function inPlainWords(outcome: ChangeOutcome): ChangeOutcome | undefined {
+  switch (outcome.kind) {
+    case 'accepted':
+      return isAscii(outcome.cloudId ?? '') ? undefined : { ...outcome, cloudId: null };
+    case 'held':
+    case 'rejected': {
+      const names = outcome.kind === 'held' ? Object.values(outcome.waitingFor ?? {}) : [];
+      if (isAscii(outcome.reason) && names.every(isAscii)) return undefined;
+      const reason = inAscii(outcome.reason);
+      return outcome.kind === 'held' ? { ...outcome, reason, waitingFor: null } : { ...outcome, reason };
+    }
+    case 'conflict':
+      return undefined;
+    default:
+      return outcome satisfies never;
+  }
+}
+
+const isAscii = (text: string) => inAscii(text) === text;

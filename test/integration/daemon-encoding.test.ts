@@ -4,6 +4,7 @@ import { atOnce, type Outlet, openOutlet, statuses } from '../support/running-da
 
 let cluster: Cluster;
 const open: Outlet[] = [];
+let opened = 0;
 
 beforeAll(async () => {
   cluster = await Cluster.start();
@@ -14,17 +15,22 @@ afterEach(async () => {
 afterAll(() => cluster?.destroy());
 
 async function start(): Promise<Outlet> {
-  const outlet = await openOutlet(cluster, `encoding${open.length}`);
+  const outlet = await openOutlet(cluster, `encoding${opened++}`);
   open.push(outlet);
   return outlet;
 }
 
+/** @param encoding by PostgreSQL's number */
+async function startIn(encoding: number): Promise<Outlet> {
+  const { shop } = await start();
+  const encode = (one: number) =>
+    shop.sql.query('UPDATE pg_database SET encoding = $1 WHERE datname = $2', [one, 'template1']);
+  await encode(encoding);
+  return start().finally(() => encode(6));
+}
+
 test('in a database that takes any bytes a row that is no UTF-8 text fails alone, and its correction goes', async () => {
-  const encode = (encoding: number) =>
-    open[0]?.shop.sql.query('UPDATE pg_database SET encoding = $1 WHERE datname = $2', [encoding, 'template1']);
-  await start();
-  await encode(0);
-  const outlet = await start().finally(() => encode(6));
+  const outlet = await startIn(0);
   expect(await outlet.one('SHOW server_encoding')).toEqual({ server_encoding: 'SQL_ASCII' });
   const sell = async (status: string): Promise<string> =>
     (await outlet.one(`INSERT INTO orders (status) VALUES (${status}) RETURNING id`)).id;
@@ -52,5 +58,26 @@ test('in a database that takes any bytes a row that is no UTF-8 text fails alone
   expect((await statuses(outlet)).filter(({ entity_id }) => entity_id === spoilt)).toEqual([
     { entity_id: spoilt, status: 'synced', error_message: null },
     { entity_id: spoilt, status: 'synced', error_message: null },
+  ]);
+});
+
+test('in a database of few characters no word of the cloud keeps a change from going on', async () => {
+  const outlet = await startIn(8);
+  expect(await outlet.one('SHOW server_encoding')).toEqual({ server_encoding: 'LATIN1' });
+  const message = 'sibuk \u2013 coba lagi';
+  const sell = async (): Promise<string> => (await outlet.one('INSERT INTO orders DEFAULT VALUES RETURNING id')).id;
+  outlet.cloud.faults.add({ kind: 'status', status: 400, message, times: 1, match: { path: '/sync/push' } });
+  const refused = await sell();
+  await outlet.drained();
+  outlet.cloud.faults.add({ kind: 'reject', retryable: false, message, times: 1, match: { entity_type: 'order' } });
+  const rejected = await sell();
+  await outlet.drained();
+  outlet.cloud.faults.add({ kind: 'epoch', cloud_epoch: message });
+  const taken = await sell();
+  await outlet.drained();
+  expect(await statuses(outlet)).toEqual([
+    { entity_id: refused, status: 'failed', error_message: 'HTTP 400: fault_400: sibuk ? coba lagi' },
+    { entity_id: rejected, status: 'failed', error_message: 'refused_by_rule: sibuk ? coba lagi' },
+    { entity_id: taken, status: 'synced', error_message: null },
   ]);
 });

@@ -67,11 +67,11 @@ test.each<[string, (changes: PendingChange[], deep: string) => string]>([
   expect(exchange.told).toContainEqual(expect.objectContaining({ fault: expect.stringContaining('cannot be stored') }));
 });
 
-test('an instant that only JavaScript takes for one holds that change, not the batch', async () => {
+test('an instant that only JavaScript takes for one is none: the conflict stands without it', async () => {
   const changes = await exchange.waiting(2);
   await exchange.push(changes, 200, answered(conflict(changes[0], '{}', ',"updated_at":"1"'), accepted(changes[1])));
-  expect(await exchange.statuses()).toEqual(['pending', 'synced']);
-  expect(await stage.row(changes[0]?.id)).toMatchObject({ hold_count: 1, retry_count: 0 });
+  expect(await exchange.statuses()).toEqual(['conflict', 'synced']);
+  expect(await stage.row(changes[0]?.id)).toMatchObject({ hold_count: 0, retry_count: 0 });
 });
 
 test.each<[string, number, (changes: PendingChange[]) => string]>([

@@ -7,6 +7,7 @@ import { sql } from 'kysely';
 import type { CloudClient } from '../../cloud/client.js';
 import { parseCapabilities } from '../../cloud/reply.js';
 import type { Db } from '../../db/connect.js';
+import { codeOf } from '../../errors.js';
 import type { Log } from '../../log.js';
 import type { Chore } from '../chores.js';
 import { liftStop, recordStop } from '../heartbeat.js';
@@ -33,20 +34,34 @@ export class CloudHistory {
    */
   async check(cloud_epoch: string | null | undefined): Promise<string | undefined> {
     if (cloud_epoch == null || cloud_epoch === this.#known) return undefined;
-    if (cloud_epoch.length > LONGEST || cloud_epoch.includes('\u0000')) {
-      this.#log.warn('the cloud broke the contract', { trouble: 'epoch', fault: 'its cloud_epoch is too long' });
+    const known =
+      cloud_epoch.length > LONGEST || cloud_epoch.includes('\u0000') ? undefined : await this.#keep(cloud_epoch);
+    if (known === undefined) {
+      const fault = 'its cloud_epoch is too long, or holds characters that this database does not know';
+      this.#log.warn('the cloud broke the contract', { trouble: 'epoch', fault });
       return undefined;
     }
-    const { rows } = await sql<{ cloud_epoch: string }>`
-      UPDATE syncd.outlet_config SET cloud_epoch = coalesce(cloud_epoch, ${cloud_epoch}) RETURNING cloud_epoch`.execute(
-      this.#db,
-    );
-    this.#known = rows[0]?.cloud_epoch ?? cloud_epoch;
+    this.#known = known;
     if (this.#known === cloud_epoch) return undefined;
     const reason = `the cloud has another history than before (restored from a backup?): it calls itself ${cloud_epoch}, not ${this.#known}; nothing is pushed, pulled or applied`;
     await recordStop(this.#db, RESTORED, reason);
     this.#onStop();
     return reason;
+  }
+
+  /** @returns what is known by now; undefined where this one cannot be written down */
+  async #keep(cloud_epoch: string): Promise<string | undefined> {
+    try {
+      const { rows } = await sql<{ cloud_epoch: string }>`
+        UPDATE syncd.outlet_config SET cloud_epoch = coalesce(cloud_epoch, ${cloud_epoch}) RETURNING cloud_epoch`.execute(
+        this.#db,
+      );
+      return rows[0]?.cloud_epoch ?? cloud_epoch;
+    } catch (error) {
+      // Class 22 is "data exception": it must not end the work on the database.
+      if (!codeOf(error)?.startsWith('22')) throw error;
+      return undefined;
+    }
   }
 
   /** A person has decided how to go on: what is known now stands in the table. */
