@@ -14,7 +14,7 @@ import type { OnStep } from '../step.js';
 import { monotonicMs } from '../time.js';
 import { type Decision, decide, type Local, relationOf, situationOf } from './decide.js';
 import { takeBackEcho, takingBackAll } from './echo.js';
-import { soonMs } from './faults.js';
+import { soonMs, waitingMs } from './faults.js';
 import { byColumns, byTable, split } from './groups.js';
 import { type Dealt, type Incoming, nothingDealt, type PutOff, settleIncoming } from './incoming.js';
 import { type Ahead, equalRows, type Looked, lookAt } from './look.js';
@@ -52,11 +52,10 @@ export type ChunkReport = {
 /** A row that keeps losing against somebody who never shows: another name of the same key, or a trigger that drops it. */
 const MOST_LOSSES = 6;
 const HINT_MS = 1_000;
-/** The answer to a push, the end of a sale or of a resolution is never far. */
 const waiting = ({ id, attempts }: Incoming): PutOff => ({
   id,
   parked: false,
-  delayMs: Math.min(1_000, soonMs(attempts)),
+  delayMs: waitingMs(attempts),
   reason: null,
 });
 

@@ -53,6 +53,15 @@ export function soonMs(attempts: number): number {
   return Math.min(10_000, 50 * 2 ** Math.min(attempts, 10));
 }
 
+/**
+ * The same for a row that waits for the answer to a push, or for the end of a sale: those are mostly near, so it is looked at every
+ * second. In an outage they are not, and each look is a row written: 500 rows came to a gigabyte of the database's log in an hour.
+ * After half a minute the looks are further and further apart, a tenth of what it has waited, up to a minute.
+ */
+export function waitingMs(attempts: number): number {
+  return Math.min(1_000, soonMs(attempts)) * Math.min(60, 1.1 ** Math.max(0, attempts - 30));
+}
+
 /** The same for a row that waits for something else to happen, another row to come or to go: from half a second, four times as long each time, to half an hour. */
 export function parkedMs(attempts: number): number {
   return Math.min(1_800_000, 500 * 4 ** Math.min(attempts, 8));

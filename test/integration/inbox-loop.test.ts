@@ -191,6 +191,19 @@ test('what was put off has its turn when its time comes, amid any number of othe
   expect((await stage.incoming()).length).toBeGreaterThan(0);
 });
 
+test('what has waited for the answer to a push for long is not looked at every second', async () => {
+  await stage.pos.sql.query('INSERT INTO items VALUES (1, 1)');
+  await stage.send({ id: '1', version: 7, data: { id: 1, n: 7 } });
+  await stage.pos.sql.query('UPDATE syncd.incoming SET attempts = 90');
+  const { loop } = makeLoop(later);
+  await loop.step();
+  const waits = await stage.rows(
+    "SELECT next_attempt_at > now() + interval '50 s' AS long, status FROM syncd.incoming",
+  );
+  expect(waits).toEqual([{ long: true, status: 'waiting' }]);
+  expect(await stage.rows('SELECT n FROM items')).toEqual([{ n: 1 }]);
+});
+
 test('what was read ahead when its type came to wait as a whole waits too, and is applied when it may', async () => {
   await fill(2 * FIRST_CHUNK);
   const { loop } = makeLoop(later);

@@ -1,7 +1,7 @@
 /** What an error means for the rows, what is sorted out before a look, how far back the second look must go, and how big a chunk is. */
 import fc from 'fast-check';
 import { nextChunkSize, nextMost } from '../../src/apply/chunk-size.js';
-import { judgeFault, parkedMs, soonMs } from '../../src/apply/faults.js';
+import { judgeFault, parkedMs, soonMs, waitingMs } from '../../src/apply/faults.js';
 import { Horizon } from '../../src/apply/horizon.js';
 import type { Incoming } from '../../src/apply/incoming.js';
 import { sortOut } from '../../src/apply/sort-out.js';
@@ -133,6 +133,12 @@ describe('the second look', () => {
       }),
     );
   });
+});
+
+test('what waits for an answer is looked at every second, and in an outage ever more rarely', () => {
+  expect([0, 1, 4, 5, 30].map(waitingMs)).toEqual([50, 100, 800, 1_000, 1_000]);
+  expect(waitingMs(40)).toBeCloseTo(2_594, 0);
+  expect([80, 100_000].map(waitingMs)).toEqual([60_000, 60_000]);
 });
 
 test('a chunk grows while its locks are short, shrinks when they are not, and stays in its bounds', () => {
