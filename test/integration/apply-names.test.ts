@@ -51,6 +51,24 @@ onEachServer('what is said to be applied', (_pos, server) => {
     expect(await known()).toMatchObject({ cloud_id: 'c-1', cloud_version: '6', deleted: true, hash: null });
   });
 
+  test("leaves the columns that are the shop's own as they are, but in a row that is new here", async () => {
+    await stage.tables('CREATE TABLE shelved (id int PRIMARY KEY, n int, shelf text)', {
+      shelved: { table: 'shelved', local: ['shelf'] },
+    });
+    const sent = (version: number) => ({
+      type: 'shelved',
+      id: '1',
+      version,
+      data: { id: 1, n: version, shelf: 'cloud' },
+    });
+    await stage.apply(sent(1));
+    expect(await stage.rows('SELECT n, shelf FROM shelved')).toEqual([{ n: 1, shelf: 'cloud' }]);
+    await stage.pos.sql.query("UPDATE shelved SET shelf = 'shop'");
+    await stage.settleAll();
+    await stage.apply(sent(5));
+    expect(await stage.rows('SELECT n, shelf FROM shelved')).toEqual([{ n: 5, shelf: 'shop' }]);
+  });
+
   test('is no row to which a trigger gives another key, and none is left of it, however often it is tried', async () => {
     await stage.tables(
       `CREATE TABLE coded (code text PRIMARY KEY, n int); CREATE TABLE numbered (id serial PRIMARY KEY, n int);
