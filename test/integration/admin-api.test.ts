@@ -128,6 +128,7 @@ test('discard gives one up for good with the reason', async () => {
     ids: ['2'],
     reason: 'test order',
     errors: { 2: 'bad_total: negative' },
+    changes: [{ entity_type: 'order', entity_id: '1', change_ids: [expect.stringMatching(/^[0-9a-f-]{36}$/)] }],
   });
 });
 

@@ -2,6 +2,8 @@
 import pg from 'pg';
 
 export const LOCK = /FOR (NO KEY )?UPDATE OF t SKIP LOCKED/;
+/** How much time is left: said or not as fast as the machine is. */
+const TOLD = /^SET LOCAL statement_timeout = \d+$/;
 const real = pg.Client.prototype.query;
 
 /** What is done just before a text like this is asked for the first time. */
@@ -24,7 +26,7 @@ export class Asked {
       const text = typeof query === 'string' ? query : query.text;
       // A transaction that took too long on a slow machine is begun anew.
       if (/^(begin|start transaction)/i.test(text)) asked.#texts.length = 0;
-      asked.#texts.push(text);
+      if (!TOLD.test(text)) asked.#texts.push(text);
       const place = ahead.findIndex(([like]) => like.test(text));
       if (place !== -1) {
         asked.stop();

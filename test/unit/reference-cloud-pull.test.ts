@@ -53,10 +53,8 @@ describe('pages', () => {
       data: { n: 1.1 },
     });
     const rest = await pull(outlet, `cursor=${page.next_cursor}`);
-    expect(rest).toMatchObject({
-      has_more: false,
-      changes: [{ entity_id: '0', operation: 'delete', cloud_version: 2, data: null }],
-    });
+    const gone = { entity_id: '0', operation: 'delete', cloud_version: 2, data: null };
+    expect(rest).toMatchObject({ has_more: false, changes: [gone] });
     const none = await pull(outlet, `cursor=${rest.next_cursor}`);
     expect(none).toMatchObject({ changes: [], has_more: false, next_cursor: rest.next_cursor });
   });
