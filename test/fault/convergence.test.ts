@@ -41,5 +41,6 @@ test('a run without a bug has creates, updates and deletes in it and passes', as
 test.each(SEEDED_BUGS)('it is noticed when %s', async (_, kinds, spoil) => {
   const copy = structuredClone(evidence);
   spoil(copy);
+  expect(copy).not.toEqual(evidence);
   expect(await kindsOf(copy)).toEqual(expect.arrayContaining(kinds));
 });

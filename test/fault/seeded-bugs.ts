@@ -112,7 +112,8 @@ export const SEEDED_BUGS: [string, FindingKind[], (copy: Evidence) => void][] = 
     ['different'],
     (copy) => {
       const one = copy.deliveries[lastEffect(copy, updates('order'))] as One;
-      one.data = (one.data as string).replace(/"note":(null|"[^"]*"),/, '');
+      // A note may hold quotes, escaped: antar ke meja 4 "teras".
+      one.data = (one.data as string).replace(/"note":(null|"(?:[^"\\]|\\.)*"),/, '');
     },
   ],
   [
