@@ -47,8 +47,7 @@ test('open conflicts end, and what differs from the cloud as it is now is a conf
   await stage.sql('open', "INSERT INTO products VALUES ('kopi', 10), ('teh', 5)");
   await stage.drained('open');
   const backup = stage.cloud.backup();
-  edit('open', 'kopi', 705);
-  await stage.sql('open', "UPDATE products SET price = 11 WHERE sku = 'kopi'");
+  await stage.sqlAmid('open', "UPDATE products SET price = 11 WHERE sku = 'kopi'", () => edit('open', 'kopi', 705));
   const conflicts = () =>
     stage.sql<{ cloud: string; status: string }>(
       'open',

@@ -88,6 +88,19 @@ entities:
     }
   }
 
+  /** The same in one transaction that `amid` happens in, before its end: neither side can know of the other. */
+  async sqlAmid(database: string, text: string, amid: () => void): Promise<void> {
+    const client = new pg.Client(this.cluster.url(database));
+    await client.connect();
+    try {
+      await client.query(`BEGIN; ${text}`);
+      amid();
+      await client.query('COMMIT');
+    } finally {
+      await client.end();
+    }
+  }
+
   /** A copy of the database as it is, as a backup that was restored would be: nobody may be connected to the original. */
   async copy(from: string, to: string): Promise<void> {
     await this.sql('postgres', `CREATE DATABASE ${to} TEMPLATE ${from}`);
