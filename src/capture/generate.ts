@@ -44,14 +44,15 @@ function capture(recipe: Recipe, event: 'insert' | 'update' | 'delete'): string 
   IF ${NESTED} THEN${inner(again)}
   ELSE${inner(atHand(recipe, event, again))}
   END IF;
-  IF FOUND AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
+  IF FOUND${event === 'delete' ? '' : ' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1'} THEN
     PERFORM pg_catalog.set_config('syncd.nested', ${STATEMENT}, true);
   END IF;`;
 }
 
 /**
  * What a trigger of the POS wrote into the table is captured before the statement that made it fire: that leaves a mark, for as long
- * as the client's statement runs, by which the later one knows that its own rows may be older.
+ * as the client's statement runs, by which the later one knows that its own rows may be older. So does what was deleted: of the
+ * cascades that one statement sets off, those that delete may be captured before those that had updated the same row.
  */
 const STATEMENT =
   "(pg_catalog.date_part('epoch', pg_catalog.statement_timestamp()) OPERATOR(pg_catalog.*) 1000000::pg_catalog.float8)::pg_catalog.int8::pg_catalog.text";
@@ -82,9 +83,13 @@ function atHand(recipe: Recipe, event: 'insert' | 'update' | 'delete', again?: s
   }
 }
 
+/** Under the name that it had before, or under the one that it got: the second cascade may have changed the key. */
 function unlessTwice(recipe: Recipe, again: string): string {
+  const twice = (rows: string, alias: 'o' | 'n') =>
+    `EXISTS (SELECT FROM ${rows} AS ${alias} GROUP BY ${keyText(recipe, alias)} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1)`;
   return `
-  IF EXISTS (SELECT FROM ${NEW_ROWS} AS n GROUP BY ${keyText(recipe, 'n')} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) THEN${inner(again)}
+  IF ${twice(NEW_ROWS, 'n')}
+    OR ${twice(OLD_ROWS, 'o')} THEN${inner(again)}
   ELSE${inner(updates(recipe))}
   END IF;`;
 }
@@ -129,8 +134,9 @@ function updates(recipe: Recipe): string {
 
 /**
  * The same where rows must be read again: what is captured is what the table holds when the statement has ended. A row that
- * meanwhile went was captured by the statement that did it. Another row may have the name that one gave up: before the end of the
- * transaction two may have it where the key is deferrable, and the last statement that touches it tells which one keeps it.
+ * meanwhile went may have been captured as gone by what did it, but it may also have gone on to another name in the same statement.
+ * Another row may have the name that one gave up: before the end of the transaction two may have it where the key is deferrable, and
+ * the last statement that touches it tells which one keeps it.
  */
 function reread(recipe: Recipe, event: 'insert' | 'update' | 'delete', table: string): string {
   const keys = recipe.keys.map((key, place) => ({ ...key, column: identifier(key.name), again: `k.key${place}` }));
@@ -145,7 +151,7 @@ function reread(recipe: Recipe, event: 'insert' | 'update' | 'delete', table: st
     CASE WHEN ${gone} THEN NULL ELSE ${payload(recipe, 't')} END, k.previous
   FROM (${touched(recipe, event)}) AS k(entity_id, place, previous, ${keys.map((_, place) => `key${place}`).join(', ')})
   LEFT JOIN ${table} AS t ON ${equal.join(' AND ')}
-  WHERE k.place OPERATOR(pg_catalog.=) 0 OR NOT (${gone})
+  WHERE k.place OPERATOR(pg_catalog.<>) 2 OR NOT (${gone})
   ORDER BY k.place, k.entity_id;`;
 }
 
