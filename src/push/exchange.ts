@@ -90,7 +90,9 @@ export async function pushBatch(
 
 /** Changes that may be in conflict with what a person gave up go out anew, and name it. */
 async function besideGivenUp(db: Db, verdicts: Verdict[]): Promise<Verdict[]> {
-  const refused = verdicts.filter(({ outcome }) => outcome.kind === 'conflict').map(({ change }) => change);
+  const refused = verdicts
+    .filter(({ outcome }) => outcome.kind === 'conflict')
+    .map(({ change }) => ({ ...change, named: change.supersedes.map(({ change_id }) => change_id) }));
   const named = refused.length === 0 ? new Set() : await nameGivenUp(db, refused);
   return verdicts.map((verdict) => (named.has(verdict.change.id) ? { ...verdict, overtaken: true } : verdict));
 }

@@ -147,6 +147,32 @@ describe.each(['cloud_wins', 'merge', 'manual'] as const)(
       expect(await stocks(sides)).toEqual([6, 6]);
     });
 
+    test('nor though an older one of the row is answered only after that', async () => {
+      const sides = await stocked(conflict);
+      await stage.edits(SELLS, SELLS);
+      await sides.send(true);
+      expect(sides.cloudRow(1)?.qty).toBe(8);
+      await giveUpNewest();
+      await sides.send();
+      await stage.edits(SELLS);
+      await sides.quieten(ROUNDS);
+      expect(await stocks(sides)).toEqual([7, 7]);
+      expect(await stage.all('SELECT FROM syncd.sync_conflicts')).toEqual([]);
+    });
+
+    test('nor is the one behind it, which had been read before that', async () => {
+      const sides = await stocked(conflict);
+      await stage.edits(SELLS);
+      await sides.send(true);
+      await stage.edits(SELLS);
+      await sides.load(1);
+      const { id } = await stage.one('SELECT min(id)::text AS id FROM syncd.unsettled');
+      await discardChanges(stage.db, [id], 'budi', 'never');
+      await sides.quieten(ROUNDS);
+      expect(await stocks(sides)).toEqual([8, 8]);
+      expect(await stage.all('SELECT FROM syncd.sync_conflicts')).toEqual([]);
+    });
+
     test('head office’s edit after it is a conflict all the same', async () => {
       const sides = await stocked(conflict);
       await stage.edits(SELLS);
@@ -162,6 +188,20 @@ describe.each(['cloud_wins', 'merge', 'manual'] as const)(
     });
   },
 );
+
+test('of a row that was given up time and again the latest are named, and its conflict is found all the same', async () => {
+  const sides = await stocked('manual');
+  await stage.edits(`
+    INSERT INTO syncd.commands (command, args, requested_by, finished_at) SELECT 'discard', json_build_object('changes', json_build_array(
+      json_build_object('entity_type', 'product', 'entity_id', '1', 'change_ids', ARRAY(SELECT gen_random_uuid() FROM generate_series(1, 600))))), 'budi', now()`);
+  sides.office(1, { qty: 20 });
+  await stage.edits('UPDATE products SET qty = qty - 1 WHERE id = 1');
+  await sides.send();
+  await sides.send();
+  expect(await stage.all('SELECT status, cardinality(supersedes) AS names FROM syncd.unsettled')).toEqual([
+    { status: 'conflict', names: 500 },
+  ]);
+});
 
 test('what a change that a person gave up contained is in doubt: its own news is not added up', async () => {
   const sides = await stocked('merge');

@@ -82,8 +82,11 @@ export class TwoSides {
     return data ? JSON.parse(data) : undefined;
   }
 
-  /** Reads a batch; it stays in memory until it is sent, whatever happens meanwhile. */
-  async load(): Promise<void> {
+  /**
+   * Reads a batch; it stays in memory until it is sent, whatever happens meanwhile.
+   * @param newest so many changes of it alone, as of a batch that was halved; default all
+   */
+  async load(newest?: number): Promise<void> {
     if (this.#loaded) return;
     const { db } = this.#stage;
     const pass = new Pass({
@@ -96,7 +99,7 @@ export class TwoSides {
     });
     pass.begin(true, new Set());
     while (!pass.ended) await pass.read(LIMITS);
-    this.#loaded = this.#backlog.take(LIMITS, new Set());
+    this.#loaded = this.#backlog.take(LIMITS, new Set())?.slice(newest === undefined ? 0 : -newest);
     this.#backlog.clear();
   }
 
