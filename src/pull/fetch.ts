@@ -63,7 +63,7 @@ async function fetchOnce(deps: FetchDeps, entity_type: string, entity_id: string
   const reply = await deps.client.entity(entity_type, entity_id);
   if (reply.kind === 'none' && deps.client.aborted) return later(deps, 'given up before it was answered');
   if (reply.kind === 'answer' && reply.status === 404) {
-    bear(deps, { kind: 'answered' });
+    replied(deps, { kind: 'answered' });
     return { kind: 'missing', reason: 'the cloud does not have it' };
   }
   const outcome = judgeReply(reply, deps.nowMs());
@@ -72,12 +72,12 @@ async function fetchOnce(deps: FetchDeps, entity_type: string, entity_id: string
       break;
     case 'bad_request':
     case 'too_large':
-      bear(deps, { kind: 'answered' });
+      replied(deps, { kind: 'answered' });
       return { kind: 'unusable', reason: outcome.reason };
     case 'offline':
     case 'wait':
     case 'refused':
-      bear(deps, bearingOf(outcome));
+      replied(deps, bearingOf(outcome));
       return later(deps, outcome.reason);
     default:
       return outcome satisfies never;
@@ -85,10 +85,10 @@ async function fetchOnce(deps: FetchDeps, entity_type: string, entity_id: string
   const parsed = parseEntity(outcome.body);
   if (parsed.kind === 'malformed') {
     const portal = notTheCloud(parsed.reason);
-    bear(deps, portal);
+    replied(deps, portal);
     return later(deps, portal.reason);
   }
-  bear(deps, { kind: 'answered' });
+  replied(deps, { kind: 'answered' });
   const { change } = parsed;
   if (change.fault !== undefined) return { kind: 'unusable', reason: change.fault };
   if (change.entity_type !== entity_type || change.entity_id !== entity_id)
@@ -108,7 +108,8 @@ async function fetchOnce(deps: FetchDeps, entity_type: string, entity_id: string
   return { kind: 'stored' };
 }
 
-function bear({ memory, retry, steadyMs, random }: FetchDeps, bearing: Bearing): void {
+/** Takes note of what a reply says about the endpoint. */
+function replied({ memory, retry, steadyMs, random }: FetchDeps, bearing: Bearing): void {
   memory.standing = afterReply(memory.standing, bearing, retry, steadyMs(), random());
 }
 

@@ -205,10 +205,10 @@ export class PullLoop {
     const query = { cursor, since, limit: memory.pace.limit, waitMs };
     const report = await pullPage(this.#deps, query, this.#content, call.signal);
     this.#call = undefined;
-    return this.#digest(report, cursor, waitMs);
+    return this.#afterCall(report, cursor, waitMs);
   }
 
-  async #digest(report: PullReport, cursor: string | null, waitedMs: number): Promise<number> {
+  async #afterCall(report: PullReport, cursor: string | null, waitedMs: number): Promise<number> {
     const { db, memory, steadyMs, log } = this.#deps;
     switch (report.kind) {
       case 'page':

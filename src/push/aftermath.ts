@@ -52,7 +52,7 @@ export class Aftermath {
       case 'results':
         memory.link = afterAnswer(memory.link, report, took, timeoutMs);
         if (accepted > 0) this.#parts.suspects.proven(steadyMs());
-        this.#digest(suspect.changes, report);
+        this.#carryOver(suspect.changes, report);
         log.info('pushed', {
           batch_id: suspect.batch_id,
           changes,
@@ -111,11 +111,11 @@ export class Aftermath {
       reason: why.reason,
     });
     const held = await blame(this.#deps, suspect.batch_id, change, why);
-    this.#digest([change], { states: new Map(), held, again: [], anew: new Set() });
+    this.#carryOver([change], { states: new Map(), held, again: [], anew: new Set() });
   }
 
   /** Carries over to everything in memory what was settled. */
-  #digest(changes: PendingChange[], settled: Pick<ExchangeReport, 'states' | 'held' | 'again' | 'anew'>): void {
+  #carryOver(changes: PendingChange[], settled: Pick<ExchangeReport, 'states' | 'held' | 'again' | 'anew'>): void {
     const { pass, backlog, suspects } = this.#parts;
     for (const change of changes) {
       pass.noteSettled(change.id);
