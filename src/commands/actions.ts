@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { callerName } from '../config/caller.js';
 import { EXIT } from '../errors.js';
-import type { Refusal, Verdict } from '../queue/manage.js';
+import type { ChangeRefusal, ChangeVerdict } from '../queue/manage.js';
 import { print, printJson, printWords, remark } from './output.js';
 
 /** A command that changes something keeps who asked for it. */
@@ -15,25 +15,25 @@ export function authorOf(options: { by?: string }): string {
   return options.by?.trim() || callerName();
 }
 
-const WORDS: Record<Exclude<Refusal, 'conflict'>, string> = {
+const WORDS: Record<Exclude<ChangeRefusal, 'conflict'>, string> = {
   unknown: 'there is no such change',
   synced: 'it is settled already',
   discarded: 'it was discarded before',
   waiting: 'it is waiting for its turn already; nothing was changed',
 };
 
-function whyNot(verdict: Extract<Verdict, { done: false }>): string {
+function whyNot(verdict: Extract<ChangeVerdict, { done: false }>): string {
   if (verdict.why !== 'conflict') return WORDS[verdict.why];
   return `its row is in conflict${verdict.conflict_id === null ? '' : ` ${verdict.conflict_id}`}, and nobody has chosen a side; nothing was changed`;
 }
 
-function hintFor(verdict: Verdict): string | undefined {
+function hintFor(verdict: ChangeVerdict): string | undefined {
   if (verdict.done || verdict.why !== 'conflict' || verdict.conflict_id === null) return undefined;
   return `syncd conflicts shows both sides; syncd resolve ${verdict.conflict_id} --strategy cloud_wins gives up the shop's`;
 }
 
 /** Tells what became of every id; exit code 1 when any was left alone. */
-export function tellVerdicts(verdicts: Verdict[], done: string, options: { json?: boolean }): number {
+export function tellVerdicts(verdicts: ChangeVerdict[], done: string, options: { json?: boolean }): number {
   if (options.json) printJson(verdicts);
   for (const verdict of options.json ? [] : verdicts) {
     if (verdict.done)

@@ -6,13 +6,13 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Db } from '../db/connect.js';
 
-export type Verdict =
+export type ChangeVerdict =
   | { id: string; done: true; entity_type: string; entity_id: string; was: 'failed' | 'pending' | 'conflict' }
-  | { id: string; done: false; why: Exclude<Refusal, 'conflict'> }
+  | { id: string; done: false; why: Exclude<ChangeRefusal, 'conflict'> }
   /** Two values, and nobody has chosen. `conflict_id`: the open conflict; null where there is none. */
   | { id: string; done: false; why: 'conflict'; conflict_id: string | null };
 /** waiting: it is on its way already. */
-export type Refusal = 'unknown' | 'synced' | 'discarded' | 'waiting' | 'conflict';
+export type ChangeRefusal = 'unknown' | 'synced' | 'discarded' | 'waiting' | 'conflict';
 
 type Done = { id: string; entity_type: string; entity_id: string; was: 'failed' | 'pending' | 'conflict' };
 
@@ -26,7 +26,7 @@ export const requester = (who: string): RawBuilder<string> => sql`${who}::text |
  * with them: read as what follows, it would go out behind the newest, and the cloud would keep the older row.
  * @param ids undefined: every failed one
  */
-export async function retryChanges(db: Db, ids: string[] | undefined, who: string): Promise<Verdict[]> {
+export async function retryChanges(db: Db, ids: string[] | undefined, who: string): Promise<ChangeVerdict[]> {
   const which =
     ids === undefined
       ? sql`q.status = 'failed'`
@@ -74,7 +74,7 @@ const FRESH = sql`(q.status = 'pending' AND q.next_attempt_at IS NULL)`;
  * fresh change it would be in conflict with it, and `merge` would count the same sale twice. What was given up may have arrived as
  * well: the next change of its entity names it, for its row contains it.
  */
-export async function discardChanges(db: Db, ids: string[], who: string, reason: string): Promise<Verdict[]> {
+export async function discardChanges(db: Db, ids: string[], who: string, reason: string): Promise<ChangeVerdict[]> {
   const done = await db.transaction().execute(async (trx) => {
     const unsettled = sql`((q.status = 'pending' AND q.next_attempt_at IS NULL) OR q.status IN ('failed', 'conflict')
                            OR (q.status = 'pending' AND q.next_attempt_at IS NOT NULL))`;
@@ -145,19 +145,19 @@ export async function wakeDaemon(db: Db): Promise<void> {
   await sql`SELECT syncd.wake()`.execute(db);
 }
 
-async function verdicts(db: Db, ids: string[], done: Done[]): Promise<Verdict[]> {
+async function verdicts(db: Db, ids: string[], done: Done[]): Promise<ChangeVerdict[]> {
   const byId = new Map(done.map((row) => [row.id, row]));
   const left = [...new Set(ids)].filter((id) => !byId.has(id));
-  const refused = left.length === 0 ? new Map<string, Verdict>() : await refusals(db, left);
-  return [...new Set(ids)].map((id): Verdict => {
+  const refused = left.length === 0 ? new Map<string, ChangeVerdict>() : await refusals(db, left);
+  return [...new Set(ids)].map((id): ChangeVerdict => {
     const row = byId.get(id);
     return row ? { ...row, done: true } : (refused.get(id) ?? { id, done: false, why: 'unknown' });
   });
 }
 
 /** Why these were left alone. Settled rows have no index by id: a scan, only for the one who typed a wrong number. */
-async function refusals(db: Db, ids: string[]): Promise<Map<string, Verdict>> {
-  const { rows } = await sql<{ id: string; why: Refusal; conflict_id: string | null }>`
+async function refusals(db: Db, ids: string[]): Promise<Map<string, ChangeVerdict>> {
+  const { rows } = await sql<{ id: string; why: ChangeRefusal; conflict_id: string | null }>`
     SELECT q.id, CASE WHEN settled_as = 'discarded' THEN 'discarded' WHEN q.status = 'synced' THEN 'synced'
                       WHEN q.status = 'conflict' OR k.id IS NOT NULL THEN 'conflict' ELSE 'waiting' END AS why, k.id AS conflict_id
     FROM syncd.sync_queue q LEFT JOIN syncd.sync_conflicts k

@@ -9,7 +9,7 @@ import { statusOf } from '../../ops/status/report.js';
 import { unknownReport } from '../../ops/status/verdict.js';
 import { SWITCHED_OFF } from '../../ops/status/words.js';
 import { rowNumber } from '../../queue/filters.js';
-import { discardChanges, type Refusal, retryChanges, type Verdict } from '../../queue/manage.js';
+import { type ChangeRefusal, type ChangeVerdict, discardChanges, retryChanges } from '../../queue/manage.js';
 import type { HttpAnswer } from '../exchange.js';
 import { ProblemError, problem } from '../problem.js';
 import { type AdminCall, type AdminDeps, json, type Route } from '../route.js';
@@ -102,19 +102,19 @@ export function idIn([text = '']: string[]): string {
   throw new ProblemError('bad-path', 'the id is no number', { hint: 'It takes the id that the list shows.' });
 }
 
-const WORDS: Record<Exclude<Refusal, 'unknown'>, string> = {
+const WORDS: Record<Exclude<ChangeRefusal, 'unknown'>, string> = {
   synced: 'it is settled already',
   discarded: 'it was discarded before',
   waiting: 'it is waiting for its turn already',
   conflict: 'its row is in conflict, and nobody has chosen a side',
 };
 
-function single([verdict]: Verdict[]): HttpAnswer {
+function single([verdict]: ChangeVerdict[]): HttpAnswer {
   if (!verdict || (!verdict.done && verdict.why === 'unknown'))
     return problem('unknown-change', 'no change has this id', { hint: 'GET /api/v1/sync/queue lists them.' });
   if (verdict.done) return json(200, verdict);
   const { done: _, ...more } = verdict;
-  const words = WORDS[verdict.why as Exclude<Refusal, 'unknown'>];
+  const words = WORDS[verdict.why as Exclude<ChangeRefusal, 'unknown'>];
   const conflict = verdict.why === 'conflict' ? verdict.conflict_id : null;
   const hint =
     conflict === null
