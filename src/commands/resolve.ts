@@ -6,12 +6,12 @@ import { openApplier } from '../db/applier.js';
 import { EXIT, SyncError, wordsOf } from '../errors.js';
 import { fullTime } from '../ops/status/words.js';
 import { rowNumber } from '../queue/filters.js';
-import { type Choice, type ConflictVerdict, resolveConflict } from '../resolve/resolve.js';
+import { type ConflictVerdict, type PersonsChoice, resolveConflict } from '../resolve/resolve.js';
 import { authorOf, withAuthor } from './actions.js';
 import { printJson, printWords, remark } from './output.js';
 import { commonOptions, withDatabase } from './session.js';
 
-type Strategy = Extract<Choice, { strategy: unknown }>['strategy'];
+type Strategy = Extract<PersonsChoice, { strategy: unknown }>['strategy'];
 const STRATEGIES: Strategy[] = ['cloud_wins', 'local_wins', 'newest_wins', 'merge'];
 
 type Options = { strategy?: Strategy; data?: string; reason?: string; by?: string };
@@ -56,7 +56,7 @@ conflict that is resolved already is left alone, and said so.
     });
 }
 
-function choiceOf(ids: string[], { strategy, data }: Options): Choice {
+function choiceOf(ids: string[], { strategy, data }: Options): PersonsChoice {
   if (strategy !== undefined && data !== undefined) throw new SyncError('usage', 'give either --strategy or --data');
   if (strategy !== undefined) return { strategy };
   if (data === undefined) {
@@ -79,7 +79,7 @@ async function resolveAll(
   url: string,
   settings: Settings,
   ids: string[],
-  choice: Choice,
+  choice: PersonsChoice,
   options: Options,
 ): Promise<ConflictVerdict[]> {
   const applier = await openApplier(url, 'resolve', 30_000);

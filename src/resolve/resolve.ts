@@ -142,7 +142,8 @@ async function fence(trx: Db, leader_epoch: string): Promise<void> {
   throw new SyncError('anotherDaemon', 'another daemon has taken over this database', { hint: 'See: syncd status' });
 }
 
-export type Choice = { strategy: Exclude<Strategy, 'manual'> } | { data: string };
+/** What a person wants of a conflict: a rule, or values as the text of a JSON object of columns. */
+export type PersonsChoice = { strategy: Exclude<Strategy, 'manual'> } | { data: string };
 
 /** What became of a person's choice. `refused`: nothing was changed, and why. */
 export type ConflictVerdict =
@@ -164,7 +165,7 @@ export async function resolveConflict(
   db: Db,
   settings: Settings,
   id: string,
-  choice: Choice,
+  choice: PersonsChoice,
   who: string,
   reason: string | null,
 ): Promise<ConflictVerdict> {

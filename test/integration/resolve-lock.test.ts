@@ -7,7 +7,7 @@ import pg from 'pg';
 import { Horizon } from '../../src/apply/horizon.js';
 import { applyRound, lookAhead } from '../../src/apply/round.js';
 import { conflictBook } from '../../src/resolve/conflicts.js';
-import type { Choice } from '../../src/resolve/resolve.js';
+import type { PersonsChoice } from '../../src/resolve/resolve.js';
 import { Asked, LOCK, type Moments } from '../support/asked.js';
 import { type CloudSide, type ConflictStage, openConflictStage } from '../support/conflict-stage.js';
 
@@ -34,7 +34,7 @@ async function diverged(edit: string, cloud: CloudSide): Promise<string> {
 
 const RENAMED = `UPDATE products SET name = 'Shop' WHERE id = 1`;
 
-test.each<[string, string, CloudSide, Choice, number]>([
+test.each<[string, string, CloudSide, PersonsChoice, number]>([
   ["takes the cloud's row", RENAMED, CLOUD, { strategy: 'cloud_wins' }, 7],
   [
     "adds up both sides' sales",
@@ -66,7 +66,7 @@ type Meanwhile = {
   shop: string;
   edit?: string;
   cloud?: CloudSide;
-  choice: Choice;
+  choice: PersonsChoice;
   meanwhile: string;
   /** What the shop then has to hold; undefined: nothing. */
   row: object | undefined;

