@@ -11,7 +11,7 @@ import type { CloudClient } from '../cloud/client.js';
 import { inPlainWords } from '../cloud/plain-words.js';
 import { type Db, isConnectionLoss } from '../db/connect.js';
 import { appliedMigrations, readMigrations, refuseNewer } from '../db/migrate.js';
-import { exchanged } from '../db/place.js';
+import { tablesExchanged } from '../db/place.js';
 import { SyncError } from '../errors.js';
 import type { InboxLoop } from '../inbox/loop.js';
 import type { ChoresLoop } from '../ops/chores.js';
@@ -132,7 +132,7 @@ function assemble(
     log,
     reidentify: async () => {
       history.forget();
-      if (!(await check.begin(control))) throw exchanged();
+      if (!(await check.begin(control))) throw tablesExchanged();
       Object.assign(identity, await readIdentity(control, settings));
     },
     onSettled: (settled_id, now_ms) => check.note(settled_id, now_ms),

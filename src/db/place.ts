@@ -41,7 +41,7 @@ export async function isAtHome(db: Db): Promise<boolean> {
 }
 
 /** Ends the session; the next one looks at the database anew before it does anything. */
-export function exchanged(): SyncError {
+export function tablesExchanged(): SyncError {
   return new SyncError('failed', 'the tables of syncd were exchanged while the daemon worked: was a backup restored?', {
     hint: 'See: syncd adopt',
   });

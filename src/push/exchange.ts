@@ -9,7 +9,7 @@ import { holdDelayMs } from '../cloud/backoff.js';
 import { withoutUnstorable } from '../cloud/reply.js';
 import type { RetrySettings, Strategy } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
-import { exchanged, isAtHome } from '../db/place.js';
+import { isAtHome, tablesExchanged } from '../db/place.js';
 import { codeOf, SyncError } from '../errors.js';
 import type { Log } from '../log.js';
 import { nameGivenUp } from '../queue/given-up.js';
@@ -173,7 +173,7 @@ async function settleVerdicts(
       raw: plan.hasConflicts ? raw : null,
     };
     if (!(await settle(deps.db, settled))) {
-      if (!(await isAtHome(deps.db))) throw exchanged();
+      if (!(await isAtHome(deps.db))) throw tablesExchanged();
       throw new SyncError('anotherDaemon', 'another daemon has taken over this database', {
         hint: 'See: syncd status',
       });

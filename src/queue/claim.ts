@@ -10,7 +10,7 @@
  */
 import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
-import { atHome, exchanged } from '../db/place.js';
+import { atHome, tablesExchanged } from '../db/place.js';
 import { PLANNED_ANEW } from '../db/prepared.js';
 import { type ClaimedRow, changeColumns, changedFields, changeState, free, type Page } from './claimed.js';
 import { type PageTexts, pageTexts, rfc3339, rowsOf } from './page-text.js';
@@ -80,7 +80,7 @@ export async function claimPage(db: Db, pass: PassState, limit: number, offsetMs
           FROM (${fresh(pass, limit)}) AS q ${changeState}
           ORDER BY q.id) AS p`.execute(db);
   const texts = found[0] as PageTexts & Glimpse;
-  if (texts.at_home === false || hasGoneBack(texts, pass)) throw exchanged();
+  if (texts.at_home === false || hasGoneBack(texts, pass)) throw tablesExchanged();
   const rows = rowsOf(texts);
   const leftOut = rows?.some((row) => row.payload === null && row.operation !== 'delete');
   if (rows === undefined || leftOut) return claimBounded(db, pass, limit, offsetMs);

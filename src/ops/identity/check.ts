@@ -7,7 +7,7 @@
 import { sql } from 'kysely';
 import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connect.js';
-import { exchanged, moveIn } from '../../db/place.js';
+import { moveIn, tablesExchanged } from '../../db/place.js';
 import { wordsOf } from '../../errors.js';
 import type { Log } from '../../log.js';
 import { liftStop } from '../heartbeat.js';
@@ -71,7 +71,7 @@ export class IdentityCheck {
   async note(settled_id: string, now_ms: number): Promise<void> {
     const before = this.#remembered;
     if (before === undefined || before.settled_id === settled_id) return;
-    if (less(settled_id, before.settled_id)) throw exchanged();
+    if (less(settled_id, before.settled_id)) throw tablesExchanged();
     await this.#write({ ...before, settled_id, noted_ms: now_ms });
   }
 
