@@ -27,14 +27,19 @@ export async function takeLead(
 ): Promise<Leadership> {
   const deadline = monotonicMs() + patienceMs;
   for (;;) {
-    const { rows } = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1, $2) AS taken', [
-      LOCK_CLASS,
-      LOCKS.leader,
-    ]);
-    if (rows[0]?.taken) return signOn(client, version);
+    if (await tryToLead(client)) return signOn(client, version);
     if (monotonicMs() > deadline || signal.aborted) throw await anotherDaemon(client);
     await sleep(100, signal);
   }
+}
+
+/** Takes the lock where nobody has it. @returns whether this connection holds it now */
+export async function tryToLead(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1, $2) AS taken', [
+    LOCK_CLASS,
+    LOCKS.leader,
+  ]);
+  return rows[0]?.taken === true;
 }
 
 /** Writes down that the holder of the lock leads, under a number above all earlier ones. */

@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type pg from 'pg';
 import { monotonicMs, sleep } from '../time.js';
-import { anotherDaemon, type Leadership, signOn } from './leader.js';
+import { anotherDaemon, type Leadership, signOn, tryToLead } from './leader.js';
 import { LOCK_CLASS, LOCKS } from './schema.js';
 
 export type StandbyDeps = {
@@ -69,14 +69,6 @@ export async function standBy(
       await client.query('SELECT pg_terminate_backend($1)', [leader.backend]);
     }
   }
-}
-
-async function tryToLead(client: pg.Client): Promise<boolean> {
-  const { rows } = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1, $2) AS taken', [
-    LOCK_CLASS,
-    LOCKS.leader,
-  ]);
-  return rows[0]?.taken === true;
 }
 
 /** Its own row; those of standbys that are gone for long are cleared away. */
