@@ -9,7 +9,7 @@ import { sql } from 'kysely';
 import { plainLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { type Hurry, holdingRows } from '../db/holding.js';
-import { SyncError } from '../errors.js';
+import { takenOver } from '../db/leader.js';
 import type { OnStep } from '../step.js';
 import { monotonicMs } from '../time.js';
 import { type Decision, decide, type Local, relationOf, situationOf } from './decide.js';
@@ -268,7 +268,7 @@ async function settle(
     await takeBack(trx, done, position, writing);
     settled = await end();
   }
-  if (!settled.leads) throw anotherDaemon();
+  if (!settled.leads) throw takenOver();
   const unnoted = new Set(settled.unnoted);
   for (const [table, some] of byTable(judged.filter(({ incoming }) => unnoted.has(incoming.id)))) {
     const ids = some.map(({ incoming }) => incoming.entity_id);
@@ -288,8 +288,4 @@ async function noteConflicts({ conflicts }: ChunkDeps, trx: Db, judged: readonly
     if (newer.length > 0) for (const id of await conflicts.refresh(trx, table, newer)) refreshed.add(id);
   }
   return refreshed;
-}
-
-export function anotherDaemon(): SyncError {
-  return new SyncError('anotherDaemon', 'another daemon has taken over this database', { hint: 'See: syncd status' });
 }

@@ -5,10 +5,11 @@
  */
 import type { Db } from '../db/connect.js';
 import { tookTooLong } from '../db/holding.js';
+import { takenOver } from '../db/leader.js';
 import { codeOf, INSTALL, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { queuePosition } from '../queue/position.js';
-import { anotherDaemon, applyChunk, type ChunkDeps, type ChunkReport, type Surroundings } from './chunk.js';
+import { applyChunk, type ChunkDeps, type ChunkReport, type Surroundings } from './chunk.js';
 import type { Divided } from './chunk-size.js';
 import { joinCircles } from './circles.js';
 import { type Fault, judgeFault, parkedMs, soonMs } from './faults.js';
@@ -275,7 +276,7 @@ class Round {
     const entry = { changes: parked.length + dropped.length, applied: 0, durationMs: 0, error: reason };
     const dealt = { ...nothingDealt(), dropped: [...dropped], putOff };
     const { leads } = await settleIncoming(db, leader_epoch, dealt, entry.changes > 0 ? entry : undefined);
-    if (!leads) throw anotherDaemon();
+    if (!leads) throw takenOver();
     if (parked.length > 0) log.warn('incoming changes are parked', { trouble: 'parked', changes: parked.length });
     const known = new Set(putOff.filter((one) => one.waitsFor).map((one) => one.id));
     const lonely = this.#orphans.splice(0).filter(({ id }) => known.has(id));

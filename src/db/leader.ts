@@ -65,6 +65,7 @@ const STRANGER = `
   WHERE l.locktype = 'advisory' AND l.classid = $1 AND l.objid = $2 AND l.objsubid = 2 AND l.granted AND a.usename <> current_user
     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1`;
 
+/** @returns why the lead is not to be had: which daemon has it, or which session of a stranger keeps its lock */
 export async function anotherDaemon(client: pg.Client): Promise<SyncError> {
   const strangers = await client.query<{ role: string; pid: number; program: string }>(STRANGER, [
     LOCK_CLASS,
@@ -86,4 +87,9 @@ export async function anotherDaemon(client: pg.Client): Promise<SyncError> {
   return new SyncError('anotherDaemon', `another daemon works on this database: ${other}`, {
     hint: 'One is enough; a second one may stand by: syncd run --standby. To see how the first one does: syncd status',
   });
+}
+
+/** Whoever was about to write something down as the leader finds that he is none any more. */
+export function takenOver(): SyncError {
+  return new SyncError('anotherDaemon', 'another daemon has taken over this database', { hint: 'See: syncd status' });
 }

@@ -9,6 +9,7 @@ import { holdDelayMs } from '../cloud/backoff.js';
 import { withoutUnstorable } from '../cloud/reply.js';
 import type { RetrySettings, Strategy } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
+import { takenOver } from '../db/leader.js';
 import { isAtHome, tablesExchanged } from '../db/place.js';
 import { codeOf, SyncError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -174,9 +175,7 @@ async function settleVerdicts(
     };
     if (!(await settle(deps.db, settled))) {
       if (!(await isAtHome(deps.db))) throw tablesExchanged();
-      throw new SyncError('anotherDaemon', 'another daemon has taken over this database', {
-        hint: 'See: syncd status',
-      });
+      throw takenOver();
     }
   } catch (error) {
     // Some of the answer cannot be stored. It must not keep the others from settling.

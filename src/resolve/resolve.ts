@@ -11,6 +11,7 @@ import type { Settings, Strategy } from '../config/settings.js';
 import { arrayLiteral } from '../db/array.js';
 import { type Db, isConnectionLoss } from '../db/connect.js';
 import { holdingRows, wasTooLong } from '../db/holding.js';
+import { takenOver } from '../db/leader.js';
 import { codeOf, INSTALL, SyncError, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { requester } from '../queue/manage.js';
@@ -138,8 +139,7 @@ async function fence(trx: Db, leader_epoch: string): Promise<void> {
     SELECT ${leader_epoch}::pg_catalog.int8 = (SELECT pg_catalog.max(leader_epoch) FROM syncd.daemon) AS leads`.execute(
     trx,
   );
-  if (rows[0]?.leads) return;
-  throw new SyncError('anotherDaemon', 'another daemon has taken over this database', { hint: 'See: syncd status' });
+  if (!rows[0]?.leads) throw takenOver();
 }
 
 /** What a person wants of a conflict: a rule, or values as the text of a JSON object of columns. */
