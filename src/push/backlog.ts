@@ -70,7 +70,7 @@ export const SPREAD = 500;
 /** Bounds the list in `supersedes`; beyond it a newer state simply follows as a change of its own. */
 const MAX_FOLDED = 500;
 /** A quoted uuid and its comma. */
-const BYTES_PER_NAME = 39;
+export const BYTES_PER_NAME = 39;
 
 type Transaction = {
   tx: string;

@@ -2,7 +2,7 @@
  * Writes the body of a push request. Pure. The row text that Postgres wrote is spliced in as it is, so no digit of it ever
  * passes through a JavaScript number.
  */
-import type { PendingChange } from './backlog.js';
+import { BYTES_PER_NAME, type PendingChange } from './backlog.js';
 import { Body } from './body.js';
 
 export type Envelope = {
@@ -90,6 +90,6 @@ export function sizeOf(change: Omit<PendingChange, 'bytes'>): number {
     (payload === null ? 0 : Buffer.byteLength(payload)) +
     (changedFields === null ? 0 : Buffer.byteLength(changedFields)) +
     quoted * ESCAPED +
-    supersedes.length * 39
+    supersedes.length * BYTES_PER_NAME
   );
 }
