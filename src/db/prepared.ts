@@ -11,19 +11,21 @@ import type pg from 'pg';
 const MOST = 300;
 /** Short ones are planned in no time. */
 const SHORTEST = 200;
+/** A comment in the text of a statement: Kysely has nothing else to tell it by. */
+const MARK = '/* planned anew */';
 
 /**
  * To be put into a statement that is not to be prepared. A kept plan outlives the statistics by which it was made, and a queue
  * grows from nothing to a million rows: what can be run in several ways, good or bad by how much there is, is planned each time.
  */
-export const PLANNED_ANEW = sql.raw('/* planned anew */');
+export const PLANNED_ANEW = sql.raw(MARK);
 
 /** @param onError told of what a query was answered with before anybody else is */
 export function preparing(pool: pg.Pool, onError: (error: Error) => void): PostgresPool {
   const names = new Map<string, string>();
   const nameOf = (text: string): string | undefined => {
     const known = names.get(text);
-    const wanted = text.length >= SHORTEST && !text.includes('/* planned anew */');
+    const wanted = text.length >= SHORTEST && !text.includes(MARK);
     if (known !== undefined || !wanted || names.size >= MOST) return known;
     const name = `syncd_${createHash('sha1').update(text).digest('hex').slice(0, 16)}`;
     names.set(text, name);
