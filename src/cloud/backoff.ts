@@ -1,9 +1,9 @@
 /**
  * How long to wait before trying again. Pure: the caller brings the random number.
  *
- * Two shapes are needed. Probes of a cloud that is away use full jitter, so that a thousand outlets do not come back in step
- * (M. Brooker, "Exponential Backoff and Jitter", AWS 2015). A rejected change follows the schedule that the shop configured,
- * stretched a little, so that people can predict it.
+ * Probes of a cloud that is away use full jitter, so that a thousand outlets do not come back in step (M. Brooker, "Exponential
+ * Backoff and Jitter", AWS 2015). A rejected change follows the schedule that the shop configured, stretched a little, so that
+ * people can predict it. What is held, and what comes back round after round, doubles its wait up to a limit.
  */
 import type { RetrySettings } from '../config/settings.js';
 
@@ -45,4 +45,19 @@ export function scheduleMs(failures: number, policy: RetrySettings, random: numb
 /** A change that the cloud holds for want of another is looked at again soon: 1 s, doubling to 15 s. */
 export function holdDelayMs(holds: number): number {
   return Math.min(15_000, 1_000 * 2 ** Math.min(Math.max(holds - 1, 0), 10));
+}
+
+/** Rounds in a row that cost no wait: a race for a busy row is still won. */
+const FREE_ROUNDS = 4;
+const FIRST_ROUND_MS = 1_000;
+
+/**
+ * How long a change waits that is one round of a row which goes on and on between both sides: 1 s after the free rounds, doubling.
+ * @param rounds in a row, this one included
+ * @param longestMs no wait is longer
+ * @returns milliseconds; 0: it goes at once
+ */
+export function roundDelayMs(rounds: number, longestMs: number): number {
+  const beyond = rounds - FREE_ROUNDS - 1;
+  return beyond < 0 ? 0 : Math.min(longestMs, FIRST_ROUND_MS * 2 ** Math.min(beyond, 20));
 }

@@ -9,11 +9,9 @@
  * edit of the shop never waits for it: with one in sight of the same row, or of the same transaction, it goes at once, in front.
  */
 import { createHash } from 'node:crypto';
+import { roundDelayMs } from '../cloud/backoff.js';
 import type { PendingChange } from './backlog.js';
 
-/** So many rounds in a row cost no wait. */
-const FREE_ROUNDS = 4;
-const FIRST_WAIT_MS = 1_000;
 /** What head office changes in the row waits for the change that is under way: no longer than where the cloud is asked now and then. */
 export const LONGEST_WAIT_MS = 30_000;
 /** A row that was quiet for so long begins anew. */
@@ -70,18 +68,12 @@ export class EchoBrake {
     if (rest === undefined) return false;
     const again = known !== undefined && known.rest === rest && nowMs - known.seenMs < CALM_MS;
     const rounds = again ? known.rounds + 1 : 1;
-    const dueMs = nowMs + waitMs(rounds);
+    const dueMs = nowMs + roundDelayMs(rounds, LONGEST_WAIT_MS);
     if (this.#rows.size >= MOST_ROWS) this.#rows.clear();
     this.#rows.set(change.key, { rounds, id: change.id, rest, seenMs: nowMs, dueMs });
     if (nowMs < dueMs) this.#onSlowed(change);
     return nowMs < dueMs;
   }
-}
-
-/** @param rounds in a row, this one included */
-export function waitMs(rounds: number): number {
-  const beyond = rounds - FREE_ROUNDS - 1;
-  return beyond < 0 ? 0 : Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(beyond, 20));
 }
 
 /**

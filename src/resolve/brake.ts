@@ -5,13 +5,10 @@
  * is not flooded. Nothing is kept in memory: the rounds are counted in what is on record, up to the last change that was accepted.
  */
 import { sql } from 'kysely';
+import { roundDelayMs } from '../cloud/backoff.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import type { Conflict } from './sides.js';
-
-/** So many rounds in a row cost no wait. */
-const FREE_ROUNDS = 4;
-const FIRST_WAIT_MS = 1_000;
 
 export type Brake = { waitMs: number; reason: string };
 
@@ -21,9 +18,8 @@ export type Brake = { waitMs: number; reason: string };
  * @param longestMs no wait is longer
  */
 export function brakeAfter(rounds: number, longestMs: number): Brake | undefined {
-  const beyond = rounds - FREE_ROUNDS - 1;
-  if (beyond < 0) return undefined;
-  const waitMs = Math.min(longestMs, FIRST_WAIT_MS * 2 ** Math.min(beyond, 20));
+  const waitMs = roundDelayMs(rounds, longestMs);
+  if (waitMs === 0) return undefined;
   return { waitMs, reason: `${rounds} conflicts in a row: the cloud answers with a newer version each time` };
 }
 
