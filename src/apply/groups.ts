@@ -1,26 +1,26 @@
 /** Sorts a chunk's work into what one statement can do. Pure. */
 import type { AppliedTable } from './tables.js';
 
+/** In the order in which their keys come first; within a group in the order given. */
+export function grouped<Key, T>(all: readonly T[], keyOf: (one: T) => Key): Map<Key, T[]> {
+  const groups = new Map<Key, T[]>();
+  for (const one of all) {
+    const key = keyOf(one);
+    const group = groups.get(key);
+    if (group) group.push(one);
+    else groups.set(key, [one]);
+  }
+  return groups;
+}
+
 /** Parents first. */
 export function byTable<T extends { table: AppliedTable }>(work: readonly T[]): [AppliedTable, T[]][] {
-  const groups = new Map<AppliedTable, T[]>();
-  for (const one of work) {
-    const group = groups.get(one.table);
-    if (group) group.push(one);
-    else groups.set(one.table, [one]);
-  }
-  return [...groups].sort(([a], [b]) => a.rank - b.rank);
+  return [...grouped(work, ({ table }) => table)].sort(([a], [b]) => a.rank - b.rank);
 }
 
 /** By the columns that their data brings. */
 export function byColumns<T extends { brought: string }>(rows: readonly T[]): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const one of rows) {
-    const group = groups.get(one.brought);
-    if (group) group.push(one);
-    else groups.set(one.brought, [one]);
-  }
-  return [...groups.values()];
+  return [...grouped(rows, ({ brought }) => brought).values()];
 }
 
 /** Those that are among the ids, and the others; mostly all are. */

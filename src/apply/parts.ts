@@ -1,6 +1,7 @@
 /** Divides a round's work into chunks, each a transaction that holds its rows to its end. Pure. */
 
 import { LONGEST } from './circles.js';
+import { grouped } from './groups.js';
 import type { Work } from './work.js';
 
 /** Parents first, deletions last and children's first: so that two halves keep the order that the whole has. */
@@ -16,13 +17,7 @@ export function inOrder(work: readonly Work[]): Work[] {
  */
 export function partsOf(work: readonly Work[], most: number): Work[][] {
   if (work.some(({ table }) => table.entwined)) return [[...work]];
-  const parts = new Map<string, Work[]>();
-  for (const one of work) {
-    const name = `${one.incoming.operation === 'delete'} ${one.table.entity}`;
-    const part = parts.get(name);
-    if (part) part.push(one);
-    else parts.set(name, [one]);
-  }
+  const parts = grouped(work, ({ incoming, table }) => `${incoming.operation === 'delete'} ${table.entity}`);
   return [...parts.values()].flatMap((part) => pieces(part, most));
 }
 

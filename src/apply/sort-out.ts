@@ -5,6 +5,7 @@
  */
 import { INSTALL } from '../errors.js';
 import { compareVersions } from './decide.js';
+import { grouped } from './groups.js';
 import type { Incoming, PutOff } from './incoming.js';
 import type { AppliedTable, AppliedTables } from './tables.js';
 
@@ -25,13 +26,7 @@ export function sortOut<One extends Incoming>(
   configured: ReadonlySet<string>,
 ): Sorted<One> {
   const sorted: Sorted<One> = { work: [], dropped: [], pushOnly: 0, parked: [], strangers: [] };
-  const entities = new Map<string, One[]>();
-  for (const one of incoming) {
-    const key = `${one.entity_type}\n${one.entity_id}`;
-    const known = entities.get(key);
-    if (known) known.push(one);
-    else entities.set(key, [one]);
-  }
+  const entities = grouped(incoming, ({ entity_type, entity_id }) => `${entity_type}\n${entity_id}`);
   for (const versions of entities.values()) {
     const newest = versions.reduce((best, one) => (outranks(one, best) ? one : best));
     const table = tables.get(newest.entity_type);

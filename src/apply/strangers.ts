@@ -6,6 +6,7 @@ import { sql } from 'kysely';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import type { Log } from '../log.js';
+import { grouped } from './groups.js';
 import type { Incoming, PutOff } from './incoming.js';
 
 export type Strangers = { parked: PutOff[]; dropped: string[] };
@@ -13,12 +14,7 @@ export type Strangers = { parked: PutOff[]; dropped: string[] };
 export async function passOver(db: Db, strangers: readonly Incoming[], log: Log): Promise<Strangers> {
   const passed: Strangers = { parked: [], dropped: [] };
   if (strangers.length === 0) return passed;
-  const types = new Map<string, Incoming[]>();
-  for (const one of strangers) {
-    const others = types.get(one.entity_type);
-    if (others) others.push(one);
-    else types.set(one.entity_type, [one]);
-  }
+  const types = grouped(strangers, ({ entity_type }) => entity_type);
   const known = await alreadyParked(db, strangers);
   for (const [type, [first, ...others]] of types) {
     const reason = `no entity ${type} is configured here; one of its changes is kept to say so, all others are passed over`;

@@ -14,7 +14,7 @@ const LEVELS: [level: number, pattern: RegExp][] = [
   [0, /^inbox\/(scan|span|change|envelope)\.ts$|^pull\/(pace|memory)\.ts$/],
   [
     0,
-    /^apply\/(decide|faults|horizon|sort-out)\.ts$|^resolve\/(merge|strategy)\.ts$|^ops\/(identity\/verdict|status\/(verdict|words|table-findings)|disk-forecast|alerts\/(rules|words))\.ts$/,
+    /^apply\/(decide|faults|groups|horizon|sort-out)\.ts$|^resolve\/(merge|strategy)\.ts$|^ops\/(identity\/verdict|status\/(verdict|words|table-findings)|disk-forecast|alerts\/(rules|words))\.ts$/,
   ],
   [0, /^(errors|time|service|step|version|redact|log-throttle)\.ts$/],
   [0, /^http\/(addresses|exchange|guard|refusal|webhooks\/(signature|recent-events))\.ts$/],
