@@ -9,6 +9,7 @@
  * the cloud did apply it, the new change says so in `supersedes`.
  */
 import { sql } from 'kysely';
+import type { Ahead } from '../apply/look.js';
 import { Overtaken, Refusal } from '../apply/refusal.js';
 import type { AppliedTable, AppliedTables } from '../apply/tables.js';
 import { currentRow, lockRows } from '../apply/write.js';
@@ -21,7 +22,7 @@ import { type Plan, planFor, type Requested } from './plan.js';
 import { dropRow, putRow } from './put-row.js';
 import { finish, leaveOpen, type Outgoing, type Result, whatRemains } from './record.js';
 import type { Conflict } from './sides.js';
-import { isSame, type Seen, standingOf } from './standing.js';
+import { isSame, standingOf } from './standing.js';
 
 export type Ending =
   | ({ kind: 'resolved' } & Result)
@@ -40,7 +41,7 @@ export async function endConflict(
   trx: Db,
   tables: AppliedTables,
   id: string,
-  seen: Seen,
+  ahead: Ahead,
   requested: Requested,
 ): Promise<Ending> {
   const posPath = await ownPath(trx);
@@ -56,9 +57,9 @@ export async function endConflict(
     );
   const question = { table, conflict, untold, requested };
   const position = await queuePosition(trx);
-  let plan = await planFor(trx, question, await standingOf(trx, table, conflict.entity_id, seen, 'look'));
+  let plan = await planFor(trx, question, await standingOf(trx, table, conflict.entity_id, ahead, 'look'));
   if (!(await lockRow(trx, table, conflict))) return { kind: 'busy' };
-  const take = () => standingOf(trx, table, conflict.entity_id, seen, 'take');
+  const take = () => standingOf(trx, table, conflict.entity_id, ahead, 'take');
   // Of a change that somebody puts off meanwhile the statement that waits for it sees neither how it was nor how it is.
   if (!isSame(plan.standing, await take())) plan = await planFor(trx, question, await take());
   const { choice, sides, standing } = plan;

@@ -5,6 +5,7 @@
 import { sql } from 'kysely';
 import { judgeFault, parkedMs } from '../apply/faults.js';
 import { Horizon } from '../apply/horizon.js';
+import type { Ahead } from '../apply/look.js';
 import { Overtaken, Refusal } from '../apply/refusal.js';
 import { type AppliedTables, loadTables } from '../apply/tables.js';
 import type { Settings, Strategy } from '../config/settings.js';
@@ -20,7 +21,7 @@ import { sleep } from '../time.js';
 import type { Requested } from './plan.js';
 import { leaveOpen, leaveRefused, type Result } from './record.js';
 import { type Ending, endConflict } from './resolution.js';
-import { lookAhead, type Seen } from './standing.js';
+import { lookAhead } from './standing.js';
 
 export type ResolveDeps = {
   /** A connection as `openApplier` makes it: the POS's triggers run on it. */
@@ -55,15 +56,15 @@ export async function resolveOpen(deps: ResolveDeps): Promise<Resolved> {
     ORDER BY id LIMIT ${MOST}`.execute(deps.db);
   const sum: Resolved = { resolved: 0, minted: 0, left: 0, busy: 0 };
   if (rows.length === 0) return sum;
-  const seen = await lookAhead(
+  const ahead = await lookAhead(
     deps.db,
     deps.horizon,
     rows.map(({ id }) => id),
   );
   const faulty: string[] = [];
-  for (const { id } of rows) if (!count(sum, await byRule(deps, id, seen, false))) faulty.push(id);
+  for (const { id } of rows) if (!count(sum, await byRule(deps, id, ahead, false))) faulty.push(id);
   // A row may have missed its parent, which the next conflict brought.
-  for (const id of faulty) count(sum, await byRule(deps, id, seen, true));
+  for (const id of faulty) count(sum, await byRule(deps, id, ahead, true));
   return sum;
 }
 
@@ -79,13 +80,13 @@ function count(sum: Resolved, ending: Ending | undefined): boolean {
 }
 
 /** @returns undefined where the POS's table refuses and `final` is not set: it may take it after others */
-async function byRule(deps: ResolveDeps, id: string, seen: Seen, final: boolean): Promise<Ending | undefined> {
+async function byRule(deps: ResolveDeps, id: string, ahead: Ahead, final: boolean): Promise<Ending | undefined> {
   const { db, tables, leader_epoch, log, longestWaitMs, onStep } = deps;
   const requested: Requested = { wish: { kind: 'automatic', longestWaitMs }, who: 'syncd', reason: null };
   try {
     const ending = await holdingRows(db, async (trx) => {
       await fence(trx, leader_epoch);
-      const ended = await endConflict(trx, tables, id, seen, requested);
+      const ended = await endConflict(trx, tables, id, ahead, requested);
       if (ended.kind === 'resolved') onStep?.('conflict recorded');
       return ended;
     });
@@ -178,8 +179,8 @@ export async function resolveConflict(
   await lookAhead(db, horizon, []);
   let blind = false;
   for (let tries = 0; tries < TRIES; tries++) {
-    const seen = await lookAhead(db, horizon, [id]);
-    const ending = await attempt(db, tables, id, seen, { wish, who, reason, ...(blind && { blind }) });
+    const ahead = await lookAhead(db, horizon, [id]);
+    const ending = await attempt(db, tables, id, ahead, { wish, who, reason, ...(blind && { blind }) });
     switch (ending.kind) {
       case 'resolved': {
         const { kind, ...result } = ending;
@@ -213,14 +214,14 @@ async function attempt(
   db: Db,
   tables: AppliedTables,
   id: string,
-  seen: Seen,
+  ahead: Ahead,
   requested: Requested,
 ): Promise<Ending | Refused> {
   try {
     return await holdingRows(db, async (trx) => {
       // What a person was told is done must outlive a crash.
       await sql`SET LOCAL synchronous_commit = local`.execute(trx);
-      const ending = await endConflict(trx, tables, id, seen, requested);
+      const ending = await endConflict(trx, tables, id, ahead, requested);
       if (ending.kind === 'resolved') await recordCommand(trx, ending, requested);
       return ending;
     });

@@ -5,6 +5,7 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import type { Horizon } from '../apply/horizon.js';
+import type { Ahead } from '../apply/look.js';
 import { matches } from '../apply/rows.js';
 import type { AppliedTable } from '../apply/tables.js';
 import { payload } from '../capture/expressions.js';
@@ -30,11 +31,8 @@ export type Standing = {
   live: string | undefined;
 };
 
-/** What of an entity's changes was seen before anything was locked; all others lie above `above`. */
-export type Seen = { ids: readonly string[]; above: string };
-
 /** Fresh changes of the entities in these conflicts, as they are before anything is locked. */
-export async function lookAhead(db: Db, horizon: Horizon, conflictIds: readonly string[]): Promise<Seen> {
+export async function lookAhead(db: Db, horizon: Horizon, conflictIds: readonly string[]): Promise<Ahead> {
   const position = await queuePosition(db);
   const { rows } = await sql<{ ids: string[]; xmin: string; xmax: string }>`
     SELECT ARRAY(
@@ -60,14 +58,14 @@ export async function standingOf(
   trx: Db,
   table: AppliedTable,
   entity_id: string,
-  seen: Seen,
+  ahead: Ahead,
   purpose: Purpose,
 ): Promise<Standing> {
   const fresh = (where: RawBuilder<unknown>) =>
     unsettled(table.entity, entity_id, sql`q.status = 'pending' AND q.next_attempt_at IS NULL AND ${where}`, purpose);
   const { rows } = await sql<{ changes: string | null; live: string | null }>`
-    WITH known AS (${fresh(sql`q.id = ANY (${arrayLiteral(seen.ids)}::bigint[]) AND q.id <= ${seen.above}::bigint`)}
-    ), late AS (${fresh(sql`q.id > ${seen.above}::bigint`)}
+    WITH known AS (${fresh(sql`q.id = ANY (${arrayLiteral(ahead.ids)}::bigint[]) AND q.id <= ${ahead.above}::bigint`)}
+    ), late AS (${fresh(sql`q.id > ${ahead.above}::bigint`)}
     ), held AS (${unsettled(table.entity, entity_id, HELD, purpose)})
     SELECT (SELECT json_agg(c ORDER BY c.id::bigint) FROM (
              SELECT * FROM known UNION ALL SELECT * FROM late UNION ALL SELECT * FROM held) AS c)::text AS changes,
