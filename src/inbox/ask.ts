@@ -5,8 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { keyText } from '../capture/expressions.js';
-import { keyTexts, readKeys } from '../capture/keys.js';
-import { identifier } from '../capture/names.js';
+import { givenParts, notAKey, typedParts } from '../capture/given-key.js';
+import { readKeys } from '../capture/keys.js';
 import { isNameable } from '../cloud/client.js';
 import type { Db } from '../db/connect.js';
 import { codeOf, SyncError } from '../errors.js';
@@ -168,21 +168,13 @@ export async function spelt(db: Db, entity_type: string, given: string, pulled =
     );
   }
   const keys = await readKeys(db, row.table_name, row.keys);
-  const parts = keyTexts(keys, given);
-  if (parts === undefined)
-    throw new SyncError('usage', `${given} names no row: the key has ${keys.length} columns`, {
-      hint: `Give a JSON array of texts in key order (${row.keys.join(', ')}), '["7","2"]' say.`,
-    });
-  const typed = sql.join(
-    keys.map((key, i) => sql`${parts[i]}::${sql.raw(key.type)} AS ${sql.raw(identifier(key.name))}`),
-  );
+  const typed = typedParts(keys, givenParts(keys, given));
   try {
     const { rows } = await sql<{ entity_id: string }>`
       SELECT ${sql.raw(keyText({ keys }, 't'))} AS entity_id FROM (SELECT ${typed}) AS t`.execute(db);
     return (rows[0] as { entity_id: string }).entity_id;
   } catch (error) {
-    if (!codeOf(error)?.startsWith('22')) throw error;
-    const types = keys.map((key) => `${key.name} ${key.type}`).join(', ');
-    throw new SyncError('usage', `${given} cannot be a key of ${entity_type}`, { hint: `The key is ${types}.` });
+    if (codeOf(error)?.startsWith('22')) throw notAKey(keys, entity_type, given);
+    throw error;
   }
 }

@@ -8,8 +8,8 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import { keyText, payload } from '../capture/expressions.js';
-import { keyTexts, readKeys, type TypedKey } from '../capture/keys.js';
-import { identifier } from '../capture/names.js';
+import { givenParts, notAKey, typedParts } from '../capture/given-key.js';
+import { readKeys, type TypedKey } from '../capture/keys.js';
 import type { Db } from '../db/connect.js';
 import { codeOf, INSTALL, SyncError } from '../errors.js';
 import { monotonicMs, sleep } from '../time.js';
@@ -31,7 +31,7 @@ type Captured = { table: string; keys: TypedKey[]; excluded: string[] };
 /** @throws SyncError `failed` when the entity is unknown, or its table is being written to without a pause */
 export async function enqueueEntity(db: Db, entityType: string, entityId: string, who: string): Promise<Enqueued> {
   const captured = await capturedTable(db, entityType);
-  const parts = keyParts(captured, entityId);
+  const parts = givenParts(captured.keys, entityId);
   const deadline = monotonicMs() + PATIENCE_MS;
   while (monotonicMs() < deadline) {
     const enqueued = await db
@@ -40,7 +40,7 @@ export async function enqueueEntity(db: Db, entityType: string, entityId: string
       .catch((error: unknown) => {
         // Taking back what we queued is a rollback.
         if (error instanceof Overtaken) return undefined;
-        if (codeOf(error)?.startsWith('22')) throw notAKey(captured, entityType, entityId);
+        if (codeOf(error)?.startsWith('22')) throw notAKey(captured.keys, entityType, entityId);
         throw error;
       });
     if (enqueued) return enqueued;
@@ -73,7 +73,7 @@ async function attempt(trx: Db, { entityType, captured, parts, who, deadline }: 
   const current = currentRow(captured, parts);
   const { rows } = await sql<Enqueued & { conflict: string | null }>`
     WITH named AS (
-      SELECT ${sql.raw(keyText(captured, 't'))} AS entity_id FROM (SELECT ${typedKeys(captured, parts)}) AS t
+      SELECT ${sql.raw(keyText(captured, 't'))} AS entity_id FROM (SELECT ${typedParts(captured.keys, parts)}) AS t
     ), found AS (${current}
     ), known AS (
       SELECT EXISTS (SELECT FROM syncd.entity_state s, named n WHERE s.entity_type = ${entityType} AND s.entity_id = n.entity_id AND NOT s.deleted)
@@ -127,12 +127,6 @@ function currentRow(captured: Captured, parts: string[]): RawBuilder<unknown> {
       FROM ${sql.raw(captured.table)} AS t WHERE ${sql.join(conditions, sql` AND `)}`;
 }
 
-function typedKeys(captured: Captured, parts: string[]): RawBuilder<unknown> {
-  return sql.join(
-    captured.keys.map((key, i) => sql`${parts[i]}::${sql.raw(key.type)} AS ${sql.raw(identifier(key.name))}`),
-  );
-}
-
 async function capturedTable(db: Db, entityType: string): Promise<Captured> {
   const row = await db
     .selectFrom('syncd.capture')
@@ -150,23 +144,9 @@ async function capturedTable(db: Db, entityType: string): Promise<Captured> {
   return { table: row.table_name, keys, excluded: row.excluded };
 }
 
-/** The key's texts, in key order. */
-function keyParts(captured: Captured, entityId: string): string[] {
-  const parts = keyTexts(captured.keys, entityId);
-  if (parts) return parts;
-  throw new SyncError('usage', `${entityId} names no row: the key has ${captured.keys.length} columns`, {
-    hint: `Give a JSON array of texts in key order (${captured.keys.map((key) => key.name).join(', ')}), '["7","2"]' say.`,
-  });
-}
-
 /** A copy that does not say what was changed in it could not be merged with the cloud's side any more. */
 function inConflict(entityType: string, parts: string[], conflict: string): SyncError {
   return new SyncError('failed', `${entityType} ${parts.join(', ')} was not queued: it is in conflict ${conflict}`, {
     hint: `syncd resolve ${conflict} --strategy local_wins sends it as the shop has it.`,
   });
-}
-
-function notAKey(captured: Captured, entityType: string, entityId: string): SyncError {
-  const types = captured.keys.map((key) => `${key.name} ${key.type}`).join(', ');
-  return new SyncError('usage', `${entityId} cannot be a key of ${entityType}`, { hint: `The key is ${types}.` });
 }
