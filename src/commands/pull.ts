@@ -4,7 +4,7 @@ import { cloudClientOf } from '../cloud/access.js';
 import { askVersion } from '../cloud/version.js';
 import type { Db } from '../db/connect.js';
 import { EXIT, SyncError } from '../errors.js';
-import { type Asked, type AskStanding, type AskStatus, askForEntity, awaitAsked, spelt } from '../inbox/ask.js';
+import { type Asked, type AskStanding, type AskStatus, askForEntity, awaitAsked, idAsCaptured } from '../inbox/ask.js';
 import { type DaemonPresence, lookAtDaemon } from '../ops/control.js';
 import { authorOf, withAuthor } from './actions.js';
 import { parseSpan } from './filters.js';
@@ -84,7 +84,7 @@ function waiting(why: string, daemon: DaemonPresence): string {
 /** Both versions side by side. */
 async function compare(db: Db, entity_type: string, given: string, options: CommonOptions): Promise<void> {
   const { settings } = loadWithSecrets(options);
-  const entity_id = await spelt(db, entity_type, given, false);
+  const entity_id = await idAsCaptured(db, entity_type, given, false);
   const client = cloudClientOf(settings);
   const held = await askVersion(client, entity_type, entity_id, Date.now()).finally(() => client.abort());
   if (held.kind === 'failed' || held.kind === 'unaskable')

@@ -50,7 +50,7 @@ const LOOK_MS = 100;
  * @throws SyncError `usage` or `failed` where nothing of that name can come from the cloud
  */
 export async function askForEntity(db: Db, entity_type: string, given: string, who: string): Promise<Asked> {
-  const entity_id = await spelt(db, entity_type, given);
+  const entity_id = await idAsCaptured(db, entity_type, given);
   // A hint that nobody can follow would stay parked until a person drops it.
   if (!isNameable(entity_id))
     throw new SyncError(
@@ -146,7 +146,7 @@ export async function awaitAsked(db: Db, asked: Asked, patienceMs: number): Prom
  * The id as the capture would write it: `007` of an integer key is `7`.
  * @param pulled whether something of the cloud's must be able to come in for it
  */
-export async function spelt(db: Db, entity_type: string, given: string, pulled = true): Promise<string> {
+export async function idAsCaptured(db: Db, entity_type: string, given: string, pulled = true): Promise<string> {
   const row = await db
     .selectFrom('syncd.capture')
     .select(['table_name', 'keys', 'direction'])
