@@ -10,6 +10,7 @@ import { type RawBuilder, sql } from 'kysely';
 import { keyText, payload } from '../capture/expressions.js';
 import { givenParts, notAKey, typedParts } from '../capture/given-key.js';
 import { readKeys, type TypedKey } from '../capture/keys.js';
+import { pinTexts } from '../capture/row-hash.js';
 import type { Db } from '../db/connect.js';
 import { codeOf, INSTALL, SyncError } from '../errors.js';
 import { monotonicMs, sleep } from '../time.js';
@@ -55,7 +56,7 @@ export async function enqueueEntity(db: Db, entityType: string, entityId: string
   );
 }
 
-/** Whom the id means is known to nobody. */
+/** Nobody knows an entity of this type and id. */
 export class UnknownEntity extends SyncError {
   constructor(message: string, hint: string) {
     super('failed', message, { hint });
@@ -68,8 +69,7 @@ class Overtaken extends Error {}
 type Attempt = { entityType: string; captured: Captured; parts: string[]; who: string; deadline: number };
 
 async function attempt(trx: Db, { entityType, captured, parts, who, deadline }: Attempt): Promise<Enqueued> {
-  // The one setting of the capture triggers that our connections do not have anyway.
-  await sql`SET LOCAL lc_monetary = 'C'`.execute(trx);
+  await pinTexts.execute(trx);
   const current = currentRow(captured, parts);
   const { rows } = await sql<Enqueued & { conflict: string | null }>`
     WITH named AS (
