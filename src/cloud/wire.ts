@@ -23,15 +23,6 @@ export type WireChange = {
 
 export type Operation = 'create' | 'update' | 'delete';
 
-export type PushRequest = {
-  batch_id: string;
-  outlet_id: string;
-  install_id: string;
-  epoch: number;
-  sent_at: string;
-  changes: WireChange[];
-};
-
 /** What the cloud holds where it answered `conflict`; version 0 with `deleted`: neither row nor tombstone. */
 export type WireCurrent = { cloud_version: number; updated_at?: string | null; deleted: boolean; data: unknown };
 
@@ -40,8 +31,6 @@ export type PushResult =
   | { change_id: string; status: 'conflict'; current: WireCurrent }
   | { change_id: string; status: 'held'; waiting_for?: { entity_type: string; entity_id: string } | null }
   | { change_id: string; status: 'rejected'; error: { code: string; message: string; retryable: boolean } };
-
-export type PushAnswer = { results: PushResult[]; cloud_epoch?: string; server_time?: string };
 
 export type WireCapabilities = {
   protocol: number;
@@ -80,6 +69,3 @@ export type DigestEntitiesRequest = {
 
 /** Id and version of every living entity of the bucket. */
 export type DigestEntitiesAnswer = { entities: [entity_id: string, cloud_version: number][]; cloud_epoch?: string };
-
-/** The body of a refusal: `409` with code `fork`, say. */
-export type WireError = { error: { code: string; message?: string; epoch?: number } };
