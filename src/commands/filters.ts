@@ -51,7 +51,7 @@ function parseLimit(text: string): number {
 }
 
 /** A number of the queue, as a text: it may be larger than JavaScript can count. */
-export function parseId(text: string): string {
+function parseId(text: string): string {
   const id = rowNumber(text);
   if (id !== undefined) return id;
   throw new InvalidArgumentError('It takes the number that syncd queue shows in the first column.');

@@ -36,7 +36,7 @@ export function lineOf(fault: Fault): string {
 /** Fields whose value nobody sees: a shown one is `***`, a URL loses its password only. */
 const SECRET = /(^|[._])(api_key|token|secret|secrets|password)$/;
 
-export function isSecret(path: string): boolean {
+function isSecret(path: string): boolean {
   return SECRET.test(path);
 }
 
@@ -58,7 +58,7 @@ function isPlain(value: unknown): boolean {
 }
 
 /** `postgres://u:***@h/db`: a text with the passwords of its URLs hidden, also of URLs that are malformed. */
-export function withoutPasswords(value: string): string {
+function withoutPasswords(value: string): string {
   return value
     .replaceAll(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):.*@/gi, '$1:***@')
     .replaceAll(/([?&\s](?:password|sslpassword)=)[^&\s]*/gi, '$1***')

@@ -26,7 +26,7 @@ const LEAST = 16;
  * One secret a line, the current and, while they are exchanged, the coming or the last one. Blank lines mean nothing.
  * @returns the secrets as they stand there, `whsec_` and all
  */
-export function webhookSecrets(text: string): SecretLines {
+function webhookSecrets(text: string): SecretLines {
   const secrets: string[] = [];
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     const secret = line.trim();

@@ -101,7 +101,7 @@ export async function answerAsked(
       AND args ->> 'entity_type' = ${entity_type} AND args ->> 'entity_id' = ${entity_id}`.execute(db);
 }
 
-export async function standingOfAsked(db: Db, asked: Asked): Promise<AskStanding> {
+async function standingOfAsked(db: Db, asked: Asked): Promise<AskStanding> {
   const { rows } = await sql<AskStanding>`
     WITH command AS (
       SELECT finished_at IS NOT NULL AS finished, error, requested_at FROM syncd.commands WHERE id = ${asked.id}::bigint

@@ -17,7 +17,7 @@ export function wordsOf(name: string): string[] {
     .map(singular);
 }
 
-export function singular(word: string): string {
+function singular(word: string): string {
   if (word.length < 4 || NO_PLURAL.test(word)) return word;
   if (/ies$/.test(word)) return `${word.slice(0, -3)}y`;
   if (/(ss|x|ch|sh)es$/.test(word)) return word.slice(0, -2);

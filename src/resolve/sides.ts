@@ -76,7 +76,7 @@ export async function lookAtSides(
   };
 }
 
-export function cloudSide({ cloud, cloud_version }: Pick<Conflict, 'cloud' | 'cloud_version'>): CloudSide {
+function cloudSide({ cloud, cloud_version }: Pick<Conflict, 'cloud' | 'cloud_version'>): CloudSide {
   if (cloud !== null) return 'row';
   return cloud_version === '0' ? 'nothing' : 'deleted';
 }

@@ -19,7 +19,7 @@ export type OpenTruncation = { entity_type: string; truncated_at: string; togeth
  * Entities with an open one.
  * `together`: what the same transaction has emptied too, a TRUNCATE … CASCADE say.
  */
-export async function openTruncations(db: Db): Promise<OpenTruncation[]> {
+async function openTruncations(db: Db): Promise<OpenTruncation[]> {
   const { rows } = await sql<OpenTruncation>`
     SELECT t.entity_type, min(t.truncated_at)::text AS truncated_at,
       ARRAY(SELECT DISTINCT o.entity_type FROM syncd.truncations o

@@ -14,7 +14,7 @@ export async function oneConflict(id: string, signal?: AbortSignal): Promise<Con
   return conflictIn((await getExact(`/conflicts/${id}`, signal)) as Members);
 }
 
-export function conflictIn(members: Members): Conflict {
+function conflictIn(members: Members): Conflict {
   const { base, local, cloud, result, ...rest } = members;
   const rows = { base, local, cloud, result } as { [K in 'base' | 'local' | 'cloud' | 'result']: Row | null };
   return { ...(plain(rest) as Omit<Conflict, keyof typeof rows>), ...rows };

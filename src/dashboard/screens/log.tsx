@@ -65,7 +65,7 @@ const TONES: Record<string, Tone> = {
   wait: 'waiting',
 };
 
-export function LogTable({ items }: { items: LogItem[] }) {
+function LogTable({ items }: { items: LogItem[] }) {
   const { t, f } = useWords();
   return (
     <table class="list">

@@ -60,7 +60,7 @@ export function chosenValue(field: Field, pick: Pick): Exact | undefined {
 }
 
 /** What a person typed, as the kind of value that stands there now. */
-export function ownValue(field: Field, text: string): Exact {
+function ownValue(field: Field, text: string): Exact {
   const samples = [field.shop, field.cloud, field.before].filter((value) => value !== undefined && value !== null);
   if (text.trim() === '' && samples.every((value) => typeof value !== 'string')) return null;
   if (samples.some((value) => typeof value === 'string')) return text;

@@ -96,7 +96,7 @@ function take(event: string, data: string): void {
   }
 }
 
-export function takeStatus(status: StatusReport): void {
+function takeStatus(status: StatusReport): void {
   const clockMs = status.at === null ? live.value.clockMs : Date.parse(status.at) - Date.now();
   const isBack = live.value.status?.state === 'unknown' && status.state !== 'unknown';
   const backTurn = live.value.backTurn + (isBack ? 1 : 0);

@@ -202,7 +202,7 @@ export class CloudState implements View {
 }
 
 /** A stored entity without what only the cloud's own index needs. */
-export function recordOf(stored: EntityRecord): EntityRecord {
+function recordOf(stored: EntityRecord): EntityRecord {
   const { outlet_id, entity_type, entity_id, cloud_id, cloud_version, deleted, data } = stored;
   const { updated_at, origin_outlet_id } = stored;
   return {
