@@ -10,17 +10,19 @@
  */
 
 const WRITING = ['insert', 'update', 'delete', 'merge', 'copy', 'execute'].map(
-  (word) => `strpos(lower(f.prosrc), '${word}') > 0`,
+  (word) => `strpos(f.text, '${word}') > 0`,
 );
 
 /**
  * To stand behind WITH RECURSIVE: the texts of all functions that write something, where there is any trigger to run them. A
- * statement that is put together at run time, or a body that is kept as no text, may write whatever there is: null.
+ * statement that is put together at run time, or a body that is kept as no text, may write whatever there is: null. Not those that
+ * another session has made for itself, a report say: they come and go, and no trigger runs them.
  */
 export const WRITTEN_BY_FUNCTIONS = `writing(text) AS MATERIALIZED (
-    SELECT CASE WHEN f.prosrc <> '' AND strpos(lower(f.prosrc), 'execute') = 0 THEN lower(f.prosrc) END
-    FROM pg_proc f JOIN pg_language l ON l.oid = f.prolang JOIN pg_namespace n ON n.oid = f.pronamespace
-    WHERE f.oid >= 16384 AND l.lanname NOT IN ('c', 'internal') AND n.nspname <> 'syncd' AND (f.prosrc = '' OR ${WRITING.join(' OR ')})
+    SELECT CASE WHEN f.text <> '' AND strpos(f.text, 'execute') = 0 THEN f.text END
+    FROM (SELECT lower(p.prosrc) AS text FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n ON n.oid = p.pronamespace
+          WHERE p.oid >= 16384 AND l.lanname NOT IN ('c', 'internal') AND n.nspname <> 'syncd' AND NOT pg_is_other_temp_schema(n.oid) OFFSET 0) f
+    WHERE (f.text = '' OR ${WRITING.join(' OR ')})
       AND EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace s ON s.oid = p.pronamespace
                   WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND p.oid >= 16384 AND s.nspname <> 'syncd')
   )`;

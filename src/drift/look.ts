@@ -60,7 +60,9 @@ export async function lookForDrift(db: Db, settings: Pick<Settings, 'entities'>)
            r.rereads > 0 AS rereads,
            r.rereads < 1 AND ${sql.raw(changedInBetween('its.oid'))} OR r.rereads < 2 AND (EXISTS (
              SELECT FROM pg_attribute a WHERE a.attrelid = its.oid AND a.attgenerated = 'v' AND NOT a.attisdropped AND a.attname <> ALL (c.excluded))
-             OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = its.oid AND i.indisprimary AND NOT i.indimmediate)) AS outrun,
+             OR EXISTS (SELECT FROM pg_index i CROSS JOIN LATERAL (
+                          SELECT array_agg(a.attname::text) AS names FROM pg_attribute a WHERE a.attrelid = its.oid AND a.attnum = ANY (i.indkey)) AS key
+                        WHERE i.indrelid = its.oid AND i.indisprimary AND NOT i.indimmediate AND key.names @> c.keys AND key.names <@ c.keys)) AS outrun,
            coalesce(row_security_active(named.oid), false) AS policed,
            EXISTS (SELECT FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace AND s.nspname = 'syncd'
                    WHERE p.proname::text = ANY (c.functions) AND NOT p.prosecdef) AS invoked,

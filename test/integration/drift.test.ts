@@ -68,10 +68,8 @@ onEachServer('drift', (_, server) => {
   });
 
   test('of every kind is found in one look, told once, repaired by install, and gone then', async () => {
-    const computed = ['ALTER TABLE computed ADD twice int GENERATED ALWAYS AS (qty * 2)', 'triggers'] as [
-      string,
-      string,
-    ];
+    const ddl = 'ALTER TABLE computed ADD twice int GENERATED ALWAYS AS (qty * 2)';
+    const computed: [string, string] = [ddl, 'triggers'];
     const all = { ...ALTERED, ...(server.version >= 18 && { computed }) };
     const tables = Object.keys(all).map(
       (name) => `CREATE TABLE ${name} (id int PRIMARY KEY, name text, qty int NOT NULL DEFAULT 0)`,
@@ -138,6 +136,19 @@ onEachServer('drift', (_, server) => {
       expect.stringMatching(/^the excluded column secret of public\.sale is called hidden now: it stays/),
     );
     expect(await pos.write('INSERT INTO goods VALUES (1)')).toEqual([]);
+  });
+
+  test('is none by a deferrable primary key beside the key by which rows are known, nor by what a session makes for itself', async () => {
+    const entities = { sale: { table: 'sale', key: ['no'] } };
+    await pos.sql.query(`ALTER TABLE sale ADD no int NOT NULL UNIQUE, DROP CONSTRAINT sale_pkey, ADD PRIMARY KEY (id) DEFERRABLE;
+      CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+      CREATE TRIGGER noted BEFORE INSERT ON stock FOR EACH ROW EXECUTE FUNCTION noted()`);
+    await install(entities);
+    await pos.sql.query(
+      `CREATE FUNCTION pg_temp.report() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE ''; END $$`,
+    );
+    await look(entities);
+    expect(await drifts()).toEqual({});
   });
 
   test('in the key, the rights or the name holds the entity, and only it', async () => {

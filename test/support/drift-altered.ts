@@ -30,6 +30,7 @@ export const ALTERED: Record<string, [ddl: string, kind: string]> = {
      CREATE TABLE lines (id int); CREATE TRIGGER sum BEFORE INSERT ON lines FOR EACH ROW EXECUTE FUNCTION sum()`,
     'triggers',
   ],
+  shifting: ['ALTER TABLE shifting DROP CONSTRAINT shifting_pkey, ADD PRIMARY KEY (id) DEFERRABLE', 'triggers'],
   parent: ['CREATE TABLE child () INHERITS (parent)', 'child'],
   wider: ['ALTER TABLE wider ADD note text', 'columns'],
   narrower: ['ALTER TABLE narrower DROP name', 'columns'],
