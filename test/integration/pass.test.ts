@@ -10,6 +10,7 @@ import { Pass } from '../../src/push/pass.js';
 import { QueueFloor } from '../../src/queue/floor.js';
 import { retryChanges } from '../../src/queue/manage.js';
 import { monotonicMs, sleep } from '../../src/time.js';
+import { afterLook } from '../support/after-look.js';
 import { agreed, makeLimits } from '../support/changes.js';
 import { addRows, emptyQueue, filler } from '../support/queue-rows.js';
 import { openShop, type Shop } from '../support/shop.js';
@@ -40,14 +41,14 @@ beforeEach(async () => {
   pass = passOver(db);
 });
 
-const passOver = (special: Db, coalesced: string[] = [], reader = db) =>
+const passOver = (special: Db, coalesced: string[] = [], reader = db, correctionMs = 0) =>
   new Pass({
     reader,
     special,
     backlog,
     floor: new QueueFloor(db, monotonicMs),
     coalesced: new Set(coalesced),
-    correctionMs: () => 0,
+    correctionMs: () => correctionMs,
   });
 
 function takeAll(): PendingChange[] {
@@ -121,15 +122,7 @@ test('what follows a change that a person releases in the middle of a pass does 
 
 test('a change that is released between the look for retries and the page is taken in once', async () => {
   const [failed, correction] = await addRows(shop, [{ entity: 'e', status: 'failed' }, { entity: 'e' }, ...filler(3)]);
-  let looks = 0;
-  const between: KyselyPlugin = {
-    transformQuery: ({ node }) => node,
-    transformResult: async ({ result }) => {
-      if (++looks === 2) await retryChanges(shop.db, [failed as string], 'budi');
-      return result;
-    },
-  };
-  pass = passOver(db.withPlugin(between));
+  pass = passOver(db.withPlugin(afterLook(2, () => retryChanges(shop.db, [failed as string], 'budi'))));
   pass.begin(true, nothing);
   const taken = (await readOn()).filter((change) => change.entity_id === 'e');
   expect(taken.map(({ id, supersedes }) => [id, supersedes.map((older) => older.id)])).toEqual([
@@ -179,6 +172,43 @@ test('a pass that is abandoned while it reads yields nothing and has ended', asy
   expect((await readOn()).length).toBe(3);
 });
 
+test.each([
+  ['retries', 1],
+  ['long transactions', 3],
+])('one that is abandoned while it looks for %s takes in nothing', async (_what, nth) => {
+  await addRows(shop, [{ entity: 'e', nextMs: -1 }, ...filler(600)]);
+  const abandoned = afterLook(nth, () => {
+    backlog.clear();
+    pass.abandon();
+  });
+  pass = passOver(db.withPlugin(abandoned));
+  pass.begin(true, nothing);
+  expect([await pass.read(limits), backlog.size]).toEqual([undefined, 0]);
+});
+
+test('what follows a retry that is put off while it is looked for waits with it, also on later pages', async () => {
+  await addRows(shop, [{ entity: 'e', nextMs: -1 }, ...filler(600), { entity: 'e' }]);
+  pass = passOver(db.withPlugin(afterLook(1, () => pass.noteHeld(key))));
+  pass.begin(true, nothing);
+  expect(idsOf(await readOn())).toEqual([]);
+});
+
+test('a pass knows nothing of what the one before had taken ahead', async () => {
+  const rows = [
+    { entity: 'e', status: 'failed' as const },
+    { entity: 'e' },
+    { entity: 'r', nextMs: -1 },
+    { entity: 'r' },
+  ];
+  const [failed, correction, retry, follower] = await addRows(shop, rows);
+  pass.begin(true, nothing);
+  expect((await readOn()).map(({ id }) => id)).toEqual([correction, retry, follower]);
+  await retryChanges(shop.db, [failed as string], 'budi');
+  await shop.sql.query("UPDATE syncd.sync_queue SET next_attempt_at = now() + interval '1 h' WHERE id = $1", [retry]);
+  pass.begin(true, nothing);
+  expect((await readOn()).map(({ id }) => id)).toEqual([failed, correction]);
+});
+
 test('a transaction whose rows lie far apart leaves whole', async () => {
   await addRows(shop, [{ entity: 'x1', tx: 5 }, ...filler(1_500), { entity: 'x2', tx: 5 }]);
   pass.begin(false, nothing);
@@ -206,14 +236,7 @@ test('instants travel as RFC 3339 with all their digits, corrected by the clockâ
   await shop.sql.query("UPDATE syncd.sync_queue SET created_at = '2026-11-22 15:00:00.123456+07'");
   pass.begin(false, nothing);
   expect((await readOn()).map((change) => change.changedAt)).toEqual(['2026-11-22T08:00:00.123456Z']);
-  const ahead = new Pass({
-    reader: db,
-    special: db,
-    backlog,
-    floor: new QueueFloor(db, monotonicMs),
-    coalesced: new Set(),
-    correctionMs: () => 3_600_000,
-  });
+  const ahead = passOver(db, [], db, 3_600_000);
   ahead.begin(false, nothing);
   await ahead.read(limits);
   expect(takeAll().map((change) => change.changedAt)).toEqual(['2026-11-22T09:00:00.123456Z']);

