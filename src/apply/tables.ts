@@ -23,7 +23,7 @@ export type TableColumn = {
 };
 
 /** A foreign key that points to a configured table. */
-export type Reference = { constraint: string; columns: string[]; parent: string; parentColumns: string[] };
+export type Reference = { columns: string[]; parent: string; parentColumns: string[] };
 
 /** A sequence that counts upwards, and the column whose default draws from it. `max` and `step` are whole numbers as text. */
 export type ColumnSequence = { column: string; sequence: string; max: string; step: string };
@@ -63,7 +63,7 @@ type Captured = { entity: string; table: string; direction: Direction; names: st
 type ReadColumn = Omit<TableColumn, 'key' | 'excluded'>;
 type Facts = {
   columns: ReadColumn[];
-  references: (Omit<Reference, 'parent'> & { parent: string })[];
+  references: Reference[];
   sequences: ColumnSequence[];
   arbiter: boolean;
   deferrable: boolean;
@@ -105,7 +105,7 @@ async function readFacts(db: Db, { table, names }: Captured, all: Captured[]): P
                'json', a.atttypid = 'json'::regtype) ORDER BY a.attnum)
       FROM pg_attribute a WHERE a.attrelid = ${table}::regclass AND a.attnum > 0 AND NOT a.attisdropped
     ) AS columns, (
-      SELECT coalesce(json_agg(json_build_object('constraint', k.conname, 'parent', o.place,
+      SELECT coalesce(json_agg(json_build_object('parent', o.place,
                'columns', ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(n, i)
                                 JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.i),
                'parentColumns', ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u(n, i)

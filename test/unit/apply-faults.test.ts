@@ -164,7 +164,7 @@ test('a chunk that was broken off is followed by smaller ones, until they are qu
 
 test('parents have a lower rank than their children, and a cycle does not hang', () => {
   const refer = (...parents: string[]) => ({
-    references: parents.map((parent) => ({ constraint: '', columns: [], parent, parentColumns: [] })),
+    references: parents.map((parent) => ({ columns: [], parent, parentColumns: [] })),
   });
   const rank = ranks(
     new Map([
