@@ -43,38 +43,38 @@ const columns = sql`i.id, i.source, i.entity_type, i.entity_id, i.operation, i.c
  * What was put off and is due, then the oldest that nobody has looked at. Columns come as one text each: a chunk's worth of rows
  * costs server and daemon several times as much.
  * @param beyond an id: reads ahead of a chunk that ends there and is being applied, what was put off aside
- * @param held entity types that wait as a whole
+ * @param heldTypes entity types that wait as a whole
  */
 export async function pick(
   db: Db,
   limit: number,
   beyond: string | undefined,
-  held: readonly string[] = [],
+  heldTypes: readonly string[] = [],
 ): Promise<Picked> {
   try {
-    return await pickReadable(db, limit, { beyond, held, readable: true });
+    return await pickReadable(db, limit, { beyond, heldTypes, readable: true });
   } catch (error) {
     // Class 22 is "data exception": the data holds what this database cannot, U+0000 say. It is found by halves, and stands alone.
     if (!codeOf(error)?.startsWith('22')) throw error;
-    if (limit > 1) return pick(db, Math.ceil(limit / 2), beyond, held);
-    return { ...(await pickReadable(db, 1, { beyond, held, readable: false })), unreadable: wordsOf(error) };
+    if (limit > 1) return pick(db, Math.ceil(limit / 2), beyond, heldTypes);
+    return { ...(await pickReadable(db, 1, { beyond, heldTypes, readable: false })), unreadable: wordsOf(error) };
   }
 }
 
 /** Leaves out what waits as a whole; on a good day the condition is not even there. */
-const free = (held: readonly string[]) =>
-  held.length === 0 ? sql`` : sql`AND i.entity_type <> ALL (${arrayLiteral(held)}::text[])`;
+const withoutHeld = (heldTypes: readonly string[]) =>
+  heldTypes.length === 0 ? sql`` : sql`AND i.entity_type <> ALL (${arrayLiteral(heldTypes)}::text[])`;
 
-type Reading = { beyond: string | undefined; held: readonly string[]; readable: boolean };
+type Reading = { beyond: string | undefined; heldTypes: readonly string[]; readable: boolean };
 
-async function pickReadable(db: Db, limit: number, { beyond, held, readable }: Reading): Promise<Picked> {
-  const due = sql`(SELECT ${columns} FROM syncd.incoming i WHERE i.next_attempt_at <= pg_catalog.statement_timestamp() ${free(held)}
+async function pickReadable(db: Db, limit: number, { beyond, heldTypes, readable }: Reading): Promise<Picked> {
+  const due = sql`(SELECT ${columns} FROM syncd.incoming i WHERE i.next_attempt_at <= pg_catalog.statement_timestamp() ${withoutHeld(heldTypes)}
                    ORDER BY i.next_attempt_at LIMIT ${limit}) UNION ALL`;
   const { rows } = await sql<Columns & Omit<Picked, 'incoming'>>`
     WITH picked AS MATERIALIZED (
       SELECT * FROM (${beyond === undefined ? due : sql``}
         (SELECT ${columns} FROM syncd.incoming i WHERE i.status = 'waiting' AND i.next_attempt_at IS NULL
-           ${beyond === undefined ? sql`` : sql`AND i.id > ${beyond}::bigint`} ${free(held)} ORDER BY i.id LIMIT ${limit})) AS one
+           ${beyond === undefined ? sql`` : sql`AND i.id > ${beyond}::bigint`} ${withoutHeld(heldTypes)} ORDER BY i.id LIMIT ${limit})) AS one
       LIMIT ${limit}
     )
     SELECT p.*, ARRAY(
@@ -228,17 +228,17 @@ export type Waiting = { due: boolean; dueMs: number | null; conflicts: boolean }
 
 /**
  * What there is to do, in one glance that costs next to nothing.
- * @param held entity types that wait as a whole
+ * @param heldTypes entity types that wait as a whole
  */
-export async function whatWaits(db: Db, held: readonly string[] = []): Promise<Waiting> {
+export async function whatWaits(db: Db, heldTypes: readonly string[] = []): Promise<Waiting> {
   type Seen = { fresh: boolean; ms: number | null; conflicts: boolean; refused_ms: number | null };
   const { rows } = await sql<Seen>`
-    SELECT EXISTS (SELECT FROM syncd.incoming i WHERE status = 'waiting' AND next_attempt_at IS NULL ${free(held)}) AS fresh,
+    SELECT EXISTS (SELECT FROM syncd.incoming i WHERE status = 'waiting' AND next_attempt_at IS NULL ${withoutHeld(heldTypes)}) AS fresh,
            (SELECT (extract(epoch FROM min(next_attempt_at) - pg_catalog.clock_timestamp()) * 1000)::float8
-            FROM syncd.incoming i WHERE next_attempt_at IS NOT NULL ${free(held)}) AS ms,
-           EXISTS (SELECT FROM syncd.sync_conflicts i WHERE status = 'open' AND reason IS NULL ${free(held)}) AS conflicts,
+            FROM syncd.incoming i WHERE next_attempt_at IS NOT NULL ${withoutHeld(heldTypes)}) AS ms,
+           EXISTS (SELECT FROM syncd.sync_conflicts i WHERE status = 'open' AND reason IS NULL ${withoutHeld(heldTypes)}) AS conflicts,
            (SELECT (extract(epoch FROM min(next_attempt_at) - pg_catalog.clock_timestamp()) * 1000)::float8
-            FROM syncd.sync_conflicts i WHERE status = 'open' AND next_attempt_at IS NOT NULL ${free(held)}) AS refused_ms`.execute(
+            FROM syncd.sync_conflicts i WHERE status = 'open' AND next_attempt_at IS NOT NULL ${withoutHeld(heldTypes)}) AS refused_ms`.execute(
     db,
   );
   const { fresh, ms, conflicts, refused_ms } = rows[0] as Seen;

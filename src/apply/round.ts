@@ -63,10 +63,10 @@ const COLLISION =
 /** What a round is to deal with, where the queue stood before that was looked up, and whether there may be more. */
 export type Look = Picked & { position: string; full: boolean };
 
-/** @param beyond as `pick` has it, and `held` */
-export async function lookAhead(db: Db, limit: number, held?: readonly string[], beyond?: string): Promise<Look> {
+/** @param beyond as `pick` has it, and `heldTypes` */
+export async function lookAhead(db: Db, limit: number, heldTypes?: readonly string[], beyond?: string): Promise<Look> {
   const position = await queuePosition(db);
-  const picked = await pick(db, limit, beyond, held);
+  const picked = await pick(db, limit, beyond, heldTypes);
   return { position, ...picked, full: picked.incoming.length >= limit };
 }
 

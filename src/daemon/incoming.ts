@@ -103,7 +103,8 @@ export function createInbox(deps: InboxDeps): InboxLoop {
     settings,
     leader_epoch,
     conflicts: conflictBook,
-    resolveOpen: (tables, held) => resolveOpen({ db, tables, leader_epoch, log, horizon, held, longestWaitMs, onStep }),
+    resolveOpen: (tables, heldTypes) =>
+      resolveOpen({ db, tables, leader_epoch, log, horizon, heldTypes, longestWaitMs, onStep }),
     fetchEntity: (entity_type, entity_id) => fetchEntity(fetching, entity_type, entity_id),
     onLocalChanges: deps.onLocalChanges,
     onQuiet: deps.onQuiet,

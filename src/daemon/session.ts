@@ -138,11 +138,11 @@ function assemble(
     onSettled: (settled_id, now_ms) => check.note(settled_id, now_ms),
     pull: () => pull && incoming.pull.standing,
     // A fork stops pushing alone: what the cloud says holds for every copy.
-    onLook: ({ enabled, stop, held, walks }) => {
+    onLook: ({ enabled, stop, heldTypes, walks }) => {
       const stopped = stop === null || stop.code === 'fork' ? null : stop.reason;
       pull?.configure(enabled, stopped);
       incoming.fetch.enabled = enabled;
-      inbox.configure(stopped !== null, held);
+      inbox.configure(stopped !== null, heldTypes);
       if (walks) upkeep.wake(WALKS);
     },
     onNow: () => {

@@ -35,7 +35,7 @@ export type InboxLoopDeps = {
   leader_epoch: string;
   conflicts: ConflictBook;
   /** Settles what a rule can decide. `minted`: changes to be pushed; `busy`: conflicts to be looked at again soon. */
-  resolveOpen: (tables: AppliedTables, held: readonly string[]) => Promise<{ minted: number; busy: number }>;
+  resolveOpen: (tables: AppliedTables, heldTypes: readonly string[]) => Promise<{ minted: number; busy: number }>;
   /** Stores the entity as the cloud holds it among the incoming changes. */
   fetchEntity: (entity_type: string, entity_id: string) => Promise<Fetched>;
   /** Told when changes were minted, or may have been captured by what the POS's triggers did. */
@@ -77,7 +77,7 @@ export class InboxLoop {
   #release: string | undefined = BEGINNING;
   #stopped = false;
   /** Entity types that wait as a whole. */
-  #held: readonly string[] = [];
+  #heldTypes: readonly string[] = [];
   #fault: unknown;
   #progressAt = monotonicMs();
 
@@ -110,12 +110,12 @@ export class InboxLoop {
 
   /**
    * @param stopped nothing may be applied: the cloud's history is another one
-   * @param held entity types of which nothing may be applied; the others go on
+   * @param heldTypes entity types of which nothing may be applied; the others go on
    */
-  configure(stopped: boolean, held: readonly string[]): void {
-    if (stopped === this.#stopped && held.join('\n') === this.#held.join('\n')) return;
+  configure(stopped: boolean, heldTypes: readonly string[]): void {
+    if (stopped === this.#stopped && heldTypes.join('\n') === this.#heldTypes.join('\n')) return;
     this.#stopped = stopped;
-    this.#held = held;
+    this.#heldTypes = heldTypes;
     this.#next = undefined;
     this.#tables = undefined;
     this.wake();
@@ -145,7 +145,7 @@ export class InboxLoop {
     }
     if (this.#release === BEGINNING) this.#release = await releaseParked(db, BEGINNING);
     const look = ++this.#looks;
-    const waiting = this.#next ? AT_ONCE : await whatWaits(db, this.#held);
+    const waiting = this.#next ? AT_ONCE : await whatWaits(db, this.#heldTypes);
     // After the first portion what has just come goes before what could not be applied.
     if (!waiting.due && this.#release !== undefined) {
       this.#release = await releaseParked(db, this.#release);
@@ -159,7 +159,7 @@ export class InboxLoop {
     const tables = await this.#readTables();
     if (tables === undefined) return BUSY_POLL_MS;
     const trouble = waiting.due ? await this.#apply(tables) : undefined;
-    const { minted, busy } = await resolveOpen(tables, this.#held);
+    const { minted, busy } = await resolveOpen(tables, this.#heldTypes);
     if (minted > 0) onLocalChanges();
     if (trouble !== undefined) {
       log.warn('the server cannot take the incoming changes now; they wait', { trouble: 'apply', error: trouble });
@@ -172,7 +172,7 @@ export class InboxLoop {
   /** @returns why the server cannot, where it cannot */
   async #apply(tables: AppliedTables): Promise<string | undefined> {
     const configured = new Set(this.#deps.settings.entities.keys());
-    const read = await (this.#next ?? lookAhead(this.#deps.db, this.#size, this.#held));
+    const read = await (this.#next ?? lookAhead(this.#deps.db, this.#size, this.#heldTypes));
     // What was read ahead may release what was parked meanwhile, or make it superfluous.
     const look = { ...read, troubled: read.troubled || this.#parked };
     this.#next = this.#readAhead(look);
@@ -196,7 +196,7 @@ export class InboxLoop {
   #readAhead({ incoming, full, troubled }: Look): Promise<Look> | undefined {
     const last = incoming.at(-1);
     if (last === undefined || !full || troubled) return undefined;
-    const next = lookAhead(this.#deps.reader, this.#size, this.#held, last.id);
+    const next = lookAhead(this.#deps.reader, this.#size, this.#heldTypes, last.id);
     // Whoever waits for it hears of a failure.
     next.catch(() => {});
     return next;

@@ -22,7 +22,7 @@ const GLANCE_MS = 5_000;
 export interface Supervised {
   readonly troubles: number;
   readonly passes: number;
-  configure(enabled: boolean, trouble: boolean, troubles: number, held: readonly string[]): void;
+  configure(enabled: boolean, trouble: boolean, troubles: number, heldTypes: readonly string[]): void;
   tryNow(asked: boolean): void;
   readAnew(): void;
   stop(reason: string): void;
@@ -47,7 +47,7 @@ type Deps = {
   onLook: (seen: {
     enabled: boolean;
     stop: { code: string; reason: string } | null;
-    held: readonly string[];
+    heldTypes: readonly string[];
     walks: boolean;
   }) => void;
   /** A person asks for a try at once. @returns how far pulling and applying have come */
@@ -177,7 +177,7 @@ export class Supervision {
     if (this.#lastCommand !== undefined && this.#lastCommand !== seen.last_command) loop.readAnew();
     this.#lastCommand = seen.last_command;
     const stop = seen.stopped === null ? null : { code: seen.stopped_code ?? '', reason: seen.stopped };
-    this.#deps.onLook({ enabled: active, stop, held: seen.held_apply, walks: seen.walks });
+    this.#deps.onLook({ enabled: active, stop, heldTypes: seen.held_apply, walks: seen.walks });
     if (seen.settled_id !== null) await this.#deps.onSettled(seen.settled_id, seen.now_ms);
     await this.#answerNow(loop, seen.now_requested, active, pass);
     await clockLog.look(db);

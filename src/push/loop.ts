@@ -51,7 +51,7 @@ export class PushLoop {
   readonly #flights = new Flights();
   #enabled = false;
   /** Entity types that wait as a whole. */
-  #held: readonly string[] = [];
+  #heldTypes: readonly string[] = [];
   /** What the table last said of anything being held back, and how much was known to be by then. */
   #trouble = true;
   #knownTroubles = 0;
@@ -144,14 +144,14 @@ export class PushLoop {
    * @param enabled false: paused; what is in flight ends, nothing new leaves
    * @param trouble whether the table holds anything back
    * @param troubles what `troubles` said before the table was asked
-   * @param held entity types of which nothing new leaves; the others go on, also those of a transaction that has some of both
+   * @param heldTypes entity types of which nothing new leaves; the others go on, also those of a transaction that has some of both
    */
-  configure(enabled: boolean, trouble: boolean, troubles: number, held: readonly string[]): void {
+  configure(enabled: boolean, trouble: boolean, troubles: number, heldTypes: readonly string[]): void {
     this.#trouble = trouble;
     this.#knownTroubles = troubles;
-    if (enabled === this.#enabled && held.join('\n') === this.#held.join('\n')) return;
+    if (enabled === this.#enabled && heldTypes.join('\n') === this.#heldTypes.join('\n')) return;
     this.#enabled = enabled;
-    this.#held = held;
+    this.#heldTypes = heldTypes;
     this.readAnew();
   }
 
@@ -180,7 +180,7 @@ export class PushLoop {
       case 'probe':
         return this.#flights.size > 0 ? Number.POSITIVE_INFINITY : this.#resume(await this.#contact.probe());
       case 'call':
-        this.#leaveHeld();
+        this.#leaveHeldTypes();
         return this.#suspects.size > 0 ? this.#sendSuspect() : this.#send();
       default:
         return allowed satisfies never;
@@ -202,9 +202,9 @@ export class PushLoop {
   }
 
   /** What waits as a whole waits in the table, also where it was to be sent once more. */
-  #leaveHeld(): void {
-    if (this.#held.length === 0 || this.#suspects.size === 0) return;
-    this.#suspects.retain((change) => !this.#held.includes(change.entity_type));
+  #leaveHeldTypes(): void {
+    if (this.#heldTypes.length === 0 || this.#suspects.size === 0) return;
+    this.#suspects.retain((change) => !this.#heldTypes.includes(change.entity_type));
     this.#flights.keep([...this.#suspects.changes()]);
   }
 
@@ -243,7 +243,7 @@ export class PushLoop {
   #look(): number {
     this.#passes++;
     const trouble = this.#trouble || this.#aftermath.troubles > this.#knownTroubles;
-    this.#pass.begin(trouble, this.#flights.owned(), this.#held);
+    this.#pass.begin(trouble, this.#flights.owned(), this.#heldTypes);
     this.#read();
     return Number.POSITIVE_INFINITY;
   }
@@ -275,7 +275,7 @@ export class PushLoop {
     const { changes, batch_id } = suspect;
     const generation = this.#generation;
     this.#flights.begin(changes);
-    pushBatch({ ...this.#deps, patient: this.#held.length > 0 }, batch_id, changes, this.#deps.memory.encodings)
+    pushBatch({ ...this.#deps, patient: this.#heldTypes.length > 0 }, batch_id, changes, this.#deps.memory.encodings)
       .then((report) => this.#aftermath.answered(suspect, report))
       .catch((error) => this.#fail(error))
       .finally(() => {

@@ -62,7 +62,7 @@ export class Pass {
   readonly #ahead = new Set<string>();
   #trouble = false;
   #owned: ReadonlySet<string> = new Set();
-  #held: readonly string[] = [];
+  #heldTypes: readonly string[] = [];
   /** Retries and corrections are not looked for before. Outlives the pass, as does what follows. */
   #specialDueMs = 0;
   #settledId: string | undefined;
@@ -98,11 +98,11 @@ export class Pass {
   /**
    * @param owned ids that are in flight or suspect now: this pass does not take them in
    * @param trouble whether anything is held back, so that retries and corrections have to be looked for
-   * @param held entity types that wait as a whole; where they change the pass has to be abandoned
+   * @param heldTypes entity types that wait as a whole; where they change the pass has to be abandoned
    */
-  begin(trouble: boolean, owned: ReadonlySet<string>, held: readonly string[] = []): void {
+  begin(trouble: boolean, owned: ReadonlySet<string>, heldTypes: readonly string[] = []): void {
     this.#owned = owned;
-    this.#held = held;
+    this.#heldTypes = heldTypes;
     this.#begun = this.#deps.floor.id;
     this.#after = this.#begun;
     this.#snapshot = undefined;
@@ -176,8 +176,15 @@ export class Pass {
     let taken = 0;
     const begunMs = monotonicMs();
     if (this.#trouble && this.#snapshot === undefined && begunMs >= this.#specialDueMs) {
-      const due = await claimDue(special, MAX_SPECIAL, offsetMs, farthestMs, this.#held);
-      const corrections = await claimCorrections(special, MAX_SPECIAL, offsetMs, farthestMs, this.#held, this.#begun);
+      const due = await claimDue(special, MAX_SPECIAL, offsetMs, farthestMs, this.#heldTypes);
+      const corrections = await claimCorrections(
+        special,
+        MAX_SPECIAL,
+        offsetMs,
+        farthestMs,
+        this.#heldTypes,
+        this.#begun,
+      );
       const corrected = new Set(corrections.rows.flatMap((row) => (row.supersedes ?? []).map(({ id }) => id)));
       due.rows = due.rows.filter(({ id }) => !corrected.has(id));
       const specials = [due, corrections];
@@ -202,7 +209,7 @@ export class Pass {
       snapshot: this.#snapshot,
       due: [...this.#due.values()],
       trouble: this.#trouble,
-      held: this.#held,
+      heldTypes: this.#heldTypes,
       settled_id: this.#settledId,
     };
     const page = await claimPage(reader, pass, size, offsetMs);

@@ -5,7 +5,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Db } from '../db/connect.js';
 import { PLANNED_ANEW } from '../db/prepared.js';
-import { type ClaimedRow, changeColumns, changeDetails, changeState, free, type Page } from './claimed.js';
+import { type ClaimedRow, changeColumns, changeDetails, changeState, type Page, withoutHeld } from './claimed.js';
 import { rfc3339 } from './page-text.js';
 
 /** The longest wait that can be configured. */
@@ -24,12 +24,12 @@ export function claimDue(
   limit: number,
   offsetMs: number,
   farthestMs = FARTHEST_MS,
-  held: readonly string[] = [],
+  heldTypes: readonly string[] = [],
 ): Promise<Page> {
   return claimSpecial(
     db,
     sql`SELECT ${changeColumns(offsetMs)}, ${changeDetails}, NULL AS supersedes FROM syncd.sync_queue q ${changeState}
-    WHERE q.status = 'pending' AND ${isDue(farthestMs)} ${free(held)}
+    WHERE q.status = 'pending' AND ${isDue(farthestMs)} ${withoutHeld(heldTypes)}
       AND NOT EXISTS (
         SELECT FROM syncd.sync_queue h
         WHERE h.entity_type = q.entity_type AND h.entity_id = q.entity_id
@@ -50,7 +50,7 @@ export function claimCorrections(
   limit: number,
   offsetMs: number,
   farthestMs = FARTHEST_MS,
-  held: readonly string[] = [],
+  heldTypes: readonly string[] = [],
   floor = '0',
 ): Promise<Page> {
   return claimSpecial(
@@ -69,7 +69,7 @@ export function claimCorrections(
       WHERE status IN ('failed', 'conflict') AND (SELECT EXISTS (SELECT FROM waiting))
     ), newest AS MATERIALIZED (
       -- Grouped, not joined: a join may become a nested loop.
-      SELECT q.entity_type, q.entity_id, max(q.id) FILTER (WHERE q.status = 'pending') AS id FROM candidates q WHERE true ${free(held)}
+      SELECT q.entity_type, q.entity_id, max(q.id) FILTER (WHERE q.status = 'pending') AS id FROM candidates q WHERE true ${withoutHeld(heldTypes)}
       GROUP BY q.entity_type, q.entity_id
       HAVING (bool_or(q.status = 'failed') OR max(q.id) FILTER (WHERE q.bars) < max(q.id) FILTER (WHERE q.status = 'pending'))
         AND NOT bool_or(q.status = 'conflict') AND max(q.id) FILTER (WHERE q.status = 'pending')

@@ -12,7 +12,7 @@ import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
 import { atHome, tablesExchanged } from '../db/place.js';
 import { PLANNED_ANEW } from '../db/prepared.js';
-import { type ClaimedRow, changeColumns, changedFields, changeState, free, type Page } from './claimed.js';
+import { type ClaimedRow, changeColumns, changedFields, changeState, type Page, withoutHeld } from './claimed.js';
 import { type PageTexts, pageTexts, rfc3339, rowsOf } from './page-text.js';
 
 /** Payload bytes, as stored, after which a page ends early; a row above it comes alone. */
@@ -36,7 +36,7 @@ export type PassState = {
   /** Whether anything at all is held back, so that a good day pays nothing. */
   trouble: boolean;
   /** Entity types that wait as a whole. */
-  held?: readonly string[];
+  heldTypes?: readonly string[];
   /** How far the queue was settled when it was last looked at: it never goes back. */
   settled_id?: string | undefined;
 };
@@ -45,7 +45,7 @@ const fresh = (pass: PassState, limit: number) => sql`
   SELECT * FROM syncd.sync_queue q
   WHERE status = 'pending' AND next_attempt_at IS NULL AND id > ${pass.after}::bigint
     ${pass.snapshot === undefined ? sql`` : sql`AND pg_visible_in_snapshot(txid, ${pass.snapshot}::pg_snapshot)`}
-    ${pass.trouble ? sql`AND NOT ${troubled(pass.due)}` : sql``} ${free(pass.held)}
+    ${pass.trouble ? sql`AND NOT ${troubled(pass.due)}` : sql``} ${withoutHeld(pass.heldTypes)}
   ORDER BY id LIMIT ${limit}`;
 
 /** What few fresh changes have. */

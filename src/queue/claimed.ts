@@ -55,5 +55,5 @@ export const changeState = sql`LEFT JOIN LATERAL (
   SELECT * FROM syncd.entity_state s WHERE s.entity_type = q.entity_type AND s.entity_id = q.entity_id OFFSET 0) AS s ON true`;
 
 /** Leaves out what waits as a whole; on a good day the condition is not even there. */
-export const free = (held: readonly string[] = []) =>
-  held.length === 0 ? sql`` : sql`AND q.entity_type <> ALL (${arrayLiteral(held)}::text[])`;
+export const withoutHeld = (heldTypes: readonly string[] = []) =>
+  heldTypes.length === 0 ? sql`` : sql`AND q.entity_type <> ALL (${arrayLiteral(heldTypes)}::text[])`;

@@ -32,7 +32,7 @@ export type ResolveDeps = {
   /** Kept from call to call. */
   horizon: Horizon;
   /** Entity types that wait as a whole: their tables are not written now. */
-  held?: readonly string[];
+  heldTypes?: readonly string[];
   /** However often a conflict comes back, the next change of ours waits no longer. */
   longestWaitMs: number;
   onStep?: OnStep | undefined;
@@ -50,7 +50,7 @@ const MOST = 500;
  * until the cloud's side changes.
  */
 export async function resolveOpen(deps: ResolveDeps): Promise<Resolved> {
-  const open = sql`SELECT id FROM syncd.sync_conflicts WHERE status = 'open' AND entity_type <> ALL (${arrayLiteral(deps.held ?? [])}::text[])`;
+  const open = sql`SELECT id FROM syncd.sync_conflicts WHERE status = 'open' AND entity_type <> ALL (${arrayLiteral(deps.heldTypes ?? [])}::text[])`;
   const { rows } = await sql<{ id: string }>`
     SELECT id FROM (${open} AND reason IS NULL UNION ${open} AND next_attempt_at <= clock_timestamp()) AS one
     ORDER BY id LIMIT ${MOST}`.execute(deps.db);
