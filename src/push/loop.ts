@@ -72,7 +72,7 @@ export class PushLoop {
       floor: new QueueFloor(deps.reader, monotonicMs),
       coalesced: deps.coalesced,
       correctionMs: () => deps.clock.correctionMs,
-      farthestMs: deps.retry.maxBackoffMs + LONGEST_HOLD_MS,
+      longestWaitMs: deps.retry.maxBackoffMs + LONGEST_HOLD_MS,
       log: deps.log,
     });
     this.#contact = new Contact(deps);

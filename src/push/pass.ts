@@ -33,7 +33,7 @@ export type PassDeps = {
   /** Added to the outlet's instants, in ms. */
   correctionMs: () => number;
   /** The longest wait that a retry is ever given. */
-  farthestMs?: number;
+  longestWaitMs?: number;
   log?: Log;
 };
 
@@ -169,22 +169,16 @@ export class Pass {
   }
 
   async #readPage(limits: Limits): Promise<number | undefined> {
-    const { reader, special, backlog, floor, correctionMs, farthestMs } = this.#deps;
+    const { reader, special, backlog, floor, correctionMs, longestWaitMs } = this.#deps;
     const offsetMs = correctionMs();
     const generation = this.#generation;
     const begins = this.#snapshot === undefined;
     let taken = 0;
     const begunMs = monotonicMs();
     if (this.#trouble && this.#snapshot === undefined && begunMs >= this.#specialDueMs) {
-      const due = await claimDue(special, MAX_SPECIAL, offsetMs, farthestMs, this.#heldTypes);
-      const corrections = await claimCorrections(
-        special,
-        MAX_SPECIAL,
-        offsetMs,
-        farthestMs,
-        this.#heldTypes,
-        this.#begun,
-      );
+      const wanted = { longestWaitMs, heldTypes: this.#heldTypes };
+      const due = await claimDue(special, MAX_SPECIAL, offsetMs, wanted);
+      const corrections = await claimCorrections(special, MAX_SPECIAL, offsetMs, { ...wanted, floor: this.#begun });
       const corrected = new Set(corrections.rows.flatMap((row) => (row.supersedes ?? []).map(({ id }) => id)));
       due.rows = due.rows.filter(({ id }) => !corrected.has(id));
       const specials = [due, corrections];

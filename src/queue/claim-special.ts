@@ -9,27 +9,35 @@ import { type ClaimedRow, changeColumns, changeDetails, changeState, type Page, 
 import { rfc3339 } from './page-text.js';
 
 /** The longest wait that can be configured. */
-const FARTHEST_MS = 7 * 86_400_000;
+const LONGEST_WAIT_MS = 7 * 86_400_000;
+
+export type SpecialLook = {
+  /** The longest wait that a retry is ever given. */
+  longestWaitMs?: number | undefined;
+  /** Entity types that wait as a whole. */
+  heldTypes?: readonly string[];
+  /** No fresh change stands at or below this id. */
+  floor?: string;
+};
 
 /** Its time has come, or lies further away than any wait: the database's clock was set back since. */
-const isDue = (farthestMs: number) => sql`(q.next_attempt_at <= clock_timestamp()
-  OR q.next_attempt_at > clock_timestamp() + ${farthestMs} * interval '1 ms')`;
+const isDue = (longestWaitMs: number) => sql`(q.next_attempt_at <= clock_timestamp()
+  OR q.next_attempt_at > clock_timestamp() + ${longestWaitMs} * interval '1 ms')`;
 
 /**
  * Retries whose time has come, each the earliest of its entity that waits.
- * @param farthestMs the longest wait that a retry is ever given
+ * @param offsetMs added to the outlet's instants
  */
 export function claimDue(
   db: Db,
   limit: number,
   offsetMs: number,
-  farthestMs = FARTHEST_MS,
-  heldTypes: readonly string[] = [],
+  { longestWaitMs = LONGEST_WAIT_MS, heldTypes }: Omit<SpecialLook, 'floor'> = {},
 ): Promise<Page> {
   return claimSpecial(
     db,
     sql`SELECT ${changeColumns(offsetMs)}, ${changeDetails}, NULL AS supersedes FROM syncd.sync_queue q ${changeState}
-    WHERE q.status = 'pending' AND ${isDue(farthestMs)} ${withoutHeld(heldTypes)}
+    WHERE q.status = 'pending' AND ${isDue(longestWaitMs)} ${withoutHeld(heldTypes)}
       AND NOT EXISTS (
         SELECT FROM syncd.sync_queue h
         WHERE h.entity_type = q.entity_type AND h.entity_id = q.entity_id
@@ -43,15 +51,13 @@ export function claimDue(
  * For every entity with a failed change and no conflict: its newest pending change, naming all older ones as superseded. It
  * carries the whole row, so it is their correction. Likewise behind a deletion that the cloud holds: it may wait for a child that
  * lives again, as its parent does, and while that is sold day and night the parent's own changes would never leave.
- * @param floor no fresh change stands at or below this id
+ * @param offsetMs added to the outlet's instants
  */
 export function claimCorrections(
   db: Db,
   limit: number,
   offsetMs: number,
-  farthestMs = FARTHEST_MS,
-  heldTypes: readonly string[] = [],
-  floor = '0',
+  { longestWaitMs = LONGEST_WAIT_MS, heldTypes, floor = '0' }: SpecialLook = {},
 ): Promise<Page> {
   return claimSpecial(
     db,
@@ -73,7 +79,7 @@ export function claimCorrections(
       GROUP BY q.entity_type, q.entity_id
       HAVING (bool_or(q.status = 'failed') OR max(q.id) FILTER (WHERE q.bars) < max(q.id) FILTER (WHERE q.status = 'pending'))
         AND NOT bool_or(q.status = 'conflict') AND max(q.id) FILTER (WHERE q.status = 'pending')
-        <> coalesce(max(q.id) FILTER (WHERE q.status = 'pending' AND q.next_attempt_at IS NOT NULL AND NOT ${isDue(farthestMs)}), 0)
+        <> coalesce(max(q.id) FILTER (WHERE q.status = 'pending' AND q.next_attempt_at IS NOT NULL AND NOT ${isDue(longestWaitMs)}), 0)
       ORDER BY 3 LIMIT ${sql.lit(limit)}
     ), alike AS MATERIALIZED (
       SELECT q.* FROM syncd.sync_queue q WHERE q.ctid = ANY (ARRAY(
