@@ -169,33 +169,15 @@ export class Pass {
   }
 
   async #readPage(limits: Limits): Promise<number | undefined> {
-    const { reader, special, backlog, floor, correctionMs, longestWaitMs } = this.#deps;
+    const { reader, special, backlog, floor, correctionMs } = this.#deps;
     const offsetMs = correctionMs();
     const generation = this.#generation;
     const begins = this.#snapshot === undefined;
     let taken = 0;
-    const begunMs = monotonicMs();
-    if (this.#trouble && this.#snapshot === undefined && begunMs >= this.#specialDueMs) {
-      const wanted = { longestWaitMs, heldTypes: this.#heldTypes };
-      const due = await claimDue(special, MAX_SPECIAL, offsetMs, wanted);
-      const corrections = await claimCorrections(special, MAX_SPECIAL, offsetMs, { ...wanted, floor: this.#begun });
-      const corrected = new Set(corrections.rows.flatMap((row) => (row.supersedes ?? []).map(({ id }) => id)));
-      due.rows = due.rows.filter(({ id }) => !corrected.has(id));
-      const specials = [due, corrections];
-      if (specials.some((page) => !page.flushed)) await flushCommits(reader);
-      if (generation !== this.#generation) return undefined;
-      const tookMs = monotonicMs() - begunMs;
-      if (tookMs > LONG_MS && specials.every((page) => page.rows.length === 0))
-        this.#specialDueMs = monotonicMs() + Math.min(MOST_REST_MS, REST * tookMs);
-      for (const row of due.rows) {
-        const key = entityKey(row.entity_type, row.entity_id);
-        if (!this.#heldMeanwhile.has(key)) this.#due.set(key, row.id);
-      }
-      const changes = this.#accept(specials.flatMap((page) => page.rows));
-      // A person may release one of them before the page is read; it would be on the page as well.
-      for (const change of changes) for (const { id } of [change, ...change.supersedes]) this.#ahead.add(id);
-      backlog.addFirst(changes);
-      taken += changes.length;
+    if (begins && this.#trouble && monotonicMs() >= this.#specialDueMs) {
+      const ahead = await this.#readSpecials(offsetMs);
+      if (ahead === undefined) return undefined;
+      taken = ahead;
     }
     const size = Math.min(MAX_PAGE, Math.max(MIN_PAGE, limits.changes));
     const pass = {
@@ -232,6 +214,33 @@ export class Pass {
     if (!page.more) floor.raise().catch(() => {});
     this.#ended = !page.more;
     return taken + changes.length;
+  }
+
+  /** Puts retries that are due, and corrections, in front. @returns as `read` */
+  async #readSpecials(offsetMs: number): Promise<number | undefined> {
+    const { reader, special, backlog, longestWaitMs } = this.#deps;
+    const generation = this.#generation;
+    const begunMs = monotonicMs();
+    const wanted = { longestWaitMs, heldTypes: this.#heldTypes };
+    const due = await claimDue(special, MAX_SPECIAL, offsetMs, wanted);
+    const corrections = await claimCorrections(special, MAX_SPECIAL, offsetMs, { ...wanted, floor: this.#begun });
+    const corrected = new Set(corrections.rows.flatMap((row) => (row.supersedes ?? []).map(({ id }) => id)));
+    due.rows = due.rows.filter(({ id }) => !corrected.has(id));
+    const specials = [due, corrections];
+    if (specials.some((page) => !page.flushed)) await flushCommits(reader);
+    if (generation !== this.#generation) return undefined;
+    const tookMs = monotonicMs() - begunMs;
+    if (tookMs > LONG_MS && specials.every((page) => page.rows.length === 0))
+      this.#specialDueMs = monotonicMs() + Math.min(MOST_REST_MS, REST * tookMs);
+    for (const row of due.rows) {
+      const key = entityKey(row.entity_type, row.entity_id);
+      if (!this.#heldMeanwhile.has(key)) this.#due.set(key, row.id);
+    }
+    const changes = this.#accept(specials.flatMap((page) => page.rows));
+    // A person may release one of them before the page is read; it would be on the page as well.
+    for (const change of changes) for (const { id } of [change, ...change.supersedes]) this.#ahead.add(id);
+    backlog.addFirst(changes);
+    return changes.length;
   }
 
   #accept(rows: ClaimedRow[]): PendingChange[] {
