@@ -8,6 +8,7 @@ import type { ClockLog } from '../db/clock-log.js';
 import type { Db } from '../db/connect.js';
 import type { Log } from '../log.js';
 import type { CloudMemory } from '../push/memory.js';
+import type { Orders } from '../push/orders.js';
 import type { Health } from '../service.js';
 import { Flag, monotonicMs } from '../time.js';
 import { glance } from './glance.js';
@@ -22,7 +23,7 @@ const GLANCE_MS = 5_000;
 export interface Supervised {
   readonly troubles: number;
   readonly passes: number;
-  configure(enabled: boolean, trouble: boolean, troubles: number, heldTypes: readonly string[]): void;
+  configure(orders: Orders): void;
   tryNow(asked: boolean): void;
   readAnew(): void;
   stop(reason: string): void;
@@ -172,7 +173,7 @@ export class Supervision {
       await this.#deps.reidentify();
       loop.goOn();
     }
-    loop.configure(active, seen.trouble, troubles, seen.held_push);
+    loop.configure({ enabled: active, trouble: seen.trouble, troubles, heldTypes: seen.held_push });
     // What a person has just discarded may wait here behind an answer.
     if (this.#lastCommand !== undefined && this.#lastCommand !== seen.last_command) loop.readAnew();
     this.#lastCommand = seen.last_command;

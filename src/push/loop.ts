@@ -19,6 +19,7 @@ import { pushBatch } from './exchange.js';
 import { Flights } from './flights.js';
 import { Idling } from './idling.js';
 import { staggered, wantsMore } from './link.js';
+import type { Orders } from './orders.js';
 import { Pass } from './pass.js';
 import { type Suspect, Suspects } from './suspects.js';
 
@@ -140,13 +141,7 @@ export class PushLoop {
     return this.#aftermath.troubles;
   }
 
-  /**
-   * @param enabled false: paused; what is in flight ends, nothing new leaves
-   * @param trouble whether the table holds anything back
-   * @param troubles what `troubles` said before the table was asked
-   * @param heldTypes entity types of which nothing new leaves; the others go on, also those of a transaction that has some of both
-   */
-  configure(enabled: boolean, trouble: boolean, troubles: number, heldTypes: readonly string[]): void {
+  configure({ enabled, trouble, troubles, heldTypes }: Orders): void {
     this.#trouble = trouble;
     this.#knownTroubles = troubles;
     if (enabled === this.#enabled && heldTypes.join('\n') === this.#heldTypes.join('\n')) return;

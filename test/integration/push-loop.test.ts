@@ -46,10 +46,10 @@ test('what comes to wait as a whole is not sent once more, and goes out when it 
   both.answer(400, '');
   const half = await stepped.sent();
   expect(half.entities).toEqual(['o']);
-  stepped.loop.configure(true, false, 0, ['line']);
+  stepped.configure({ heldTypes: ['line'] });
   half.answer();
   expect(await stepped.next()).toBe('nothing');
-  stepped.loop.configure(true, false, 0, []);
+  stepped.configure();
   const other = await stepped.sent();
   expect(other.entities).toEqual(['l']);
   other.answer();
@@ -62,10 +62,10 @@ test('what was read before a pause is read anew after it', async () => {
   stepped = new SteppedLoop(stage);
   const first = await stepped.sent();
   await stepped.takenIn(() => stage.add(order));
-  stepped.loop.configure(false, false, 0, []);
+  stepped.configure({ enabled: false });
   await discardNewest();
   first.answer();
-  stepped.loop.configure(true, false, 0, []);
+  stepped.configure();
   expect(await stepped.next()).toBe('nothing');
 });
 
@@ -73,9 +73,9 @@ test('a page that was on its way at a pause is read anew after it', async () => 
   stepped = new SteppedLoop(stage);
   expect(await stepped.next()).toBe('nothing');
   const letGo = await stepped.holdWhatSees(() => stage.add(order));
-  stepped.loop.configure(false, false, 0, []);
+  stepped.configure({ enabled: false });
   await discardNewest();
-  stepped.loop.configure(true, false, 0, []);
+  stepped.configure();
   await letGo();
   expect(await stepped.next()).toBe('nothing');
 });
@@ -125,7 +125,7 @@ test('what follows a change that was just put off waits with it, whatever an ear
   const { troubles } = stepped.loop;
   first.answer(200, answered(...first.changes.map(rejected)));
   expect(await stepped.next()).toBe('nothing');
-  stepped.loop.configure(true, false, troubles, []);
+  stepped.configure({ troubles });
   await stage.add(order, line);
   const other = await stepped.sent();
   expect(other.entities).toEqual(['l']);
@@ -138,10 +138,10 @@ test('what was to be sent once more when it came to wait as a whole goes out whe
   await stage.add(order, line);
   stepped = new SteppedLoop(stage);
   await unanswered(['o', 'l']);
-  stepped.loop.configure(true, false, 0, ['order', 'line']);
+  stepped.configure({ heldTypes: ['order', 'line'] });
   stepped.loop.tryNow();
   expect(await stepped.next()).toBe('nothing');
-  stepped.loop.configure(true, false, 0, []);
+  stepped.configure();
   expect((await stepped.sent()).entities).toEqual(['o', 'l']);
 });
 
@@ -164,10 +164,10 @@ test('nor is what a person discards during a pause', async () => {
   (await stepped.sent()).answer(400, '');
   const half = await stepped.sent();
   expect(half.entities).toEqual(['o']);
-  stepped.loop.configure(false, false, 0, []);
+  stepped.configure({ enabled: false });
   await discardNewest();
   half.answer();
-  stepped.loop.configure(true, false, 0, []);
+  stepped.configure();
   expect(await stepped.next()).toBe('nothing');
   expect(await statuses()).toEqual(['synced', 'synced']);
 });
@@ -234,7 +234,7 @@ test('what follows a retry that a person gives up goes out', async () => {
   const [retry] = await stage.add({ ...order, nextMs: 3_600_000, retries: 1 }, order);
   await discardChanges(stage.db, [retry as string], 'budi', 'a mistake');
   stepped = new SteppedLoop(stage);
-  stepped.loop.configure(true, true, 0, []);
+  stepped.configure({ trouble: true });
   expect((await stepped.sent()).entities).toEqual(['o']);
 });
 

@@ -10,6 +10,7 @@ import type { Standing } from '../../src/cloud/standing.js';
 import type { WakeGate } from '../../src/db/wake.js';
 import { PushLoop } from '../../src/push/loop.js';
 import { newCloudMemory } from '../../src/push/memory.js';
+import type { Orders } from '../../src/push/orders.js';
 import { steadyMs } from '../../src/time.js';
 import { uuid } from './changes.js';
 import { eventually } from './eventually.js';
@@ -98,9 +99,14 @@ export class SteppedLoop {
       onQuiet: (pass) => void this.quiet.push(pass),
       onFork: async () => {},
     });
-    this.loop.configure(true, false, 0, []);
+    this.configure();
     this.running = this.loop.run(this.ending.signal);
     this.running.catch(silent);
+  }
+
+  /** As the look of a good day has it, but for what is given. */
+  configure(given: Partial<Orders> = {}): void {
+    this.loop.configure({ enabled: true, trouble: false, troubles: 0, heldTypes: [], ...given });
   }
 
   /** What leaves next; `nothing` where a look that began after this call has found nothing left to do. */
