@@ -45,6 +45,16 @@ describe('a conflict of a correction', () => {
   }
   const names = (...changes: (PendingChange | undefined)[]) => changes.map((change) => change?.change_id);
 
+  test('is none beside a row that cannot be stored either, where something that it contains had arrived', async () => {
+    const [, lost, newest] = await corrections();
+    await stage.add({ entity: 'other' });
+    const other = makeChange(await stage.one('SELECT id, change_id, entity_id FROM syncd.sync_queue ORDER BY id DESC'));
+    exchange.afterwards = [[200, answered(duplicate(lost))]];
+    const body = answered(conflict(newest, '{}'), conflict(other, '{"n":"a\\u0000b"}'));
+    const report = await exchange.push([newest as PendingChange, other], 200, body);
+    expect([[...report.anew], [...report.held]]).toEqual([[newest?.key], [other.key]]);
+  });
+
   test('is not judged where something that it contains had arrived: that is settled, and it goes out anew', async () => {
     const [failed, lost, newest] = await corrections();
     exchange.afterwards = [[200, answered(duplicate(lost))]];
@@ -77,21 +87,25 @@ describe('a conflict of a correction', () => {
     expect(await stage.row(failed?.id)).toMatchObject({ settled_as: 'accepted' });
   });
 
-  test('is judged where nothing of that had arrived', async () => {
+  test.each([200, 413])('is judged where nothing of that had arrived: %i', async (status) => {
     const [failed, lost, newest] = await corrections();
     const refused = `{"change_id":"${failed?.change_id}","status":"rejected","error":{"code":"a","message":"b","retryable":false}}`;
     exchange.afterwards = [
       [200, answered(conflict(lost, '{}'))],
-      [200, answered(refused)],
+      [status, answered(refused)],
     ];
     await exchange.push([newest as PendingChange], 200, answered(conflict(newest, '{}')));
     expect(await exchange.statuses()).toEqual(['failed', 'pending', 'conflict']);
     expect(await stage.one('SELECT queue_id FROM syncd.sync_conflicts')).toEqual({ queue_id: newest?.id });
   });
 
-  test('waits where the cloud does not say whether it has some of that', async () => {
-    const [, lost, newest] = await corrections();
-    exchange.afterwards = [[200, answered(conflict(lost, '{}'))]];
+  test.each([
+    ['one', 0],
+    ['the other', 1],
+  ])('waits where the cloud does not say of %s of them whether it has that', async (_which, silent) => {
+    const [failed, lost, newest] = await corrections();
+    const judged = [lost, failed].map((one, n) => (n === silent ? answered() : answered(conflict(one, '{}'))));
+    exchange.afterwards = judged.map((body) => [200, body]);
     const held = { ...(newest as PendingChange), holdCount: 1 };
     await exchange.push([held], 200, answered(conflict(newest, '{}')));
     expect(await exchange.statuses()).toEqual(['failed', 'pending', 'pending']);

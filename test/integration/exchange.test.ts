@@ -34,21 +34,27 @@ test('a row with texts that cannot be stored spoils no other; each change has it
   expect(rows.flatMap((row) => row.change_ids)).toEqual(changes.map((change) => change.change_id));
 });
 
-test('beside a row that cannot be stored, what follows a held change of its own entity is left behind it', async () => {
-  const ids = await stage.add({ entity: 'a' }, { entity: 'a' }, { entity: 'b' });
-  const { rows } = await stage.shop.sql.query('SELECT id, change_id, entity_id FROM syncd.sync_queue ORDER BY id');
-  const changes = rows.map((row) => makeChange(row));
-  const [first, second, other] = changes;
-  const body = answered(
-    `{"change_id":"${first?.change_id}","status":"held","waiting_for":{"entity_type":"customer","entity_id":"7"}}`,
-    `{"change_id":"${second?.change_id}","status":"rejected","error":{"code":"unknown","message":"no such order","retryable":true}}`,
-    conflict(other, '{"n":"a\\u0000b"}'),
-  );
-  const report = await exchange.push(changes, 200, body);
-  expect(report.again.map(({ id }) => id)).toEqual(ids.slice(0, 2));
-  expect([...report.held]).toEqual([other?.key]);
-  expect(await stage.row(second?.id)).toMatchObject({ status: 'pending', retry_count: 0, next_s: null });
-});
+test.each([
+  ['for the first time', 0],
+  ['again', 1],
+])(
+  'beside a row that cannot be stored, what follows a change that is held %s is left behind it',
+  async (_what, holds) => {
+    const ids = await stage.add({ entity: 'a' }, { entity: 'a' }, { entity: 'b' });
+    const { rows } = await stage.shop.sql.query('SELECT id, change_id, entity_id FROM syncd.sync_queue ORDER BY id');
+    const changes = rows.map((row, n) => ({ ...makeChange(row), ...(n === 0 && { holdCount: holds }) }));
+    const [first, second, other] = changes;
+    const body = answered(
+      `{"change_id":"${first?.change_id}","status":"held","waiting_for":{"entity_type":"customer","entity_id":"7"}}`,
+      `{"change_id":"${second?.change_id}","status":"rejected","error":{"code":"unknown","message":"no such order","retryable":true}}`,
+      conflict(other, '{"n":"a\\u0000b"}'),
+    );
+    const report = await exchange.push(changes, 200, body);
+    expect(report.again.map(({ id }) => id)).toEqual(holds === 0 ? ids.slice(0, 2) : []);
+    expect([...report.held]).toEqual(holds === 0 ? [other?.key] : [first?.key, other?.key]);
+    expect(await stage.row(second?.id)).toMatchObject({ status: 'pending', retry_count: 0, next_s: null });
+  },
+);
 
 test('a conflict whose row has to be made storable is one also where its change was sent alone', async () => {
   const changes = await exchange.waiting(1);
