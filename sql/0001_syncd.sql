@@ -275,6 +275,7 @@ CREATE TABLE syncd.commands (
 );
 CREATE INDEX commands_open ON syncd.commands (id) WHERE finished_at IS NULL;
 CREATE INDEX commands_finished ON syncd.commands (finished_at);
+CREATE INDEX commands_discards ON syncd.commands (id) WHERE command = 'discard';
 COMMENT ON TABLE syncd.commands IS 'One request of a person: who, when, and what became of it.';
 COMMENT ON COLUMN syncd.commands.id IS 'Its number.';
 COMMENT ON COLUMN syncd.commands.command IS 'now, push, retry, discard, pause or resume.';

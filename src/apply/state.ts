@@ -34,7 +34,7 @@ export const oneAgreement = (a: Agreement): Agreements => sql`
 const SHAPE = sql`CASE WHEN a.hash IS NOT NULL THEN ${shapeOf(sql`a.entity_type`)} END`;
 
 /** What is older than what is known says nothing. */
-const OLDER = sql`excluded.cloud_version < e.cloud_version`;
+export const OLDER = sql`excluded.cloud_version < e.cloud_version`;
 
 /**
  * The statement, for use on its own or as a part of another one.

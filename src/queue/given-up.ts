@@ -2,11 +2,24 @@
  * What a person gave up may have arrived unheard, and nothing was waiting then that could have named it to the cloud: the next
  * change of its entity would be in conflict with it, `merge` count the same sale twice, and `cloud_wins` lose the next one.
  */
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { PLANNED_ANEW } from '../db/prepared.js';
 import { placed } from './places.js';
+
+/**
+ * A SELECT of `payload`: what was given up of an entity since both sides last agreed on it, as long as the queue keeps it. What is
+ * like a row of before that is somebody's own edit. It is found by when it was settled, for it has no other index.
+ */
+export const rowsGivenUp = ({ entity_type, entity_id }: Omit<Refused, 'id' | 'named'>): RawBuilder<unknown> => sql`
+  SELECT q.payload FROM syncd.commands c
+  JOIN syncd.sync_queue q ON q.synced_at BETWEEN c.finished_at - interval '1 min' AND c.finished_at
+  WHERE c.command = 'discard' AND q.settled_as = 'discarded' AND q.entity_type = ${entity_type} AND q.entity_id = ${entity_id}
+    AND EXISTS (SELECT FROM json_to_recordset(c.args -> 'changes') AS one (entity_type text, entity_id text)
+                WHERE one.entity_type = ${entity_type} AND one.entity_id = ${entity_id})
+    AND NOT EXISTS (SELECT FROM syncd.entity_state s
+                    WHERE s.entity_type = ${entity_type} AND s.entity_id = ${entity_id} AND s.last_synced_at > c.finished_at)`;
 
 /** A list without an end would make a change too large to be sent: of one row the latest that were given up are named. */
 const MOST_NAMES = 500;

@@ -4,7 +4,7 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import { canonical, matches } from '../apply/rows.js';
-import { agreeing, oneAgreement } from '../apply/state.js';
+import { agreeing, OLDER, oneAgreement } from '../apply/state.js';
 import type { AppliedTable } from '../apply/tables.js';
 import { payload } from '../capture/expressions.js';
 import type { Operation } from '../cloud/wire.js';
@@ -115,25 +115,23 @@ export async function finish(trx: Db, ended: Ended, requested: Requested): Promi
 }
 
 /**
- * A cloud that refused a push has gone back where it names an older version than it had accepted: built upon what is known, every
- * later change of the entity would be refused as well, for ever.
+ * Whether an agreement says nothing. A cloud that refused a push has gone back where it names an older version than it had accepted:
+ * built upon what is known, every later change of the entity would be refused as well, for ever.
  */
-const olderThanAsked = (id: string) => sql`
-  excluded.cloud_version < e.cloud_version
-  AND (SELECT k.source <> 'push' FROM syncd.sync_conflicts k WHERE k.id = ${id}::bigint)`;
+const saysNothing = ({ source }: Conflict) => (source === 'push' ? sql`false` : OLDER);
 
 /**
  * From now on the entity builds on the version that was looked at; a cloud that has nothing is built upon from nothing.
  * @param apart the cloud does not hold the result yet: a change is on its way
  */
 function agreedOn(conflict: Conflict, result: string | undefined, apart: boolean): RawBuilder<unknown> {
-  const { id, entity_type, entity_id, cloud, cloud_version } = conflict;
+  const { entity_type, entity_id, cloud, cloud_version } = conflict;
   if (cloud_version !== '0') {
     const deleted = cloud === null;
     const row = apart ? undefined : result;
     return agreeing(
       oneAgreement({ entity_type, entity_id, cloud_version, cloud_id: null, deleted, row }),
-      olderThanAsked(id),
+      saysNothing(conflict),
     );
   }
   return sql`

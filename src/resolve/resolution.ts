@@ -148,7 +148,7 @@ type Row = Conflict & { status: string; resolved_at: string | null; resolved_by:
 /** `untold`: the cloud says that it has a row, and did not send it. */
 async function takeConflict(trx: Db, id: string): Promise<Ending | { conflict: Conflict; untold: boolean }> {
   const { rows } = await sql<Row>`
-    SELECT k.id, k.entity_type, k.entity_id, k.strategy, k.cloud::text AS cloud, k.cloud_version,
+    SELECT k.id, k.entity_type, k.entity_id, k.strategy, k.source, k.cloud::text AS cloud, k.cloud_version,
            k.cloud_updated_at, k.status, ${iso('k.resolved_at')} AS resolved_at, k.resolved_by,
            k.cloud IS NULL AND NOT k.cloud_deleted AND k.cloud_version > 0 AS untold
     FROM syncd.sync_conflicts k WHERE k.id = ${id}::bigint FOR UPDATE SKIP LOCKED`.execute(trx);

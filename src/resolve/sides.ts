@@ -11,6 +11,7 @@ import type { Operation } from '../cloud/wire.js';
 import { arrayLiteral } from '../db/array.js';
 import { jumpedSince, offsetAt } from '../db/clock-log.js';
 import type { Db } from '../db/connect.js';
+import { rowsGivenUp } from '../queue/given-up.js';
 import { type ColumnFacts, type ColumnKind, mergeColumns } from './merge.js';
 import type { Standing, Unsettled } from './standing.js';
 import { type CloudSide, type Divergence, orderOf } from './strategy.js';
@@ -20,6 +21,8 @@ export type Conflict = {
   entity_type: string;
   entity_id: string;
   strategy: string;
+  /** `push`: the cloud answered one of the shop's changes with it; else it told of its side by itself. */
+  source: string;
   /** As the cloud wrote it. */
   cloud: string | null;
   cloud_version: string;
@@ -65,7 +68,7 @@ export async function lookAtSides(
       cloud: cloudSide(conflict),
       equal: both && fields.length === 0,
       unedited: based && changes.length > 0 && edit.edited_at === null,
-      own: edit.in_doubt && (await isOwn(trx, table, conflict, changes)),
+      own: conflict.source !== 'push' && (await isOwn(trx, table, conflict, edit.in_doubt ? changes : [])),
       order: orderOf(edit.local_ms, edit.cloud_ms, edit),
       merge: mergeColumns(columns),
     },
@@ -180,14 +183,15 @@ function kindOf(table: AppliedTable, name: string): ColumnKind {
 }
 
 /**
- * The cloud's side is what one of the changes has made of it: that has arrived, and head office has edited nothing since. Asked only
- * where some are in doubt; of folded ones the oldest tells of it, and not the one that was sent.
+ * The cloud's side is what an earlier change has made of it: that has arrived, and head office has edited nothing since. Looked for
+ * among what a person gave up, and where some changes are in doubt among all: of folded ones the oldest tells of it, and not the one
+ * that was sent.
  */
 async function isOwn(
   trx: Db,
   table: AppliedTable,
   conflict: Conflict,
-  changes: readonly Unsettled[],
+  doubtful: readonly Unsettled[],
 ): Promise<boolean> {
   if (cloudSide(conflict) === 'nothing') return false;
   const apart = table.columns.filter(({ name, kind }) => kind === 'generated' || table.local.includes(name));
@@ -197,8 +201,10 @@ async function isOwn(
   const { rows } = await sql<{ own: boolean }>`
     WITH cloud AS MATERIALIZED (SELECT ${cloud}::jsonb - ${names} AS data)
     SELECT EXISTS (
-      SELECT FROM syncd.sync_queue q JOIN cloud c ON c.data IS NOT DISTINCT FROM q.payload::jsonb - ${names}
-      WHERE q.ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[])) AS own`.execute(trx);
+      SELECT FROM (
+        SELECT q.payload FROM syncd.sync_queue q WHERE q.ctid = ANY (${arrayLiteral(doubtful.map(({ place }) => place))}::tid[])
+        UNION ALL ${rowsGivenUp(conflict)}) AS q
+      JOIN cloud c ON c.data IS NOT DISTINCT FROM q.payload::jsonb - ${names}) AS own`.execute(trx);
   return rows[0]?.own === true;
 }
 
@@ -211,8 +217,9 @@ async function dateEdit(trx: Db, conflict: Conflict, changes: readonly Unsettled
     SELECT e.at::text AS edited_at, extract(epoch FROM e.at)::float8 * 1000 AS local_ms,
            extract(epoch FROM ${conflict.cloud_updated_at}::timestamptz)::float8 * 1000 AS cloud_ms,
            ${offsetAt(sql`e.at`)} AS offset_ms, ${jumpedSince(sql`e.at`)} AS jumped,
-           EXISTS (SELECT FROM syncd.sync_queue q JOIN syncd.sync_conflicts k ON k.id = ${conflict.id}::bigint AND k.source <> 'push'
-                   WHERE q.ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[]) AND q.hold_count > 0) AS in_doubt,
+           ${conflict.source !== 'push'}::boolean AND EXISTS (
+             SELECT FROM syncd.sync_queue q
+             WHERE q.ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[]) AND q.hold_count > 0) AS in_doubt,
            (SELECT json_object_agg(b.key, b.value)::text FROM (${bases(changes)}) AS b) AS base
     FROM (SELECT max(q.created_at) AS at FROM syncd.sync_queue q
           WHERE q.ctid = ANY (${arrayLiteral(changes.map(({ place }) => place))}::tid[]) AND q.undated IS NOT TRUE) e`.execute(

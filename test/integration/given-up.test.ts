@@ -26,6 +26,13 @@ async function stocked(conflict: Strategy): Promise<TwoSides> {
 }
 const stocks = async (sides: TwoSides) => [(await sides.shopRows())[0]?.qty, sides.cloudRow(1)?.qty];
 
+/** The newest change that waits. */
+async function giveUpNewest(): Promise<void> {
+  const { id } = await stage.one('SELECT max(id)::text AS id FROM syncd.unsettled');
+  await discardChanges(stage.db, [id], 'budi', 'never');
+}
+const REFUSED = "UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'";
+
 describe('a sale that the cloud has, and of which it never said so, is not taken off the stock twice', () => {
   async function sold(): Promise<TwoSides> {
     const sides = await stocked('merge');
@@ -68,7 +75,7 @@ describe('a sale that the cloud has, and of which it never said so, is not taken
 
   test('but one that the cloud has refused is added up', async () => {
     const sides = await sold();
-    await stage.edits("UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'");
+    await stage.edits(REFUSED);
     sides.office(1, { qty: 15 });
     await sides.quieten(ROUNDS);
     expect(await stocks(sides)).toEqual([13, 13]);
@@ -83,7 +90,7 @@ test.each([
   async (_title, conflict) => {
     const sides = await stocked(conflict);
     const sells = 'UPDATE products SET qty = qty - 1 WHERE id = 1';
-    await stage.edits(sells, "UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'", sells);
+    await stage.edits(sells, REFUSED, sells);
     // So many that the next change of it goes in another batch.
     await stage.edits('INSERT INTO products (id, name) SELECT n, n::text FROM generate_series(2, 120) AS n', sells);
     await sides.send(true);
@@ -118,10 +125,6 @@ describe.each(['cloud_wins', 'merge', 'manual'] as const)(
   'what a person gave up had arrived unheard: %s',
   (conflict) => {
     const SELLS = 'UPDATE products SET qty = qty - 1 WHERE id = 1';
-    const giveUpNewest = async () => {
-      const { id } = await stage.one('SELECT max(id)::text AS id FROM syncd.unsettled');
-      await discardChanges(stage.db, [id], 'budi', 'never');
-    };
 
     test('the next sale of the row is in conflict with nothing, though nobody had made it by then', async () => {
       const sides = await stocked(conflict);
@@ -136,7 +139,7 @@ describe.each(['cloud_wins', 'merge', 'manual'] as const)(
 
     test('nor is what had failed and what waited behind that, which it contained', async () => {
       const sides = await stocked(conflict);
-      await stage.edits(SELLS, "UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'", SELLS, SELLS);
+      await stage.edits(SELLS, REFUSED, SELLS, SELLS);
       await sides.send(true);
       expect(sides.cloudRow(1)?.qty).toBe(7);
       await giveUpNewest();
@@ -206,7 +209,7 @@ test('of a row that was given up time and again the latest are named, and its co
 test('what a change that a person gave up contained is in doubt: its own news is not added up', async () => {
   const sides = await stocked('merge');
   const sells = 'UPDATE products SET qty = qty - 1 WHERE id = 1';
-  await stage.edits(sells, "UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'", sells);
+  await stage.edits(sells, REFUSED, sells);
   await sides.send(true);
   const { id } = await stage.one('SELECT max(id)::text AS id FROM syncd.unsettled');
   await discardChanges(stage.db, [id], 'budi', 'never');
@@ -219,7 +222,7 @@ test('what a change that a person gave up contained is in doubt: its own news is
 test('to ask what had arrived brings no old state over a deletion of head office’s', async () => {
   const sides = await stocked('cloud_wins');
   const sells = 'UPDATE products SET qty = qty - 1 WHERE id = 1';
-  await stage.edits(sells, "UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'");
+  await stage.edits(sells, REFUSED);
   await stage.edits(
     'DELETE FROM products',
     `INSERT INTO products (id, name, price, qty) VALUES (1, 'Kopi', 10, 5)`,
@@ -236,21 +239,39 @@ test('to ask what had arrived brings no old state over a deletion of head office
   ]);
 });
 
-describe('a failed change that the cloud has is not laid over what was refused after it', () => {
+describe('a change that the cloud has is not laid over what was refused after it', () => {
+  const failed = (sides: TwoSides) => sides.blame(FAILED);
+  const givenUp = (sides: TwoSides) => sides.send(true).then(giveUpNewest);
+
   test.each([
-    ['cloud_wins', 'UPDATE products SET qty = 7 WHERE id = 1', 7],
-    ['newest_wins', 'UPDATE products SET qty = 7 WHERE id = 1', 7],
-    ['cloud_wins', 'DELETE FROM products WHERE id = 1', undefined],
-  ] as const)('%s: %s', async (conflict, after, qty) => {
+    ['had failed', 'cloud_wins', 'UPDATE products SET qty = 7 WHERE id = 1', 7, failed],
+    ['had failed', 'newest_wins', 'UPDATE products SET qty = 7 WHERE id = 1', 7, failed],
+    ['had failed', 'cloud_wins', 'DELETE FROM products WHERE id = 1', undefined, failed],
+    ['was given up by a person', 'cloud_wins', 'UPDATE products SET qty = 7 WHERE id = 1', 7, givenUp],
+    ['was given up by a person', 'newest_wins', 'UPDATE products SET qty = 7 WHERE id = 1', 7, givenUp],
+    ['was given up by a person', 'cloud_wins', 'DELETE FROM products WHERE id = 1', undefined, givenUp],
+  ] as const)('it %s: %s, %s', async (_title, conflict, after, qty, unheard) => {
     const sides = await stocked(conflict);
     await stage.edits('UPDATE products SET qty = 8 WHERE id = 1');
-    await sides.blame(FAILED);
-    await stage.edits(after, "UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'");
+    await unheard(sides);
+    await stage.edits(after, REFUSED);
     await sides.quieten(ROUNDS);
     expect(await stage.all('SELECT resolution, reason FROM syncd.sync_conflicts')).toEqual([
       { resolution: 'local', reason: "the cloud holds an earlier change of the shop's own" },
     ]);
     expect(await stocks(sides)).toEqual([qty, qty]);
+  });
+
+  test('unless both sides have agreed since: a row that is like it is head office’s', async () => {
+    const sides = await stocked('cloud_wins');
+    await stage.edits('UPDATE products SET qty = 8 WHERE id = 1');
+    await giveUpNewest();
+    sides.office(1, { qty: 5 });
+    await sides.quieten(ROUNDS);
+    await stage.edits('UPDATE products SET qty = 7 WHERE id = 1', REFUSED);
+    sides.office(1, { qty: 8 });
+    await sides.quieten(ROUNDS);
+    expect(await stocks(sides)).toEqual([8, 8]);
   });
 
   test('nor are folded ones, of which the oldest alone is known to be in doubt', async () => {
@@ -260,7 +281,7 @@ describe('a failed change that the cloud has is not laid over what was refused a
     await stage.edits('UPDATE products SET qty = 8 WHERE id = 1');
     await sides.send(true);
     await stage.edits('UPDATE products SET qty = 7 WHERE id = 1');
-    await stage.edits("UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'");
+    await stage.edits(REFUSED);
     await sides.quieten(ROUNDS);
     expect(await stocks(sides)).toEqual([7, 7]);
   });
@@ -270,7 +291,7 @@ describe('a failed change that the cloud has is not laid over what was refused a
     await stage.edits('UPDATE products SET qty = 8 WHERE id = 1');
     await sides.blame(FAILED);
     await stage.edits('UPDATE products SET qty = 7 WHERE id = 1');
-    await stage.edits("UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'");
+    await stage.edits(REFUSED);
     sides.office(1, { price: 11 });
     await sides.quieten(ROUNDS);
     expect(await stage.all('SELECT resolution FROM syncd.sync_conflicts')).toEqual([{ resolution: 'cloud' }]);
