@@ -199,12 +199,15 @@ async function isOwn(
   const cloud =
     conflict.cloud === null ? sql`NULL` : canonical(table, sql`${conflict.entity_id}`, sql`${conflict.cloud}`);
   const { rows } = await sql<{ own: boolean }>`
-    WITH cloud AS MATERIALIZED (SELECT ${cloud}::jsonb - ${names} AS data)
-    SELECT EXISTS (
-      SELECT FROM (
-        SELECT q.payload FROM syncd.sync_queue q WHERE q.ctid = ANY (${arrayLiteral(doubtful.map(({ place }) => place))}::tid[])
-        UNION ALL ${rowsGivenUp(conflict)}) AS q
-      JOIN cloud c ON c.data IS NOT DISTINCT FROM q.payload::jsonb - ${names}) AS own`.execute(trx);
+    WITH cloud AS MATERIALIZED (SELECT ${cloud}::jsonb - ${names} AS data
+    ), earlier AS MATERIALIZED (
+      SELECT q.payload FROM syncd.sync_queue q WHERE q.ctid = ANY (${arrayLiteral(doubtful.map(({ place }) => place))}::tid[])
+      UNION ALL ${rowsGivenUp(conflict)})
+    -- A row that does not fit the table is looked at only where there is something to compare it with.
+    SELECT CASE WHEN EXISTS (SELECT FROM earlier) THEN EXISTS (
+      SELECT FROM earlier q JOIN cloud c ON c.data IS NOT DISTINCT FROM q.payload::jsonb - ${names}) ELSE false END AS own`.execute(
+    trx,
+  );
   return rows[0]?.own === true;
 }
 

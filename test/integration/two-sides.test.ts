@@ -237,3 +237,17 @@ async function everythingIsOnRecord(sides: TwoSides): Promise<void> {
       expect({ side, recorded }).toEqual({ side, recorded: expect.arrayContaining([image]) });
   }
 }
+
+test('a row of the cloud’s that does not fit the table is in nobody’s way where the shop’s side wins and the row is gone here', async () => {
+  await stage.reset();
+  const sides = new TwoSides(stage, { conflict: 'local_wins' });
+  await stage.edits(`INSERT INTO products (id, name, price, qty) VALUES (1, 'Kopi', 10, 10)`);
+  await sides.quieten(ROUNDS);
+  await stage.edits('DELETE FROM products', "UPDATE syncd.sync_queue SET status = 'failed' WHERE status = 'pending'");
+  sides.office(1, { price: 'dear' as never });
+  await sides.quieten(ROUNDS);
+  expect(await stage.all('SELECT status, resolution FROM syncd.sync_conflicts')).toEqual([
+    { status: 'resolved', resolution: 'local' },
+  ]);
+  expect(sides.cloudRow(1)).toBeUndefined();
+});
