@@ -2,6 +2,7 @@
 import pg from 'pg';
 import { installCapture } from '../../src/capture/install.js';
 import { LOCK_CLASS, LOCKS, WAKE_CHANNEL } from '../../src/db/schema.js';
+import { announce } from '../../src/db/wake.js';
 import { captureSettings, onEachServer } from '../support/capture.js';
 
 onEachServer("the sale's side of the wake gate", (pos) => {
@@ -108,8 +109,13 @@ onEachServer(
     test('is never notified, so that a sale can be', async () => {
       await pos().capture('CREATE TABLE sale (id serial PRIMARY KEY, name text)', { sale: 'sale' });
       const sell = `INSERT INTO sale (name) VALUES ('a')`;
+      const daemon = new pg.Client(pos().url);
+      await daemon.connect();
+      announce(daemon, () => {});
+      await daemon.query('SELECT 1');
       expect(await pos().write('BEGIN', sell, `PREPARE TRANSACTION 'x'`)).toEqual([]);
       expect(await pos().write(`COMMIT PREPARED 'x'`)).toEqual(['create 1']);
+      await daemon.end();
     });
   },
   { settings: { max_prepared_transactions: '5' } },

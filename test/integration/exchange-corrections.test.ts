@@ -20,13 +20,14 @@ beforeEach(() => exchange.reset());
 
 test('what a correction contains is put off with it: let go, the failed change is followed by all of it in its order', async () => {
   const entity = 'e';
-  const ids = await stage.add({ entity, status: 'failed' }, { entity }, { entity });
+  const ids = await stage.add({ entity, status: 'failed' }, { entity }, { entity, nextMs: 600_000 }, { entity });
   const { rows } = await stage.shop.sql.query('SELECT id, change_id, entity_id FROM syncd.sync_queue ORDER BY id');
-  const supersedes = rows.slice(0, 2).map(({ id, change_id }) => ({ id, change_id }));
-  const correction = makeChange({ ...rows[2], supersedes });
+  const supersedes = rows.slice(0, 3).map(({ id, change_id }) => ({ id, change_id }));
+  const correction = makeChange({ ...rows[3], supersedes });
   const busy = `{"change_id":"${correction.change_id}","status":"rejected","error":{"code":"busy","message":"later","retryable":true}}`;
   await exchange.push([correction], 200, answered(busy));
-  for (const id of ids.slice(1)) expect(await stage.row(id)).toMatchObject({ status: 'pending', next_s: 60 });
+  for (const [n, next_s] of [60, 600, 60].entries())
+    expect(await stage.row(ids[n + 1])).toMatchObject({ status: 'pending', next_s });
   await discardChanges(stage.shop.db, ids.slice(0, 1), 'budi', 'never');
   await stage.one('UPDATE syncd.sync_queue SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL');
   expect((await claimDue(stage.db, 10, 0)).rows.map(({ id }) => id)).toEqual(ids.slice(1, 2));

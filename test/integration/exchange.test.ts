@@ -56,6 +56,14 @@ test.each([
   },
 );
 
+test('beside a row that cannot be stored, what follows an accepted change of its own entity is not settled with it', async () => {
+  await stage.add({ entity: 'a' }, { entity: 'a' });
+  const { rows } = await stage.shop.sql.query('SELECT id, change_id, entity_id FROM syncd.sync_queue ORDER BY id');
+  const changes = rows.map((row) => makeChange(row));
+  await exchange.push(changes, 200, answered(accepted(changes[0]), conflict(changes[1], '{"n":"a\\u0000b"}')));
+  expect(await exchange.statuses()).toEqual(['synced', 'conflict']);
+});
+
 test('a conflict whose row has to be made storable is one also where its change was sent alone', async () => {
   const changes = await exchange.waiting(1);
   await exchange.push(changes, 200, answered(conflict(changes[0], '{"n":"a\\u0000b"}')));

@@ -10,6 +10,7 @@ import { Cluster } from '../../src/demo/postgres.js';
 import type { Service } from '../../src/service.js';
 import { sleep } from '../../src/time.js';
 import { openBlackHoleProxy } from '../support/black-hole-proxy.js';
+import { VERSIONS } from '../support/capture.js';
 import { eventually } from '../support/eventually.js';
 import { openShop, type Shop } from '../support/shop.js';
 
@@ -21,8 +22,11 @@ let wakes: number;
 let present: pg.Client;
 const patience = { checkMs: 300, queryTimeoutMs: 500 };
 
+/** From PostgreSQL 17 on the queue of notifications can be made small enough to be filled. */
+const CAN_BE_FILLED = Number(VERSIONS[0]?.[0]) >= 17;
+
 beforeAll(async () => {
-  cluster = await Cluster.start();
+  cluster = await Cluster.start(CAN_BE_FILLED ? { settings: { max_notify_queue_pages: '64' } } : {});
   shop = await openShop(cluster, 'listen');
   present = new pg.Client(shop.url);
   await present.connect();
@@ -87,6 +91,21 @@ test('started twice it listens once, stopped it listens no more', async () => {
   await eventually(listeners, (pids) => pids.length === 0, 'gone');
   expect(listener.health().ok).toBe(false);
 });
+
+(CAN_BE_FILLED ? test : test.skip)(
+  'where another program has let the queue fill up, no sale notifies, for it would fail',
+  async () => {
+    listenOn(shop.url);
+    const deaf = new pg.Client(shop.url);
+    await deaf.connect();
+    await deaf.query('LISTEN news');
+    await deaf.query('BEGIN');
+    const fill = shop.sql.query("SELECT pg_notify('a_channel', n::text) FROM generate_series(1, 30000) AS n");
+    await expect(fill).rejects.toThrow('too many notifications');
+    for (let n = 0; n < 3; n++) await shop.sql.query('INSERT INTO orders DEFAULT VALUES');
+    await deaf.end();
+  },
+);
 
 test('stopped before it was started it does nothing', async () => {
   await listenOn(shop.url).stop();

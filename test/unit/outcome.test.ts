@@ -92,6 +92,12 @@ describe('each change', () => {
   });
   const judged = (...results: unknown[]) => judgeChanges(sent, results);
 
+  test('a change is known by its id in capitals too', () => {
+    const change = makeChange({ id: '3', change_id: 'abcdefab-0000-4000-8000-00000000000f' });
+    const { outcomes, faults } = judgeChanges([change], [accepted(change.change_id.toUpperCase())]);
+    expect([outcomes[0]?.kind, faults]).toEqual(['accepted', []]);
+  });
+
   test('results come in any order and keep their own change', () => {
     const { outcomes, faults } = judged(
       { change_id: second, status: 'duplicate', cloud_version: 9, cloud_id: 'c-2' },

@@ -88,6 +88,15 @@ describe('accepted', () => {
     expect(settlement.superseded.ids).toEqual([]);
   });
 
+  test('what a change supersedes that was not accepted itself settles with a later one that was', () => {
+    const supersedes = [{ id: '7', change_id: uuid(7) }];
+    const { settlement } = plan([
+      [{ id: '8', supersedes }, rejected(false)],
+      [{ id: '9' }, accepted(2)],
+    ]);
+    expect(settlement.superseded).toEqual({ ids: ['8', '7'], by: [uuid(9), uuid(9)] });
+  });
+
   test('a delete leaves a tombstone, a create after it brings the entity back', () => {
     expect(plan([[{ id: '1', operation: 'delete' }, accepted(2)]]).settlement.first.deleted).toEqual([true]);
     const again = plan([
@@ -140,6 +149,20 @@ describe('not accepted', () => {
     ]);
     expect(settlement.others.ids).toEqual(['1', '3']);
     expect(log.outcomes).toEqual(['rejected', 'held', 'held']);
+  });
+
+  test('what was held for the first time goes again with all that follows it, in the order of the queue', () => {
+    const {
+      settlement,
+      again,
+      held: back,
+    } = plan([
+      [{ id: '1', entity_id: 'a', retried: true }, held],
+      [{ id: '2', entity_id: 'b' }, held],
+      [{ id: '3', entity_id: 'a' }, rejected(false)],
+    ]);
+    expect(again).toMatchObject([{ id: '1', holdCount: 1, retried: false }, { id: '2' }, { id: '3', holdCount: 0 }]);
+    expect([settlement.others.ids, settlement.others.delays_ms, back.size]).toEqual([['1', '2'], [null, null], 0]);
   });
 
   test('a hold whose parent has moved begins to count anew', () => {
