@@ -1,6 +1,6 @@
 /**
- * The rows of what is written down about syncing itself: samples, outages, alerts. Types alone; instants and bigints are the text
- * that Postgres wrote, as in db/schema.
+ * The rows of what is written down about syncing itself: samples, the disk, outages, alerts. Types alone; instants and bigints are
+ * the text that Postgres wrote, as in db/schema.
  */
 import type { ColumnType, Generated } from 'kysely';
 
@@ -19,6 +19,16 @@ export interface SamplesTable {
   push_ms: number;
   push_bytes: string;
   online: boolean | null;
+}
+
+export interface DiskReadingsTable {
+  at: string;
+  path: string;
+  free_bytes: string | null;
+  total_bytes: string | null;
+  database_bytes: string | null;
+  days_left: number | null;
+  problem: string | null;
 }
 
 export interface OutagesTable {

@@ -21,8 +21,15 @@
  */
 import type { ColumnType, Generated } from 'kysely';
 import type { Operation } from '../cloud/wire.js';
-import type { AlertMessagesTable, AlertsTable, OutagesTable, SamplesTable } from './schema-figures.js';
-import type { BackfillsTable, DiskReadingsTable } from './walk-rows.js';
+import type { CaptureTable, HoldsView } from './schema-capture.js';
+import type {
+  AlertMessagesTable,
+  AlertsTable,
+  DiskReadingsTable,
+  OutagesTable,
+  SamplesTable,
+} from './schema-figures.js';
+import type { BackfillsTable } from './schema-walks.js';
 
 export type ChangeStatus = 'pending' | 'synced' | 'conflict' | 'failed';
 export type SettledAs = 'accepted' | 'superseded' | 'discarded' | 'cloud_won';
@@ -179,49 +186,6 @@ export interface PutAwayTable {
   put_away_at: Generated<string>;
   source: string;
   record: string;
-}
-
-export interface CaptureTable {
-  entity_type: string;
-  table_name: string;
-  direction: 'push' | 'pull' | 'both';
-  keys: string[];
-  excluded: Generated<string[]>;
-  coalesce: Generated<boolean>;
-  keep_previous: Generated<boolean>;
-  fingerprint: string;
-  shape: ColumnType<number, never, never>;
-  trigger_version: string;
-  failures: string;
-  granted: Generated<string[]>;
-  installed_at: Generated<string>;
-  functions: Generated<string[]>;
-  failures_seen: Generated<string>;
-  suspended_at: string | null;
-  suspended_by: string | null;
-  suspended_reason: string | null;
-  older_rows: Generated<boolean>;
-  recorded: string | null;
-  departed: string;
-  generator: string | null;
-  drift: string | null;
-  drift_kind: string | null;
-  drift_at: string | null;
-  drift_hint: string | null;
-  drift_misses: Generated<boolean>;
-  holds_push: Generated<boolean>;
-  holds_apply: Generated<boolean>;
-  trigger_marks: string | null;
-}
-
-export interface HoldsView {
-  entity_type: string;
-  cause: string;
-  reason: string;
-  since: string;
-  hint: string;
-  holds_push: boolean;
-  holds_apply: boolean;
 }
 
 export interface DaemonTable {

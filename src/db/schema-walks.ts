@@ -1,4 +1,4 @@
-/** The rows of walks over tables and of the disk's figures, as Kysely sees them; see db/schema for what their texts are. */
+/** The rows of walks over tables. Types alone; instants and bigints are the text that Postgres wrote, as in db/schema. */
 import type { ColumnType, Generated } from 'kysely';
 
 export interface BackfillsTable {
@@ -18,14 +18,4 @@ export interface BackfillsTable {
   waits_for: string | null;
   finished_at: string | null;
   error: string | null;
-}
-
-export interface DiskReadingsTable {
-  at: string;
-  path: string;
-  free_bytes: string | null;
-  total_bytes: string | null;
-  database_bytes: string | null;
-  days_left: number | null;
-  problem: string | null;
 }
