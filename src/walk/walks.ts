@@ -21,8 +21,9 @@ import {
 } from './book.js';
 import { walkChunk } from './chunk.js';
 import { estimateRows } from './estimate.js';
+import { nextPageSize, SMALLEST_PAGE } from './page-size.js';
 import { type GivenUp, MOST_QUEUED } from './pages.js';
-import { nextPageSize, placeAt, SMALLEST_PAGE } from './place.js';
+import { placeAt } from './place.js';
 import { orderOf, readWalkedTable, type WalkedTable } from './table.js';
 
 export type WalksDeps = {
@@ -112,11 +113,11 @@ export class Walks {
     const { db, log } = this.#deps;
     const { entity, table } = walked;
     memory.before ??= { failures: await failuresNow(db, entity), writers: await writersNow(db, table) };
-    const patience = monotonicMs() + BEFORE_MS;
+    const deadline = monotonicMs() + BEFORE_MS;
     do {
       memory.before.writers = await writersLeft(db, table, memory.before.writers);
       if (memory.before.writers.length > 0) await sleep(ROOM_MS, signal);
-    } while (memory.before.writers.length > 0 && monotonicMs() < patience && !signal.aborted);
+    } while (memory.before.writers.length > 0 && monotonicMs() < deadline && !signal.aborted);
     if (memory.before.writers.length > 0) return false;
     if (walk.kind === 'reconcile' || walked.older) await learnHashes(db, entity, walked.shape);
     await noteBegun(db, walk.id, memory.before.failures, await estimateRows(db, walked.parts));

@@ -1,5 +1,6 @@
 /** Where a walk stands, what follows, and how much it looks at next. */
-import { nextPageSize, placeAfterwards, placeAt, placeBehind, SMALLEST_PAGE } from '../../src/walk/place.js';
+import { nextPageSize, SMALLEST_PAGE } from '../../src/walk/page-size.js';
+import { placeAfterwards, placeAt, placeBehind } from '../../src/walk/place.js';
 
 const BY = 'id integer ';
 const PARTS = ['ONLY public.mother', 'ONLY public.child'];
