@@ -3,11 +3,12 @@
  * that Postgres wrote, as in db/schema.
  */
 import type { ColumnType, Generated } from 'kysely';
+import type { Direction } from '../config/settings.js';
 
 export interface CaptureTable {
   entity_type: string;
   table_name: string;
-  direction: 'push' | 'pull' | 'both';
+  direction: Direction;
   keys: string[];
   excluded: Generated<string[]>;
   coalesce: Generated<boolean>;

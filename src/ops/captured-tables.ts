@@ -1,12 +1,13 @@
 /** The captured tables for people: what each is called, whether its changes are recorded, and what keeps them from it. Reads only. */
 import { sql } from 'kysely';
+import type { Direction } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
 import { iso } from '../queue/read.js';
 
 export type CapturedTable = {
   entity_type: string;
   table_name: string;
-  direction: 'push' | 'pull' | 'both';
+  direction: Direction;
   /** All triggers are there and fire. */
   healthy: boolean;
   /** Changes that could not be recorded and were not looked for since. */

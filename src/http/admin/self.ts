@@ -1,6 +1,7 @@
 /** What a caller has to know of this outlet and of himself before anything else: what his token may do, whose outlet it is, what its entities are called. */
 
 import { columnName } from '../../capture/names.js';
+import type { Direction } from '../../config/settings.js';
 import { strategyOf } from '../../resolve/strategy.js';
 import { VERSION } from '../../version.js';
 import type { HttpAnswer } from '../exchange.js';
@@ -17,7 +18,7 @@ export type SelfReport = {
 
 export type EntitySelf = {
   entity_type: string;
-  direction: 'push' | 'pull' | 'both';
+  direction: Direction;
   strategy: string;
   /** The column as it is called in the rows. */
   money_field: string | null;
