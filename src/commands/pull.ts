@@ -1,7 +1,7 @@
 /** `syncd pull TYPE ID`: asks for one row as the cloud holds it, and waits for what comes of it while the daemon can get it. */
 import { Command, Option } from 'commander';
 import { cloudClientOf } from '../cloud/access.js';
-import { askVersion } from '../cloud/version.js';
+import { askVersion } from '../cloud/ask-version.js';
 import type { Db } from '../db/connect.js';
 import { EXIT, SyncError } from '../errors.js';
 import { type Asked, type AskStanding, type AskStatus, askForEntity, awaitAsked, idAsCaptured } from '../inbox/ask.js';

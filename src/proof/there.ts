@@ -2,10 +2,11 @@
  * Asks the cloud what it holds: which days of a type differ from ours, and what lies in such a day. Nothing is changed on
  * either side. What is no answer by the contract ends the comparison with the reason.
  */
+
+import { askVersion } from '../cloud/ask-version.js';
 import type { CloudClient } from '../cloud/client.js';
 import { judgeReply, notTheCloud } from '../cloud/outcome.js';
 import { parseCapabilities, parseObject, type Reply } from '../cloud/reply.js';
-import { askVersion } from '../cloud/version.js';
 import type { DigestRequest, WireBucket } from '../cloud/wire.js';
 import { SyncError } from '../errors.js';
 import { sleep } from '../time.js';

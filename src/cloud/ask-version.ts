@@ -1,6 +1,5 @@
 /** Asks the cloud which version of one entity it holds, and nothing of its row. Reads only, on either side. */
-import type { CloudClient } from './client.js';
-import { isNameable } from './client.js';
+import { type CloudClient, isNameable } from './client.js';
 import { judgeReply, notTheCloud } from './outcome.js';
 import { parseVersion } from './reply.js';
 
@@ -16,6 +15,7 @@ export type HeldVersion =
 /** What a cloud, or something before it, answers to a name that it cannot take. */
 const TOO_ODD = [414, 431];
 
+/** @param nowMs the wall's clock, to read a `Retry-After` by */
 export async function askVersion(
   client: Pick<CloudClient, 'entityVersion'>,
   entity_type: string,
