@@ -11,7 +11,7 @@ import type { Db } from '../db/connect.js';
 import { InboxLoop } from '../inbox/loop.js';
 import type { Log } from '../log.js';
 import type { CloudHistory } from '../ops/identity/cloud-history.js';
-import type { Dealt } from '../ops/now-request.js';
+import type { IncomingTotals } from '../ops/now-request.js';
 import { type FetchMemory, fetchEntity } from '../pull/fetch.js';
 import { PullLoop } from '../pull/loop.js';
 import { newPullMemory, type PullMemory } from '../pull/memory.js';
@@ -80,7 +80,7 @@ export type InboxDeps = Pick<IncomingDeps, 'settings' | 'log' | 'client' | 'memo
   store: Db;
   leader_epoch: string;
   onLocalChanges: () => void;
-  onQuiet: (look: number, dealt: Dealt) => void;
+  onQuiet: (look: number, totals: IncomingTotals) => void;
 };
 
 export function createInbox(deps: InboxDeps): InboxLoop {

@@ -148,7 +148,7 @@ function assemble(
     onNow: () => {
       pull?.tryNow();
       inbox.tryNow();
-      return { call: pull?.calls, dealt: inbox.dealt };
+      return { call: pull?.calls, totals: inbox.totals };
     },
   });
   const push = createPush({
@@ -180,7 +180,7 @@ function assemble(
     store,
     leader_epoch: lead.leader_epoch,
     onLocalChanges: () => push.wake(),
-    onQuiet: (look, dealt) => supervision.noteApplied(look, dealt),
+    onQuiet: (look, totals) => supervision.noteApplied(look, totals),
     onStep,
   });
   const pull = createPull({

@@ -15,7 +15,7 @@ import type { Settings } from '../config/settings.js';
 import { type Db, isConnectionLoss } from '../db/connect.js';
 import { codeOf, SyncError, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
-import type { Dealt } from '../ops/now-request.js';
+import type { IncomingTotals } from '../ops/now-request.js';
 import type { Health } from '../service.js';
 import type { OnStep } from '../step.js';
 import { Flag, monotonicMs } from '../time.js';
@@ -41,7 +41,7 @@ export type InboxLoopDeps = {
   /** Told when changes were minted, or may have been captured by what the POS's triggers did. */
   onLocalChanges: () => void;
   /** Told when the look of this number found nothing to apply, with what has become of all that came so far. */
-  onQuiet?: (look: number, dealt: Dealt) => void;
+  onQuiet?: (look: number, totals: IncomingTotals) => void;
   log: Log;
   onStep?: OnStep | undefined;
 };
@@ -67,7 +67,7 @@ export class InboxLoop {
   #tablesAt = Number.NEGATIVE_INFINITY;
   #rehearsed = false;
   #looks = 0;
-  #dealt: Dealt = { applied: 0, parked: 0, conflicts: 0 };
+  #totals: IncomingTotals = { applied: 0, parked: 0, conflicts: 0 };
   #size = FIRST_CHUNK;
   #most: number | undefined;
   #next: Promise<Look> | undefined;
@@ -127,8 +127,8 @@ export class InboxLoop {
   }
 
   /** What has become of all that came so far. */
-  get dealt(): Dealt {
-    return { ...this.#dealt };
+  get totals(): IncomingTotals {
+    return { ...this.#totals };
   }
 
   health(): Health {
@@ -153,7 +153,7 @@ export class InboxLoop {
     }
     const later = Math.min(POLL_MS, Math.max(1, waiting.dueMs ?? POLL_MS));
     if (!waiting.due && !waiting.conflicts) {
-      if (this.#fetching.size === 0) this.#deps.onQuiet?.(look, this.dealt);
+      if (this.#fetching.size === 0) this.#deps.onQuiet?.(look, this.totals);
       return later;
     }
     const tables = await this.#readTables();
@@ -233,9 +233,9 @@ export class InboxLoop {
       this.#deps.log.info('changes of the cloud are applied again', { recovered: 'apply' });
     const applied = counts.write + counts.delete + counts.adopt;
     const found = counts.conflict + counts.refresh;
-    this.#dealt.applied += applied;
-    this.#dealt.parked += parked;
-    this.#dealt.conflicts += counts.conflict;
+    this.#totals.applied += applied;
+    this.#totals.parked += parked;
+    this.#totals.conflicts += counts.conflict;
     if (applied + found === 0) return;
     const fields = { changes: taken, applied, ms: Math.round(divided.lockedMs) };
     this.#deps.log.info('applied', {

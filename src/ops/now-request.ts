@@ -6,10 +6,10 @@
 import { count } from './status/words.js';
 
 /** What has become of incoming changes, counted since the start. */
-export type Dealt = { applied: number; parked: number; conflicts: number };
+export type IncomingTotals = { applied: number; parked: number; conflicts: number };
 
 /** How far the parts had come at the question: passes, calls and looks begun. `call`: undefined where nothing is pulled. */
-export type Marks = { pass: number; call: number | undefined; dealt: Dealt };
+export type Marks = { pass: number; call: number | undefined; totals: IncomingTotals };
 
 export type NowAnswer = { outcome: string; error: null } | { outcome: null; error: string };
 
@@ -21,7 +21,7 @@ export class NowRequest {
   #pushed = false;
   /** The look at the inbox after which one has to begin; undefined until the pull has ended. */
   #look: number | undefined;
-  #dealt: Dealt | undefined;
+  #totals: IncomingTotals | undefined;
 
   constructor(marks: Marks) {
     this.#marks = marks;
@@ -47,8 +47,8 @@ export class NowRequest {
   }
 
   /** The look of this number found nothing to apply. */
-  noteApplied(look: number, dealt: Dealt): void {
-    if (this.#look !== undefined && look > this.#look) this.#dealt ??= dealt;
+  noteApplied(look: number, totals: IncomingTotals): void {
+    if (this.#look !== undefined && look > this.#look) this.#totals ??= totals;
   }
 
   /** Undefined as long as something is under way. */
@@ -56,11 +56,11 @@ export class NowRequest {
     if (this.#error !== undefined) return { outcome: null, error: this.#error };
     if (!this.#pushed) return undefined;
     if (this.#marks.call === undefined) return { outcome: SENT, error: null };
-    return this.#dealt && { outcome: `${SENT}; ${told(this.#marks.dealt, this.#dealt)}`, error: null };
+    return this.#totals && { outcome: `${SENT}; ${told(this.#marks.totals, this.#totals)}`, error: null };
   }
 }
 
-function told(before: Dealt, after: Dealt): string {
+function told(before: IncomingTotals, after: IncomingTotals): string {
   const [applied, parked, conflicts] = [
     after.applied - before.applied,
     after.parked - before.parked,

@@ -13,7 +13,7 @@ import type { Health } from '../service.js';
 import { Flag, monotonicMs } from '../time.js';
 import { glance } from './glance.js';
 import { answerNow, beat, recordStop } from './heartbeat.js';
-import { type Dealt, type Marks, NowRequest } from './now-request.js';
+import { type IncomingTotals, type Marks, NowRequest } from './now-request.js';
 import { SWITCHED_OFF } from './status/words.js';
 
 /** A NOTIFY makes it sooner. Each look is a query, and an idle daemon may ask two a second, all in all. */
@@ -138,8 +138,8 @@ export class Supervision {
   }
 
   /** A look at the inbox found nothing to apply. */
-  noteApplied(look: number, dealt: Dealt): void {
-    this.#request?.noteApplied(look, dealt);
+  noteApplied(look: number, totals: IncomingTotals): void {
+    this.#request?.noteApplied(look, totals);
     this.#flagAnswer();
   }
 

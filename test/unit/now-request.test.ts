@@ -3,7 +3,7 @@ import { type Marks, NowRequest } from '../../src/ops/now-request.js';
 
 const none = { applied: 0, parked: 0, conflicts: 0 };
 const asked = (marks: Partial<Marks> = {}) =>
-  new NowRequest({ pass: 4, call: 9, dealt: { ...none, applied: 100 }, ...marks });
+  new NowRequest({ pass: 4, call: 9, totals: { ...none, applied: 100 }, ...marks });
 const SENT = 'everything that may be sent is in the cloud';
 
 test('only after the queue was sent, a later pull has ended, and a look after that pull found nothing to apply', () => {
