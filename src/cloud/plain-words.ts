@@ -3,8 +3,10 @@
  * many places, and one dash that the database does not know would end the work on it each time. Rows are not touched: they are
  * in answers of status 200, and have their own way in.
  */
+
+import { inAscii } from './ascii.js';
 import type { CloudClient } from './client.js';
-import { inAscii, type Reply } from './reply.js';
+import type { Reply } from './reply.js';
 
 export function inPlainWords(client: CloudClient): CloudClient {
   return {

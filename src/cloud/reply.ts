@@ -220,11 +220,6 @@ export function withoutUnstorable(json: string): string {
   );
 }
 
-/** The text with a question mark in place of every character beyond ASCII. */
-export function inAscii(text: string): string {
-  return text.replaceAll(/[^\0-\x7f]/g, '?');
-}
-
 /** A stranger's words, as much of them as is kept, without what PostgreSQL cannot store. */
 function wordsIn(value: unknown): string | undefined {
   return typeof value === 'string' ? value.slice(0, 500).replaceAll('\u0000', '') : undefined;

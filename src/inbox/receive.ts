@@ -7,6 +7,7 @@
  * person after a restore, another daemon) must not find it moved.
  */
 import { sql } from 'kysely';
+import { isAscii } from '../cloud/ascii.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 import { codeOf } from '../errors.js';
@@ -44,7 +45,7 @@ export async function receive(db: Db, event: IncomingEvent): Promise<Received> {
   } catch (error) {
     // Class 22 is "data exception": a character that this database's encoding does not know, say. It must not stop the rest.
     if (!codeOf(error)?.startsWith('22')) throw error;
-    return store(db, { ...event, changes: event.changes.map(inAscii) });
+    return store(db, { ...event, changes: event.changes.map(withEscapes) });
   }
 }
 
@@ -102,7 +103,7 @@ function columnsOf(changes: readonly IncomingChange[]) {
 }
 
 /** The same change in characters that every encoding knows: a row as it is, by escapes; a name that would be another one parks it. */
-function inAscii(change: IncomingChange): IncomingChange {
+function withEscapes(change: IncomingChange): IncomingChange {
   const names = [change.entity_type, change.entity_id, change.cloud_id ?? ''];
   const fault =
     change.fault ?? (names.every(isAscii) ? undefined : 'its name holds characters that this database may not know');
@@ -114,10 +115,6 @@ function inAscii(change: IncomingChange): IncomingChange {
     data: change.data === null ? null : escaped(change.data),
     ...(fault !== undefined && { fault: escaped(fault) }),
   };
-}
-
-function isAscii(text: string): boolean {
-  return !/[^\0-\x7f]/.test(text);
 }
 
 function escaped(text: string): string {

@@ -2,9 +2,10 @@
  * What a push reply means: first for the request as a whole, then for every change in it. Pure; the table of the wire
  * contract, row by row. Afterwards each change of the batch has exactly one outcome, whatever the cloud sent.
  */
+import { inAscii, isAscii } from '../cloud/ascii.js';
 import { holdDelayMs, retryDelayMs } from '../cloud/backoff.js';
 import { judgeReply, notTheCloud } from '../cloud/outcome.js';
-import { errorIn, flawOfResult, inAscii, parseObject, parseResult, type Reply, tooManyParts } from '../cloud/reply.js';
+import { errorIn, flawOfResult, parseObject, parseResult, type Reply, tooManyParts } from '../cloud/reply.js';
 import type { Bearing } from '../cloud/standing.js';
 import type { RetrySettings } from '../config/settings.js';
 import type { PendingChange } from './backlog.js';
@@ -292,5 +293,3 @@ export function inPlainWords(outcome: ChangeOutcome): ChangeOutcome | undefined 
       return outcome satisfies never;
   }
 }
-
-const isAscii = (text: string) => inAscii(text) === text;

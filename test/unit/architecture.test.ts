@@ -10,7 +10,7 @@ const LEVELS: [level: number, pattern: RegExp][] = [
   [0, /^cloud-check\/(check|exact|row|fingerprint|exchange|judge-[a-z]+)\.ts$/],
   [5, /^cloud-check\//],
   [0, /^push\/(backlog|body|compose|outcome|verdict|link|suspects|flights|memory)\.ts$/],
-  [0, /^cloud\/(wire|reply|backoff|clock|instant|outcome|standing)\.ts$/],
+  [0, /^cloud\/(ascii|wire|reply|backoff|clock|instant|outcome|standing)\.ts$/],
   [0, /^inbox\/(scan|span|change|envelope)\.ts$|^pull\/(pace|memory)\.ts$/],
   [
     0,
@@ -86,7 +86,7 @@ const RECKONING =
 
 test('what is pure imports nothing that touches the world', () => {
   const pure =
-    /^errors\.ts$|^push\/(backlog|body|compose|outcome|verdict|link|suspects|flights)\.ts$|^cloud\/(wire|reply|backoff|clock|instant|outcome|standing)\.ts$|^cloud-check\/(check|exact|row|fingerprint|exchange|judge-[a-z]+)\.ts$|^inbox\/(scan|span|change|envelope)\.ts$|^pull\/pace\.ts$|^apply\/decide\.ts$|^resolve\/(merge|strategy)\.ts$|^proof\/difference\.ts$|^ops\/(identity\/verdict|status\/(verdict|words|table-findings)|disk-forecast|alerts\/(rules|words))\.ts$|^http\/(addresses|guard|refusal|webhooks\/(signature|recent-events))\.ts$/;
+    /^errors\.ts$|^push\/(backlog|body|compose|outcome|verdict|link|suspects|flights)\.ts$|^cloud\/(ascii|wire|reply|backoff|clock|instant|outcome|standing)\.ts$|^cloud-check\/(check|exact|row|fingerprint|exchange|judge-[a-z]+)\.ts$|^inbox\/(scan|span|change|envelope)\.ts$|^pull\/pace\.ts$|^apply\/decide\.ts$|^resolve\/(merge|strategy)\.ts$|^proof\/difference\.ts$|^ops\/(identity\/verdict|status\/(verdict|words|table-findings)|disk-forecast|alerts\/(rules|words))\.ts$|^http\/(addresses|guard|refusal|webhooks\/(signature|recent-events))\.ts$/;
   const impure = files
     .filter(({ path }) => pure.test(path))
     .flatMap(({ path, text, imports }) => [
