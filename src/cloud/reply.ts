@@ -89,8 +89,7 @@ export function parseError(body: string): ErrorTold {
 
 /** The `error` in what was parsed: the whole answer, or one result. */
 export function errorIn(value: unknown): ErrorTold {
-  const error = typeof value === 'object' && value !== null ? (value as { error?: unknown }).error : undefined;
-  const fields = typeof error === 'object' && error !== null ? (error as Record<string, unknown>) : {};
+  const fields = fieldsOf(fieldsOf(value)?.error) ?? {};
   return {
     code: wordsIn(fields.code),
     message: wordsIn(fields.message),
@@ -131,8 +130,8 @@ export function parseVersion(body: string): number | undefined {
 
 /** One result by the contract, or undefined where it breaks it: then it counts as missing. */
 export function parseResult(value: unknown): PushResult | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const given = value as Record<string, unknown>;
+  const given = fieldsOf(value);
+  if (given === undefined) return undefined;
   const change_id = given.change_id;
   if (typeof change_id !== 'string') return undefined;
   switch (given.status) {
@@ -142,8 +141,8 @@ export function parseResult(value: unknown): PushResult | undefined {
       return { change_id, status: given.status, cloud_version: given.cloud_version, cloud_id: cloudIdIn(given) };
     }
     case 'conflict': {
-      const current = given.current as Record<string, unknown> | null | undefined;
-      if (typeof current !== 'object' || current === null || !isCount(current.cloud_version)) return undefined;
+      const current = fieldsOf(given.current);
+      if (current === undefined || !isCount(current.cloud_version)) return undefined;
       const updated_at =
         typeof current.updated_at === 'string' && isInstant(current.updated_at) ? current.updated_at : null;
       const deleted = current.deleted === true;
@@ -154,7 +153,7 @@ export function parseResult(value: unknown): PushResult | undefined {
       };
     }
     case 'held': {
-      const waiting = given.waiting_for as Record<string, unknown> | null | undefined;
+      const waiting = fieldsOf(given.waiting_for);
       const names = [waiting?.entity_type, waiting?.entity_id];
       const named = names.every((name) => typeof name === 'string' && !name.includes('\u0000'));
       return {
@@ -164,7 +163,7 @@ export function parseResult(value: unknown): PushResult | undefined {
       };
     }
     case 'rejected': {
-      const retryable = (given.error as { retryable?: unknown } | null | undefined)?.retryable;
+      const retryable = fieldsOf(given.error)?.retryable;
       // Taken for final, a rejection that may be meant for now alone would keep the change from the cloud for good.
       if (typeof retryable !== 'boolean') return undefined;
       const { code = 'rejected', message = 'no reason given' } = errorIn(given);
@@ -194,6 +193,7 @@ export function flawOfResult(value: unknown): string {
   }
 }
 
+/** Of an object, or a list; undefined where it is neither. */
 function fieldsOf(value: unknown): Record<string, unknown> | undefined {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
 }
