@@ -119,11 +119,11 @@ async function sayWhatStands(trx: Db, table: AppliedTable, source: Source, posit
 
 /** What was sent in the columns that the queue's text holds otherwise, but for those that nobody wrote or nobody cares about; null: none. */
 function sentOtherwise(table: AppliedTable) {
-  const apart = table.columns.filter(
+  const leftAside = table.columns.filter(
     (column) => column.kind === 'generated' || column.excluded || table.local.includes(column.name),
   );
   return sql`(
     SELECT pg_catalog.json_object_agg(b.key, b.value) FROM pg_catalog.json_each(s.payload) AS a(key, value)
     JOIN pg_catalog.json_each(pg_catalog.row_to_json(now.n)) AS b(key, value) ON b.key = a.key
-    WHERE a.value::text <> b.value::text AND a.key <> ALL (${arrayLiteral(apart.map((column) => column.name))}::text[]))`;
+    WHERE a.value::text <> b.value::text AND a.key <> ALL (${arrayLiteral(leftAside.map((column) => column.name))}::text[]))`;
 }

@@ -69,16 +69,16 @@ export function canonical(
 
 /** Laying the data over the row changes nothing in it, images compared: no type needs an equality for that, and 1.0 is not 1.00. */
 export function sameImage(table: AppliedTable): RawBuilder<boolean> {
-  const apart = table.columns.some(
+  const columnwise = table.columns.some(
     (column) => column.json || column.excluded || column.kind === 'generated' || table.local.includes(column.name),
   );
-  if (!apart) return sql<boolean>`NOT (now.n OPERATOR(pg_catalog.*<>) now.t)`;
-  const compared = table.columns.filter(
+  if (!columnwise) return sql<boolean>`NOT (now.n OPERATOR(pg_catalog.*<>) now.t)`;
+  const columns = table.columns.filter(
     (column) => column.kind !== 'generated' && !column.excluded && !table.local.includes(column.name),
   );
   const row = (alias: 'n' | 't') =>
     sql.raw(
-      `ROW(${compared.map(({ name, json }) => (json ? jsonOf(name, alias) : `(now.${alias}).${identifier(name)}`)).join(', ')})`,
+      `ROW(${columns.map(({ name, json }) => (json ? jsonOf(name, alias) : `(now.${alias}).${identifier(name)}`)).join(', ')})`,
     );
   return sql<boolean>`NOT pg_catalog.record_image_ne(${row('n')}, ${row('t')})`;
 }

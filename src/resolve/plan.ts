@@ -90,8 +90,8 @@ async function dataFor(
       return givenRow(trx, table, conflict, standing.live, wish.kind === 'data' ? wish.text : '');
     case 'merged': {
       const take = divergence.merge.kind === 'merged' ? divergence.merge.take : [];
-      const apart = new Set(columns.filter(({ equal }) => !equal).map(({ name }) => name));
-      const changing = take.filter(({ name, from }) => from === 'sum' || (from === 'cloud' && apart.has(name)));
+      const differing = new Set(columns.filter(({ equal }) => !equal).map(({ name }) => name));
+      const changing = take.filter(({ name, from }) => from === 'sum' || (from === 'cloud' && differing.has(name)));
       return changing.length === 0 ? undefined : mixture(trx, table, conflict, standing, changing);
     }
     case 'cloud':

@@ -40,12 +40,12 @@ export async function whatRemains(
   { entity_type, entity_id, cloud }: Conflict,
   position: string,
 ): Promise<{ result: string | undefined; change: Outgoing | undefined }> {
-  const apart = table.columns.filter((one) => one.kind === 'generated' || table.local.includes(one.name));
+  const leftAside = table.columns.filter((one) => one.kind === 'generated' || table.local.includes(one.name));
   const differing = sql`(
     SELECT json_object_agg(c.key, c.value)
     FROM json_each(its.payload) l JOIN json_each(${canonical(table, sql`${entity_id}`, sql`${cloud}`)}) c ON c.key = l.key
     WHERE l.value::jsonb IS DISTINCT FROM c.value::jsonb
-      AND l.key <> ALL (${arrayLiteral(apart.map(({ name }) => name))}::text[]))`;
+      AND l.key <> ALL (${arrayLiteral(leftAside.map(({ name }) => name))}::text[]))`;
   const { rows } = await sql<{ result: string | null; previous: string | null }>`
     WITH taken AS (
       DELETE FROM syncd.sync_queue
@@ -122,13 +122,13 @@ const saysNothing = ({ source }: Conflict) => (source === 'push' ? sql`false` : 
 
 /**
  * From now on the entity builds on the version that was looked at; a cloud that has nothing is built upon from nothing.
- * @param apart the cloud does not hold the result yet: a change is on its way
+ * @param underWay the cloud does not hold the result yet: a change brings it
  */
-function agreedOn(conflict: Conflict, result: string | undefined, apart: boolean): RawBuilder<unknown> {
+function agreedOn(conflict: Conflict, result: string | undefined, underWay: boolean): RawBuilder<unknown> {
   const { entity_type, entity_id, cloud, cloud_version } = conflict;
   if (cloud_version !== '0') {
     const deleted = cloud === null;
-    const row = apart ? undefined : result;
+    const row = underWay ? undefined : result;
     return agreeing(
       oneAgreement({ entity_type, entity_id, cloud_version, cloud_id: null, deleted, row }),
       saysNothing(conflict),

@@ -61,7 +61,7 @@ export async function lookAtSides(
   const based = live !== undefined && (await isBased(trx, table, conflict.entity_id, changes));
   const edit = await dateEdit(trx, conflict, changes);
   const columns = both ? await compare(trx, table, conflict, live, { changes, based, in_doubt: edit.in_doubt }) : [];
-  const fields = both ? apart(columns) : shownColumns(table);
+  const fields = both ? differing(columns) : shownColumns(table);
   return {
     divergence: {
       local: localOperation(changes, live),
@@ -93,10 +93,10 @@ export async function differingNow(
 ): Promise<string[]> {
   if (live === undefined && conflict.cloud === null) return [];
   if (live === undefined || conflict.cloud === null) return shownColumns(table);
-  return apart(await compare(db, table, conflict, live, { changes: [], based: true, in_doubt: false }));
+  return differing(await compare(db, table, conflict, live, { changes: [], based: true, in_doubt: false }));
 }
 
-const apart = (columns: readonly ColumnFacts[]): string[] =>
+const differing = (columns: readonly ColumnFacts[]): string[] =>
   columns.filter((column) => column.kind !== 'local' && !column.equal).map((column) => column.name);
 
 function localOperation(changes: readonly Unsettled[], live: string | undefined): Operation {
@@ -194,8 +194,8 @@ async function isOwn(
   doubtful: readonly Unsettled[],
 ): Promise<boolean> {
   if (cloudSide(conflict) === 'nothing') return false;
-  const apart = table.columns.filter(({ name, kind }) => kind === 'generated' || table.local.includes(name));
-  const names = sql`${arrayLiteral(apart.map(({ name }) => name))}::text[]`;
+  const leftAside = table.columns.filter(({ name, kind }) => kind === 'generated' || table.local.includes(name));
+  const names = sql`${arrayLiteral(leftAside.map(({ name }) => name))}::text[]`;
   const cloud =
     conflict.cloud === null ? sql`NULL` : canonical(table, sql`${conflict.entity_id}`, sql`${conflict.cloud}`);
   const { rows } = await sql<{ own: boolean }>`
