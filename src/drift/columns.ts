@@ -22,12 +22,12 @@ export function keyFindings(seen: Observed, recorded: Shape, now: Shape): Findin
   for (const [place, column] of after.entries()) {
     const was = before[place];
     if (!was) continue;
-    const renamed = column && relabelled(was, column);
+    const label = column && relabelled(was, column);
     if (!column) findings.push(finding(`the key column ${was.name} of ${table} is gone`));
     else if (column.name !== was.name)
       findings.push(finding(`the key column ${was.name} of ${table} is called ${column.name} now`));
-    else if (renamed)
-      findings.push(finding(`the value ${renamed.was} of the key column ${was.name} of ${table} is ${renamed.is} now`));
+    else if (label)
+      findings.push(finding(`the value ${label.was} of the key column ${was.name} of ${table} is ${label.is} now`));
     else if (!sameTexts(was, column))
       findings.push(finding(`the key column ${was.name} of ${table} was ${was.type} and is ${column.type} now`));
   }
@@ -112,7 +112,7 @@ export function columnFindings(seen: Observed, recorded: Shape, now: Shape): Fin
       else finding('columns', what, 'it is sent from now on; the cloud must know it');
       continue;
     }
-    const renamed = relabelled(was, column);
+    const label = relabelled(was, column);
     if (keys.includes(was.name)) {
       // The key has findings of its own.
     } else if (excluded.includes(was.name)) {
@@ -134,10 +134,10 @@ export function columnFindings(seen: Observed, recorded: Shape, now: Shape): Fin
           : 'it is sent by its new name; what the cloud sends waits until it knows that',
         `Once the cloud knows the new name: ${INSTALL}`,
       );
-    } else if (renamed) {
+    } else if (label) {
       finding(
         'columns',
-        `the value ${renamed.was} in the column ${column.name} of ${table} is ${renamed.is} now`,
+        `the value ${label.was} in the column ${column.name} of ${table} is ${label.is} now`,
         'it is sent so; rows that nobody writes to are in the cloud as they were',
       );
     } else if (!sameType(was, column)) {
