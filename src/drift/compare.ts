@@ -157,7 +157,7 @@ function invoked(table: string): Finding {
 }
 
 /** What somebody has revoked, or policies that came later. */
-function powerless({ table, lacking = [], shutOut = [] }: Observed): Finding[] {
+function powerless({ table, lacking, shutOut }: Observed): Finding[] {
   const owners = listed(shutOut);
   return [
     ...(lacking.length === 0

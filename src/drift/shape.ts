@@ -77,17 +77,17 @@ export type Observed = {
   /** The table that install saw, whatever it is called now. */
   original: Shape | null;
   /** Its triggers read its rows once more, by the name that it had at install. */
-  rereads?: boolean;
+  rereads: boolean;
   /** They do not although they have to: a row of it may be changed once more, or not be computed yet, when they see it. */
-  outrun?: boolean;
+  outrun: boolean;
   /** A policy hides rows from the daemon. */
   policed: boolean;
   /** Its trigger functions run with the rights of whoever sells, who has none in the schema syncd. */
-  invoked?: boolean;
+  invoked: boolean;
   /** What its trigger functions need and may not do, in words that follow "may not". */
-  lacking?: string[];
+  lacking: string[];
   /** Owners of a partitioned table to whose new partitions its triggers could not be cloned. */
-  shutOut?: string[];
+  shutOut: string[];
   /** A person, or a full disk, has made the triggers step aside. */
   suspended: boolean;
 };

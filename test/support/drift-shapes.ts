@@ -59,7 +59,12 @@ export function seen(change: Partial<Observed> = {}): Observed {
     generator: 'g1',
     named: RECORDED,
     original: RECORDED,
+    rereads: false,
+    outrun: false,
     policed: false,
+    invoked: false,
+    lacking: [],
+    shutOut: [],
     suspended: false,
     ...change,
   };
