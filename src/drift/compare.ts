@@ -20,7 +20,7 @@ export function compare(seen: Observed, around: Surroundings): Finding[] {
     findings.push(...triggerFindings(recorded, now), ...replicaFindings(now, around.replicas));
     if (seen.invoked) findings.push(invoked(table));
     if (seen.outrun) findings.push(outrun(table));
-    findings.push(...powerless(seen));
+    findings.push(...lackingRights(seen));
   }
   if (seen.policed && (seen.direction !== 'push' || !recorded.policies)) findings.push(policies(seen));
   findings.push(...columnFindings(seen, recorded, now), ...configurationFindings(seen));
@@ -157,7 +157,7 @@ function invoked(table: string): Finding {
 }
 
 /** What somebody has revoked, or policies that came later. */
-function powerless({ table, lacking, shutOut }: Observed): Finding[] {
+function lackingRights({ table, lacking, shutOut }: Observed): Finding[] {
   const owners = listed(shutOut);
   return [
     ...(lacking.length === 0

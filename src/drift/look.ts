@@ -10,7 +10,7 @@ import type { Direction, Settings } from '../config/settings.js';
 import type { Db } from '../db/connect.js';
 import type { DriftKind } from './kinds.js';
 import { marksOf } from './marks.js';
-import { OWNERS_LACK, TRIGGERS_LACK } from './powers.js';
+import { OWNERS_LACK, TRIGGERS_LACK } from './missing-rights.js';
 import type { Observed, Shape } from './shape.js';
 
 /** What the last look wrote down. */
