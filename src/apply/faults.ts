@@ -62,7 +62,10 @@ export function waitingMs(attempts: number): number {
   return Math.min(1_000, soonMs(attempts)) * Math.min(60, 1.1 ** Math.max(0, attempts - 30));
 }
 
-/** The same for a row that waits for something else to happen, another row to come or to go: from half a second, four times as long each time, to half an hour. */
+/**
+ * The same for a row that waits for something else to happen, another row to come or to go: from half a second, four times as
+ * long each time, to half an hour.
+ */
 export function parkedMs(attempts: number): number {
   return Math.min(1_800_000, 500 * 4 ** Math.min(attempts, 8));
 }

@@ -1,4 +1,7 @@
-/** What ends a resolution, or the applying of a row, before its commit; the transaction is rolled back, and the caller tells it or tries again. */
+/**
+ * What ends a resolution, or the applying of a row, before its commit; the transaction is rolled back, and the caller tells it or
+ * tries again.
+ */
 
 /** Why it cannot be done, and what to do instead. */
 export class Refusal extends Error {

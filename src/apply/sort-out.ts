@@ -1,7 +1,7 @@
 /**
  * Sorts out what was picked before any of it is looked at closely. Pure. Of one entity only the newest version counts, the older
- * ones leave; what has no table here is parked, or told apart where nobody ever asked for it, or leaves where the shop only sends. What asks for a fetch waits for
- * its turn behind a row of the same entity that is here already.
+ * ones leave; what has no table here is parked, or told apart where nobody ever asked for it, or leaves where the shop only
+ * sends. What asks for a fetch waits for its turn behind a row of the same entity that is here already.
  */
 import { INSTALL } from '../errors.js';
 import { compareVersions } from './decide.js';

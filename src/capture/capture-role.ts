@@ -64,7 +64,10 @@ export function membershipSteps(state: State): Step[] {
   ];
 }
 
-/** Since 16 a membership says by itself what it is good for, and one that the server made (createrole_self_grant) may lack a part; before, the member does. */
+/**
+ * Since 16 a membership says by itself what it is good for, and one that the server made (createrole_self_grant) may lack a part;
+ * before, the member does.
+ */
 export const membershipOptions = ({ captureRole }: State): string =>
   captureRole.membershipsHaveOptions ? ' WITH INHERIT TRUE, SET TRUE' : '';
 

@@ -1,4 +1,7 @@
-/** Whether the connected role may do what the plan needs: says in advance what PostgreSQL would refuse halfway, or leave undone without an error. */
+/**
+ * Whether the connected role may do what the plan needs: says in advance what PostgreSQL would refuse halfway, or leave undone
+ * without an error.
+ */
 import type pg from 'pg';
 import { SyncError } from '../errors.js';
 import { CAPTURE, DAEMON, identifier, OWNER, qualified, SCHEMA } from './names.js';

@@ -91,7 +91,10 @@ export function admission(): Step {
   };
 }
 
-/** A transaction that somebody leaves open holds changes back; else nobody could tell whose it is. Where it may not be granted the doctor says so. */
+/**
+ * A transaction that somebody leaves open holds changes back; else nobody could tell whose it is. Where it may not be granted the
+ * doctor says so.
+ */
 export function sessionsSteps({ daemonSeesSessions, mayShowSessions }: State): Step[] {
   if (daemonSeesSessions || !mayShowSessions) return [];
   const about = `${DAEMON} sees how long the transactions of others are open`;

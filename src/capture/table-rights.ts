@@ -13,7 +13,10 @@ export type Right = { role: string; object: string; target: string; privileges: 
 
 type Named = { schema: string; name: string; oid: string };
 
-/** What an entity needs and does not have. A schema that everybody may use is granted too, where it may be: a REVOKE from PUBLIC is customary. */
+/**
+ * What an entity needs and does not have. A schema that everybody may use is granted too, where it may be: a REVOKE from PUBLIC
+ * is customary.
+ */
 export function missingRights({ plan, triggers }: EntityObjects, state: State): Right[] {
   const held = (grantee: string, object: string, privilege: string) =>
     state.grants.some((grant) => grant.grantee === grantee && grant.object === object && grant.privilege === privilege);

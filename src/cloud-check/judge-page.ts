@@ -46,7 +46,10 @@ function lackIn(exchange: Exchange, { changes }: Page, given: Record<string, unk
   return undefined;
 }
 
-/** @param came what the page brings of the entity last; undefined: nothing. @param sent with a `changed_at` of long ago, unless it is a delete */
+/**
+ * @param came what the page brings of the entity last; undefined: nothing.
+ * @param sent with a `changed_at` of long ago, unless it is a delete
+ */
 export function mustBring(page: Exchange, came: IncomingChange | undefined, sent: Change): Fault | undefined {
   const { operation, entity_id, data, changed_at } = sent;
   if (came === undefined)

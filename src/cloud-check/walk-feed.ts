@@ -14,7 +14,10 @@ export function ask(outlet: TestOutlet, cursor: string | null, more = '', limit 
   return outlet.get(`/sync/changes?limit=${limit}${from}${more}`);
 }
 
-/** `cursor`: the end, null where it was not reached, for the reason in `unfinished`. `seen`: the ids that came by. `names`: what came, in its order. */
+/**
+ * `cursor`: the end, null where it was not reached, for the reason in `unfinished`. `seen`: the ids that came by. `names`: what
+ * came, in its order.
+ */
 export type Walked = { cursor: string | null; seen: Set<string>; names: string[]; unfinished: Outcome };
 
 /** To where nothing more is; from the beginning, or from where an earlier walk ended. */

@@ -22,7 +22,8 @@ export type Session = { loaded: LoadedSettings; url: string; db: Db };
 
 /**
  * The settings with the key to the cloud, for the commands that ask it themselves.
- * @throws SyncError `configuration`; where root keeps the key, and no daemon runs that has a copy, it says that and finds no fault with the file
+ * @throws SyncError `configuration`; where root keeps the key, and no daemon runs that has a copy, it says that and finds no
+ *   fault with the file
  */
 export function loadWithSecrets(options: CommonOptions): LoadedSettings {
   const load = (secrets: SecretUse) => loadSettings({ file: options.config, secrets });

@@ -14,7 +14,10 @@ export type Chore = {
   name: string;
   /** From the end of one turn to the beginning of the next. */
   everyMs: number;
-  /** Does one turn; long work comes in chunks and looks at `signal` between them. @returns whether there is more, so that it comes again at once */
+  /**
+   * Does one turn; long work comes in chunks and looks at `signal` between them.
+   * @returns whether there is more, so that it comes again at once
+   */
   run(signal: AbortSignal): Promise<boolean>;
 };
 

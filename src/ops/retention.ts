@@ -1,7 +1,8 @@
 /**
  * Lets go of what is over and old: settled changes, the log, events that were dealt with, outages, alerts, resolved conflicts,
- * settled truncations, walks that came to their end, finished commands. Only what is settled ever leaves, and never by age alone. One small chunk at a time, each a short
- * transaction of its own, with long rests between: neither a sale nor the drain notices. A crash leaves the rest for later.
+ * settled truncations, walks that came to their end, finished commands. Only what is settled ever leaves, and never by age
+ * alone. One small chunk at a time, each a short transaction of its own, with long rests between: neither a sale nor the drain
+ * notices. A crash leaves the rest for later.
  *
  * A clock that is wrong would make everything look old: nothing leaves until the cloud's clock and ours agree to the day.
  */

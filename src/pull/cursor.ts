@@ -28,7 +28,10 @@ export async function dropCursor(db: Db, cursor: string): Promise<void> {
   await db.updateTable('syncd.outlet_config').set({ pull_cursor: null }).where('pull_cursor', '=', cursor).execute();
 }
 
-/** Whether at least so many changes wait to be applied at once. What was put off does not count: the page that it waits for may be still to come. */
+/**
+ * Whether at least so many changes wait to be applied at once. What was put off does not count: the page that it waits for may be
+ * still to come.
+ */
 export async function isFull(db: Db, most: number): Promise<boolean> {
   const { rows } = await sql<{ n: number }>`
     SELECT count(*)::int AS n FROM (

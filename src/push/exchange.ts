@@ -99,8 +99,9 @@ async function besideGivenUp(db: Db, verdicts: Verdict[]): Promise<Verdict[]> {
 }
 
 /**
- * Settles what had arrived unheard of all that changes in conflict contain, or may be contained in (see push/inquiry): they go out
- * anew then, without it, or not at all. Where the cloud does not say whether it has something of that, they are held: no conflict is judged on a guess.
+ * Settles what had arrived unheard of all that changes in conflict contain, or may be contained in (see push/inquiry): they go
+ * out anew then, without it, or not at all. Where the cloud does not say whether it has something of that, they are held: no
+ * conflict is judged on a guess.
  */
 async function hearOfOlder(deps: ExchangeDeps, verdicts: Verdict[], encodings: readonly string[]) {
   const states = new Map<string, EntityState>();

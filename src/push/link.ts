@@ -80,7 +80,10 @@ export function afterTooMuch(link: Link, sent: { changes: number; bytes: number 
   return shrunk(link, Math.min(link.changes, sent.changes) / 2, Math.min(link.bytes, sent.bytes) / 2, took);
 }
 
-/** Once for all that were under way together: three time-outs of one outage would leave a 24th of the size, and it grows back by answers alone. */
+/**
+ * Once for all that were under way together: three time-outs of one outage would leave a 24th of the size, and it grows back by
+ * answers alone.
+ */
 function shrunk(link: Link, changes: number, bytes: number, { durationMs, nowMs }: Took): Link {
   return nowMs - durationMs < link.shrunkAtMs ? link : { ...clamp(link, changes, bytes), shrunkAtMs: nowMs };
 }

@@ -1,6 +1,7 @@
 /**
  * Batches that failed as a whole, on their way to being sent again, and how the bad change in one is found: by halving; also
- * changes that were held because what they need travelled beside them. Pure bookkeeping. While there are suspects they go one at a time and nothing else is in flight, so that an answer is proof.
+ * changes that were held because what they need travelled beside them. Pure bookkeeping. While there are suspects they go one at
+ * a time and nothing else is in flight, so that an answer is proof.
  *
  * A batch that nobody answers (while the health check is answered) is halved after three failures. A lone change that goes
  * on failing is blamed only once something else was accepted meanwhile; without that proof the cloud is simply away, however

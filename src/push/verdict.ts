@@ -1,8 +1,9 @@
 /**
  * Turns the outcomes of a batch into what is written down about it. Pure. A first hold mostly means that a parent travelled in
  * another request at the same time. Such a change is sent again at once rather than put off: while it waits in the table, a
- * later transaction that deletes child and parent would leave without the child's part, and the child could never arrive. Per entity only the last accepted change makes the
- * new agreement; what follows a change that was not accepted is left as it was, for it will be sent again behind it.
+ * later transaction that deletes child and parent would leave without the child's part, and the child could never arrive. Per
+ * entity only the last accepted change makes the new agreement; what follows a change that was not accepted is left as it was,
+ * for it will be sent again behind it.
  */
 import type { RetrySettings, Strategy } from '../config/settings.js';
 import type { Settlement, States } from '../queue/settle.js';

@@ -18,7 +18,10 @@ import { type PageTexts, pageTexts, rfc3339, rowsOf } from './page-text.js';
 /** Payload bytes, as stored, after which a page ends early; a row above it comes alone. */
 const PAGE_BYTES = 8 * 1024 * 1024;
 
-/** What keeps an entity's fresh changes back, again looked up for each row: a conflict, a failed change, or a retry that is not due (or not in `due`). */
+/**
+ * What keeps an entity's fresh changes back, again looked up for each row: a conflict, a failed change, or a retry that is not
+ * due (or not in `due`).
+ */
 const troubled = (due: string[]) => sql`EXISTS (
   SELECT FROM syncd.sync_queue h
   WHERE h.entity_type = q.entity_type AND h.entity_id = q.entity_id

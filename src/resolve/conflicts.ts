@@ -1,8 +1,8 @@
 /**
  * Puts on record what applying found: incoming versions that the shop's own changes stand against, or that meet rows from before
- * capture. Runs in the applying transaction, with the rows locked: so it takes one statement, however many they are. Afterwards one
- * conflict of each entity is open, at least one change of it is in that and holds it back, and the incoming change has nothing left
- * to say.
+ * capture. Runs in the applying transaction, with the rows locked: so it takes one statement, however many they are. Afterwards each
+ * entity has one open conflict, at least one of its changes stands in that and holds the entity back, and the incoming change has
+ * nothing left to say.
  */
 import { type RawBuilder, sql } from 'kysely';
 import type { ConflictBook } from '../apply/chunk.js';

@@ -92,8 +92,8 @@ export type ChunkDone = {
 };
 
 /**
- * With the chunk's own transaction. A table that was walked to its end has no
- * older rows left that nobody knows of, and one that was compared no gap from before the walk began.
+ * Notes how far a chunk came, in the chunk's own transaction. A table that was walked to its end has no older rows left that
+ * nobody knows of, and one that was compared no gap from before the walk began.
  * @returns false where somebody else has gone on from the same place, or another daemon leads
  */
 export async function noteChunk(trx: Db, { id, leader_epoch, position, next, counts }: ChunkDone): Promise<boolean> {

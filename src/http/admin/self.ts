@@ -1,4 +1,7 @@
-/** What a caller has to know of this outlet and of himself before anything else: what his token may do, whose outlet it is, what its entities are called. */
+/**
+ * What a caller has to know of this outlet and of himself before anything else: what his token may do, whose outlet it is, what
+ * its entities are called.
+ */
 
 import { columnName } from '../../capture/names.js';
 import type { Direction } from '../../config/settings.js';

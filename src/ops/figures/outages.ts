@@ -159,7 +159,8 @@ export async function endOutage(db: Db, atMs: number): Promise<boolean> {
 
 /**
  * Notes of every outage that is over whether what had waited is in the cloud, but for what cannot go: changes that are held back
- * by a conflict or a retry of their entity, or with their whole table. Measured with a million rows that wait: 2 ms while the first of them may go.
+ * by a conflict or a retry of their entity, or with their whole table. Measured with a million rows that wait: 2 ms while the
+ * first of them may go.
  * @returns whether any is still on its way
  */
 export async function noteDrained(db: Db): Promise<boolean> {
