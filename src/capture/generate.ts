@@ -149,19 +149,19 @@ function reread(recipe: Recipe, event: 'insert' | 'update' | 'delete', table: st
   SELECT DISTINCT ON (k.place, k.entity_id) ${literal(recipe.entity)}, k.entity_id,
     CASE WHEN ${gone} THEN 'delete' WHEN k.place OPERATOR(pg_catalog.=) 2 THEN 'create' ELSE 'update' END,
     CASE WHEN ${gone} THEN NULL ELSE ${payload(recipe, 't')} END, k.previous
-  FROM (${touched(recipe, event)}) AS k(entity_id, place, previous, ${keys.map((_, place) => `key${place}`).join(', ')})
+  FROM (${touched(recipe, event)}) AS k(entity_id, place, changed, previous, ${keys.map((_, place) => `key${place}`).join(', ')})
   LEFT JOIN ${table} AS t ON ${equal.join(' AND ')}
-  WHERE k.place OPERATOR(pg_catalog.<>) 2 OR NOT (${gone})
+  WHERE CASE WHEN ${gone} THEN k.place OPERATOR(pg_catalog.<>) 2 ELSE k.changed END
   ORDER BY k.place, k.entity_id;`;
 }
 
-/** The entities that a statement touched: id, place in the order, previous values, key columns. */
+/** The entities that a statement touched: id, place in the order, whether anything of it is another, previous values, key columns. */
 function touched(recipe: Recipe, event: 'insert' | 'update' | 'delete'): string {
   const [before, after] = rowsOf(recipe);
   const [fromOld, fromNew] = sources(recipe);
   const key = (alias: string) => recipe.keys.map(({ name }) => `${alias}.${identifier(name)}`).join(', ');
   const one = (alias: typeof before, place: number, old = 'NULL::pg_catalog.json') =>
-    `SELECT ${keyText(recipe, alias)}, ${place}, ${old}, ${key(alias)}`;
+    `SELECT ${keyText(recipe, alias)}, ${place}, true, ${old}, ${key(alias)}`;
   if (event === 'insert') return `${one(after, 2)}${fromNew}`;
   if (event === 'delete') return `${one(before, 0)}${fromOld}`;
   if (recipe.level === 'row') {
@@ -171,10 +171,10 @@ function touched(recipe: Recipe, event: 'insert' | 'update' | 'delete'): string 
     UNION ALL ${one(after, 2)} WHERE NOT (${same})`;
   }
   const either = recipe.keys.map(({ name }) => identifier(name)).map((column) => `COALESCE(n.${column}, o.${column})`);
-  return `SELECT ${eitherKey(recipe)}, ${rank(recipe)},
-      CASE WHEN ${absent(recipe, 'n')} OR ${absent(recipe, 'o')} THEN NULL ELSE ${previous(recipe)} END, ${either.join(', ')}
-    FROM ${pairs(recipe, `${OLD_ROWS} AS o`, `${NEW_ROWS} AS n`)}
-    WHERE ${absent(recipe, 'o')} OR ${absent(recipe, 'n')} OR ${changed(recipe)}`;
+  const half = `${absent(recipe, 'n')} OR ${absent(recipe, 'o')}`;
+  return `SELECT ${eitherKey(recipe)}, ${rank(recipe)}, ${half} OR ${changed(recipe)},
+      CASE WHEN ${half} THEN NULL ELSE ${previous(recipe)} END, ${either.join(', ')}
+    FROM ${pairs(recipe, `${OLD_ROWS} AS o`, `${NEW_ROWS} AS n`)}`;
 }
 
 /** Where the rows before and after come from, in FROM: a row trigger has them at hand. */

@@ -140,8 +140,13 @@ onEachServer('a write', (pos, server) => {
     );
     await pos().write(`INSERT INTO store VALUES ('b'), ('a')`, `INSERT INTO transfer VALUES ('a', 1, 'b')`);
     expect(await pos().write('UPDATE store SET code = upper(code)')).toEqual(['delete ["a","1"]', 'create ["A","1"]']);
-    expect(await pos().write(`DELETE FROM transfer; UPDATE store SET code = lower(code)`)).toEqual([
+    const same = 'WITH same AS (UPDATE transfer SET no = no)';
+    expect(await pos().write(`${same} UPDATE store SET code = 'x' WHERE code = 'A'`)).toEqual([
       'delete ["A","1"]',
+      'create ["x","1"]',
+    ]);
+    expect(await pos().write('DELETE FROM transfer; UPDATE store SET code = lower(code)')).toEqual([
+      'delete ["x","1"]',
     ]);
   });
 
