@@ -6,8 +6,10 @@
 import { sql } from 'kysely';
 import type pg from 'pg';
 import type { Settings } from '../config/settings.js';
-import { databaseError, findPrimary, openClient, openDb } from '../db/connect.js';
+import { openClient, openDb } from '../db/connect.js';
+import { databaseError } from '../db/database-error.js';
 import { type Applied, migrate, pendingMigrations, readMigrations, type SqlFile } from '../db/migrate.js';
+import { findPrimary } from '../db/primary.js';
 import { LOCK_CLASS, LOCKS } from '../db/schema.js';
 import { type Drifts, readDrifts, recordSteps, returnedSince } from '../drift/repair.js';
 import { SyncError } from '../errors.js';

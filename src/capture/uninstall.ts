@@ -3,7 +3,9 @@
  * Refuses while changes wait. A crash in between leaves a part standing; the same command again takes away the rest.
  */
 import type pg from 'pg';
-import { databaseError, findPrimary, openClient } from '../db/connect.js';
+import { openClient } from '../db/connect.js';
+import { databaseError } from '../db/database-error.js';
+import { findPrimary } from '../db/primary.js';
 import { LOCK_CLASS, LOCKS } from '../db/schema.js';
 import { codeOf, SyncError } from '../errors.js';
 import { CAPTURE, DAEMON, identifier, OWNER, SCHEMA } from './names.js';

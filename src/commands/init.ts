@@ -125,7 +125,9 @@ async function databaseOf(own: Own, terminal: Terminal | undefined): Promise<str
 }
 
 async function proposalOf(url: string): Promise<Proposal> {
-  const { databaseError, findPrimary, openClient } = await import('../db/connect.js');
+  const { databaseError } = await import('../db/database-error.js');
+  const { findPrimary } = await import('../db/primary.js');
+  const { openClient } = await import('../db/connect.js');
   const { readCatalogue } = await import('../init/read.js');
   const login = asCaller(url);
   try {

@@ -60,7 +60,8 @@ export async function withDatabase<T>(
   act: (session: Session) => Promise<T>,
 ): Promise<T> {
   const loaded = loadSettings({ file: options.config, secrets: 'left' });
-  const { databaseError, LOCKED_FOR, openDb } = await import('../db/connect.js');
+  const { databaseError } = await import('../db/database-error.js');
+  const { LOCKED_FOR, openDb } = await import('../db/connect.js');
   const { urls } = loaded.settings.database;
   let url = urls[0] as string;
   try {

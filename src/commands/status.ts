@@ -1,7 +1,7 @@
 /** `syncd status`: asks the database, judges, prints; also while the daemon is down, and with an answer when PostgreSQL is away. */
 import { Command } from 'commander';
 import { sql } from 'kysely';
-import { nameOf } from '../db/connect.js';
+import { nameOf } from '../db/database-error.js';
 import { EXIT, SyncError, wordsOf } from '../errors.js';
 import type { Facts } from '../ops/status/read.js';
 import { statusOf } from '../ops/status/report.js';

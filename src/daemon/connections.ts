@@ -6,8 +6,9 @@
 import type pg from 'pg';
 import type { Settings } from '../config/settings.js';
 import { openApplier } from '../db/applier.js';
-import { BY_INDEX, type Db, findPrimary, openClient, openDb, PLANNED_ONCE, UNSCANNED } from '../db/connect.js';
+import { BY_INDEX, type Db, openClient, openDb, PLANNED_ONCE, UNSCANNED } from '../db/connect.js';
 import { type Leadership, takeLead } from '../db/leader.js';
+import { findPrimary } from '../db/primary.js';
 import { type StandbyDeps, standBy } from '../db/standby.js';
 import { announce } from '../db/wake.js';
 import { readMemory } from '../ops/identity/file.js';

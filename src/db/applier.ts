@@ -4,7 +4,8 @@
  * wait for us, or the server take a sale for the victim of a deadlock.
  */
 import pg from 'pg';
-import { clientConfig, type Db, databaseError, openDb, UNSCANNED } from './connect.js';
+import { clientConfig, type Db, openDb, UNSCANNED } from './connect.js';
+import { databaseError } from './database-error.js';
 import { noteConnectionError } from './holding.js';
 
 /** While we wait for one row we may hold others, which a sale may want. */

@@ -3,7 +3,8 @@
  * With a list of URLs the primary is looked for anew whenever the one that was known has been lost.
  */
 import { codeOf, SyncError } from '../errors.js';
-import { type Db, databaseError, isConnectionLoss } from './connect.js';
+import type { Db } from './connect.js';
+import { databaseError, isConnectionLoss } from './database-error.js';
 
 /** read_only_sql_transaction: the primary has become a standby. */
 const READ_ONLY = '25006';

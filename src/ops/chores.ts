@@ -3,7 +3,7 @@
  * One chore at a time, each at its own interval, on a connection that nothing else waits for. A chore that fails is told in the
  * log and tried again at its next turn; it never stops syncing, nor the other chores. Only a lost connection ends the round.
  */
-import { isConnectionLoss } from '../db/connect.js';
+import { isConnectionLoss } from '../db/database-error.js';
 import { wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Health } from '../service.js';

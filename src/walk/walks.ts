@@ -3,7 +3,8 @@
  * goes on with it chunk by chunk while the queue has room, and tells what it waits for. A walk whose table is held or locked lets
  * the next one go first. What it keeps in memory may be lost: a new daemon goes on from the stored position.
  */
-import { type Db, isConnectionLoss } from '../db/connect.js';
+import type { Db } from '../db/connect.js';
+import { isConnectionLoss } from '../db/database-error.js';
 import { codeOf, INSTALL, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { writersLeft, writersNow } from '../queue/writers.js';

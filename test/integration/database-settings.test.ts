@@ -1,7 +1,9 @@
 /** A POS's database may have settings of its own: our connections work under theirs all the same. */
 import type { AddressInfo } from 'node:net';
 import { installCapture } from '../../src/capture/install.js';
-import { findPrimary, nameOf, openClient, openDb } from '../../src/db/connect.js';
+import { openClient, openDb } from '../../src/db/connect.js';
+import { nameOf } from '../../src/db/database-error.js';
+import { findPrimary } from '../../src/db/primary.js';
 import { watchOnce } from '../../src/drift/watch.js';
 import { dropIncoming, retryIncoming } from '../../src/inbox/parked.js';
 import { bucketsHere, type ProvenTable } from '../../src/proof/here.js';

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { sql } from 'kysely';
 import { parseTable } from '../../capture/names.js';
-import { databaseError, nameOf } from '../../db/connect.js';
+import { databaseError, nameOf } from '../../db/database-error.js';
 import { appliedMigrations, pendingMigrations, readMigrations } from '../../db/migrate.js';
 import { INSTALL, SyncError } from '../../errors.js';
 import { primaryOf } from '../../ops/identity/file.js';

@@ -5,7 +5,7 @@
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../../config/settings.js';
-import { findPrimary } from '../../db/connect.js';
+import { findPrimary } from '../../db/primary.js';
 import { codeOf, SyncError, wordsOf } from '../../errors.js';
 import type { Memory, Remembered } from './verdict.js';
 

@@ -1,7 +1,8 @@
 /** Who this outlet is, as the installation wrote it down: what every push says of its sender, and what tells it from a copy. */
 import { sql } from 'kysely';
 import type { Settings } from '../../config/settings.js';
-import { type Db, databaseError, nameOf, openDb } from '../../db/connect.js';
+import { type Db, openDb } from '../../db/connect.js';
+import { databaseError, nameOf } from '../../db/database-error.js';
 import { type Place, placeColumns } from '../../db/place.js';
 import { TABLE_NAMED } from '../../drift/look.js';
 import { INSTALL, SyncError } from '../../errors.js';
