@@ -34,8 +34,8 @@ export type ConflictBook = {
 
 export type ChunkDeps = { db: Db; leader_epoch: string; conflicts: ConflictBook; onStep?: OnStep | undefined };
 
-/** What the pick knows of the rest: fresh changes of the shop, the queue's position before, whether anything is put off. */
-export type Surroundings = { ahead: Ahead; position: string; troubled: boolean };
+/** What the look knows besides the changes: fresh ones of the shop, the queue's position before, whether anything is put off. */
+export type ChunkContext = { ahead: Ahead; position: string; troubled: boolean };
 
 export type ChunkReport = {
   /** By what became of them. */
@@ -64,6 +64,10 @@ const WRITTEN = 0.75;
 
 type Judged = Work & { local: Looked; decision: Decision };
 
+/** `done` and `putOff`: of what was to be written, what was and what could not be. */
+type Written = { done: Judged[]; putOff: PutOff[] };
+type ToSettle = Written & { judged: readonly Judged[]; dropped: readonly string[]; lockedAt: number };
+
 /**
  * @param dropped ids that leave with this chunk: older versions of the same entities
  * @param writing told which table is about to be written, for whoever has to explain a failure
@@ -72,7 +76,7 @@ type Judged = Work & { local: Looked; decision: Decision };
 export async function applyChunk(
   deps: ChunkDeps,
   work: readonly Work[],
-  { ahead, position, troubled }: Surroundings,
+  context: ChunkContext,
   dropped: readonly string[],
   writing: (table: AppliedTable) => void,
 ): Promise<ChunkReport> {
@@ -82,12 +86,12 @@ export async function applyChunk(
     const judged: Judged[] = [];
     for (const [table, some] of byTable(work)) {
       writing(table);
-      judged.push(...(await judge(trx, table, some, ahead)));
+      judged.push(...(await judge(trx, table, some, context.ahead)));
     }
     deps.onStep?.('chunk judged');
-    const { done, putOff } = await write(trx, judged, writing, hurry);
+    const written = await write(trx, judged, writing, hurry);
     await hurry(1);
-    const settled = await settle(deps, trx, judged, done, putOff, dropped, { lockedAt, position, troubled }, writing);
+    const settled = await settle(deps, trx, { judged, dropped, lockedAt, ...written }, context, writing);
     deps.onStep?.('chunk recorded');
     return settled;
   };
@@ -152,7 +156,12 @@ function decisionOn({ incoming, table }: Work, looked: Looked, locked: ReadonlyS
 }
 
 /** Inserts before updates, for rows of one table that refer to each other; deletions last, and children's first. */
-async function write(trx: Db, judged: readonly Judged[], writing: (table: AppliedTable) => void, hurry: Hurry) {
+async function write(
+  trx: Db,
+  judged: readonly Judged[],
+  writing: (table: AppliedTable) => void,
+  hurry: Hurry,
+): Promise<Written> {
   const done: Judged[] = [];
   const putOff: PutOff[] = [];
   const tables = byTable(judged.filter(({ decision }) => decision === 'write' || decision === 'delete'));
@@ -211,11 +220,8 @@ function lost({ id, attempts }: Incoming, reason: string): PutOff {
 async function settle(
   deps: ChunkDeps,
   trx: Db,
-  judged: readonly Judged[],
-  done: readonly Judged[],
-  unwritten: readonly PutOff[],
-  dropped: readonly string[],
-  { lockedAt, position, troubled }: { lockedAt: number; position: string; troubled: boolean },
+  { judged, dropped, lockedAt, done, putOff: unwritten }: ToSettle,
+  { position, troubled }: ChunkContext,
   writing: (table: AppliedTable) => void,
 ): Promise<Omit<ChunkReport, 'lockedMs'>> {
   const dealt: Dealt = { ...nothingDealt(), dropped: [...dropped], putOff: [...unwritten], troubled };

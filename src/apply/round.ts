@@ -9,7 +9,7 @@ import { takenOver } from '../db/leader.js';
 import { codeOf, INSTALL, wordsOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { queuePosition } from '../queue/position.js';
-import { applyChunk, type ChunkDeps, type ChunkReport, type Surroundings } from './chunk.js';
+import { applyChunk, type ChunkContext, type ChunkDeps, type ChunkReport } from './chunk.js';
 import type { Divided } from './chunk-size.js';
 import { joinCircles } from './circles.js';
 import { type Fault, judgeFault, parkedMs, soonMs } from './faults.js';
@@ -97,7 +97,7 @@ class Round {
   readonly #orphans: Orphan[] = [];
   /** By table and lack. */
   readonly #alike = new Map<string, number>();
-  readonly #surroundings: Surroundings;
+  readonly #context: ChunkContext;
   readonly #unreadable: string | undefined;
   readonly #picked: PickedChange[];
 
@@ -110,7 +110,7 @@ class Round {
     this.#tables = tables;
     this.#picked = incoming;
     const ahead = { ids: fresh, above: deps.horizon.note({ position, xmin, xmax }) };
-    this.#surroundings = { ahead, position, troubled };
+    this.#context = { ahead, position, troubled };
     this.#unreadable = unreadable;
   }
 
@@ -148,7 +148,7 @@ class Round {
   async #attempt(work: readonly Work[], dropped: readonly string[]): Promise<void> {
     let writing: AppliedTable | undefined;
     try {
-      const chunk = await applyChunk(this.#deps, work, this.#surroundings, dropped, (table) => {
+      const chunk = await applyChunk(this.#deps, work, this.#context, dropped, (table) => {
         writing = table;
       });
       this.#add(chunk, work.length);

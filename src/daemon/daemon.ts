@@ -44,7 +44,7 @@ const PATIENCE_MS = { first: 3_000, later: 20_000 };
 const GONE = new Set(['3D000', '3F000', '42P01', '42501']);
 
 /** What a daemon may have beside its settings. */
-export type Surroundings = {
+export type DaemonOptions = {
   /** Brings other settings while it runs. */
   reload?: Reload;
   /** Wants to know how it does. */
@@ -63,7 +63,7 @@ export async function runDaemon(
   settings: Settings,
   log: Log,
   signal: AbortSignal,
-  { reload, manager, standby = false, onStep }: Surroundings = {},
+  { reload, manager, standby = false, onStep }: DaemonOptions = {},
 ): Promise<void> {
   const across: Across = {
     settings,
