@@ -1,8 +1,9 @@
-/** The cursor between two pulls, and how much waits to be applied. The cursor itself moves with its page, in inbox/receive. */
+/** The cursor between two pulls, and whether there is room for another page. The cursor moves with its page, in inbox/receive. */
 import { sql } from 'kysely';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
 
+/** Where the next pull goes on: the cloud's own words, never looked into; null before the first and where it starts again. */
 export async function readCursor(db: Db): Promise<string | null> {
   const outlet = await db.selectFrom('syncd.outlet_config').select('pull_cursor').executeTakeFirst();
   return outlet?.pull_cursor ?? null;
@@ -11,9 +12,10 @@ export async function readCursor(db: Db): Promise<string | null> {
 /**
  * What came of a type before it was configured was passed over, and the cursor with it: for one that is new among those that come
  * in, the next pull starts again without one. What is known by then changes nothing.
- * @returns whether it does
+ * @param types what comes in by the configuration, in any order
+ * @returns whether it does: there was a cursor, and it was dropped
  */
-export async function beginFor(db: Db, types: readonly string[]): Promise<boolean> {
+export async function restartForNewTypes(db: Db, types: readonly string[]): Promise<boolean> {
   const { rows } = await sql<{ anew: boolean }>`
     UPDATE syncd.outlet_config o
     SET pull_types = now.types, pull_cursor = CASE WHEN was.pull_types @> now.types THEN o.pull_cursor END
@@ -32,7 +34,7 @@ export async function dropCursor(db: Db, cursor: string): Promise<void> {
  * Whether at least so many changes wait to be applied at once. What was put off does not count: the page that it waits for may be
  * still to come.
  */
-export async function isFull(db: Db, most: number): Promise<boolean> {
+export async function isInboxFull(db: Db, most: number): Promise<boolean> {
   const { rows } = await sql<{ n: number }>`
     SELECT count(*)::int AS n FROM (
       SELECT FROM syncd.incoming WHERE status = 'waiting' AND next_attempt_at IS NULL LIMIT ${most}

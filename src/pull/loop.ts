@@ -12,7 +12,7 @@ import type { RetrySettings } from '../config/settings.js';
 import type { Log } from '../log.js';
 import type { Health } from '../service.js';
 import { Flag, monotonicMs } from '../time.js';
-import { beginFor, dropCursor, isFull, readCursor } from './cursor.js';
+import { dropCursor, isInboxFull, readCursor, restartForNewTypes } from './cursor.js';
 import type { PullMemory } from './memory.js';
 import { afterFailure, afterPage, delayMs } from './pace.js';
 import { type PullDeps, type PullReport, pullPage } from './page.js';
@@ -90,7 +90,8 @@ export class PullLoop {
   /** Runs until `signal` aborts; a wait at the cloud is cut short. @throws what the database says */
   async run(signal: AbortSignal): Promise<void> {
     const { db, types, log } = this.#deps;
-    if (await beginFor(db, types)) log.info('other entity types come in now: the cloud is asked from the beginning');
+    if (await restartForNewTypes(db, types))
+      log.info('other entity types come in now: the cloud is asked from the beginning');
     const cut = () => this.#call?.abort();
     signal.addEventListener('abort', cut);
     try {
@@ -168,7 +169,7 @@ export class PullLoop {
       case 'call': {
         const restMs = this.#nextAtMs - steadyMs();
         if (restMs > 0) return restMs;
-        if (await isFull(db, FULL)) return FULL_LOOK_MS;
+        if (await isInboxFull(db, FULL)) return FULL_LOOK_MS;
         return this.#pull(signal);
       }
       default:

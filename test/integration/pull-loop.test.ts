@@ -1,6 +1,6 @@
 /** The pull against the reference cloud: pages, long polls, and what stops it for a while. */
 import { Cluster } from '../../src/demo/postgres.js';
-import { beginFor } from '../../src/pull/cursor.js';
+import { restartForNewTypes } from '../../src/pull/cursor.js';
 import { eventually } from '../support/eventually.js';
 import { openPullStage, type PullOptions, type PullStage } from '../support/pull-stage.js';
 import { openShop, type Shop } from '../support/shop.js';
@@ -271,15 +271,15 @@ test('a type that comes in from now on has the cloud asked from the beginning: w
   const cursor = async () => (await stage.outlet()).pull_cursor;
   const before = await cursor();
   expect(before).not.toBeNull();
-  expect(await beginFor(stage.db, ['product'])).toBe(false);
+  expect(await restartForNewTypes(stage.db, ['product'])).toBe(false);
   expect(await cursor()).toBe(before);
-  expect(await beginFor(stage.db, ['product', 'customer'])).toBe(true);
+  expect(await restartForNewTypes(stage.db, ['product', 'customer'])).toBe(true);
   expect(await cursor()).toBeNull();
   await shop.sql.query('UPDATE syncd.outlet_config SET pull_cursor = $1', [before]);
   // One that left has been passed over once it is back.
-  expect(await beginFor(stage.db, ['product'])).toBe(false);
+  expect(await restartForNewTypes(stage.db, ['product'])).toBe(false);
   expect(await cursor()).toBe(before);
-  expect(await beginFor(stage.db, ['customer', 'product'])).toBe(true);
+  expect(await restartForNewTypes(stage.db, ['customer', 'product'])).toBe(true);
 });
 
 test('a cursor that somebody sets while a page is on its way stands', async () => {
