@@ -67,6 +67,10 @@ const TO_BE_RESOLVED = sql`EXISTS (
 
 const FRESH = sql`(q.status = 'pending' AND q.next_attempt_at IS NULL)`;
 
+/** All that is not synced, spelt as the queue's two partial indexes are: by "status <> 'synced'" neither of them would be used. */
+const UNSETTLED = sql`(${FRESH} OR q.status IN ('failed', 'conflict')
+  OR (q.status = 'pending' AND q.next_attempt_at IS NOT NULL))`;
+
 /**
  * Gives changes up: they count as settled, and what waited behind them may go. A conflict is closed with the last of its changes.
  * The newest of what waited may have gone already, as a correction that contains the rest, and its answer be lost: so all but the
@@ -76,17 +80,15 @@ const FRESH = sql`(q.status = 'pending' AND q.next_attempt_at IS NULL)`;
  */
 export async function discardChanges(db: Db, ids: string[], who: string, reason: string): Promise<ChangeVerdict[]> {
   const done = await db.transaction().execute(async (trx) => {
-    const unsettled = sql`((q.status = 'pending' AND q.next_attempt_at IS NULL) OR q.status IN ('failed', 'conflict')
-                           OR (q.status = 'pending' AND q.next_attempt_at IS NOT NULL))`;
     // Locked by a statement of its own: an answer that is just being settled has opened its conflict by the time of the next one.
-    await sql`SELECT FROM syncd.sync_queue q WHERE q.id = ANY (${ids}::bigint[]) AND ${unsettled} FOR UPDATE`.execute(
+    await sql`SELECT FROM syncd.sync_queue q WHERE q.id = ANY (${ids}::bigint[]) AND ${UNSETTLED} FOR UPDATE`.execute(
       trx,
     );
     const { rows } = await sql<Done>`
       WITH found AS MATERIALIZED (
         SELECT q.id, q.status, q.error_message, q.status = 'failed' OR q.next_attempt_at IS NOT NULL AS was_answered
         FROM syncd.sync_queue q
-        WHERE q.id = ANY (${ids}::bigint[]) AND ${unsettled} AND NOT ${TO_BE_RESOLVED}
+        WHERE q.id = ANY (${ids}::bigint[]) AND ${UNSETTLED} AND NOT ${TO_BE_RESOLVED}
       ), done AS (
         UPDATE syncd.sync_queue q SET status = 'synced', settled_as = 'discarded', synced_at = clock_timestamp(),
           next_attempt_at = NULL, error_message = NULL
@@ -99,7 +101,7 @@ export async function discardChanges(db: Db, ids: string[], who: string, reason:
           NOT ${FRESH} AND q.id < g.newest AS is_contained,
           g.was_answered AND ${FRESH} AND q.id < max(q.id) FILTER (WHERE ${FRESH}) OVER (PARTITION BY q.entity_type, q.entity_id) AS is_older
         FROM syncd.sync_queue q JOIN given_up g ON g.entity_type = q.entity_type AND g.entity_id = q.entity_id
-        WHERE ${unsettled} AND q.id NOT IN (SELECT id FROM done)
+        WHERE ${UNSETTLED} AND q.id NOT IN (SELECT id FROM done)
       ), named AS (
         SELECT n.id, array_agg(c.id) AS change_ids FROM (
           SELECT d.change_id, d.supersedes, min(b.id) AS id
