@@ -53,6 +53,7 @@ export type Decision =
   /** The cloud is asked for the entity. */
   | 'fetch';
 
+/** What becomes of an incoming change, by what stands here and by how its version stands to the one that was agreed on. */
 export function decide(situation: Situation, { operation, relation }: Arrival): Decision {
   if (relation === 'stale') return 'ignore';
   if (relation === 'same' && situation.kind !== 'lost') return 'ignore';

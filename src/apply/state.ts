@@ -95,6 +95,7 @@ export async function noteRows(
     WHERE e.entity_id = a.entity_id AND e.entity_type = a.entity_type`.execute(trx);
 }
 
+/** Writes the agreements into the caller's transaction; see `agreeing`. */
 export async function agree(trx: Db, agreements: Agreements): Promise<void> {
   await agreeing(agreements).execute(trx);
 }

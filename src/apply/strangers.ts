@@ -11,6 +11,10 @@ import type { Incoming, PutOff } from './incoming.js';
 
 export type Strangers = { parked: PutOff[]; dropped: string[] };
 
+/**
+ * Of each type the first is parked, unless another one is already; the others are dropped. Told in the log, nothing is written.
+ * @param strangers of types that nobody has configured
+ */
 export async function passOver(db: Db, strangers: readonly Incoming[], log: Log): Promise<Strangers> {
   const passed: Strangers = { parked: [], dropped: [] };
   if (strangers.length === 0) return passed;

@@ -69,6 +69,7 @@ type Facts = {
   deferrable: boolean;
 };
 
+/** The configured tables that are captured and still exist, by entity. Reads the catalogue in a transaction of its own. */
 export async function loadTables(db: Db, settings: Settings): Promise<Map<string, AppliedTable>> {
   return db.transaction().execute(async (trx) => {
     // So that every type is named with its schema, and means the same whatever the reader's own path.

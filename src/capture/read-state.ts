@@ -106,6 +106,7 @@ const FORMERS = `
   SELECT entity_type, to_regclass(table_name)::oid::text AS "tableOid", to_json(f)::text AS record
   FROM syncd.former_captures f ORDER BY entity_type`;
 
+/** Reads all that a plan asks of the database; where syncd has no schema yet there are no captures and no outlet. */
 export async function readState(client: pg.Client): Promise<State> {
   const rows = async <T extends pg.QueryResultRow>(query: string, values: unknown[]) =>
     (await client.query<T>(query, values)).rows;

@@ -218,6 +218,10 @@ function isHiccup(reply: Reply): boolean {
   return reply.status >= 500 && reply.retryAfter === undefined;
 }
 
+/**
+ * @param bytes of the body: a short one is not worth it
+ * @returns undefined: as it is
+ */
 export function chooseEncoding(
   wanted: Compression,
   accepted: readonly string[],

@@ -40,6 +40,7 @@ export type Bearing =
 /** What may be done now. */
 export type Permission = { may: 'ask' | 'probe' | 'call' } | { may: 'nothing'; forMs: number };
 
+/** @param nowMs of the monotonic clock, as all times of a standing */
 export function permission(standing: Standing, nowMs: number): Permission {
   switch (standing.kind) {
     case 'unknown':

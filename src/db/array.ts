@@ -11,6 +11,7 @@ export function plainLiteral(values: readonly (string | number | boolean)[]): st
   return `{${values.join(',')}}`;
 }
 
+/** The values as the text of a one-dimensional array, to be cast: whatever they hold is quoted. */
 export function arrayLiteral(values: readonly (string | number | boolean | null)[]): string {
   let plain = true;
   for (const value of values) {

@@ -17,6 +17,10 @@ const OWN_RETRY_MS = 5_000;
 /** How often pg-listen asks whether the link is still alive, and for how long it waits; a half-open one is found within both. */
 const PATIENCE = { checkMs: 30_000, queryTimeoutMs: 10_000 };
 
+/**
+ * @param onWake told of every NOTIFY, and after each connecting: what was said before nobody heard
+ * @param onFault told what broke the connection; another is made
+ */
 export function createListener(
   url: string,
   onWake: () => void,

@@ -41,6 +41,10 @@ export function createDriftWatch(deps: DriftDeps): Chore {
   };
 }
 
+/**
+ * Compares all captured tables with what install recorded. What is news is written down and told; where changes may have gone by
+ * uncaptured and that is over, a walk is asked for.
+ */
 export async function watchOnce(deps: DriftDeps): Promise<void> {
   const { db, settings, log } = deps;
   const generator = generatorMark(settings.capture);

@@ -45,6 +45,7 @@ export function jsonText(status: number, text: string): HttpAnswer {
   return { status, headers: { 'content-type': 'application/json' }, body: text };
 }
 
+/** @param value what JSON can hold; no bigint */
 export function json(status: number, value: unknown): HttpAnswer {
   return jsonText(status, JSON.stringify(value));
 }

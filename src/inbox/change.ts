@@ -31,6 +31,11 @@ const MAX_ID_BYTES = 2_000;
 const SHOWN = 200;
 const VERSION = /^(0|[1-9]\d{0,15})$/;
 
+/**
+ * Never throws: what is wrong with a change is its `fault`, all of it in one text.
+ * @param text all of the body
+ * @param span where the change stands in it
+ */
 export function readChange(text: string, span: Span, reading: Reading): IncomingChange {
   const faults: string[] = [];
   const fault = (reason: string) => void faults.push(reason);

@@ -35,6 +35,7 @@ const MAX_EVENT_ID = 255;
 /** Root, list, change, field. */
 const LEVELS = 3;
 
+/** Reads the answer of a pull; a change that is none says so itself and spoils no page. */
 export function parsePage(text: string): Page | Malformed {
   const root = objectIn(scan(text, LEVELS));
   if (root.kind === 'malformed') return root;
@@ -67,6 +68,7 @@ export function parseEntity(text: string): Entity | Malformed {
   return { kind: 'entity', change: readChange(text, root, { operation: 'update', hints: false }) };
 }
 
+/** Reads a webhook's body, with a list of changes or with one of them spread out in it. */
 export function parseWebhook(kind: WebhookKind, text: string): Webhook | Malformed {
   const root = objectIn(scan(text, LEVELS));
   if (root.kind === 'malformed') return root;

@@ -46,6 +46,7 @@ function isAway(standing: Standing): standing is Away {
   return standing.kind === 'offline' || standing.kind === 'trial';
 }
 
+/** The daemon ends as it should: from now on its row does not stand for one that has died. */
 export async function signOff(db: Db, runId: string): Promise<void> {
   await db
     .updateTable('syncd.daemon')

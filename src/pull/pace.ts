@@ -45,6 +45,7 @@ export type AnsweredPull = {
   deadlineMs: number;
 };
 
+/** @param longPollMs the longest wait that the configuration allows */
 export function afterPage(pace: Pace, page: AnsweredPull, longPollMs: number): Pace {
   const full = page.changes >= pace.limit * 0.9 && page.durationMs < page.deadlineMs * FAST_SHARE;
   const idle = page.changes === 0;

@@ -66,6 +66,13 @@ const nothingSettled = (): Settled => ({
   anew: new Set(),
 });
 
+/**
+ * Sends one batch and settles what the cloud said of each of its changes. What goes wrong on the way is the outcome, and is
+ * logged: then nothing is settled.
+ * @param changes of each entity in the order of their ids
+ * @param encodings that the cloud takes a body in
+ * @throws what Postgres says; SyncError `anotherDaemon`
+ */
 export async function pushBatch(
   deps: ExchangeDeps,
   batch_id: string,

@@ -32,6 +32,7 @@ const NO_GAIN_SHARE = 0.75;
 const READ_AHEAD = 2;
 const READ_AHEAD_BYTES = 16 * 1024 * 1024;
 
+/** A line of which nothing is known: the first batches are small. */
 export function newLink(maxChanges: number, maxBytes: number): Link {
   return {
     maxChanges,

@@ -23,6 +23,10 @@ export type SendDeps = {
 /** `log`: what is to be written down of it; of results their outcomes are still missing. */
 export type Sent = { outcome: ExchangeOutcome; log: LogEntry; durationMs: number };
 
+/**
+ * @param encodings that the cloud takes a body in
+ * @returns whatever has become of it: a cloud that does not answer is an outcome, too
+ */
 export async function send(
   deps: SendDeps,
   batch_id: string,

@@ -34,6 +34,7 @@ export type Merge =
   /** `in_doubt`: though both sides may hold the same. */
   | { kind: 'clash'; columns: string[]; reason: string; in_doubt?: true };
 
+/** Says of each column where its value comes from; one for which nobody can say makes a clash of the whole row. */
 export function mergeColumns(columns: readonly ColumnFacts[]): Merge {
   const take: { name: string; from: Source }[] = [];
   const clashes: ColumnFacts[] = [];

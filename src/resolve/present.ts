@@ -22,6 +22,10 @@ export async function listPresentConflicts(db: Db, settings: Settings, filter: F
   return moved.length === 0 ? items : listConflicts(db, filter, moved);
 }
 
+/**
+ * As `findConflict`, the shop's side of an open one as its table holds it now.
+ * @returns undefined where there is no such id
+ */
 export async function findPresentConflict(db: Db, settings: Settings, id: string): Promise<ConflictItem | undefined> {
   const found = await findConflict(db, id);
   const moved = found === undefined ? [] : await movedSince(db, settings, [found]);

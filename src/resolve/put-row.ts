@@ -38,6 +38,7 @@ export async function putRow(
   return done.length > 0;
 }
 
+/** Deletes the shop's row as the POS would. Whether a trigger of the POS kept it is not told. */
 export async function dropRow(trx: Db, table: AppliedTable, entityId: string, posPath: string): Promise<void> {
   await asPos(trx, posPath, () => deleteRows(trx, table, oneRow(entityId, null), [entityId]));
 }

@@ -59,6 +59,10 @@ export async function failuresNow(db: Db, entity: string): Promise<string> {
   return rows[0]?.failures ?? '0';
 }
 
+/**
+ * @param failures the failure counter as `failuresNow` read it
+ * @param estimate rows to go over; null: not known
+ */
 export async function noteBegun(db: Db, id: string, failures: string, estimate: string | null): Promise<void> {
   await sql`
     UPDATE syncd.backfills SET started_at = clock_timestamp(), failures = ${failures}::bigint, estimate = ${estimate}::bigint, waits_for = NULL

@@ -77,6 +77,7 @@ export type WalkProgress = {
   error: string | null;
 };
 
+/** @param ids of requests; unknown ones are left out. In the order in which they were asked for */
 export async function walkProgress(db: Db, ids: readonly string[]): Promise<WalkProgress[]> {
   const { rows } = await sql<WalkProgress>`
     SELECT entity_type, requested_at::text, started_at::text, walked::float8 AS walked, queued::float8 AS queued,

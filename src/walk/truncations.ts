@@ -48,6 +48,7 @@ export async function settleByDeleting(db: Db, entityTypes: readonly string[], w
   await wakeDaemon(db);
 }
 
+/** To be called when the rows are back in the table: the entities' changes go on. */
 export async function settleAsRestored(db: Db, entityTypes: readonly string[], who: string): Promise<void> {
   await db.transaction().execute((trx) => settle(trx, entityTypes, 'restored', who));
   await wakeDaemon(db);

@@ -94,6 +94,11 @@ export function objection(
 export const CLOUD_RESTORED =
   'Sales go on and are kept. Ask the team of the cloud: if it was restored from a backup, and stays so, then: sudo -u syncd syncd adopt --as cloud-restored. If it comes back as it was, everything goes on by itself.';
 
+/**
+ * Begins a new epoch with the database as what a person says it is, and writes down who said so.
+ * @param seen what the person was shown
+ * @throws SyncError `failed` where somebody else has adopted it since
+ */
 export async function adopt(db: Db, settings: Settings, as: AdoptAs, seen: Inspection, who: string): Promise<Adopted> {
   return db.transaction().execute(async (trx) => {
     const { rows: locked } = await sql<{ install_id: string; epoch: string; outlet_id: string }>`

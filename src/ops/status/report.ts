@@ -8,6 +8,7 @@ export type Told = { facts: Facts; rules: Rules; report: StatusReport };
 
 export type StatusSettings = Pick<Settings, 'outlet' | 'alerts' | 'entities' | 'sync' | 'disk'>;
 
+/** Gathers the facts and judges them by the alert rules of the configuration. Reads only. */
 export async function statusOf(db: Db, settings: StatusSettings): Promise<Told> {
   const { outlet, alerts, entities, sync, disk } = settings;
   const found = await gatherFacts(db, outlet.timezone);

@@ -23,6 +23,7 @@ export type Story = {
   todo: { what: string; type: string }[];
 };
 
+/** @param timezone of the outlet, for the instants that people read */
 export function tell(facts: Facts, state: State, timezone: string): Story {
   const waiting = facts.pending + facts.failed + facts.conflicts;
   const when = (at: string) => `${localTime(at, facts.now, timezone)} (${relative(at, facts.now)})`;

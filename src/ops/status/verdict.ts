@@ -257,6 +257,7 @@ export function findings(facts: Facts, rules: Rules): Finding[] {
   return found;
 }
 
+/** By its row alone: it has not signed off, and gave a sign of life within the limit. */
 export function isRunning(daemon: DaemonFacts | null): boolean {
   return daemon !== null && daemon.stopped_at === null && daemon.silent_ms <= HEARTBEAT_LIMIT_MS;
 }
