@@ -1,5 +1,5 @@
 /** Says what PostgreSQL, or the way to it, has against us in words that a person can act on. */
-import { codeOf, SyncError, wordsOf } from '../errors.js';
+import { codeOf, INSTALL, SyncError, wordsOf } from '../errors.js';
 
 /** The server's name for people: never a user's password. */
 export function nameOf(url: string): string {
@@ -53,7 +53,7 @@ export function databaseError(error: unknown, url: string): SyncError {
   }
   if (code === '3F000' || code === '42P01') {
     return new SyncError('configuration', `${server} has no syncd schema, or an older one: ${wordsOf(error)}`, {
-      hint: 'Run: sudo -u postgres syncd install',
+      hint: `Run: ${INSTALL}`,
       cause: error,
     });
   }
