@@ -27,7 +27,7 @@ export async function takeLead(
 ): Promise<Leadership> {
   const deadline = monotonicMs() + patienceMs;
   for (;;) {
-    if (await tryToLead(client)) return signOn(client, version);
+    if (await tryToLead(client)) return enterAsLeader(client, version);
     if (monotonicMs() > deadline || signal.aborted) throw await anotherDaemon(client);
     await sleep(100, signal);
   }
@@ -43,7 +43,7 @@ export async function tryToLead(client: pg.Client): Promise<boolean> {
 }
 
 /** Writes down that the holder of the lock leads, under a number above all earlier ones. */
-export async function signOn(client: pg.Client, version: string): Promise<Leadership> {
+export async function enterAsLeader(client: pg.Client, version: string): Promise<Leadership> {
   const id = randomUUID();
   const { rows } = await client.query<{ leader_epoch: string }>(
     `INSERT INTO syncd.daemon (id, host, pid, version, leader_epoch, online, offline_since, last_error, next_try_at, refused)

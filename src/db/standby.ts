@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type pg from 'pg';
 import { monotonicMs, sleep } from '../time.js';
-import { anotherDaemon, type Leadership, signOn, tryToLead } from './leader.js';
+import { anotherDaemon, enterAsLeader, type Leadership, tryToLead } from './leader.js';
 import { LOCK_CLASS, LOCKS } from './schema.js';
 
 export type StandbyDeps = {
@@ -40,9 +40,9 @@ export async function standBy(
   signal: AbortSignal,
   { onWait, attend, onLead, onTakeover }: StandbyDeps,
 ): Promise<Leadership> {
-  if (await tryToLead(client)) return signOn(client, version);
+  if (await tryToLead(client)) return enterAsLeader(client, version);
   await onWait();
-  const id = await signIn(client, version);
+  const id = await enterAsStandby(client, version);
   let [beat, movedAt] = ['', monotonicMs()];
   for (let looks = 1; ; looks++) {
     await sleep(LOOK_MS, signal);
@@ -52,7 +52,7 @@ export async function standBy(
     }
     if (await tryToLead(client)) {
       await forget(client, id);
-      const leadership = await signOn(client, version);
+      const leadership = await enterAsLeader(client, version);
       onLead();
       return leadership;
     }
@@ -72,7 +72,7 @@ export async function standBy(
 }
 
 /** Its own row; those of standbys that are gone for long are cleared away. */
-async function signIn(client: pg.Client, version: string): Promise<string> {
+async function enterAsStandby(client: pg.Client, version: string): Promise<string> {
   const id = randomUUID();
   await client.query(
     "DELETE FROM syncd.daemon WHERE role = 'standby' AND heartbeat_at < clock_timestamp() - interval '1 day'",
