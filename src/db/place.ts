@@ -48,11 +48,11 @@ export function tablesExchanged(): SyncError {
 }
 
 /** Writes down that the outlet lives here now; part of an UPDATE of syncd.outlet_config. */
-export const settleHere: RawBuilder<unknown> = sql`
+export const setHome: RawBuilder<unknown> = sql`
   home_outlet_id = outlet_id, home_system = here.system, home_database = here.database::oid, home_queue = here.queue::oid,
   home_timeline = here.timeline, home_server_started_at = here.server_started_at::timestamptz`;
 
 /** Notes it in a transaction of its own. */
 export async function moveIn(db: Db): Promise<void> {
-  await sql`UPDATE syncd.outlet_config SET ${settleHere} FROM (SELECT ${placeColumns}) AS here`.execute(db);
+  await sql`UPDATE syncd.outlet_config SET ${setHome} FROM (SELECT ${placeColumns}) AS here`.execute(db);
 }

@@ -9,7 +9,7 @@
 import { sql } from 'kysely';
 import type { Settings } from '../../config/settings.js';
 import type { Db } from '../../db/connect.js';
-import { placeColumns, settleHere } from '../../db/place.js';
+import { placeColumns, setHome } from '../../db/place.js';
 import { SyncError } from '../../errors.js';
 import { requester, wakeDaemon } from '../../queue/manage.js';
 import { readMemory } from './file.js';
@@ -116,7 +116,7 @@ export async function adopt(db: Db, settings: Settings, as: AdoptAs, seen: Inspe
       FROM (SELECT ${placeColumns}) AS here RETURNING o.outlet_id, o.install_id, o.epoch`.execute(trx);
     const { outlet_id, install_id, epoch } = rows[0] as Omit<Adopted, 'as' | 'put_away'>;
     // Its columns refer to the outlet's id as it is now.
-    await sql`UPDATE syncd.outlet_config o SET ${settleHere} FROM (SELECT ${placeColumns}) AS here`.execute(trx);
+    await sql`UPDATE syncd.outlet_config o SET ${setHome} FROM (SELECT ${placeColumns}) AS here`.execute(trx);
     await sql`
       INSERT INTO syncd.commands (command, args, requested_by, finished_at, outcome)
       VALUES ('adopt', json_build_object('as', ${as}::text, 'was', json_build_object('outlet_id', ${before.outlet_id}::text,
