@@ -10,7 +10,7 @@ import type { OutageLedger } from '../ops/figures/outages.js';
 import type { IdentityCheck } from '../ops/identity/check.js';
 import type { Tally } from '../ops/status/systemd-line.js';
 import type { Vitals } from '../ops/status/vitals.js';
-import type { CloudMemory } from '../push/memory.js';
+import type { PushMemory } from '../push/memory.js';
 import type { OnStep } from '../step.js';
 import type { StandingBy } from './connections.js';
 import type { IncomingMemory } from './incoming.js';
@@ -18,7 +18,7 @@ import type { IncomingMemory } from './incoming.js';
 export type Across = {
   settings: Settings;
   log: Log;
-  memory: CloudMemory;
+  memory: PushMemory;
   incoming: IncomingMemory;
   clock: ClockOffset;
   clockLog: ClockLog;

@@ -21,7 +21,7 @@ import { primaryOf } from '../ops/identity/file.js';
 import { lineOf, UNCOUNTED } from '../ops/status/systemd-line.js';
 import { Vitals } from '../ops/status/vitals.js';
 import { ServiceManager } from '../ops/systemd.js';
-import { newCloudMemory } from '../push/memory.js';
+import { newPushMemory } from '../push/memory.js';
 import { failUnreadable, isUnreadable } from '../queue/unreadable.js';
 import type { OnStep } from '../step.js';
 import { monotonicMs, sleep, steadyMs } from '../time.js';
@@ -124,7 +124,7 @@ function standingBy({ log, vitals }: Across, listeners: Listeners, check: Identi
 function whatTheCloudTells(settings: Settings): Pick<Across, 'memory' | 'incoming' | 'clock' | 'clockLog'> {
   const clock = new ClockOffset(settings.cloud.url.startsWith('https:'));
   const clockLog = new ClockLog(clock, { nowMs: Date.now, monotonicMs });
-  return { memory: newCloudMemory(), incoming: newIncomingMemory(settings), clock, clockLog };
+  return { memory: newPushMemory(), incoming: newIncomingMemory(settings), clock, clockLog };
 }
 
 async function runSessions(across: Across, listeners: Listeners, reload: Reload | undefined): Promise<void> {

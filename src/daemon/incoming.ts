@@ -15,7 +15,7 @@ import type { IncomingTotals } from '../ops/now-request.js';
 import { type FetchMemory, fetchEntity } from '../pull/fetch.js';
 import { PullLoop } from '../pull/loop.js';
 import { newPullMemory, type PullMemory } from '../pull/memory.js';
-import type { CloudMemory } from '../push/memory.js';
+import type { PushMemory } from '../push/memory.js';
 import { conflictBook } from '../resolve/conflicts.js';
 import { resolveOpen } from '../resolve/resolve.js';
 import type { OnStep } from '../step.js';
@@ -35,7 +35,7 @@ export type IncomingDeps = {
   history: CloudHistory;
   memory: IncomingMemory;
   /** What pushing knows of the cloud. */
-  cloud: CloudMemory;
+  cloud: PushMemory;
   /** Where pages are stored. */
   store: Db;
   onStored: () => void;

@@ -13,7 +13,7 @@ import type { Judged, Metrics } from '../ops/figures/metrics.js';
 import type { CloudHistory } from '../ops/identity/cloud-history.js';
 import type { Identity } from '../ops/identity/outlet.js';
 import { PushLoop } from '../push/loop.js';
-import type { CloudMemory } from '../push/memory.js';
+import type { PushMemory } from '../push/memory.js';
 import type { Verdict } from '../push/verdict.js';
 import { strategyOf } from '../resolve/strategy.js';
 import type { OnStep } from '../step.js';
@@ -26,7 +26,7 @@ export type OutgoingDeps = {
   client: CloudClient;
   clock: ClockOffset;
   history: CloudHistory;
-  memory: CloudMemory;
+  memory: PushMemory;
   connections: Connections;
   identity: Identity;
   onStanding: (standing: Standing) => void;

@@ -22,7 +22,7 @@ import { historyChore } from '../ops/identity/cloud-history.js';
 import { retentionChore } from '../ops/retention.js';
 import type { Tally } from '../ops/status/systemd-line.js';
 import type { PullMemory } from '../pull/memory.js';
-import type { CloudMemory } from '../push/memory.js';
+import type { PushMemory } from '../push/memory.js';
 import { VERSION } from '../version.js';
 import { walkChores } from '../walk/chores.js';
 
@@ -33,7 +33,7 @@ export type UpkeepDeps = {
   db: Db;
   client: Pick<CloudClient, 'capabilities'>;
   leader_epoch: string;
-  memory: CloudMemory;
+  memory: PushMemory;
   clock: ClockOffset;
   outages: OutageLedger;
   /** This run's row in syncd.daemon. */

@@ -7,7 +7,7 @@ import type { Standing } from '../cloud/standing.js';
 import type { ClockLog } from '../db/clock-log.js';
 import type { Db } from '../db/connect.js';
 import type { Log } from '../log.js';
-import type { CloudMemory } from '../push/memory.js';
+import type { PushMemory } from '../push/memory.js';
 import type { Orders } from '../push/orders.js';
 import type { Health } from '../service.js';
 import { Flag, monotonicMs } from '../time.js';
@@ -34,7 +34,7 @@ type Deps = {
   db: Db;
   runId: string;
   enabled: boolean;
-  memory: CloudMemory;
+  memory: PushMemory;
   clock: ClockOffset;
   clockLog: ClockLog;
   log: Log;

@@ -7,13 +7,13 @@ import { type Backlog, newerState, type PendingChange } from './backlog.js';
 import type { Contact } from './contact.js';
 import { blame, type ExchangeDeps, type ExchangeReport } from './exchange.js';
 import { afterAnswer, afterTooMuch } from './link.js';
-import type { CloudMemory } from './memory.js';
+import type { PushMemory } from './memory.js';
 import { bearingOfPush } from './outcome.js';
 import type { Pass } from './pass.js';
 import type { Suspect, Suspects } from './suspects.js';
 
 export type AftermathDeps = ExchangeDeps & {
-  memory: CloudMemory;
+  memory: PushMemory;
   /** The deadline of one request. */
   timeoutMs: number;
   steadyMs: () => number;

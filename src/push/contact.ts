@@ -17,11 +17,11 @@ import {
 import type { RetrySettings } from '../config/settings.js';
 import type { Log } from '../log.js';
 import { withMaxima } from './link.js';
-import type { CloudMemory } from './memory.js';
+import type { PushMemory } from './memory.js';
 
 export type ContactDeps = {
   client: CloudClient;
-  memory: CloudMemory;
+  memory: PushMemory;
   retry: RetrySettings;
   log: Log;
   /** The wall's clock, to read dates by. */

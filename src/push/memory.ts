@@ -4,7 +4,7 @@ import type { Standing } from '../cloud/standing.js';
 import type { WireCapabilities } from '../cloud/wire.js';
 import { type Link, newLink } from './link.js';
 
-export type CloudMemory = {
+export type PushMemory = {
   standing: Standing;
   link: Link;
   encodings: readonly string[];
@@ -14,7 +14,7 @@ export type CloudMemory = {
   askAtMs: number;
 };
 
-export function newCloudMemory(): CloudMemory {
+export function newPushMemory(): PushMemory {
   const defaults = parseCapabilities(undefined);
   return {
     standing: { kind: 'unknown' },

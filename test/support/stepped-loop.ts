@@ -9,7 +9,7 @@ import type { Reply } from '../../src/cloud/reply.js';
 import type { Standing } from '../../src/cloud/standing.js';
 import type { WakeGate } from '../../src/db/wake.js';
 import { PushLoop } from '../../src/push/loop.js';
-import { newCloudMemory } from '../../src/push/memory.js';
+import { newPushMemory } from '../../src/push/memory.js';
 import type { Orders } from '../../src/push/orders.js';
 import { steadyMs } from '../../src/time.js';
 import { uuid } from './changes.js';
@@ -44,7 +44,7 @@ const silent = () => {};
 
 export class SteppedLoop {
   readonly loop: PushLoop;
-  readonly #memory = newCloudMemory();
+  readonly #memory = newPushMemory();
   /** Ended by `end`. */
   readonly ending = new AbortController();
   readonly running: Promise<void>;

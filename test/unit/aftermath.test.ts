@@ -3,7 +3,7 @@ import { Aftermath, type AftermathDeps } from '../../src/push/aftermath.js';
 import { Backlog, entityKey } from '../../src/push/backlog.js';
 import type { Contact } from '../../src/push/contact.js';
 import type { ExchangeReport } from '../../src/push/exchange.js';
-import { newCloudMemory } from '../../src/push/memory.js';
+import { newPushMemory } from '../../src/push/memory.js';
 import type { ExchangeOutcome } from '../../src/push/outcome.js';
 import type { Pass } from '../../src/push/pass.js';
 import { Suspects } from '../../src/push/suspects.js';
@@ -14,7 +14,7 @@ const silent = () => {};
 let nowMs: number;
 
 function makeAftermath() {
-  const memory = newCloudMemory();
+  const memory = newPushMemory();
   const log = { error: silent, warn: silent, info: silent, debug: silent };
   /** What the pass, the contact and the daemon were told. */
   const told: [string, ...unknown[]][] = [];

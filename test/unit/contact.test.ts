@@ -3,7 +3,7 @@ import type { CloudClient } from '../../src/cloud/client.js';
 import type { Reply } from '../../src/cloud/reply.js';
 import type { Standing } from '../../src/cloud/standing.js';
 import { Contact } from '../../src/push/contact.js';
-import { newCloudMemory } from '../../src/push/memory.js';
+import { newPushMemory } from '../../src/push/memory.js';
 
 const DAY_MS = 86_400_000;
 let nowMs: number;
@@ -23,7 +23,7 @@ const answer = (status: number, body = '{}'): Reply => ({
 const capabilities = (more: object = {}) => answer(200, JSON.stringify({ protocol: 1, long_poll: true, ...more }));
 
 function makeContact() {
-  const memory = newCloudMemory();
+  const memory = newPushMemory();
   const client = {
     capabilities: async () => {
       asked++;
