@@ -50,20 +50,20 @@ function masked(run: CliRun): string {
   return `${JSON.stringify(JSON.parse(text), null, 2)}\n`;
 }
 
-test('status --json', async () => {
+test('status --json keeps every key that others build on', async () => {
   await shop.sql.query('UPDATE syncd.daemon SET heartbeat_at = clock_timestamp()');
   const status = await run('status', '--json');
   expect(status).toMatchObject({ code: 2, stderr: '' });
   golden('status.json', masked(status));
 });
 
-test('queue --json', async () => {
+test('queue --json keeps every key that others build on', async () => {
   const queue = await run('queue', '--json');
   expect(queue).toMatchObject({ code: 0, stderr: '' });
   golden('queue.json', masked(queue));
 });
 
-test('logs --json', async () => {
+test('logs --json keeps every key that others build on', async () => {
   const logs = await run('logs', '--json');
   expect(logs).toMatchObject({ code: 0, stderr: '' });
   golden('logs.json', masked(logs));

@@ -269,7 +269,7 @@ describe('a webhook', () => {
     expect(outcome).toMatchObject({ kind: 'fail', why: expect.stringMatching(/^the signature fits no secret/) });
   });
 
-  test('that does not come fails by that', async () => {
+  test('that does not come in time fails, and the time is told', async () => {
     const { outcome } = await heard(null, 1_000);
     expect(outcome).toMatchObject({ kind: 'fail', why: 'none came within 1 s' });
   });

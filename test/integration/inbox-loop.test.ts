@@ -230,7 +230,7 @@ test('nothing is applied while the cloud’s history is another one', async () =
   });
 });
 
-test('a fetch that fails ends it', async () => {
+test('a fetch that throws ends the loop, whose health told of it before', async () => {
   const failing = async () => {
     throw new Error('Connection terminated');
   };
@@ -245,7 +245,7 @@ test('a fetch that fails ends it', async () => {
   await expect(failed).rejects.toThrow('terminated');
 });
 
-test('another leader ends it', async () => {
+test('where another daemon leads by now the loop ends as anotherDaemon', async () => {
   await stage.pos.sql.query(
     "INSERT INTO syncd.daemon (id, host, pid, version, leader_epoch) VALUES (gen_random_uuid(), 'h', 2, 'v', 2)",
   );

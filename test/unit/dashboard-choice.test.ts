@@ -54,7 +54,7 @@ test.each<[string, Picks, string]>([
   expect(body(picks)).toBe(expected);
 });
 
-test('a note goes along', () => {
+test('what a person notes is sent as the reason', () => {
   expect(body({}, 'dari pusat "baru"')).toBe('{"strategy":"local_wins","reason":"dari pusat \\"baru\\""}');
 });
 

@@ -227,7 +227,7 @@ describe('the conversation', () => {
     expect(said).toMatch(/y takes it, n leaves it out/);
   });
 
-  test('ends without a file', async () => {
+  test('ends without a file where q is answered', async () => {
     expect((await talk('', '', '', '', 'q')).result).toBeUndefined();
   });
 });

@@ -56,7 +56,7 @@ test('what few rows have is added to those', () => {
   expect(rows?.[1]).toMatchObject({ id: '9', changed_fields: '["a"]', retry_count: 2 });
 });
 
-test('a page without rows has none', () => {
+test('a page whose ids are null is read as no rows', () => {
   expect(rowsOf(page({ ids: null }))).toEqual([]);
 });
 

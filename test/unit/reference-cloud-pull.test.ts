@@ -275,7 +275,7 @@ describe('faults', () => {
     });
   });
 
-  test('a page of 10 MB is one', async () => {
+  test('a page padded to 10 MB is still a page', async () => {
     const cloud = await start();
     cloud.faults.add({ kind: 'page', how: 'huge' });
     const { text } = await new PretendOutlet(cloud.url).get('/sync/changes');
