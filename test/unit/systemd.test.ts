@@ -16,16 +16,21 @@ const note = (message: string, fields?: LogFields) => {
 const log = { error: note, warn: note, info: note, debug: note };
 
 let socket: NotifySocket;
+/** Of every manager of a test: one that goes on after a failure would keep the run from ending. */
+const stopping: (() => Promise<void>)[] = [];
 const state = { ready: false, line: 'starting', stuck: [] as string[] };
 beforeEach(async () => {
   socket = await NotifySocket.open();
   told.length = 0;
   Object.assign(state, { ready: false, line: 'starting', stuck: [] });
 });
-afterEach(() => socket.close());
+afterEach(async () => {
+  for (const stop of stopping.splice(0)) await stop();
+  await socket.close();
+});
 
 function start(watchdogMs: number | undefined, path = socket.path) {
-  const stopping = new AbortController();
+  const ending = new AbortController();
   const manager = new ServiceManager({
     settings: { socket: path, watchdogMs },
     log,
@@ -33,11 +38,12 @@ function start(watchdogMs: number | undefined, path = socket.path) {
     isReady: () => state.ready,
     stuck: () => state.stuck,
   });
-  const running = manager.run(stopping.signal);
+  const running = manager.run(ending.signal);
   const stop = async () => {
-    stopping.abort();
+    ending.abort();
     await running;
   };
+  stopping.push(stop);
   return { manager, stop };
 }
 const hears = (message: string) =>
