@@ -1,10 +1,13 @@
 /** The rows of walks over tables. Types alone; instants and bigints are the text that Postgres wrote, as in db/schema. */
 import type { ColumnType, Generated } from 'kysely';
 
+/** To queue rows from before capture; to find what went by uncaptured; to delete in the cloud what a TRUNCATE took from the table. */
+export type WalkKind = 'backfill' | 'reconcile' | 'delete';
+
 export interface BackfillsTable {
   id: ColumnType<string, never, never>;
   entity_type: string;
-  kind: 'backfill' | 'reconcile' | 'delete';
+  kind: WalkKind;
   cause: string;
   requested_by: Generated<string>;
   requested_at: Generated<string>;

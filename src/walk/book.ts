@@ -6,8 +6,8 @@ import { sql } from 'kysely';
 import { textHash } from '../capture/row-hash.js';
 import type { Db } from '../db/connect.js';
 import { byIndex } from '../db/indexed.js';
+import type { WalkKind } from '../db/schema-walks.js';
 import type { GivenUp } from './pages.js';
-import type { WalkKind } from './request.js';
 
 export type Walk = {
   id: string;

@@ -9,6 +9,7 @@
  */
 import { sql } from 'kysely';
 import type { Db } from '../db/connect.js';
+import type { WalkKind } from '../db/schema-walks.js';
 import { codeOf } from '../errors.js';
 import { writersHaveEnded } from '../queue/writers.js';
 import { monotonicMs } from '../time.js';
@@ -16,7 +17,6 @@ import { noteChunk } from './book.js';
 import { readDeparted } from './departed.js';
 import { type GivenUp, markEmptied, queueGone, queueRows, takeBackOutdated } from './pages.js';
 import { type Place, placeAfterwards, placeBehind } from './place.js';
-import type { WalkKind } from './request.js';
 import { excludesAsInstalled, orderOf, type WalkedTable } from './table.js';
 
 export type Chunk = {

@@ -9,8 +9,8 @@ import { keyMatch } from '../capture/keys.js';
 import { textHash } from '../capture/row-hash.js';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
+import type { WalkKind } from '../db/schema-walks.js';
 import { hasDeparted } from './departed.js';
-import type { WalkKind } from './request.js';
 import { beyond, hasRow, inOrder, placeOf, type WalkedTable } from './table.js';
 
 export type Page = {

@@ -1,5 +1,5 @@
 /** Where a walk stands, what comes next, and how that is stored. Pure. */
-import type { WalkKind } from './request.js';
+import type { WalkKind } from '../db/schema-walks.js';
 
 /** In a part of its table behind a key in some order, or among the agreements behind an entity. */
 export type Place = { part: string; by?: string; after?: string[] } | { gone: true; after?: string };

@@ -6,8 +6,7 @@
 import { sql } from 'kysely';
 import { arrayLiteral } from '../db/array.js';
 import type { Db } from '../db/connect.js';
-
-export type WalkKind = 'backfill' | 'reconcile' | 'delete';
+import type { WalkKind } from '../db/schema-walks.js';
 
 /**
  * In the caller's transaction, if it has one. Walks are done in the order of the entity types given.

@@ -5,11 +5,12 @@
 
 import { installCapture } from '../../src/capture/install.js';
 import { type Db, openDb } from '../../src/db/connect.js';
+import type { WalkKind } from '../../src/db/schema-walks.js';
 import type { Cluster } from '../../src/demo/postgres.js';
 import type { Log } from '../../src/log.js';
 import { monotonicMs } from '../../src/time.js';
 import { lookAtFailures } from '../../src/walk/failures.js';
-import { requestWalks, type WalkKind } from '../../src/walk/request.js';
+import { requestWalks } from '../../src/walk/request.js';
 import { Walks } from '../../src/walk/walks.js';
 import { captureSettings, type Entities, Pos } from './capture.js';
 

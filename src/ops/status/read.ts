@@ -10,6 +10,7 @@
 import { sql } from 'kysely';
 import type { Db } from '../../db/connect.js';
 import { byIndex } from '../../db/indexed.js';
+import type { WalkKind } from '../../db/schema-walks.js';
 import { INSTALL, SyncError } from '../../errors.js';
 import { waitingOf } from './waiting.js';
 
@@ -106,7 +107,7 @@ export type SuspendedFacts = { entity_type: string; by: string; at: string; reas
 /** A walk over a table that goes on, or that compares and was given up. */
 export type WalkFacts = {
   entity_type: string;
-  kind: 'backfill' | 'reconcile' | 'delete';
+  kind: WalkKind;
   cause: string;
   walked: number;
   estimate: number | null;
