@@ -60,6 +60,11 @@ test.each<[string, string, Parameters<typeof fault>[0] | undefined]>([
     { kind: 'body', body: '{"entity_type":"product","entity_id":"p2","cloud_version":1,"data":{}}' },
   ],
   [
+    'an answer about an entity of another type',
+    'p1',
+    { kind: 'body', body: '{"entity_type":"customer","entity_id":"p1","cloud_version":1,"data":{}}' },
+  ],
+  [
     'a row that is a list',
     'p1',
     { kind: 'body', body: '{"entity_type":"product","entity_id":"p1","cloud_version":1,"data":[]}' },

@@ -1,6 +1,6 @@
 /** The pull against the reference cloud: pages, long polls, and what stops it for a while. */
 import { Cluster } from '../../src/demo/postgres.js';
-import { restartForNewTypes } from '../../src/pull/cursor.js';
+import { dropCursor, restartForNewTypes } from '../../src/pull/cursor.js';
 import { eventually } from '../support/eventually.js';
 import { openPullStage, type PullOptions, type PullStage } from '../support/pull-stage.js';
 import { openShop, type Shop } from '../support/shop.js';
@@ -276,6 +276,8 @@ test('a type that comes in from now on has the cloud asked from the beginning: w
   expect(await restartForNewTypes(stage.db, ['product', 'customer'])).toBe(true);
   expect(await cursor()).toBeNull();
   await shop.sql.query('UPDATE syncd.outlet_config SET pull_cursor = $1', [before]);
+  // Nor is one dropped in the place of another.
+  await dropCursor(stage.db, 'another');
   // One that left has been passed over once it is back.
   expect(await restartForNewTypes(stage.db, ['product'])).toBe(false);
   expect(await cursor()).toBe(before);

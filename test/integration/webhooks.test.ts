@@ -199,7 +199,8 @@ test('while the database is away, senders come again; what was not stored is nev
   const [away] = await sendRaw(stage.port, [onWire()]);
   expect(away).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
   const end = await stage.serve();
-  expect(await send(stage)).toBe(TAKEN);
+  const wire = { body: eventText() };
+  expect([await send(stage, wire), await send(stage)]).toEqual([TAKEN, TAKEN]);
   end();
   await eventually(
     () => send(stage as WebhookStage),
@@ -207,13 +208,15 @@ test('while the database is away, senders come again; what was not stored is nev
     'it is away again',
   );
   expect(await send(stage, { signing: false })).toBe('401');
+  // Restored from a backup: what is remembered of it is not in it any more.
+  await shop.sql.query('TRUNCATE syncd.inbox');
   await stage.serve();
   await eventually(
-    () => send(stage as WebhookStage),
+    () => send(stage as WebhookStage, wire),
     (status) => status === TAKEN,
     'it is back',
   );
-  expect(await stage.events()).toHaveLength(2);
+  expect(await stage.events()).toHaveLength(1);
 });
 
 test('a database that is slow, or fails, is answered 503 in time; what it stored after all is a duplicate then', async () => {
