@@ -5,6 +5,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { Cluster } from '../../src/demo/postgres.js';
 import { WebhookListener, type WebhookSession } from '../../src/http/webhooks/listener.js';
+import { receive } from '../../src/inbox/receive.js';
 import { sleep } from '../../src/time.js';
 import { eventually } from '../support/eventually.js';
 import { sendRaw } from '../support/raw-http.js';
@@ -198,7 +199,9 @@ test('while the database is away, senders come again; what was not stored is nev
   stage = await openWebhookStage(shop.db);
   const [away] = await sendRaw(stage.port, [onWire()]);
   expect(away).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
+  const endBefore = await stage.serve();
   const end = await stage.serve();
+  endBefore();
   const wire = { body: eventText() };
   expect([await send(stage, wire), await send(stage)]).toEqual([TAKEN, TAKEN]);
   end();
@@ -229,9 +232,16 @@ test('a database that is slow, or fails, is answered 503 in time; what it stored
     onMessage: () => {},
     onUntimely: () => {},
   });
-  opened.listener.serve(session(() => Promise.reject(new Error('the disk is full'))));
+  let room = false;
+  const full = session(async () => {
+    if (!room) throw new Error('the disk is full');
+    return { kind: 'stored', changes: 1, parked: 0 };
+  });
+  opened.listener.serve(full);
   expect(await send(opened, wire)).toBe('503');
   expect(opened.lines.join()).toMatch(/the disk is full/);
+  room = true;
+  expect(await send(opened, wire)).toBe(TAKEN);
   opened.listener.serve(
     session(async (event) => {
       if (kept.includes(event.event_id)) return { kind: 'duplicate' };
@@ -244,6 +254,20 @@ test('a database that is slow, or fails, is answered 503 in time; what it stored
   expect(await send(opened, wire)).toBe('503');
   expect(performance.now() - begun).toBeLessThan(7_000);
   expect(await send(opened, wire)).toBe(AGAIN);
+});
+
+test('a thread that begins while the database is there is told so', async () => {
+  const opened = await open();
+  const { settings, log } = opened;
+  const listener = new WebhookListener({ settings, log, correctionMs: () => 0 });
+  const onMessage = () => {};
+  listener.serve({ receive: (event) => receive(shop.db, event), bodyRefused: false, onMessage, onUntimely: onMessage });
+  await listener.start();
+  try {
+    expect(await sendRaw(listener.port, [onWire()])).toMatchObject([{ status: 202 }]);
+  } finally {
+    await listener.stop();
+  }
 });
 
 test('a port that somebody else has is asked for again until it is free, and a person is told meanwhile', async () => {
