@@ -1,11 +1,13 @@
 /** Who leads: one at a time, by a lock that dies with its connection, under a number that only grows. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { jest } from '@jest/globals';
 import pg from 'pg';
 import { loadSettings } from '../../src/config/load.js';
 import { runDaemon } from '../../src/daemon/daemon.js';
 import { Reload } from '../../src/daemon/reload.js';
 import { takeLead } from '../../src/db/leader.js';
 import { LOCK_CLASS, LOCKS } from '../../src/db/schema.js';
+import { standBy } from '../../src/db/standby.js';
 import { Cluster } from '../../src/demo/postgres.js';
 import { IdentityCheck } from '../../src/ops/identity/check.js';
 import { readMemory, writeMemory } from '../../src/ops/identity/file.js';
@@ -81,6 +83,23 @@ test('one that is told to stop waits no longer', async () => {
   const waiting = takeLead(await candidate(), 'v', 60_000, stopping.signal);
   stopping.abort();
   await expect(waiting).rejects.toMatchObject({ code: 'anotherDaemon' });
+});
+
+test('a leader whose heart beats is left alone, however long one stands by', async () => {
+  await takeLead(await candidate(), 'v', 0, never);
+  const [now, begun] = [performance.now.bind(performance), performance.now()];
+  // A minute for each second.
+  jest.spyOn(performance, 'now').mockImplementation(() => begun + 60 * (now() - begun));
+  const beats = setInterval(() => shop.sql.query('UPDATE syncd.daemon SET heartbeat_at = clock_timestamp()'), 300);
+  const ending = new AbortController();
+  const taken: unknown[] = [];
+  const told = { onWait: async () => {}, attend: async () => {}, onLead: () => {} };
+  const onTakeover = (leader: unknown) => void taken.push(leader);
+  const waiting = standBy(await candidate(), 'v', ending.signal, { ...told, onTakeover });
+  setTimeout(() => ending.abort(), 2_500);
+  await expect(waiting).rejects.toMatchObject({ code: 'anotherDaemon' });
+  clearInterval(beats);
+  expect(taken).toEqual([]);
 });
 
 test('what was known of the cloud is handed on, and old runs are forgotten', async () => {
